@@ -1,0 +1,64 @@
+package sentinel
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"time"
+)
+
+// CallID is a UUIDv7 (RFC 9562) that the gateway makes; a client never chooses it.
+type CallID [16]byte
+
+// NewCallID makes an id whose order follows the clock, to the millisecond.
+func NewCallID(now time.Time) CallID {
+	var id CallID
+	_, _ = rand.Read(id[:]) // crypto/rand.Read never fails since Go 1.24
+	var ms [8]byte
+	binary.BigEndian.PutUint64(ms[:], uint64(now.UnixMilli()))
+	copy(id[:6], ms[2:])
+	id[6] = id[6]&0x0f | 0x70
+	id[8] = id[8]&0x3f | 0x80
+	return id
+}
+
+// String is the canonical text of the UUID.
+func (id CallID) String() string {
+	var b [36]byte
+	hex.Encode(b[:8], id[:4])
+	hex.Encode(b[9:13], id[4:6])
+	hex.Encode(b[14:18], id[6:8])
+	hex.Encode(b[19:23], id[8:10])
+	hex.Encode(b[24:], id[10:])
+	b[8], b[13], b[18], b[23] = '-', '-', '-', '-'
+	return string(b[:])
+}
+
+// ParseCallID reads the canonical text.
+func ParseCallID(s string) (CallID, error) {
+	var id CallID
+	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
+		return id, fmt.Errorf("call id %q is not a UUID", s)
+	}
+	if _, err := hex.Decode(id[:], []byte(s[:8]+s[9:13]+s[14:18]+s[19:23]+s[24:])); err != nil {
+		return id, fmt.Errorf("call id %q is not a UUID", s)
+	}
+	return id, nil
+}
+
+// Caller is who pays.
+type Caller struct {
+	Org, Team, Service string
+}
+
+// Call is one logical request of a caller to a provider.
+type Call struct {
+	ID       CallID
+	At       time.Time // UTC, when the gateway saw it; never changes, part of the ledger's key
+	Caller   Caller
+	Provider string // the name in the policy file
+	Endpoint string // "chat.completions", "charges.create", …; the provider's vocabulary
+	Model    string // as asked; empty where the API has none
+	Stream   bool
+}

@@ -1,0 +1,65 @@
+package sentinel
+
+import "time"
+
+// Source says who witnessed an entry's usage. A higher one supersedes a lower one for the same
+// call and attempt, in whatever order they arrive.
+type Source uint8
+
+// The sources, from the weakest.
+const (
+	SourceReconciler Source = iota + 1 // no answer was metered: the bound of the admission
+	SourcePartial                      // the stream ended early: own count of what went through
+	SourceMeter                        // the provider's own usage report, or a refusal that cost nothing
+)
+
+var sourceNames = [...]string{"", "reconciler", "partial", "meter"}
+
+// String is the source's name in the ledger.
+func (s Source) String() string {
+	if int(s) < len(sourceNames) {
+		return sourceNames[s]
+	}
+	return "unknown"
+}
+
+// Intent is written before the call is dispatched: whatever dies later, the money is not forgotten.
+type Intent struct {
+	Call
+	Asked         string // the model before a downgrade; Call.Model is the one sent
+	Action        Action
+	Reason        Reason
+	Bound         Usage   // upper bound of the usage
+	BoundCost     NanoUSD // its price
+	Hold          Hold
+	PriceVersion  string
+	PolicyVersion string
+	Instance      string // boot id of the process that admitted it
+}
+
+// Entry is the durable record of what a call used and cost.
+type Entry struct {
+	Call
+	Attempt       int16
+	Asked         string
+	Action        Action
+	Reason        Reason
+	Status        int // HTTP status that the client got; 0 when nobody saw it
+	Usage         Usage
+	Cost          NanoUSD
+	PriceVersion  string
+	PolicyVersion string
+	Source        Source
+	Method        string        // how an estimate was made: "o200k_base", "bound"; empty for reported usage
+	Duration      time.Duration // from At to the last byte
+	FirstByte     time.Duration // from At to the response headers
+}
+
+// Estimated tells whether the usage is not the provider's own word.
+func (e Entry) Estimated() bool { return e.Method != "" }
+
+// Record is one line of the spool: exactly one of the two is set.
+type Record struct {
+	Intent *Intent
+	Entry  *Entry
+}

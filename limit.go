@@ -1,0 +1,123 @@
+package sentinel
+
+import "time"
+
+// Measure is what a limit counts.
+type Measure uint8
+
+// The measures.
+const (
+	MeasureRequests Measure = iota
+	MeasureTokens           // input and output together
+	MeasureInputTokens
+	MeasureOutputTokens
+	MeasureCost       // nano-dollars
+	MeasureConcurrent // calls in flight
+
+	MeasureCount = iota
+)
+
+var measureNames = [MeasureCount]string{"requests", "tokens", "input_tokens", "output_tokens", "cost", "concurrent"}
+
+// String is the measure's name in reasons, labels and messages.
+func (m Measure) String() string {
+	if int(m) < len(measureNames) {
+		return measureNames[m]
+	}
+	return "unknown"
+}
+
+// Amounts are quantities by measure: what a call may take (a bound) or took (actual).
+// MeasureCost is in nano-dollars; MeasureConcurrent is always 1 for a bound.
+type Amounts [MeasureCount]int64
+
+// AmountsOf gives a usage and its cost as amounts.
+func AmountsOf(u Usage, cost NanoUSD) Amounts {
+	return Amounts{
+		MeasureRequests: 1, MeasureTokens: u.TokenSum(), MeasureInputTokens: u.InputTokenSum(),
+		MeasureOutputTokens: u.OutputTokenSum(), MeasureCost: int64(cost), MeasureConcurrent: 1,
+	}
+}
+
+// LimitKind is the algorithm of a limit.
+type LimitKind uint8
+
+// The kinds.
+const (
+	Rate       LimitKind = iota // GCRA: Max per Period, a burst of Max
+	Window                      // a calendar window [Start, End): Max in all, never reset because Start is in the key
+	Concurrent                  // Max holds at once
+)
+
+// Limit is one bound on one cell, as it applies to one admission.
+type Limit struct {
+	Name    string // for people: "team payments: 20000 USD/month"
+	Cell    string // identity of the counter within the org, without the window: "team/payments/cost"; stable when Max changes
+	Kind    LimitKind
+	Measure Measure
+	Max     int64         // in the measure's unit, above 0
+	Period  time.Duration // Rate only
+	Start   time.Time     // Window only, UTC
+	End     time.Time     // Window only, UTC
+	// Charge keeps an expired hold counted until it is settled (hard money). Otherwise it is void.
+	Charge bool
+	// Soft limits are counted and reported, and never refuse.
+	Soft bool
+}
+
+// Candidate is one way to serve the call: the asked model or a cheaper one.
+type Candidate struct {
+	Model  string
+	Limits []Limit // all that apply to this candidate; checked and committed together
+	Bound  Amounts // a true upper bound of what the call can take
+}
+
+// Ask is one admission: the first candidate whose limits all fit is held, or none.
+type Ask struct {
+	Org        string
+	Call       CallID
+	TTL        time.Duration // life of the hold when nobody settles it
+	Candidates []Candidate   // in order of preference, at least 1, at most 8
+}
+
+// Hold is the limiter's own text for a reservation: which cells hold how much until when. It
+// travels with the call so that any replica can settle, and is opaque to everybody else.
+type Hold string
+
+// Denial says which limit refused a candidate.
+type Denial struct {
+	Limit      Limit
+	Remaining  int64         // what was left, in the measure's unit
+	RetryAfter time.Duration // 0 when waiting does not help within the limit's own window
+}
+
+// Level is a limit's state after an admission, for RateLimit headers.
+type Level struct {
+	Limit     Limit
+	Remaining int64
+	Reset     time.Duration // until the limit is full again (Rate) or the window ends (Window)
+}
+
+// Reservation is the limiter's answer.
+type Reservation struct {
+	Chosen int // index into Ask.Candidates, −1 when none fits
+	Hold   Hold
+	// Denials has the first refusing limit of each candidate that was passed over, in order.
+	Denials []Denial
+	// Levels of the chosen candidate's limits; for a refusal, those of the first candidate.
+	Levels []Level
+}
+
+// Settlement ends a reservation with what the call really took.
+type Settlement struct {
+	Org    string
+	Call   CallID
+	Hold   Hold
+	Actual Amounts
+}
+
+// Settled says what a settlement did.
+type Settled struct {
+	Duplicate     bool // it had been settled before: nothing changed
+	UnderReserved bool // the actual amount was above the hold, and was posted in full
+}

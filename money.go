@@ -1,0 +1,72 @@
+package sentinel
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/bits"
+)
+
+// NanoUSD is money in billionths of a US dollar. A cached token costs tens of nano-dollars,
+// and integer sums, unlike float sums, do not depend on their order. The range is
+// ±9.2 billion dollars.
+type NanoUSD int64
+
+// PicoUSD is a rate in trillionths of a US dollar per unit: the finest published token
+// rates need it (0.0375 USD a million tokens is 37,500 pico-dollars a token).
+type PicoUSD int64
+
+// USD is one dollar in nano-dollars.
+const USD NanoUSD = 1_000_000_000
+
+// picoPerNano converts rates to amounts.
+const picoPerNano = 1000
+
+// ErrAmountRange says that an amount of money does not fit into NanoUSD.
+var ErrAmountRange = errors.New("amount outside ±9.2 billion dollars")
+
+// String gives the exact amount in dollars, without trailing zeros past the cents: "$0.10", "$0.0000375".
+func (n NanoUSD) String() string {
+	sign, u := "", uint64(n)
+	if n < 0 {
+		sign, u = "-", -u
+	}
+	frac := fmt.Sprintf("%09d", u%uint64(USD))
+	end := len(frac)
+	for end > 2 && frac[end-1] == '0' {
+		end--
+	}
+	return fmt.Sprintf("%s$%d.%s", sign, u/uint64(USD), frac[:end])
+}
+
+// Cost is the price of a usage under rates: Σ usage[u] × rates[u], summed exactly in 128 bits and
+// rounded once to nano-dollars, half to even. Negative quantities are refused, because
+// no provider consumes less than nothing.
+func Cost(usage Usage, rates Rates) (NanoUSD, error) {
+	var hi, lo uint64
+	for u, n := range usage {
+		if n == 0 || rates[u] == 0 {
+			continue
+		}
+		if n < 0 || rates[u] < 0 {
+			return 0, fmt.Errorf("%d %s at %d pico-dollars: negative", n, Unit(u), rates[u])
+		}
+		h, l := bits.Mul64(uint64(n), uint64(rates[u]))
+		var carry uint64
+		lo, carry = bits.Add64(lo, l, 0)
+		if hi, carry = bits.Add64(hi, h, carry); carry != 0 {
+			return 0, ErrAmountRange
+		}
+	}
+	if hi >= picoPerNano { // the quotient would not fit into 64 bits
+		return 0, ErrAmountRange
+	}
+	quo, rem := bits.Div64(hi, lo, picoPerNano)
+	if rem > picoPerNano/2 || rem == picoPerNano/2 && quo%2 == 1 {
+		quo++
+	}
+	if quo > math.MaxInt64 {
+		return 0, ErrAmountRange
+	}
+	return NanoUSD(quo), nil
+}

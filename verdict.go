@@ -1,0 +1,68 @@
+package sentinel
+
+import "time"
+
+// Action is what the gateway does with a call.
+type Action uint8
+
+// The actions.
+const (
+	Allow Action = iota
+	Downgrade
+	Throttle // refused now, welcome after RetryAfter
+	Deny     // refused until something changes
+)
+
+var actionNames = [...]string{"allow", "downgrade", "throttle", "deny"}
+
+// String is the action's name in the ledger, labels and headers.
+func (a Action) String() string {
+	if int(a) < len(actionNames) {
+		return actionNames[a]
+	}
+	return "unknown"
+}
+
+// ActionByName finds an action by its String.
+func ActionByName(name string) (Action, bool) {
+	for a, n := range actionNames {
+		if n == name {
+			return Action(a), true
+		}
+	}
+	return 0, false
+}
+
+// Refused tells whether the call stays away from the provider.
+func (a Action) Refused() bool { return a == Throttle || a == Deny }
+
+// Reason is why; a bounded set, so it can be a label.
+type Reason string
+
+// The reasons.
+const (
+	ReasonNone               Reason = ""
+	ReasonRate               Reason = "rate_limited"
+	ReasonConcurrency        Reason = "concurrency_limited"
+	ReasonQuota              Reason = "quota_spent"
+	ReasonBudget             Reason = "budget_spent"
+	ReasonUnpriced           Reason = "unpriced"
+	ReasonUnidentified       Reason = "unidentified_caller"
+	ReasonUnknownEndpoint    Reason = "unknown_endpoint"
+	ReasonBadRequest         Reason = "bad_request"
+	ReasonTooLarge           Reason = "request_too_large"
+	ReasonCredential         Reason = "credential_unavailable"
+	ReasonLimiterUnavailable Reason = "limiter_unavailable"
+	ReasonLedgerUnavailable  Reason = "ledger_unavailable"
+)
+
+// Verdict is the decision on one call. A refusal is a verdict, not an error.
+type Verdict struct {
+	Action     Action
+	Reason     Reason
+	Model      string        // to send upstream; differs from the asked one after a downgrade
+	Limit      string        // name of the limit that decided, when one did
+	Detail     string        // one sentence for the caller; no secret, no other team's figures
+	RetryAfter time.Duration // Throttle only
+	Levels     []Level       // for RateLimit headers
+}
