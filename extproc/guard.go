@@ -1,0 +1,192 @@
+package extproc
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/governor"
+	"github.com/saas-sentinel/saas-sentinel/provider"
+)
+
+// inbound is a request as it reached the gateway.
+type inbound struct {
+	headers             headers
+	method, host        string
+	path, query         string // path as the client wrote it
+	upstream            string // the provider's own path
+	id                  identity
+	request             governor.Request
+	started             time.Time
+	body                []byte
+	hasBody, bodyUnread bool
+}
+
+// guard judges one request. It asks for the body only where the price or the policy needs it, and
+// ends its stream with its verdict: one left open would cut a running answer if the process died.
+func (s *Server) guard(st *answeredStream, first *extprocv3.ProcessingRequest) error {
+	in, refused := s.receive(first)
+	if refused != nil {
+		return s.refuse(st, in, *refused)
+	}
+	onHeaders := true
+	if in.request.Route.Endpoint.Body != provider.BodyNone && !first.GetRequestHeaders().GetEndOfStream() {
+		if err := st.Send(bufferBody()); err != nil {
+			return err
+		}
+		next, err := st.Recv()
+		if err != nil {
+			return err
+		}
+		body := next.GetRequestBody()
+		if body == nil || !body.EndOfStream {
+			return status.Error(codes.InvalidArgument, "expected the whole request body")
+		}
+		in.body, in.hasBody, onHeaders = body.Body, true, false
+	}
+	in.bodyUnread = in.request.Route.Endpoint.Body == provider.BodyNone
+	return s.judge(st, in, onHeaders)
+}
+
+// receive recognises caller, route and endpoint from the headers.
+func (s *Server) receive(first *extprocv3.ProcessingRequest) (*inbound, *sentinel.Verdict) {
+	h := headersOf(first.GetRequestHeaders())
+	now := s.Governor.Now()
+	in := &inbound{headers: h, method: h.get(":method"), host: h.get(":authority"), started: now}
+	in.path, in.query, _ = strings.Cut(h.get(":path"), "?")
+	state := s.Governor.State()
+	route, ok := state.Routes[attribute(first, "xds.route_name")]
+	if !ok {
+		return in, deny(sentinel.ReasonUnknownEndpoint, "this endpoint is not configured: only the endpoints of the policy's providers are routed")
+	}
+	in.request = governor.Request{State: state, Route: route, Call: sentinel.Call{
+		ID: sentinel.NewCallID(now), At: now.Truncate(time.Microsecond), Provider: route.Provider.Name, Endpoint: route.Endpoint.Name,
+	}}
+	if err := provider.CanonicalPath(in.path); err != nil {
+		return in, deny(sentinel.ReasonBadRequest, err.Error())
+	}
+	in.upstream = ownPath(in.path, route)
+	if in.method != route.Endpoint.Method || !route.Endpoint.Match(in.upstream) {
+		return in, deny(sentinel.ReasonUnknownEndpoint, "the path is not the one that this route was made for")
+	}
+	id, err := s.identify(state.Policy, h, attribute(first, "connection.uri_san_peer_certificate"))
+	if err != nil {
+		return in, deny(sentinel.ReasonUnidentified, err.Error())
+	}
+	in.id = id
+	in.request.Call.Caller = id.caller
+	return in, nil
+}
+
+// ownPath takes the gateway's prefix off, as Envoy's route will.
+func ownPath(path string, r governor.Route) string {
+	if rest, ok := strings.CutPrefix(path, "/"+r.Provider.Name+"/"); ok {
+		return "/" + rest
+	}
+	return path
+}
+
+func deny(reason sentinel.Reason, detail string) *sentinel.Verdict {
+	return &sentinel.Verdict{Action: sentinel.Deny, Reason: reason, Detail: detail}
+}
+
+// judge verifies, admits and answers.
+func (s *Server) judge(st *answeredStream, in *inbound, onHeaders bool) error {
+	ctx := st.Context()
+	if err := s.verify(in.id, in.asSent(), in.started); err != nil {
+		return s.refuse(st, in, *deny(sentinel.ReasonUnidentified, err.Error()))
+	}
+	in.request.Raw = provider.RawRequest{
+		Path: in.upstream, Query: in.query, ContentType: in.headers.get("content-type"), Body: in.body,
+	}
+	a, err := s.Governor.Admit(ctx, in.request)
+	if err != nil {
+		s.Log.Error().Err(err).Str("call", in.request.Call.ID.String()).Msg("call not decided")
+		reason := sentinel.ReasonLimiterUnavailable
+		if errors.Is(err, governor.ErrJournal) {
+			reason = sentinel.ReasonLedgerUnavailable
+		}
+		return s.refuse(st, in, *deny(reason, "the gateway could not decide on this call"))
+	}
+	in.request.Call = a.Ticket.Call // the model is known now
+	if a.Verdict.Action.Refused() {
+		return s.refuse(st, in, a.Verdict)
+	}
+	credential, err := s.Credentials.Inject(in.request.Route, in.outgoing(a), s.Governor.Now())
+	if err != nil {
+		s.Log.Error().Err(err).Str("provider", in.request.Route.Provider.Name).Msg("no credential for provider")
+		return s.withdraw(st, in, a, *deny(sentinel.ReasonCredential, "the gateway holds no usable credential for this provider"))
+	}
+	s.observe(in, a.Verdict)
+	return st.SendFinal(forward(in, a, credential, s.Credentials.ClientHeaders(), onHeaders))
+}
+
+// asSent is the request as its client signed it.
+func (in *inbound) asSent() Outgoing {
+	return Outgoing{Method: in.method, Host: in.host, Path: in.path, Query: in.query,
+		Headers: in.headers.all(), Body: in.body, HasBody: !in.bodyUnread}
+}
+
+// outgoing is the request as it goes upstream after an admission.
+func (in *inbound) outgoing(a governor.Admission) Outgoing {
+	o := Outgoing{Method: in.method, Host: in.request.Route.Provider.Host, Path: a.Path, Query: in.query,
+		Headers: in.headers.signable(), Body: in.body, HasBody: !in.bodyUnread}
+	if a.Body != nil {
+		o.Body = a.Body
+	}
+	return o
+}
+
+// withdraw undoes an admission whose call cannot go out: it is booked at nothing.
+func (s *Server) withdraw(st *answeredStream, in *inbound, a governor.Admission, v sentinel.Verdict) error {
+	a.Ticket.Action, a.Ticket.Reason = v.Action, v.Reason
+	ctx, cancel := detached(st.Context())
+	defer cancel()
+	_, err := s.Governor.Settle(ctx, governor.Outcome{
+		Ticket: a.Ticket, Status: statusOf(v), Metered: provider.Metered{Reported: true},
+	})
+	if err != nil {
+		s.Log.Error().Err(err).Msg("withdrawn call not settled")
+	}
+	s.observe(in, v)
+	return st.SendFinal(refusal(in, v))
+}
+
+// refuse answers without going upstream, and books the refusal of a known caller. Requests of unknown callers
+// are counted, not booked: they must not be able to fill the ledger.
+func (s *Server) refuse(st *answeredStream, in *inbound, v sentinel.Verdict) error {
+	if caller := in.request.Call.Caller; caller.Service != "" {
+		t := governor.Ticket{Call: in.request.Call, Asked: in.request.Call.Model, Action: v.Action, Reason: v.Reason,
+			PolicyVersion: in.request.State.Policy.Version}
+		if err := s.Governor.Refuse(context.WithoutCancel(st.Context()), t, statusOf(v)); err != nil {
+			s.Log.Error().Err(err).Msg("refusal not booked")
+		}
+	}
+	s.observe(in, v)
+	return st.SendFinal(refusal(in, v))
+}
+
+// observe logs and counts one decision.
+func (s *Server) observe(in *inbound, v sentinel.Verdict) {
+	c := in.request.Call
+	s.Observe(Observation{Call: c, Action: v.Action, Reason: v.Reason, Duration: s.Governor.Now().Sub(in.started)})
+	if v.Action == sentinel.Allow {
+		return
+	}
+	s.Log.Info().Str("call", c.ID.String()).Str("service", c.Caller.Service).Str("provider", c.Provider).
+		Str("endpoint", c.Endpoint).Str("action", v.Action.String()).Str("reason", string(v.Reason)).Str("limit", v.Limit).Msg("call judged")
+}
+
+// settleTimeout bounds the booking of a call after its stream has ended.
+const settleTimeout = 2 * time.Second
+
+// detached outlives the stream, so that a client that hangs up cannot stop the booking of its call.
+func detached(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+}

@@ -1,0 +1,91 @@
+package extproc
+
+import (
+	"encoding/base64"
+	"errors"
+	"strings"
+	"time"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/policy"
+)
+
+// identity is who a request says it comes from. An AWS identity is only a claim until its
+// signature is verified, which may need the body.
+type identity struct {
+	caller        sentinel.Caller
+	aws           *policy.AWSIdentity
+	authorization string
+}
+
+var errUnidentified = errors.New("no service is known by this credential: send the service's token where the SDK puts its API key, or connect with the service's certificate")
+
+// identify recognises a caller by its certificate, or else by the token that it sends where its
+// SDK puts a key. The first credential that is present decides: a request with a bad one is not tried with another.
+func (s *Server) identify(set *policy.Set, h headers, spiffe string) (identity, error) {
+	if spiffe != "" {
+		return known(set.CallerBySPIFFE(spiffe))
+	}
+	authorization := h.get("authorization")
+	if h.count("authorization") > 1 {
+		return identity{}, errors.New("more than one authorization header")
+	}
+	if strings.HasPrefix(authorization, "AWS4-") {
+		return s.identifyAWS(set, authorization)
+	}
+	if token := tokenOf(authorization, h); token != "" {
+		return known(set.CallerByToken(token))
+	}
+	return identity{}, errUnidentified
+}
+
+func known(c sentinel.Caller, ok bool) (identity, error) {
+	if !ok {
+		return identity{}, errUnidentified
+	}
+	return identity{caller: c}, nil
+}
+
+func (s *Server) identifyAWS(set *policy.Set, authorization string) (identity, error) {
+	key, ok := s.Credentials.AccessKeyID(authorization)
+	if !ok {
+		return identity{}, errUnidentified
+	}
+	id, ok := set.CallerByAccessKey(key)
+	if !ok {
+		return identity{}, errUnidentified
+	}
+	return identity{caller: id.Caller, aws: &id, authorization: authorization}, nil
+}
+
+// tokenOf finds the token where an SDK puts its key: Bearer, Basic user, x-api-key or api-key.
+func tokenOf(authorization string, h headers) string {
+	scheme, rest, _ := strings.Cut(authorization, " ")
+	switch {
+	case strings.EqualFold(scheme, "bearer"):
+		return strings.TrimSpace(rest)
+	case strings.EqualFold(scheme, "basic"):
+		plain, err := base64.StdEncoding.DecodeString(strings.TrimSpace(rest))
+		if err != nil {
+			return ""
+		}
+		user, _, _ := strings.Cut(string(plain), ":")
+		return user
+	case authorization != "":
+		return ""
+	}
+	for _, name := range []string{"x-api-key", "api-key"} {
+		if v := h.get(name); v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+// verify proves an AWS claim by its signature; other identities are proven already.
+func (s *Server) verify(id identity, o Outgoing, now time.Time) error {
+	if id.aws == nil {
+		return nil
+	}
+	return s.Credentials.VerifyAWS(*id.aws, id.authorization, o, now)
+}

@@ -1,0 +1,173 @@
+package extproc
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	filterv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
+	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/governor"
+	"github.com/saas-sentinel/saas-sentinel/provider"
+)
+
+// maxBuffered bounds the JSON answers that Envoy holds back as a whole, which keeps their content-length.
+// Longer ones, and those of unknown length, are read as they stream past.
+const maxBuffered = 256 << 10
+
+// answer is one answer being metered.
+type answer struct {
+	ticket    governor.Ticket
+	status    int
+	firstByte time.Duration
+	meter     provider.Meter
+	settled   bool
+}
+
+// meter reads one answer. It settles on the last chunk, before that is released, or when the
+// stream ends without one: a client that hung up, or a reset upstream.
+func (s *Server) meter(st *answeredStream, first *extprocv3.ProcessingRequest) error {
+	t, ok := ticketOf(first)
+	if !ok { // a refusal of ours on its way out: it is booked already
+		return st.SendFinal(passAnswer(governor.Ticket{}))
+	}
+	s.metering.Store(t.Call.ID, struct{}{})
+	defer s.metering.Delete(t.Call.ID)
+	h := headersOf(first.GetResponseHeaders())
+	a, reads := s.open(t, h)
+	defer s.abandon(st, a)
+	if !reads || first.GetResponseHeaders().GetEndOfStream() {
+		s.settle(st, a, true)
+		return st.SendFinal(passAnswer(t))
+	}
+	mode := filterv3.ProcessingMode_STREAMED
+	if n, err := strconv.Atoi(h.get("content-length")); err == nil && n <= maxBuffered && !isEventStream(h) {
+		mode = filterv3.ProcessingMode_BUFFERED
+	}
+	if err := st.SendFinal(readAnswer(t, mode)); err != nil {
+		return err
+	}
+	return s.chunks(st, a)
+}
+
+// open begins to meter an answer, and tells whether its body must be read for that.
+func (s *Server) open(t governor.Ticket, h headers) (*answer, bool) {
+	a := &answer{ticket: t, firstByte: s.Governor.Now().Sub(t.Call.At)}
+	a.status, _ = strconv.Atoi(h.get(":status"))
+	route := s.Governor.Route(t)
+	spec := provider.MeterSpec{
+		Endpoint: route.Endpoint, Model: t.Call.Model, Stream: t.Call.Stream, HideUsage: t.HideUsage,
+		TextBytes: t.TextBytes, Status: a.status, ContentType: h.get("content-type"),
+	}
+	spec.Bound[sentinel.InputTokens], spec.Bound[sentinel.OutputTokens] = t.BoundInput, t.BoundOutput
+	a.meter = route.Preset.NewMeter(spec)
+	return a, route.Endpoint.Meters && a.status < 300
+}
+
+func isEventStream(h headers) bool {
+	return strings.HasPrefix(strings.ToLower(h.get("content-type")), "text/event-stream")
+}
+
+// chunks feeds the meter until the answer's end. Where nothing is hidden, a chunk goes on before it is read.
+func (s *Server) chunks(st *answeredStream, a *answer) error {
+	for {
+		r, err := st.Recv()
+		if err != nil {
+			return nil // EOF and Canceled both come with a complete answer too; abandon books what is not settled
+		}
+		body := r.GetResponseBody()
+		if body == nil {
+			return status.Errorf(codes.InvalidArgument, "expected a chunk of the answer, got %T", r.Request)
+		}
+		switch {
+		case body.EndOfStream:
+			return s.last(st, a, body.Body)
+		case a.ticket.HideUsage:
+			err = st.Send(passChunk(body.Body, a.meter.Write(body.Body)))
+		default:
+			if err = st.Send(passChunk(nil, nil)); err == nil {
+				a.meter.Write(body.Body)
+			}
+		}
+		if err != nil {
+			return nil // Envoy has gone; abandon books the rest
+		}
+	}
+}
+
+// last reads the last chunk, settles, and only then lets it go.
+func (s *Server) last(st *answeredStream, a *answer, chunk []byte) error {
+	out := a.meter.Write(chunk)
+	if tail := s.settle(st, a, true); len(tail) > 0 {
+		out = append(append([]byte(nil), out...), tail...)
+	}
+	return st.Send(passChunk(chunk, out))
+}
+
+// settle books the call once, and returns bytes that the meter still held back.
+func (s *Server) settle(st *answeredStream, a *answer, complete bool) []byte {
+	if a.settled {
+		return nil
+	}
+	a.settled = true
+	m := a.meter.Finish(complete)
+	ctx, cancel := detached(st.Context())
+	defer cancel()
+	entry, err := s.Governor.Settle(ctx, governor.Outcome{Ticket: a.ticket, Metered: m, Status: a.status, FirstByte: a.firstByte})
+	if err != nil {
+		s.Log.Error().Err(err).Str("call", a.ticket.Call.ID.String()).Msg("call not settled")
+	}
+	s.Observe(Observation{Call: a.ticket.Call, Action: a.ticket.Action, Reason: a.ticket.Reason, Entry: &entry})
+	return m.Tail
+}
+
+// abandon settles an answer whose end nobody saw. When this process is the one that goes away, the
+// answer itself runs on: its intent is left to the reconciler.
+func (s *Server) abandon(st *answeredStream, a *answer) {
+	if !a.settled && !s.stopping.Load() {
+		s.settle(st, a, false)
+	}
+}
+
+// passAnswer lets the rest of an answer go unread.
+func passAnswer(t governor.Ticket) *extprocv3.ProcessingResponse {
+	return readAnswer(t, filterv3.ProcessingMode_NONE)
+}
+
+// readAnswer answers the response headers: how the body is to be read, and what the client is told.
+func readAnswer(t governor.Ticket, mode filterv3.ProcessingMode_BodySendMode) *extprocv3.ProcessingResponse {
+	common := &extprocv3.CommonResponse{}
+	if t.Call.ID != (sentinel.CallID{}) {
+		set := []*corev3.HeaderValueOption{overwrite("x-sentinel-call", t.Call.ID.String()), overwrite("x-sentinel-verdict", t.Action.String())}
+		if t.Action == sentinel.Downgrade {
+			set = append(set, overwrite("x-sentinel-model", t.Call.Model))
+		}
+		common.HeaderMutation = &extprocv3.HeaderMutation{SetHeaders: set}
+	}
+	return &extprocv3.ProcessingResponse{
+		Response: &extprocv3.ProcessingResponse_ResponseHeaders{ResponseHeaders: &extprocv3.HeadersResponse{Response: common}},
+		ModeOverride: &filterv3.ProcessingMode{
+			RequestHeaderMode: filterv3.ProcessingMode_SKIP, ResponseHeaderMode: filterv3.ProcessingMode_SEND, ResponseBodyMode: mode,
+		},
+	}
+}
+
+// passChunk lets a chunk go: as it is where out is the same bytes, else replaced.
+func passChunk(in, out []byte) *extprocv3.ProcessingResponse {
+	common := &extprocv3.CommonResponse{}
+	switch {
+	case len(in) == len(out): // a meter only leaves bytes out, so equal length is the same bytes
+	case len(out) == 0:
+		common.BodyMutation = &extprocv3.BodyMutation{Mutation: &extprocv3.BodyMutation_ClearBody{ClearBody: true}}
+	default:
+		common.BodyMutation = &extprocv3.BodyMutation{Mutation: &extprocv3.BodyMutation_Body{Body: out}}
+	}
+	return &extprocv3.ProcessingResponse{
+		Response: &extprocv3.ProcessingResponse_ResponseBody{ResponseBody: &extprocv3.BodyResponse{Response: common}},
+	}
+}

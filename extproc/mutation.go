@@ -1,0 +1,183 @@
+package extproc
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	filterv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
+	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/governor"
+	"github.com/saas-sentinel/saas-sentinel/provider"
+)
+
+// This file turns verdicts into protobuf: no other file of the room builds an answer to Envoy.
+
+// statusOf chooses the HTTP status of a refusal, here and nowhere else.
+func statusOf(v sentinel.Verdict) int {
+	switch v.Reason {
+	case sentinel.ReasonUnidentified:
+		return http.StatusUnauthorized
+	case sentinel.ReasonUnknownEndpoint, sentinel.ReasonUnpriced:
+		return http.StatusForbidden
+	case sentinel.ReasonBadRequest:
+		return http.StatusBadRequest
+	case sentinel.ReasonTooLarge:
+		return http.StatusRequestEntityTooLarge
+	case sentinel.ReasonCredential, sentinel.ReasonLimiterUnavailable, sentinel.ReasonLedgerUnavailable:
+		return http.StatusServiceUnavailable
+	default:
+		return http.StatusTooManyRequests
+	}
+}
+
+// bufferBody asks Envoy for the whole request body before the verdict.
+func bufferBody() *extprocv3.ProcessingResponse {
+	return &extprocv3.ProcessingResponse{
+		Response: &extprocv3.ProcessingResponse_RequestHeaders{RequestHeaders: &extprocv3.HeadersResponse{Response: &extprocv3.CommonResponse{}}},
+		ModeOverride: &filterv3.ProcessingMode{
+			RequestHeaderMode: filterv3.ProcessingMode_SEND, ResponseHeaderMode: filterv3.ProcessingMode_SKIP,
+			RequestBodyMode: filterv3.ProcessingMode_BUFFERED,
+		},
+	}
+}
+
+// forward lets an admitted call go: the client's credentials out, the provider's in, the body as judged.
+func forward(in *inbound, a governor.Admission, credential []Header, clientHeaders []string, onHeaders bool) *extprocv3.ProcessingResponse {
+	set := make([]*corev3.HeaderValueOption, 0, len(credential)+1)
+	keep := map[string]bool{}
+	for _, h := range credential {
+		set = append(set, overwrite(h.Name, h.Value))
+		keep[h.Name] = true
+	}
+	var remove []string
+	for _, name := range clientHeaders {
+		if !keep[name] && in.headers.count(name) > 0 {
+			remove = append(remove, name)
+		}
+	}
+	common := &extprocv3.CommonResponse{HeaderMutation: &extprocv3.HeaderMutation{SetHeaders: set, RemoveHeaders: remove}}
+	if a.Body != nil {
+		common.BodyMutation = &extprocv3.BodyMutation{Mutation: &extprocv3.BodyMutation_Body{Body: a.Body}}
+		// Envoy answers 500 when a body changes its length under an old content-length.
+		common.HeaderMutation.SetHeaders = append(set, overwrite("content-length", strconv.Itoa(len(a.Body))))
+	}
+	if a.Path != in.upstream {
+		common.HeaderMutation.SetHeaders = append(common.HeaderMutation.SetHeaders, overwrite(":path", in.rewritten(a.Path)))
+	}
+	r := &extprocv3.ProcessingResponse{DynamicMetadata: mark(a.Ticket)}
+	if onHeaders {
+		r.Response = &extprocv3.ProcessingResponse_RequestHeaders{RequestHeaders: &extprocv3.HeadersResponse{Response: common}}
+	} else {
+		r.Response = &extprocv3.ProcessingResponse_RequestBody{RequestBody: &extprocv3.BodyResponse{Response: common}}
+	}
+	return r
+}
+
+// rewritten gives a new upstream path the gateway's prefix and the query back, because Envoy's route takes the prefix off.
+func (in *inbound) rewritten(path string) string {
+	path = strings.TrimSuffix(in.path, in.upstream) + path
+	if in.query != "" {
+		path += "?" + in.query
+	}
+	return path
+}
+
+// mark is what lets a request pass Envoy's RBAC filter, and what the meter reads.
+func mark(t governor.Ticket) *structpb.Struct {
+	return &structpb.Struct{Fields: map[string]*structpb.Value{Namespace: structpb.NewStructValue(&structpb.Struct{
+		Fields: map[string]*structpb.Value{
+			markKey:   structpb.NewStringValue(t.Call.ID.String()),
+			ticketKey: structpb.NewStringValue(t.Encode()),
+		},
+	})}}
+}
+
+func overwrite(name, value string) *corev3.HeaderValueOption {
+	return &corev3.HeaderValueOption{
+		Header:       &corev3.HeaderValue{Key: name, RawValue: []byte(value)},
+		AppendAction: corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD,
+	}
+}
+
+// refusal answers in the provider's own error shape, so that its SDK raises its usual error.
+func refusal(in *inbound, v sentinel.Verdict) *extprocv3.ProcessingResponse {
+	code := statusOf(v)
+	preset := in.request.Route.Preset // its zero value answers in the generic shape
+	shape := preset.ErrorBody(provider.Refusal{Status: code, Code: string(v.Reason), Message: message(v), RetryAfter: v.RetryAfter})
+	set := []*corev3.HeaderValueOption{
+		overwrite("content-type", shape.ContentType),
+		overwrite("x-sentinel-verdict", v.Action.String()+"; reason="+string(v.Reason)),
+	}
+	if id := in.request.Call.ID; id != (sentinel.CallID{}) {
+		set = append(set, overwrite("x-sentinel-call", id.String()))
+	}
+	for _, h := range append(limitHeaders(v), shape.Headers...) {
+		set = append(set, overwrite(h[0], h[1]))
+	}
+	return &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_ImmediateResponse{
+		ImmediateResponse: &extprocv3.ImmediateResponse{
+			Status:  &typev3.HttpStatus{Code: typev3.StatusCode(code)},
+			Headers: &extprocv3.HeaderMutation{SetHeaders: set},
+			Body:    shape.Body,
+			Details: "sentinel_" + string(v.Reason),
+		},
+	}}
+}
+
+// message is the sentence of a refusal for people.
+func message(v sentinel.Verdict) string {
+	if v.Detail == "" {
+		return "SaaS-Sentinel refused this call: " + string(v.Reason)
+	}
+	return "SaaS-Sentinel refused this call: " + v.Detail
+}
+
+// limitHeaders says when to come back and what is left: Retry-After (RFC 9110), RateLimit and
+// RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers). A spent budget tells SDKs not to retry.
+func limitHeaders(v sentinel.Verdict) [][2]string {
+	var out [][2]string
+	if v.RetryAfter > 0 {
+		out = append(out, [2]string{"retry-after", strconv.FormatInt(ceilSeconds(v.RetryAfter), 10)})
+	} else if v.Reason == sentinel.ReasonLimiterUnavailable || v.Reason == sentinel.ReasonLedgerUnavailable {
+		out = append(out, [2]string{"retry-after", "1"})
+	}
+	if v.Reason == sentinel.ReasonBudget || v.Reason == sentinel.ReasonQuota {
+		out = append(out, [2]string{"x-should-retry", "false"})
+	}
+	var limits, policies []string
+	for _, l := range v.Levels {
+		if l.Limit.Measure == sentinel.MeasureCost {
+			continue // what a team has left to spend is not its callers' business
+		}
+		name := strconv.Quote(strings.Map(printable, l.Limit.Name))
+		limits = append(limits, fmt.Sprintf("%s;r=%d;t=%d", name, max(0, l.Remaining), ceilSeconds(l.Reset)))
+		window := l.Limit.Period
+		if l.Limit.Kind == sentinel.Window {
+			window = l.Limit.End.Sub(l.Limit.Start)
+		}
+		policies = append(policies, fmt.Sprintf("%s;q=%d;w=%d", name, l.Limit.Max, ceilSeconds(window)))
+	}
+	if len(limits) > 0 {
+		out = append(out, [2]string{"ratelimit", strings.Join(limits, ", ")}, [2]string{"ratelimit-policy", strings.Join(policies, ", ")})
+	}
+	return out
+}
+
+func ceilSeconds(d time.Duration) int64 { return int64(math.Ceil(d.Seconds())) }
+
+// printable keeps a name within a structured field's string (RFC 9651).
+func printable(r rune) rune {
+	if r < 0x20 || r > 0x7e || r == '"' || r == '\\' {
+		return '_'
+	}
+	return r
+}

@@ -1,0 +1,148 @@
+package governor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/policy"
+	"github.com/saas-sentinel/saas-sentinel/provider"
+)
+
+// Request is a call as the guard recognised it.
+type Request struct {
+	Call  sentinel.Call
+	Route Route
+	State *State // the one under which Route was found
+	Raw   provider.RawRequest
+}
+
+// Admission is the decision on a call, and how it goes upstream when it may.
+type Admission struct {
+	Verdict sentinel.Verdict
+	Ticket  Ticket
+	Body    []byte // nil: as it came
+	Path    string // the provider's own path, without prefix
+}
+
+// voidTimeout bounds the return of a hold after its call could not be journaled.
+const voidTimeout = time.Second
+
+// Admit decides on a call: read → price the bound → reserve → decide → make the intent durable.
+// An error means that we could not decide; the caller must then refuse.
+func (g *Governor) Admit(ctx context.Context, r Request) (Admission, error) {
+	rq, err := r.Route.Preset.ReadRequest(r.Route.Endpoint, r.Raw)
+	if err != nil {
+		return refusal(r, sentinel.ReasonBadRequest, err.Error())
+	}
+	r.Call.Model, r.Call.Stream = rq.Model, rq.Stream
+	c, ok := candidates(r, rq)
+	if !ok {
+		return refusal(r, sentinel.ReasonUnpriced, fmt.Sprintf("no price is known for model %q of %s on %s", rq.Model, r.Call.Provider, r.Call.Endpoint))
+	}
+	ask := sentinel.Ask{Org: r.Call.Caller.Org, Call: r.Call.ID, TTL: g.HoldTTL, Candidates: c.asks}
+	reserved, err := g.reserve(ctx, ask)
+	if err != nil {
+		if mustClose(ask, r.State.Policy.WhenLimiterDown) {
+			return refusal(r, sentinel.ReasonLimiterUnavailable, "the limiter cannot be reached, and this call's limits are declared closed")
+		}
+		reserved = sentinel.Reservation{} // open: the first candidate, without a hold
+	}
+	verdict := policy.Decide(c.plan, ask, reserved)
+	if verdict.Action.Refused() {
+		return Admission{Verdict: verdict, Ticket: r.refused(verdict)}, nil
+	}
+	return g.dispatch(ctx, r, rq, c.bounds[reserved.Chosen], verdict, reserved.Hold)
+}
+
+// refusal is a decision that needs no limiter.
+func refusal(r Request, reason sentinel.Reason, detail string) (Admission, error) {
+	v := sentinel.Verdict{Action: sentinel.Deny, Reason: reason, Detail: detail}
+	return Admission{Verdict: v, Ticket: r.refused(v)}, nil
+}
+
+// reserve makes the one round trip, and none where nothing is limited.
+func (g *Governor) reserve(ctx context.Context, ask sentinel.Ask) (sentinel.Reservation, error) {
+	for _, c := range ask.Candidates {
+		if len(c.Limits) > 0 {
+			return g.Limiter.Reserve(ctx, ask)
+		}
+	}
+	return sentinel.Reservation{}, nil
+}
+
+// mustClose tells whether a limit of the asked candidate forbids to go on without the limiter.
+func mustClose(ask sentinel.Ask, down policy.LimiterDown) bool {
+	for _, l := range ask.Candidates[0].Limits {
+		mode := down.Rates
+		if l.Charge && !l.Soft {
+			mode = down.HardBudgets
+		}
+		if mode == policy.DownClosed {
+			return true
+		}
+	}
+	return false
+}
+
+// refused gives the ticket of a refusal, for its ledger row.
+func (r Request) refused(v sentinel.Verdict) Ticket {
+	return Ticket{Call: r.Call, Asked: r.Call.Model, Action: v.Action, Reason: v.Reason, PolicyVersion: r.State.Policy.Version}
+}
+
+// dispatch writes the intent, then says how the call goes upstream. A call whose intent is not
+// durable does not go: its hold is given back.
+func (g *Governor) dispatch(ctx context.Context, r Request, rq provider.Request, b bound, v sentinel.Verdict, hold sentinel.Hold) (Admission, error) {
+	asked := r.Call.Model
+	body, path := rq.Body, r.Raw.Path
+	if v.Action == sentinel.Downgrade {
+		var err error
+		if body, path, err = r.Route.Preset.WithModel(r.Route.Endpoint, r.Raw, rq, v.Model); err != nil {
+			g.void(ctx, r.Call, hold)
+			return Admission{}, fmt.Errorf("downgrade %s to %s: %w", asked, v.Model, err)
+		}
+		r.Call.Model = v.Model
+	}
+	intent := sentinel.Intent{
+		Call: r.Call, Asked: asked, Action: v.Action, Reason: v.Reason, Bound: b.usage, BoundCost: b.cost, Hold: hold,
+		PriceVersion: b.price.Version, PolicyVersion: r.State.Policy.Version, Instance: g.Instance,
+	}
+	if err := g.Journal.Append(ctx, sentinel.Record{Intent: &intent}); err != nil {
+		g.void(ctx, r.Call, hold)
+		return Admission{}, errors.Join(ErrJournal, err)
+	}
+	return Admission{Verdict: v, Body: body, Path: path, Ticket: Ticket{
+		Call: r.Call, Asked: asked, Action: v.Action, Reason: v.Reason, Hold: hold,
+		PriceVersion: b.price.Version, PolicyVersion: r.State.Policy.Version,
+		BoundInput: b.usage.InputTokenSum(), BoundOutput: b.usage.OutputTokenSum(),
+		TextBytes: rq.TextBytes, HideUsage: rq.HideUsage,
+	}}, nil
+}
+
+// ErrJournal says that the ledger did not accept an intent.
+var ErrJournal = errors.New("write the intent")
+
+// void gives a call's hold back: it was admitted, and did not reach the provider.
+func (g *Governor) void(ctx context.Context, c sentinel.Call, hold sentinel.Hold) {
+	if hold == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), voidTimeout)
+	defer cancel()
+	// An error leaves the hold to expire by itself, which is what it is made for.
+	_, _ = g.Limiter.Settle(ctx, sentinel.Settlement{Org: c.Caller.Org, Call: c.ID, Hold: hold})
+}
+
+// Refuse books a refused call of a known caller. HTTP status is the one that the client got.
+func (g *Governor) Refuse(ctx context.Context, t Ticket, status int) error {
+	e := sentinel.Entry{
+		Call: t.Call, Asked: t.Asked, Action: t.Action, Reason: t.Reason, Status: status,
+		PolicyVersion: t.PolicyVersion, Source: sentinel.SourceMeter, Duration: g.Now().Sub(t.Call.At),
+	}
+	if err := g.Journal.Append(ctx, sentinel.Record{Entry: &e}); err != nil {
+		return fmt.Errorf("book the refusal of call %s: %w", t.Call.ID, err)
+	}
+	return nil
+}

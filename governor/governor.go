@@ -1,0 +1,74 @@
+// Package governor is the use case: Admit decides on a call and holds its budgets, Settle books
+// what it used. It declares the small interfaces that it needs and knows no driver.
+package governor
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+)
+
+// Limiter is what admission needs from a rate limiter, and no more.
+type Limiter interface {
+	Reserve(ctx context.Context, a sentinel.Ask) (sentinel.Reservation, error)
+	Settle(ctx context.Context, s sentinel.Settlement) (sentinel.Settled, error)
+}
+
+// Journal makes a record durable before it returns.
+type Journal interface {
+	Append(ctx context.Context, r sentinel.Record) error
+}
+
+// keptStates bounds how many old policy sets stay for calls that they admitted.
+const keptStates = 8
+
+// Options are the parts that a Governor is made of.
+type Options struct {
+	Limiter  Limiter
+	Journal  Journal
+	Instance string           // boot id of this process, written on every intent
+	HoldTTL  time.Duration    // life of a hold that nobody settles
+	Now      func() time.Time // UTC
+}
+
+// Governor admits and settles calls. It is safe for concurrent use.
+type Governor struct {
+	Options
+	states atomic.Pointer[[]*State] // newest first
+}
+
+// New makes a Governor that starts with one state.
+func New(o Options, s *State) *Governor {
+	g := &Governor{Options: o}
+	g.states.Store(&[]*State{s})
+	return g
+}
+
+// State is the current set of rules and prices.
+func (g *Governor) State() *State { return (*g.states.Load())[0] }
+
+// Swap publishes a whole new state. Calls in flight keep the one that they were admitted under,
+// as far as the last eight states reach. Only one goroutine may call it.
+func (g *Governor) Swap(s *State) {
+	old := *g.states.Load()
+	next := append([]*State{s}, old[:min(len(old), keptStates-1)]...)
+	g.states.Store(&next)
+}
+
+// stateOf finds the state that admitted a call; the current one when that is gone.
+func (g *Governor) stateOf(policyVersion string) *State {
+	states := *g.states.Load()
+	for _, s := range states {
+		if s.Policy.Version == policyVersion {
+			return s
+		}
+	}
+	return states[0]
+}
+
+// Route finds where a ticket's call went, under the state that admitted it.
+func (g *Governor) Route(t Ticket) Route {
+	return g.stateOf(t.PolicyVersion).Routes[t.Call.Provider+"/"+t.Call.Endpoint]
+}

@@ -1,0 +1,86 @@
+package governor
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/provider"
+)
+
+// Outcome is what the meter saw of an answer.
+type Outcome struct {
+	Ticket    Ticket
+	Metered   provider.Metered
+	Status    int           // HTTP status that the client got
+	FirstByte time.Duration // from the call's start to the response headers
+}
+
+// Settle books what a call used and ends its reservation: price → entry → limiter. The entry is
+// durable before the limiter is asked. A limiter that fails leaves the hold charged until it expires.
+func (g *Governor) Settle(ctx context.Context, o Outcome) (sentinel.Entry, error) {
+	t := o.Ticket
+	entry := sentinel.Entry{
+		Call: t.Call, Asked: t.Asked, Action: t.Action, Reason: t.Reason, Status: o.Status,
+		Usage: o.Metered.Usage, PriceVersion: t.PriceVersion, PolicyVersion: t.PolicyVersion,
+		Source: sentinel.SourcePartial, Method: o.Metered.Method,
+		FirstByte: o.FirstByte, Duration: g.Now().Sub(t.Call.At),
+	}
+	if o.Metered.Reported {
+		entry.Source = sentinel.SourceMeter
+	}
+	var err error
+	if entry.Cost, err = g.cost(t, o.Metered.Usage); err != nil {
+		return entry, fmt.Errorf("price call %s: %w", t.Call.ID, err)
+	}
+	if err := g.Journal.Append(ctx, sentinel.Record{Entry: &entry}); err != nil {
+		return entry, fmt.Errorf("book call %s: %w", t.Call.ID, err)
+	}
+	return entry, g.release(ctx, t.Call, t.Hold, entry)
+}
+
+// cost prices a usage with the price of the call's admission.
+func (g *Governor) cost(t Ticket, u sentinel.Usage) (sentinel.NanoUSD, error) {
+	s := g.stateOf(t.PolicyVersion)
+	route, ok := s.Routes[t.Call.Provider+"/"+t.Call.Endpoint]
+	if !ok {
+		return 0, fmt.Errorf("no route %s/%s in policy %s", t.Call.Provider, t.Call.Endpoint, s.Policy.Version)
+	}
+	p, ok := s.price(route, t.Call.Model, t.Call)
+	if !ok {
+		return 0, fmt.Errorf("no price for %s of %s", t.Call.Model, route.Name)
+	}
+	return sentinel.Cost(u, p.Rates)
+}
+
+// release ends a reservation with the amounts of an entry.
+func (g *Governor) release(ctx context.Context, c sentinel.Call, hold sentinel.Hold, e sentinel.Entry) error {
+	if hold == "" {
+		return nil
+	}
+	s := sentinel.Settlement{Org: c.Caller.Org, Call: c.ID, Hold: hold, Actual: sentinel.AmountsOf(e.Usage, e.Cost)}
+	if _, err := g.Limiter.Settle(ctx, s); err != nil {
+		return fmt.Errorf("settle call %s of %s: %w", c.ID, c.Caller.Service, err)
+	}
+	return nil
+}
+
+// Reconcile books calls whose answer nobody metered, each at the bound of its admission: the
+// provider may have charged that much. A metered entry that arrives later supersedes it.
+func (g *Governor) Reconcile(ctx context.Context, lost []sentinel.Intent) error {
+	for _, in := range lost {
+		entry := sentinel.Entry{
+			Call: in.Call, Asked: in.Asked, Action: in.Action, Reason: in.Reason,
+			Usage: in.Bound, Cost: in.BoundCost, PriceVersion: in.PriceVersion, PolicyVersion: in.PolicyVersion,
+			Source: sentinel.SourceReconciler, Method: "bound", Duration: g.Now().Sub(in.At),
+		}
+		if err := g.Journal.Append(ctx, sentinel.Record{Entry: &entry}); err != nil {
+			return fmt.Errorf("book lost call %s: %w", in.ID, err)
+		}
+		if err := g.release(ctx, in.Call, in.Hold, entry); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,89 @@
+package governor
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/policy"
+	"github.com/saas-sentinel/saas-sentinel/pricing"
+	"github.com/saas-sentinel/saas-sentinel/provider"
+)
+
+// Route is one endpoint of one configured provider: the only places that calls can go to.
+type Route struct {
+	Name     string // "openai/chat.completions": Envoy's route name
+	Provider policy.Provider
+	Preset   provider.Preset
+	Endpoint provider.Endpoint
+	// Catalog is the name under which prices are found: the preset, or the provider of a custom API.
+	Catalog string
+}
+
+// State is an immutable set of rules, prices and routes.
+type State struct {
+	Policy *policy.Set
+	Prices *pricing.Catalog
+	Routes map[string]Route
+}
+
+// NewState joins a policy set with the catalog: presets become routes, and the flat prices of
+// custom APIs become prices. It fails when a preset or an allowed endpoint does not exist.
+func NewState(set *policy.Set, catalog *pricing.Catalog) (*State, error) {
+	s := &State{Policy: set, Routes: map[string]Route{}}
+	var overrides []pricing.Override
+	for _, p := range set.Providers {
+		preset, name, err := presetOf(p)
+		if err != nil {
+			return nil, err
+		}
+		if p.Host == "" {
+			p.Host = strings.ReplaceAll(preset.Host, "{region}", p.Region)
+		}
+		for _, e := range preset.Endpoints {
+			if len(p.Allow) > 0 && !slices.Contains(p.Allow, e.Name) {
+				continue
+			}
+			route := p.Name + "/" + e.Name
+			s.Routes[route] = Route{Name: route, Provider: p, Preset: preset, Endpoint: e, Catalog: name}
+		}
+		for _, e := range p.Endpoints {
+			overrides = append(overrides, flatPrice(name, e.Name, e.PerRequest, set.Version))
+		}
+	}
+	s.Prices = catalog.With(overrides)
+	return s, nil
+}
+
+// presetOf finds how a provider speaks, and the name of its prices.
+func presetOf(p policy.Provider) (provider.Preset, string, error) {
+	if p.Preset == "" {
+		endpoints := make([]provider.Endpoint, 0, len(p.Endpoints))
+		for _, e := range p.Endpoints {
+			endpoints = append(endpoints, provider.Endpoint{Name: e.Name, Method: e.Method, Path: e.Path})
+		}
+		return provider.Generic(endpoints), p.Name, nil
+	}
+	preset, ok := provider.Find(p.Preset)
+	if !ok {
+		return preset, "", fmt.Errorf("provider %s: no preset %q: use one of %s", p.Name, p.Preset, strings.Join(provider.Names(), ", "))
+	}
+	for _, name := range p.Allow {
+		if _, ok := preset.Endpoint(name); !ok {
+			return preset, "", fmt.Errorf("provider %s: preset %s has no endpoint %q", p.Name, p.Preset, name)
+		}
+	}
+	return preset, p.Preset, nil
+}
+
+// picoPerNano turns an amount into a rate.
+const picoPerNano = 1000
+
+func flatPrice(providerName, endpoint string, perRequest sentinel.NanoUSD, version string) pricing.Override {
+	return pricing.Override{
+		Key:     pricing.Key{Provider: providerName, Endpoint: endpoint},
+		Rates:   sentinel.Rates{sentinel.Requests: sentinel.PicoUSD(perRequest) * picoPerNano},
+		Version: providerName + "/" + endpoint + "@policy-" + version,
+	}
+}

@@ -1,0 +1,87 @@
+package governor
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+)
+
+// Ticket is what later stages need to meter and settle a call. It travels with the call as
+// Envoy's dynamic metadata, so any replica can meter any answer. Envoy sends it again with every
+// chunk: it stays small.
+type Ticket struct {
+	Call          sentinel.Call
+	Asked         string
+	Action        sentinel.Action
+	Reason        sentinel.Reason
+	Hold          sentinel.Hold
+	PriceVersion  string
+	PolicyVersion string
+	BoundInput    int64 // tokens
+	BoundOutput   int64 // tokens
+	TextBytes     int64 // of the prompt
+	HideUsage     bool  // the client did not ask for the usage event
+}
+
+const (
+	ticketFields    = 19
+	ticketSeparator = "\x1f"
+	ticketVersion   = "1"
+)
+
+// ErrTicket says that a ticket is not one of ours.
+var ErrTicket = errors.New("malformed ticket")
+
+// Encode gives the ticket as one text.
+func (t Ticket) Encode() string {
+	c := t.Call
+	return strings.Join([]string{
+		ticketVersion, c.ID.String(), strconv.FormatInt(c.At.UnixMicro(), 36),
+		c.Caller.Org, c.Caller.Team, c.Caller.Service, c.Provider, c.Endpoint, c.Model, t.Asked,
+		strconv.Itoa(int(t.Action)), string(t.Reason), string(t.Hold), t.PriceVersion, t.PolicyVersion,
+		strconv.FormatInt(t.BoundInput, 36), strconv.FormatInt(t.BoundOutput, 36), strconv.FormatInt(t.TextBytes, 36),
+		flags(c.Stream, t.HideUsage),
+	}, ticketSeparator)
+}
+
+// flags gives two bools as one digit.
+func flags(stream, hide bool) string {
+	n := 0
+	if stream {
+		n |= 1
+	}
+	if hide {
+		n |= 2
+	}
+	return strconv.Itoa(n)
+}
+
+// ParseTicket reads what Encode wrote.
+func ParseTicket(s string) (Ticket, error) {
+	f := strings.Split(s, ticketSeparator)
+	if len(f) != ticketFields || f[0] != ticketVersion {
+		return Ticket{}, ErrTicket
+	}
+	id, err := sentinel.ParseCallID(f[1])
+	at, err1 := strconv.ParseInt(f[2], 36, 64)
+	action, err2 := strconv.Atoi(f[10])
+	in, err3 := strconv.ParseInt(f[15], 36, 64)
+	out, err4 := strconv.ParseInt(f[16], 36, 64)
+	text, err5 := strconv.ParseInt(f[17], 36, 64)
+	bits, err6 := strconv.Atoi(f[18])
+	if err := errors.Join(err, err1, err2, err3, err4, err5, err6); err != nil {
+		return Ticket{}, errors.Join(ErrTicket, err)
+	}
+	return Ticket{
+		Call: sentinel.Call{
+			ID: id, At: time.UnixMicro(at).UTC(),
+			Caller:   sentinel.Caller{Org: f[3], Team: f[4], Service: f[5]},
+			Provider: f[6], Endpoint: f[7], Model: f[8], Stream: bits&1 != 0,
+		},
+		Asked: f[9], Action: sentinel.Action(action), Reason: sentinel.Reason(f[11]), Hold: sentinel.Hold(f[12]),
+		PriceVersion: f[13], PolicyVersion: f[14], BoundInput: in, BoundOutput: out, TextBytes: text, HideUsage: bits&2 != 0,
+	}, nil
+}

@@ -1,0 +1,65 @@
+package policy
+
+import (
+	"fmt"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+)
+
+// Decide is pure: the same plan, ask and reservation always give the same verdict. The plan is
+// that of the asked model, which is the ask's first candidate.
+func Decide(p Plan, ask sentinel.Ask, r sentinel.Reservation) sentinel.Verdict {
+	switch {
+	case r.Chosen > 0:
+		v := sentinel.Verdict{Action: sentinel.Downgrade, Model: ask.Candidates[r.Chosen].Model, Levels: r.Levels}
+		if len(r.Denials) > 0 {
+			v.Reason, v.Limit = reasonOf(r.Denials[0].Limit), r.Denials[0].Limit.Name
+		}
+		return v
+	case r.Chosen == 0:
+		return sentinel.Verdict{Action: sentinel.Allow, Model: ask.Candidates[0].Model, Levels: r.Levels}
+	case len(r.Denials) == 0:
+		return sentinel.Verdict{Action: sentinel.Deny, Reason: sentinel.ReasonLimiterUnavailable, Levels: r.Levels}
+	}
+	d := r.Denials[0]
+	v := sentinel.Verdict{
+		Action: sentinel.Throttle, Reason: reasonOf(d.Limit), Limit: d.Limit.Name, Detail: detail(d),
+		RetryAfter: d.RetryAfter, Levels: r.Levels,
+	}
+	if d.Limit.Kind == sentinel.Window || d.RetryAfter == 0 || p.deny[d.Limit.Cell] {
+		v.Action = sentinel.Deny
+	}
+	if p.deny[d.Limit.Cell] {
+		v.RetryAfter = 0
+	}
+	return v
+}
+
+func reasonOf(l sentinel.Limit) sentinel.Reason {
+	switch {
+	case l.Measure == sentinel.MeasureCost:
+		return sentinel.ReasonBudget
+	case l.Kind == sentinel.Window:
+		return sentinel.ReasonQuota
+	case l.Kind == sentinel.Concurrent:
+		return sentinel.ReasonConcurrency
+	default:
+		return sentinel.ReasonRate
+	}
+}
+
+// detail says in one sentence what was exceeded; it names the limit, not what others used of it.
+func detail(d sentinel.Denial) string {
+	switch reasonOf(d.Limit) {
+	case sentinel.ReasonBudget:
+		return fmt.Sprintf("the budget %q cannot cover this call until %s", d.Limit.Name, d.Limit.End.Format("2006-01-02 15:04 UTC"))
+	case sentinel.ReasonQuota:
+		return fmt.Sprintf("the quota %q is used up until %s", d.Limit.Name, d.Limit.End.Format("2006-01-02 15:04 UTC"))
+	case sentinel.ReasonConcurrency:
+		return fmt.Sprintf("the limit %q of %d calls at once is reached", d.Limit.Name, d.Limit.Max)
+	}
+	if d.RetryAfter == 0 {
+		return fmt.Sprintf("one call may not take more than the limit %q has in all", d.Limit.Name)
+	}
+	return fmt.Sprintf("the limit %q is reached", d.Limit.Name)
+}

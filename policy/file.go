@@ -1,0 +1,118 @@
+package policy
+
+import (
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+)
+
+// file is policies.yaml as its operators write it. The doc tags become the JSON Schema's descriptions.
+type file struct {
+	Org       string                  `yaml:"org" doc:"The organisation that pays. Required."`
+	Timezone  string                  `yaml:"timezone" doc:"IANA time zone in which budgets and quotas begin, such as America/New_York. Default: UTC."`
+	Budget    *budgetYAML             `yaml:"budget" doc:"The whole organisation's budget."`
+	Defaults  defaultsYAML            `yaml:"defaults" doc:"What holds where nothing else is said."`
+	Teams     map[string]teamYAML     `yaml:"teams" doc:"Who pays: teams by name."`
+	Services  map[string]serviceYAML  `yaml:"services" doc:"Who calls: services by name, each of one team."`
+	Providers map[string]providerYAML `yaml:"providers" doc:"What may be called. The name is the path prefix at the gateway."`
+	Policies  []ruleYAML              `yaml:"policies" doc:"Rules; every rule that matches a call applies."`
+}
+
+type defaultsYAML struct {
+	Unpriced        unpricedYAML    `yaml:"unpriced" doc:"What to do with calls that have no price: deny (default), alert (allow at no cost, marked), or {flat_usd: 0.01}."`
+	WhenLimiterDown limiterDownYAML `yaml:"when_redis_is_down" doc:"What to do while Redis cannot be reached."`
+}
+
+type limiterDownYAML struct {
+	HardBudgets downMode `yaml:"hard_budgets" doc:"closed (default) or open."`
+	Rates       downMode `yaml:"rates" doc:"closed or open (default)."`
+}
+
+type teamYAML struct {
+	Budget *budgetYAML `yaml:"budget" doc:"The team's budget."`
+	Limits limitsYAML  `yaml:"limits" doc:"The team's limits."`
+}
+
+type serviceYAML struct {
+	Team     string       `yaml:"team" doc:"The team that pays. Required."`
+	Identity identityYAML `yaml:"identity" doc:"How the service is recognised: at least one way."`
+	Budget   *budgetYAML  `yaml:"budget" doc:"The service's own budget."`
+	Limits   limitsYAML   `yaml:"limits" doc:"The service's own limits."`
+}
+
+type identityYAML struct {
+	Token  string   `yaml:"token" doc:"The token that the service sends as its API key, or sha256:HEX of it."`
+	SPIFFE string   `yaml:"spiffe" doc:"The URI in the service's client certificate."`
+	AWS    *awsYAML `yaml:"aws" doc:"The access key that was issued to the service for AWS SDKs."`
+}
+
+type awsYAML struct {
+	AccessKeyID string  `yaml:"access_key_id" doc:"The issued access key id."`
+	Secret      refYAML `yaml:"secret" doc:"Where the issued secret lies: vault:PATH#FIELD."`
+}
+
+type providerYAML struct {
+	Preset     string         `yaml:"preset" doc:"A known API: openai, stripe, aws-bedrock or aws-s3. Without it, host and endpoints describe a custom API."`
+	Host       string         `yaml:"host" doc:"The provider's host name; presets know theirs."`
+	Address    string         `yaml:"address" doc:"ip:port to connect to instead of the host's own address. The certificate must still be the host's."`
+	CAFile     string         `yaml:"ca_file" doc:"File of the certificate authorities to trust for this provider. Default: the system's."`
+	Plaintext  bool           `yaml:"plaintext" doc:"Connect without TLS. For tests on one machine."`
+	Region     string         `yaml:"region" doc:"AWS region."`
+	Credential credentialYAML `yaml:"credential" doc:"vault:PATH#FIELD, or a mapping that also says how the credential is sent."`
+	Endpoints  []endpointYAML `yaml:"endpoints" doc:"A custom API's endpoints. What is not listed cannot be called."`
+	Allow      []string       `yaml:"allow" doc:"The preset's endpoints that may be called. Default: all that the preset lists."`
+}
+
+type credentialYAML struct {
+	Vault  refYAML `yaml:"vault" doc:"PATH#FIELD of a KV version 2 secret; for AWS the path alone."`
+	Type   string  `yaml:"type" doc:"bearer, header, basic or sigv4. Default: the preset's."`
+	Header string  `yaml:"header" doc:"The header that carries the credential as it is."`
+}
+
+// UnmarshalText reads the short form.
+func (c *credentialYAML) UnmarshalText(b []byte) error { return c.Vault.UnmarshalText(b) }
+
+type endpointYAML struct {
+	Name   string    `yaml:"name" doc:"A name for the ledger. Default: method and path."`
+	Method string    `yaml:"method" doc:"GET, POST, PUT, PATCH, DELETE or HEAD."`
+	Path   string    `yaml:"path" doc:"Path template such as /v1/forecast/{city}."`
+	Price  priceYAML `yaml:"price" doc:"What a call costs. Required: what has no price is not routable."`
+}
+
+type priceYAML struct {
+	PerRequestUSD *usd `yaml:"per_request_usd" doc:"Dollars a call, to the nano-dollar."`
+}
+
+type ruleYAML struct {
+	Name     string       `yaml:"name" doc:"Unique; people see it when the rule refuses a call."`
+	Match    matchYAML    `yaml:"match" doc:"Which calls; everything that is left out matches all."`
+	Limits   limitsYAML   `yaml:"limits" doc:"Limits on the calls that match."`
+	Budget   *budgetYAML  `yaml:"budget" doc:"Budget of the calls that match."`
+	Per      []string     `yaml:"per" doc:"[service] or [team]: each has limits of its own. Default: all share them."`
+	OnExceed []actionYAML `yaml:"on_exceed" doc:"In order: {downgrade: [models]}, throttle, deny."`
+}
+
+type matchYAML struct {
+	Team     []string `yaml:"team" doc:"Names; * matches any text."`
+	Service  []string `yaml:"service" doc:"Names; * matches any text."`
+	Provider []string `yaml:"provider" doc:"Names; * matches any text."`
+	Endpoint []string `yaml:"endpoint" doc:"Names; * matches any text."`
+	Model    []string `yaml:"model" doc:"Names; * matches any text."`
+}
+
+type limitsYAML struct {
+	Requests     []perTime `yaml:"requests" doc:"Such as 60/minute or 10000/day."`
+	Tokens       []perTime `yaml:"tokens" doc:"Input and output together, such as 200k/minute."`
+	InputTokens  []perTime `yaml:"input_tokens" doc:"Such as 1m/day."`
+	OutputTokens []perTime `yaml:"output_tokens" doc:"Such as 100k/hour."`
+	Concurrent   *count    `yaml:"concurrent" doc:"Calls in flight at once."`
+}
+
+type budgetYAML struct {
+	USD    moneyPerTime `yaml:"usd" doc:"Such as 20000/month. Months begin in the policy's time zone."`
+	Mode   string       `yaml:"mode" doc:"hard (default): never overspent; soft: counted, not enforced."`
+	WarnAt []string     `yaml:"warn_at" doc:"Such as [50%, 80%, 100%]."`
+}
+
+type actionYAML struct {
+	action    sentinel.Action
+	Downgrade []string `yaml:"downgrade" doc:"Cheaper models, tried in order."`
+}

@@ -1,0 +1,122 @@
+// Package policy compiles policies.yaml to an immutable Set, finds the limits of a call (Plan)
+// and decides on it (Decide). It is pure: no I/O, no clock of its own.
+package policy
+
+import (
+	"crypto/sha256"
+	"time"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+)
+
+// Set is a compiled policy file. It never changes; a new file makes a new Set.
+type Set struct {
+	Version         string // the first 12 hex digits of the file's SHA-256
+	Org             string
+	Zone            *time.Location
+	Unpriced        Unpriced
+	WhenLimiterDown LimiterDown
+	Providers       []Provider // by name
+
+	tokens     map[[sha256.Size]byte]sentinel.Caller
+	spiffe     map[string]sentinel.Caller
+	accessKeys map[string]AWSIdentity
+	org        []limit
+	teams      map[string][]limit
+	services   map[string][]limit
+	rules      []rule
+}
+
+// Unpriced says what to do with calls that have no price.
+type Unpriced struct {
+	Mode UnpricedMode
+	Flat sentinel.NanoUSD // of UnpricedFlat
+}
+
+// LimiterDown says what to do while the limiter cannot be reached.
+type LimiterDown struct{ HardBudgets, Rates DownMode }
+
+// Provider is an API that may be called.
+type Provider struct {
+	Name, Preset string // Preset is empty for a custom API
+	Host         string // empty: the preset's
+	Address      string // ip:port to connect to instead of Host:443; SNI and certificate stay Host's
+	CAFile       string
+	Region       string
+	Plaintext    bool
+	Credential   Credential
+	Endpoints    []Endpoint // of a custom API
+	Allow        []string   // endpoints of the preset; empty: all
+}
+
+// CredentialKind is how a credential is sent.
+type CredentialKind string
+
+// The kinds; an empty one is the preset's.
+const (
+	CredentialDefault CredentialKind = ""
+	CredentialBearer  CredentialKind = "bearer"
+	CredentialHeader  CredentialKind = "header"
+	CredentialBasic   CredentialKind = "basic"
+	CredentialSigV4   CredentialKind = "sigv4"
+)
+
+// Credential is where a provider's credential lies in Vault, and how it is sent.
+type Credential struct {
+	Path, Field string
+	Kind        CredentialKind
+	Header      string // of CredentialHeader
+}
+
+// Endpoint is one call of a custom API.
+type Endpoint struct {
+	Name, Method, Path string
+	PerRequest         sentinel.NanoUSD
+}
+
+// AWSIdentity is a service that is known by an issued access key. The signature must be verified with the secret.
+type AWSIdentity struct {
+	Caller                  sentinel.Caller
+	SecretPath, SecretField string
+}
+
+// SecretRef is the place of a secret in Vault.
+type SecretRef struct{ Path, Field string }
+
+// CallerByToken finds the service of a token by the token's hash, so that the time of a look-up
+// says nothing about how many leading bytes were right.
+func (s *Set) CallerByToken(token string) (sentinel.Caller, bool) {
+	c, ok := s.tokens[sha256.Sum256([]byte(token))]
+	return c, ok
+}
+
+// CallerBySPIFFE finds the service of a verified certificate's URI.
+func (s *Set) CallerBySPIFFE(uri string) (sentinel.Caller, bool) {
+	c, ok := s.spiffe[uri]
+	return c, ok
+}
+
+// CallerByAccessKey finds the service that an access key id was issued to.
+func (s *Set) CallerByAccessKey(id string) (AWSIdentity, bool) {
+	c, ok := s.accessKeys[id]
+	return c, ok
+}
+
+// SecretRefs lists every secret that providers and identities name.
+func (s *Set) SecretRefs() []SecretRef {
+	var out []SecretRef
+	seen := map[SecretRef]bool{}
+	add := func(r SecretRef) {
+		if r.Path != "" && !seen[r] {
+			seen[r] = true
+			out = append(out, r)
+		}
+	}
+	for _, p := range s.Providers {
+		add(SecretRef{p.Credential.Path, p.Credential.Field})
+	}
+	for _, id := range s.accessKeys {
+		add(SecretRef{id.SecretPath, id.SecretField})
+	}
+	return out
+}
