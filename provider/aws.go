@@ -1,0 +1,149 @@
+package provider
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"net/url"
+	"strings"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+)
+
+// bedrock is AWS's runtime for language models, by its Converse call.
+var bedrock = Preset{
+	Name: "aws-bedrock", Host: "bedrock-runtime.{region}.amazonaws.com", Credential: "sigv4", SigningName: "bedrock", dialect: bedrockDialect{},
+	Endpoints: []Endpoint{{Name: "converse", Method: "POST", Path: "/model/{model}/converse", Body: BodyJSON, Meters: true}},
+}
+
+type bedrockDialect struct{}
+
+var converseKeys = []string{
+	"inferenceConfig", "additionalModelRequestFields", "performanceConfig", "serviceTier", "guardrailConfig", "messages", "system", "toolConfig", "promptVariables",
+}
+
+func (bedrockDialect) readRequest(_ Endpoint, r RawRequest) (Request, error) {
+	rq := flatRequest()
+	model, err := url.PathUnescape(strings.Split(r.Path, "/")[2])
+	if err != nil || len(model) > 200 {
+		return rq, badRequest("modelId", "name a model")
+	}
+	o, err := readObject(r.Body, converseKeys)
+	if err != nil {
+		return rq, err
+	}
+	for _, key := range []string{"performanceConfig", "serviceTier", "guardrailConfig"} {
+		if m, ok := o.members[key]; ok && m.value.Kind() != 'n' {
+			return rq, badRequest(key, "this has a price list of its own and is not priced yet")
+		}
+	}
+	rq.Model, rq.TextBytes = model, o.facts.textBytes
+	rq.Bound[sentinel.InputTokens] = int64(len(r.Body))
+	for _, name := range []string{"image", "document", "video"} {
+		if o.facts.names[name] {
+			rq.Bound[sentinel.InputTokens] = AsModelAllows
+		}
+	}
+	rq.Bound[sentinel.OutputTokens] = AsModelAllows
+	config, ok, err := o.object("inferenceConfig", []string{"maxTokens"})
+	if err != nil {
+		return rq, err
+	}
+	if _, extra := o.members["additionalModelRequestFields"]; ok && !extra { // those may set a limit of their own
+		n, err := config.number("maxTokens")
+		if err != nil {
+			return rq, err
+		}
+		if n > 0 {
+			rq.Bound[sentinel.OutputTokens] = n
+		}
+	}
+	return rq, nil
+}
+
+func (bedrockDialect) withModel(_ Endpoint, r RawRequest, _ Request, model string) ([]byte, string, error) {
+	segments := strings.Split(r.Path, "/")
+	// AWS's SDKs encode the colon of a model's version, and so do we.
+	segments[2] = strings.ReplaceAll(url.PathEscape(model), ":", "%3A")
+	return nil, strings.Join(segments, "/"), nil
+}
+
+func (bedrockDialect) newMeter(s MeterSpec) Meter {
+	if s.Status >= 300 {
+		return nothingUsed{}
+	}
+	return &jsonMeter{spec: s, scan: newScanner("usage"), read: converseUsage}
+}
+
+// converseUsage reads Converse's usage: its classes do not overlap.
+func converseUsage(found map[string][]byte) (Metered, bool) {
+	var r struct {
+		Input      *int64 `json:"inputTokens"`
+		Output     int64  `json:"outputTokens"`
+		CacheRead  int64  `json:"cacheReadInputTokens"`
+		CacheWrite int64  `json:"cacheWriteInputTokens"`
+	}
+	if json.Unmarshal(found["usage"], &r) != nil || r.Input == nil {
+		return Metered{}, false
+	}
+	var c clamp
+	u := sentinel.Usage{
+		sentinel.Requests: 1, sentinel.InputTokens: c.within(*r.Input, maxReported), sentinel.OutputTokens: c.within(r.Output, maxReported),
+		sentinel.CachedInputTokens: c.within(r.CacheRead, maxReported), sentinel.CacheWriteTokens: c.within(r.CacheWrite, maxReported),
+	}
+	return Metered{Usage: u, Method: c.method(), Reported: true}, true
+}
+
+// awsErrors are the names under which AWS's SDKs know our refusals.
+var awsErrors = map[int]string{
+	400: "ValidationException", 401: "UnrecognizedClientException", 403: "AccessDeniedException",
+	413: "ValidationException", 429: "ThrottlingException", 503: "ServiceUnavailableException",
+}
+
+func (bedrockDialect) errorBody(r Refusal) Shape {
+	s := jsonShape(map[string]any{"message": r.Message, "code": r.Code})
+	s.Headers = [][2]string{{"x-amzn-errortype", awsErrors[r.Status]}}
+	return s
+}
+
+// s3 is AWS's object store, addressed by path. Bodies stream past unread.
+var s3 = Preset{
+	Name: "aws-s3", Host: "s3.{region}.amazonaws.com", Credential: "sigv4", SigningName: "s3", dialect: s3Dialect{},
+	Endpoints: []Endpoint{
+		{Name: "object.get", Method: "GET", Path: "/{bucket}/{key...}"},
+		{Name: "object.head", Method: "HEAD", Path: "/{bucket}/{key...}"},
+		{Name: "object.put", Method: "PUT", Path: "/{bucket}/{key...}"},
+		{Name: "object.delete", Method: "DELETE", Path: "/{bucket}/{key...}"},
+		{Name: "bucket.list", Method: "GET", Path: "/{bucket}"},
+		{Name: "bucket.head", Method: "HEAD", Path: "/{bucket}"},
+	},
+}
+
+type s3Dialect struct{}
+
+func (s3Dialect) readRequest(Endpoint, RawRequest) (Request, error) { return flatRequest(), nil }
+
+func (s3Dialect) withModel(Endpoint, RawRequest, Request, string) ([]byte, string, error) {
+	return nil, "", badRequest("", "S3 has no models")
+}
+
+// newMeter charges every request that S3 answered: it bills those of the client's own errors too.
+func (s3Dialect) newMeter(s MeterSpec) Meter {
+	if s.Status >= 500 || s.Status == 0 {
+		return nothingUsed{}
+	}
+	return oneRequest{}
+}
+
+func (s3Dialect) errorBody(r Refusal) Shape {
+	code := map[int]string{400: "InvalidRequest", 401: "InvalidAccessKeyId", 403: "AccessDenied", 413: "EntityTooLarge", 429: "SlowDown", 503: "ServiceUnavailable"}[r.Status]
+	body, err := xml.Marshal(struct {
+		XMLName xml.Name `xml:"Error"`
+		Code    string
+		Message string
+		Reason  string
+	}{Code: code, Message: r.Message, Reason: r.Code})
+	if err != nil { // it has strings only, and cannot fail
+		body = []byte("<Error/>")
+	}
+	return Shape{ContentType: "application/xml", Body: append([]byte(xml.Header), body...)}
+}

@@ -1,0 +1,216 @@
+package provider
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+)
+
+// openAI is the API of platform.openai.com: chat completions, responses, embeddings and the list of models.
+var openAI = Preset{
+	Name: "openai", Host: "api.openai.com", Credential: "bearer", dialect: openAIDialect{},
+	Endpoints: []Endpoint{
+		{Name: "chat.completions", Method: "POST", Path: "/v1/chat/completions", Body: BodyJSON, Meters: true},
+		{Name: "responses", Method: "POST", Path: "/v1/responses", Body: BodyJSON, Meters: true},
+		{Name: "embeddings", Method: "POST", Path: "/v1/embeddings", Body: BodyJSON, Meters: true},
+		{Name: "models.list", Method: "GET", Path: "/v1/models"},
+		{Name: "models.get", Method: "GET", Path: "/v1/models/{model}"},
+	},
+}
+
+type openAIDialect struct{}
+
+var openAIKeys = []string{
+	"model", "stream", "stream_options", "n", "max_tokens", "max_completion_tokens", "max_output_tokens", "service_tier",
+	"tools", "modalities", "audio", "background", "previous_response_id", "conversation", "prompt", "web_search_options", "input", "messages",
+}
+
+func (d openAIDialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
+	if e.Body == BodyNone {
+		return flatRequest(), nil
+	}
+	o, err := readObject(r.Body, openAIKeys)
+	if err != nil {
+		return Request{}, err
+	}
+	rq := flatRequest()
+	rq.TextBytes = o.facts.textBytes
+	if rq.Model, err = o.text("model"); err != nil {
+		return rq, err
+	}
+	if rq.Model == "" || len(rq.Model) > 200 {
+		return rq, badRequest("model", "name a model")
+	}
+	if err := d.refuseUnpriced(o); err != nil {
+		return rq, err
+	}
+	if rq.Stream, err = o.flag("stream"); err != nil {
+		return rq, err
+	}
+	if err := d.bound(e, o, &rq, len(r.Body)); err != nil {
+		return rq, err
+	}
+	rq.modelAt = o.members["model"].at
+	if e.Name == "chat.completions" && rq.Stream {
+		return rq, d.askForUsage(o, &rq, r.Body)
+	}
+	return rq, nil
+}
+
+// refuseUnpriced refuses what the answer's usage does not show, or what has another price list.
+func (openAIDialect) refuseUnpriced(o object) error {
+	if tier, err := o.text("service_tier"); err != nil || tier != "" && tier != "auto" && tier != "default" {
+		return badRequest("service_tier", "only auto and default are priced")
+	}
+	for _, key := range []string{"audio", "web_search_options"} {
+		if m, ok := o.members[key]; ok && m.value.Kind() != 'n' {
+			return badRequest(key, "this is billed apart from tokens and is not priced yet")
+		}
+	}
+	if background, err := o.flag("background"); err != nil || background {
+		return badRequest("background", "the answer of a background response cannot be metered")
+	}
+	if tools, ok := o.members["tools"]; ok && tools.value.Kind() == '[' {
+		var list []struct {
+			Type string `json:"type"`
+		}
+		if err := json.Unmarshal(tools.value, &list); err != nil {
+			return badRequest("tools", "a list of tools is expected")
+		}
+		for _, t := range list {
+			if t.Type != "function" && t.Type != "custom" {
+				return badRequest("tools", "tools of type %q are billed apart from tokens and are not priced yet", clip(t.Type))
+			}
+		}
+	}
+	return nil
+}
+
+// pulls are the parts of a request that bring in more tokens than the body has bytes.
+var pulls = []string{"image_url", "input_image", "input_audio", "file", "input_file", "item_reference"}
+
+// bound finds the most that the call can use. A token has at least one byte, so a body of n bytes
+// has at most n tokens, unless it refers to something outside.
+func (openAIDialect) bound(e Endpoint, o object, rq *Request, bodyBytes int) error {
+	rq.Bound[sentinel.InputTokens] = int64(bodyBytes)
+	for _, key := range []string{"previous_response_id", "conversation", "prompt"} {
+		if m, ok := o.members[key]; ok && m.value.Kind() != 'n' && e.Name == "responses" {
+			rq.Bound[sentinel.InputTokens] = AsModelAllows
+		}
+	}
+	for _, t := range o.facts.types {
+		if slices.Contains(pulls, t) {
+			rq.Bound[sentinel.InputTokens] = AsModelAllows
+		}
+	}
+	if e.Name == "embeddings" {
+		return nil
+	}
+	var err error
+	if n, err := o.number("n"); err != nil {
+		return err
+	} else if n > 128 {
+		return badRequest("n", "at most 128 choices can be asked for")
+	} else if n > 0 {
+		rq.Choices = n
+	}
+	rq.Bound[sentinel.OutputTokens] = AsModelAllows
+	keys := []string{"max_completion_tokens", "max_tokens"}
+	if e.Name == "responses" {
+		keys = []string{"max_output_tokens"}
+	}
+	for _, key := range keys {
+		var n int64
+		if n, err = o.number(key); err != nil {
+			return err
+		}
+		if n > 0 {
+			rq.Bound[sentinel.OutputTokens] = max(rq.Bound[sentinel.OutputTokens], n*rq.Choices)
+		}
+	}
+	return nil
+}
+
+// askForUsage makes a chat stream end with its usage, and remembers whether the client wanted that.
+func (openAIDialect) askForUsage(o object, rq *Request, body []byte) error {
+	options, present, err := o.object("stream_options", []string{"include_usage"})
+	if err != nil {
+		return err
+	}
+	asked, err := options.flag("include_usage")
+	if err != nil {
+		return badRequest("stream_options", "%s", err)
+	}
+	if asked {
+		return nil
+	}
+	rq.HideUsage = true
+	at := o.members["stream_options"].at
+	var e edit
+	switch {
+	case !present && at.end == 0:
+		e = edit{span{o.first, o.first}, `"stream_options":{"include_usage":true},`}
+	case !present: // null
+		e = edit{at, `{"include_usage":true}`}
+	case options.members["include_usage"].at.end > 0:
+		inner := options.members["include_usage"].at
+		e = edit{span{at.start + inner.start, at.start + inner.end}, "true"}
+	case len(options.members) == 0:
+		e = edit{at, `{"include_usage":true}`}
+	default:
+		begin := at.start + options.first
+		e = edit{span{begin, begin}, `"include_usage":true,`}
+	}
+	rq.Body = splice(body, e)
+	if shift := len(e.text) - (e.at.end - e.at.start); e.at.start <= rq.modelAt.start {
+		rq.modelAt.start += shift
+		rq.modelAt.end += shift
+	}
+	return nil
+}
+
+func (openAIDialect) withModel(_ Endpoint, r RawRequest, rq Request, model string) ([]byte, string, error) {
+	body := r.Body
+	if rq.Body != nil {
+		body = rq.Body
+	}
+	quoted, err := jsontext.AppendQuote(nil, model)
+	if err != nil || rq.modelAt.end == 0 {
+		return nil, "", badRequest("model", "it cannot be replaced by %q", clip(model))
+	}
+	return splice(body, edit{rq.modelAt, string(quoted)}), r.Path, nil
+}
+
+func (openAIDialect) newMeter(s MeterSpec) Meter {
+	switch {
+	case s.Status >= 300 || !s.Endpoint.Meters:
+		return nothingUsed{}
+	case strings.HasPrefix(strings.ToLower(s.ContentType), "text/event-stream"):
+		m := &openAIStream{spec: s}
+		m.events = events{each: m.event, hide: s.HideUsage}
+		return m
+	default:
+		return &jsonMeter{spec: s, scan: newScanner("usage", "model"), read: openAIUsage}
+	}
+}
+
+func (openAIDialect) errorBody(r Refusal) Shape {
+	kind := "invalid_request_error"
+	switch {
+	case r.Status == 429 && r.Code == string(sentinel.ReasonBudget):
+		kind = "insufficient_quota"
+	case r.Status == 429:
+		kind = "rate_limit_error"
+	case r.Status == 401:
+		kind = "authentication_error"
+	case r.Status == 403:
+		kind = "permission_error"
+	case r.Status >= 500:
+		kind = "server_error"
+	}
+	return jsonShape(map[string]any{"error": map[string]any{"message": r.Message, "type": kind, "param": nil, "code": r.Code}})
+}

@@ -1,0 +1,74 @@
+package provider
+
+import (
+	"strings"
+)
+
+// maxPath bounds a request's path.
+const maxPath = 4096
+
+// CanonicalPath refuses every spelling of a path that some server may read as another path: empty, "." and
+// ".." segments, encoded slashes, backslashes, dots and control bytes, and broken escapes. It compares raw
+// bytes, so what is judged is what is sent.
+func CanonicalPath(raw string) error {
+	if !strings.HasPrefix(raw, "/") || len(raw) > maxPath {
+		return badRequest("path", "it must begin with / and have at most %d bytes", maxPath)
+	}
+	segments := strings.Split(raw[1:], "/")
+	for i, s := range segments {
+		if s == "" && i < len(segments)-1 {
+			return badRequest("path", "empty segments (//) are not allowed")
+		}
+		if err := canonicalSegment(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func canonicalSegment(s string) error {
+	dots := 0
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c == '%' {
+			if i+2 >= len(s) || !isHex(s[i+1]) || !isHex(s[i+2]) {
+				return badRequest("path", "a %% must be followed by two hex digits")
+			}
+			c = unhex(s[i+1])<<4 | unhex(s[i+2])
+			i += 2
+			if c == '/' || c == '.' || c == '%' {
+				return badRequest("path", "encoded slashes, dots and percent signs are not allowed")
+			}
+		} else if c > 0x7e || c == ' ' || c == '#' || c == '?' {
+			return badRequest("path", "byte 0x%02x must be percent-encoded", c)
+		}
+		if c < 0x20 || c == 0x7f || c == '\\' {
+			return badRequest("path", "control bytes and backslashes are not allowed")
+		}
+		if c == '.' {
+			dots++
+		}
+	}
+	if dots == len(s) && dots > 0 {
+		return badRequest("path", "segments . and .. are not allowed")
+	}
+	if name, _, ok := strings.Cut(s, ";"); ok && strings.Trim(name, ".") == "" {
+		return badRequest("path", "segments . and .. are not allowed")
+	}
+	return nil
+}
+
+func isHex(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
+}
+
+func unhex(c byte) byte {
+	switch {
+	case c <= '9':
+		return c - '0'
+	case c <= 'F':
+		return c - 'A' + 10
+	default:
+		return c - 'a' + 10
+	}
+}

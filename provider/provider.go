@@ -1,0 +1,203 @@
+// Package provider knows how third-party APIs speak: which endpoints they have, what a request
+// can use at most, what an answer used, and how they phrase an error. It is pure: bytes in, facts out.
+package provider
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+)
+
+// BodyKind is how an endpoint's request body is read.
+type BodyKind uint8
+
+// The kinds.
+const (
+	BodyNone BodyKind = iota // never read: it streams past
+	BodyJSON
+	BodyForm
+)
+
+// Endpoint is one call that a provider offers. What is not listed cannot be called.
+type Endpoint struct {
+	Name   string
+	Method string
+	Path   string // template: {x} is one segment, {x...} at the end is the rest
+	Body   BodyKind
+	Meters bool // the answer's body says what the call used
+}
+
+// Match compares a raw, canonical path with the template.
+func (e Endpoint) Match(path string) bool {
+	template, rest := strings.Split(e.Path, "/"), strings.Split(path, "/")
+	for i, t := range template {
+		if strings.HasSuffix(t, "...}") {
+			return len(rest) > i && rest[i] != ""
+		}
+		if i >= len(rest) || strings.HasPrefix(t, "{") && rest[i] == "" || !strings.HasPrefix(t, "{") && t != rest[i] {
+			return false
+		}
+	}
+	return len(rest) == len(template)
+}
+
+// Preset is an API that we know.
+type Preset struct {
+	Name        string
+	Host        string // "{region}" stands for the configured region
+	Credential  string // "bearer", "basic", "sigv4" or "header:NAME"
+	SigningName string // of an AWS service
+	Endpoints   []Endpoint
+	dialect     dialect
+}
+
+// Endpoint finds one of the preset's endpoints.
+func (p Preset) Endpoint(name string) (Endpoint, bool) {
+	for _, e := range p.Endpoints {
+		if e.Name == name {
+			return e, true
+		}
+	}
+	return Endpoint{}, false
+}
+
+// presets are the known APIs, in the order in which they are listed.
+var presets = []Preset{openAI, stripe, bedrock, s3}
+
+// Find gives a preset by its name.
+func Find(name string) (Preset, bool) {
+	for _, p := range presets {
+		if p.Name == name {
+			return p, true
+		}
+	}
+	return Preset{}, false
+}
+
+// Names lists the presets.
+func Names() []string {
+	names := make([]string, len(presets))
+	for i, p := range presets {
+		names[i] = p.Name
+	}
+	return names
+}
+
+// RawRequest is a request as it came, its path without the gateway's prefix.
+type RawRequest struct {
+	Path, Query, ContentType string
+	Body                     []byte
+}
+
+// AsModelAllows marks a bound that only the model's own limits give.
+const AsModelAllows = -1
+
+// Request is what admission needs to know.
+type Request struct {
+	Model  string
+	Stream bool
+	// Bound is a true upper bound of the usage. InputTokens or OutputTokens may be AsModelAllows.
+	Bound     sentinel.Usage
+	Choices   int64  // answers asked for: multiplies AsModelAllows output; at least 1
+	Body      []byte // what must go upstream where that differs from what came, else nil
+	HideUsage bool   // the client did not ask for the usage event that Body asks for
+	TextBytes int64  // of the prompt, for estimates
+
+	modelAt span // where the model stands in the body that goes upstream
+}
+
+// span is a range of bytes.
+type span struct{ start, end int }
+
+// BadRequest is a request that cannot be judged, and why.
+type BadRequest struct{ Field, Message string }
+
+// Error names the field.
+func (b *BadRequest) Error() string {
+	if b.Field == "" {
+		return b.Message
+	}
+	return b.Field + ": " + b.Message
+}
+
+func badRequest(field, format string, args ...any) error {
+	return &BadRequest{field, fmt.Sprintf(format, args...)}
+}
+
+// dialect is what differs between APIs.
+type dialect interface {
+	readRequest(e Endpoint, r RawRequest) (Request, error)
+	withModel(e Endpoint, r RawRequest, rq Request, model string) ([]byte, string, error)
+	newMeter(s MeterSpec) Meter
+	errorBody(r Refusal) Shape
+}
+
+// ReadRequest reads a request once and strictly. The error is a *BadRequest.
+func (p Preset) ReadRequest(e Endpoint, r RawRequest) (Request, error) {
+	return p.speaker().readRequest(e, r)
+}
+
+// WithModel gives body and path of the same request for another model; nothing else changes.
+func (p Preset) WithModel(e Endpoint, r RawRequest, rq Request, model string) (body []byte, path string, err error) {
+	return p.speaker().withModel(e, r, rq, model)
+}
+
+// speaker is the preset's dialect; the zero preset speaks the generic one.
+func (p Preset) speaker() dialect {
+	if p.dialect == nil {
+		return generic{}
+	}
+	return p.dialect
+}
+
+// MeterSpec says which answer is to be metered.
+type MeterSpec struct {
+	Endpoint          Endpoint
+	Model             string
+	Stream, HideUsage bool
+	TextBytes         int64
+	Status            int
+	ContentType       string
+	Bound             sentinel.Usage // InputTokens and OutputTokens hold the sums of their classes
+}
+
+// Meter reads one answer. It is not safe for concurrent use.
+type Meter interface {
+	// Write takes the next bytes of the answer and gives those to pass on: the same slice, unless
+	// an event is hidden. A complete event is never held back.
+	Write(chunk []byte) []byte
+	// Finish ends the answer: complete, or cut off. It may be called once.
+	Finish(complete bool) Metered
+}
+
+// Metered is what an answer used.
+type Metered struct {
+	Usage    sentinel.Usage
+	Model    string // as the provider names it; may be empty
+	Method   string // how it was estimated; empty for the provider's own report
+	Reported bool   // the provider's own report was seen, or there was nothing to charge
+	Tail     []byte // bytes that Write held back, to pass on now
+}
+
+// NewMeter makes the meter of one answer.
+func (p Preset) NewMeter(s MeterSpec) Meter { return p.speaker().newMeter(s) }
+
+// Refusal is an answer that the gateway gives in the provider's place.
+type Refusal struct {
+	Status     int
+	Code       string // machine-readable reason
+	Message    string
+	RetryAfter time.Duration
+}
+
+// Shape is a refusal in the provider's own form.
+type Shape struct {
+	ContentType string
+	Body        []byte
+	Headers     [][2]string
+}
+
+// ErrorBody phrases a refusal so that the provider's SDK raises its usual error.
+func (p Preset) ErrorBody(r Refusal) Shape { return p.speaker().errorBody(r) }

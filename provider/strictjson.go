@@ -1,0 +1,227 @@
+package provider
+
+import (
+	"bytes"
+	"errors"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// maxJSONDepth bounds the nesting of a request body.
+const maxJSONDepth = 64
+
+// object is a JSON request, read once and strictly: the one decoder of this path.
+type object struct {
+	members map[string]member
+	facts   facts
+	first   int // offset behind the opening brace
+}
+
+// member is one member of the top level: its text, and where that stands.
+type member struct {
+	value jsontext.Value
+	at    span
+}
+
+// facts are what the whole tree shows, whatever its shape.
+type facts struct {
+	textBytes int64    // of all string values
+	types     []string // values of members called "type", at most maxTypes of them
+	names     map[string]bool
+}
+
+const maxTypes = 4096
+
+// readObject reads a JSON object. Repeated keys, invalid UTF-8, deep nesting and keys that fold to one of the
+// policy keys in another case are refused: two readers might understand them differently.
+func readObject(body []byte, policyKeys []string) (object, error) {
+	o := object{members: map[string]member{}, facts: facts{names: map[string]bool{}}}
+	if depthOf(body) > maxJSONDepth {
+		return o, badRequest("body", "nested deeper than %d levels", maxJSONDepth)
+	}
+	d := jsontext.NewDecoder(bytes.NewBuffer(body))
+	t, err := d.ReadToken()
+	if err != nil || t.Kind() != '{' {
+		return o, badRequest("body", "a JSON object is expected")
+	}
+	o.first = int(d.InputOffset())
+	for d.PeekKind() == '"' {
+		t, err := d.ReadToken()
+		if err != nil {
+			return o, malformed(err)
+		}
+		name := t.String()
+		for _, k := range policyKeys {
+			if name != k && strings.EqualFold(name, k) {
+				return o, badRequest(clip(name), "this key must be written %q", k)
+			}
+		}
+		v, err := d.ReadValue()
+		if err != nil {
+			return o, malformed(err)
+		}
+		end := int(d.InputOffset())
+		o.members[name] = member{value: v.Clone(), at: span{end - len(v), end}}
+		if err := o.facts.gather(v); err != nil {
+			return o, malformed(err)
+		}
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return o, malformed(err)
+	}
+	if rest := bytes.TrimSpace(body[d.InputOffset():]); len(rest) > 0 {
+		return o, badRequest("body", "there are bytes behind the JSON object")
+	}
+	return o, nil
+}
+
+// gather walks one value for the facts.
+func (f *facts) gather(v jsontext.Value) error {
+	if k := v.Kind(); k != '{' && k != '[' {
+		if k == '"' {
+			f.textBytes += int64(len(v)) - 2
+		}
+		return nil
+	}
+	d := jsontext.NewDecoder(bytes.NewBuffer(v))
+	name := ""
+	for {
+		t, err := d.ReadToken()
+		if err != nil {
+			if d.StackDepth() == 0 {
+				return nil
+			}
+			return err
+		}
+		kind, n := d.StackIndex(d.StackDepth())
+		isName := kind == '{' && n%2 == 1 && t.Kind() == '"'
+		switch {
+		case isName:
+			name = t.String()
+			f.names[name] = true
+		case t.Kind() == '"':
+			s := t.String()
+			f.textBytes += int64(len(s))
+			if name == "type" && len(f.types) < maxTypes {
+				f.types = append(f.types, s)
+			}
+			name = ""
+		default:
+			name = ""
+		}
+	}
+}
+
+func malformed(err error) error {
+	var s *jsontext.SyntacticError
+	if errors.As(err, &s) {
+		if errors.Is(err, jsontext.ErrDuplicateName) {
+			return badRequest("body", "a key stands twice in one object")
+		}
+		return badRequest("body", "not valid JSON at byte %d", s.ByteOffset)
+	}
+	return badRequest("body", "not valid JSON")
+}
+
+func clip(s string) string {
+	if len(s) > 40 {
+		return s[:40] + "…"
+	}
+	return s
+}
+
+// depthOf counts the deepest nesting without reading the rest.
+func depthOf(b []byte) int {
+	depth, deepest, inString := 0, 0, false
+	for i := 0; i < len(b); i++ {
+		switch c := b[i]; {
+		case inString && c == '\\':
+			i++
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '{' || c == '[':
+			depth++
+			deepest = max(deepest, depth)
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return deepest
+}
+
+// text reads a string member; "" when it is absent or null.
+func (o object) text(key string) (string, error) {
+	m, ok := o.members[key]
+	if !ok || m.value.Kind() == 'n' {
+		return "", nil
+	}
+	if m.value.Kind() != '"' {
+		return "", badRequest(key, "a text is expected")
+	}
+	b, err := jsontext.AppendUnquote(nil, m.value)
+	if err != nil {
+		return "", badRequest(key, "a text is expected")
+	}
+	return string(b), nil
+}
+
+// flag reads a bool member; false when it is absent or null.
+func (o object) flag(key string) (bool, error) {
+	m, ok := o.members[key]
+	if !ok || m.value.Kind() == 'n' {
+		return false, nil
+	}
+	if k := m.value.Kind(); k != 't' && k != 'f' {
+		return false, badRequest(key, "true or false is expected")
+	}
+	return m.value.Kind() == 't', nil
+}
+
+// maxCount bounds every number of a request that multiplies its cost.
+const maxCount = 1_000_000_000
+
+// number reads a whole number of at least 1; 0 when it is absent or null.
+func (o object) number(key string) (int64, error) {
+	m, ok := o.members[key]
+	if !ok || m.value.Kind() == 'n' {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(string(m.value), 10, 64)
+	if err != nil || n < 1 || n > maxCount {
+		return 0, badRequest(key, "a whole number from 1 to %d is expected", maxCount)
+	}
+	return n, nil
+}
+
+// object reads a member that is an object itself.
+func (o object) object(key string, policyKeys []string) (object, bool, error) {
+	m, ok := o.members[key]
+	if !ok || m.value.Kind() == 'n' {
+		return object{}, false, nil
+	}
+	inner, err := readObject(m.value, policyKeys)
+	if err != nil {
+		return object{}, false, badRequest(key, "%s", err)
+	}
+	return inner, true, nil
+}
+
+// edit replaces a range of a body.
+type edit struct {
+	at   span
+	text string
+}
+
+// splice applies edits, which must be in order and apart; everything else stays byte for byte.
+func splice(body []byte, edits ...edit) []byte {
+	out := make([]byte, 0, len(body)+64)
+	at := 0
+	for _, e := range edits {
+		out = append(append(out, body[at:e.at.start]...), e.text...)
+		at = e.at.end
+	}
+	return append(out, body[at:]...)
+}

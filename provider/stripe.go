@@ -1,0 +1,123 @@
+package provider
+
+import (
+	"encoding/json"
+	"net/url"
+	"strconv"
+	"strings"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+)
+
+// stripe is the API of stripe.com: any call, and a fee by amount where a card is charged.
+var stripe = Preset{
+	Name: "stripe", Host: "api.stripe.com", Credential: "bearer", dialect: stripeDialect{},
+	Endpoints: []Endpoint{
+		{Name: "charges.create", Method: "POST", Path: "/v1/charges", Body: BodyForm, Meters: true},
+		{Name: "charges.capture", Method: "POST", Path: "/v1/charges/{id}/capture", Body: BodyForm, Meters: true},
+		{Name: "payment_intents.create", Method: "POST", Path: "/v1/payment_intents", Body: BodyForm, Meters: true},
+		{Name: "payment_intents.confirm", Method: "POST", Path: "/v1/payment_intents/{id}/confirm", Body: BodyForm, Meters: true},
+		{Name: "payment_intents.capture", Method: "POST", Path: "/v1/payment_intents/{id}/capture", Body: BodyForm, Meters: true},
+		{Name: "get", Method: "GET", Path: "/v1/{path...}"},
+		{Name: "post", Method: "POST", Path: "/v1/{path...}"},
+		{Name: "delete", Method: "DELETE", Path: "/v1/{path...}"},
+	},
+}
+
+// largestCharge is the most cents that Stripe charges at once.
+const largestCharge = 99_999_999
+
+type stripeDialect struct{}
+
+func (stripeDialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
+	rq := flatRequest()
+	if e.Body == BodyNone {
+		return rq, nil
+	}
+	if ct, _, _ := strings.Cut(r.ContentType, ";"); len(r.Body) > 0 && !strings.EqualFold(strings.TrimSpace(ct), "application/x-www-form-urlencoded") {
+		return rq, badRequest("content-type", "application/x-www-form-urlencoded is expected")
+	}
+	form, err := url.ParseQuery(string(r.Body))
+	if err != nil {
+		return rq, badRequest("body", "not a valid form")
+	}
+	for _, key := range []string{"amount", "amount_to_capture", "currency"} {
+		if len(form[key]) > 1 {
+			return rq, badRequest(key, "this field stands twice")
+		}
+	}
+	if c := form.Get("currency"); c != "" && !strings.EqualFold(c, "usd") {
+		return rq, badRequest("currency", "only usd is priced yet")
+	}
+	amount := int64(largestCharge) // a capture or confirmation may name none: the charge's own
+	for _, key := range []string{"amount", "amount_to_capture"} {
+		if v := form.Get(key); v != "" {
+			n, err := strconv.ParseInt(v, 10, 64)
+			if err != nil || n < 0 || n > largestCharge {
+				return rq, badRequest(key, "a whole number of cents up to %d is expected", largestCharge)
+			}
+			amount = n
+		}
+	}
+	rq.Bound[sentinel.AmountCents], rq.Bound[sentinel.Messages] = amount, 1
+	return rq, nil
+}
+
+func (stripeDialect) withModel(Endpoint, RawRequest, Request, string) ([]byte, string, error) {
+	return nil, "", badRequest("", "Stripe has no models")
+}
+
+func (stripeDialect) newMeter(s MeterSpec) Meter {
+	switch {
+	case s.Status >= 300:
+		return nothingUsed{}
+	case !s.Endpoint.Meters:
+		return oneRequest{}
+	}
+	keys := []string{"object", "amount", "amount_captured", "amount_received", "paid", "captured", "status"}
+	return &jsonMeter{spec: s, scan: newScanner(keys...), read: stripeUsage}
+}
+
+// stripeUsage finds the amount that a charge or payment intent really moved: a fee is due when
+// money was taken, not when a call was made.
+func stripeUsage(found map[string][]byte) (Metered, bool) {
+	out := Metered{Usage: sentinel.Usage{sentinel.Requests: 1}, Reported: true}
+	var cents int64
+	switch unquote(found["object"]) {
+	case "charge":
+		if string(found["paid"]) != "true" || string(found["captured"]) == "false" {
+			return out, true
+		}
+		cents = cents64(found["amount_captured"])
+		if cents == 0 {
+			cents = cents64(found["amount"])
+		}
+	case "payment_intent":
+		if unquote(found["status"]) != "succeeded" {
+			return out, true
+		}
+		cents = cents64(found["amount_received"])
+	default:
+		return Metered{}, false
+	}
+	var c clamp
+	out.Usage[sentinel.AmountCents], out.Usage[sentinel.Messages] = c.within(cents, largestCharge), 1
+	out.Method = c.method()
+	return out, true
+}
+
+func cents64(raw []byte) int64 {
+	var n int64
+	if json.Unmarshal(raw, &n) != nil {
+		return 0
+	}
+	return n
+}
+
+func (stripeDialect) errorBody(r Refusal) Shape {
+	kind := "invalid_request_error"
+	if r.Status >= 500 {
+		kind = "api_error"
+	}
+	return jsonShape(map[string]any{"error": map[string]any{"message": r.Message, "type": kind, "code": r.Code}})
+}

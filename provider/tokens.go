@@ -1,0 +1,70 @@
+package provider
+
+import (
+	"strings"
+	"sync"
+
+	"github.com/tiktoken-go/tokenizer"
+)
+
+// maxText bounds the streamed text that is kept for counting. What goes beyond is counted at the
+// rate of what was kept.
+const maxText = 256 << 10
+
+// textCounter gathers streamed text and counts its tokens when they are asked for.
+type textCounter struct {
+	text strings.Builder
+	lost int64 // bytes that were not kept
+}
+
+func (t *textCounter) add(s string) {
+	if t.text.Len()+len(s) > maxText {
+		t.lost += int64(len(s))
+		return
+	}
+	t.text.WriteString(s)
+}
+
+// count gives the tokens of the text so far and the name of the encoding. Vocabularies are
+// loaded when first needed: most processes never count.
+func (t *textCounter) count(model string) (int64, string) {
+	enc := encodingOf(model)
+	kept := int64(t.text.Len())
+	codec, err := codecs(enc)
+	if err != nil || kept == 0 {
+		return (kept + t.lost + bytesPerToken - 1) / bytesPerToken, string(enc)
+	}
+	ids, _, err := codec.Encode(t.text.String())
+	if err != nil {
+		return (kept + t.lost + bytesPerToken - 1) / bytesPerToken, string(enc)
+	}
+	n := int64(len(ids))
+	return n + t.lost*n/kept, string(enc)
+}
+
+// encodingOf names the vocabulary of a model: models before gpt-4o use cl100k_base.
+func encodingOf(model string) tokenizer.Encoding {
+	old := strings.HasPrefix(model, "gpt-3.5") || strings.HasPrefix(model, "gpt-4-") || model == "gpt-4"
+	if old {
+		return tokenizer.Cl100kBase
+	}
+	return tokenizer.O200kBase
+}
+
+var (
+	codecsMu sync.Mutex
+	loaded   = map[tokenizer.Encoding]tokenizer.Codec{}
+)
+
+func codecs(e tokenizer.Encoding) (tokenizer.Codec, error) {
+	codecsMu.Lock()
+	defer codecsMu.Unlock()
+	if c, ok := loaded[e]; ok {
+		return c, nil
+	}
+	c, err := tokenizer.Get(e)
+	if err == nil {
+		loaded[e] = c
+	}
+	return c, err
+}
