@@ -44,8 +44,9 @@ type Config struct {
 type Answers struct {
 	Latency         time.Duration `yaml:"latency"`          // before the first byte
 	Pace            time.Duration `yaml:"pace"`             // between two tokens of a stream
-	MinOutput       int64         `yaml:"min_output"`       // tokens, when the request sets no maximum
-	MaxOutput       int64         `yaml:"max_output"`       // tokens, whatever the request says
+	MinOutput       int64         `yaml:"min_output"`       // tokens, drawn when the request sets no maximum
+	MaxOutput       int64         `yaml:"max_output"`       // tokens, drawn when the request sets no maximum
+	Limit           int64         `yaml:"limit"`            // tokens, when the request sets a maximum; 0 = 100,000
 	ReasoningTokens int64         `yaml:"reasoning_tokens"` // hidden part of the output
 	CachedPercent   int64         `yaml:"cached_percent"`   // share of the prompt that is reported as cached
 }
@@ -158,6 +159,8 @@ func (a Answers) validate(key string) error {
 		return fmt.Errorf("%s.max_output: %d is outside [1, %d]", key, a.MaxOutput, maxTokens)
 	case a.MinOutput < 1 || a.MinOutput > a.MaxOutput:
 		return fmt.Errorf("%s.min_output: %d is outside [1, max_output]", key, a.MinOutput)
+	case a.Limit < 0 || a.Limit > maxTokens:
+		return fmt.Errorf("%s.limit: %d is outside [0, %d]", key, a.Limit, maxTokens)
 	case a.ReasoningTokens < 0 || a.ReasoningTokens > maxTokens:
 		return fmt.Errorf("%s.reasoning_tokens: %d is outside [0, %d]", key, a.ReasoningTokens, maxTokens)
 	case a.CachedPercent < 0 || a.CachedPercent > 100:

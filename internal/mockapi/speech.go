@@ -70,13 +70,17 @@ type speech struct {
 // total counts what is billed as output.
 func (s speech) total() int64 { return s.visible + s.reasoning }
 
-// speak decides the length of an answer: the request's maximum where it has one, else drawn
-// between the model's bounds. The model's own maximum holds in any case.
+// speak decides the length of an answer: the request's maximum, up to the model's limit, where it
+// has one, else drawn between the model's bounds.
 func (x *exchange) speak(a Answers, maximum int64) speech {
 	s := speech{draw: x.draw()}
 	n := a.MinOutput + int64(s.draw%uint64(a.MaxOutput-a.MinOutput+1))
 	if maximum > 0 {
-		n, s.cut = min(maximum, a.MaxOutput), maximum <= a.MaxOutput
+		limit := a.Limit
+		if limit == 0 {
+			limit = maxTokens
+		}
+		n, s.cut = min(maximum, limit), maximum <= limit
 	}
 	s.reasoning = min(a.ReasoningTokens, n)
 	s.visible = n - s.reasoning

