@@ -1,0 +1,69 @@
+package credential
+
+import (
+	"encoding/base64"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+)
+
+// Header is one HTTP header. Names are in lower case.
+type Header struct{ Name, Value string }
+
+// The kinds of credential, by their names in policy files.
+const (
+	Bearer     = "bearer" // Authorization: Bearer SECRET
+	HeaderKind = "header" // the secret as it is, in a header of its own
+	Basic      = "basic"  // the secret as the user, with an empty password, as Stripe takes it
+	SigV4      = "sigv4"  // AWS Signature Version 4; SignV4 makes it
+)
+
+// Static gives the headers that carry a secret. name is the header of HeaderKind, in lower case,
+// and unused otherwise. An empty secret and SigV4, which is not static, give none.
+func Static(kind, name string, s sentinel.Secret) []Header {
+	value := s.Reveal()
+	switch {
+	case value == "":
+		return nil
+	case kind == Bearer:
+		return []Header{{"authorization", "Bearer " + value}}
+	case kind == Basic:
+		return []Header{{"authorization", "Basic " + base64.StdEncoding.EncodeToString([]byte(value+":"))}}
+	case kind == HeaderKind && name != "":
+		return []Header{{name, value}}
+	}
+	return nil
+}
+
+// clientCredentialHeaders are where SDKs of the usual APIs put a credential, and the two in
+// which browsers and proxies carry one.
+var clientCredentialHeaders = []string{
+	"authorization",
+	"proxy-authorization",
+	"cookie",
+	"x-api-key",      // Anthropic, AWS API Gateway, many others
+	"api-key",        // Azure OpenAI
+	"x-goog-api-key", // Google
+	"x-goog-iam-authorization-token",
+	"ocp-apim-subscription-key", // Azure API Management
+	"x-amz-security-token",
+	"x-amz-s3session-token",
+	"x-auth-token", // OpenStack and others
+	"x-auth-key",   // Cloudflare
+	"x-access-token",
+	"access-token",
+	"apikey",
+	"x-apikey",
+	"x-rapidapi-key",
+	"x-subscription-token", // Brave
+	"xi-api-key",           // ElevenLabs
+	"dd-api-key",           // Datadog
+	"dd-application-key",
+	"private-token", // GitLab
+	"x-shopify-access-token",
+	"x-figma-token",
+	"x-vault-token",
+}
+
+// ClientCredentialHeaders lists every header in which a client may carry a credential, in lower
+// case: all are removed before the provider's own is set. The slice is shared: do not change it.
+func ClientCredentialHeaders() []string { return clientCredentialHeaders }

@@ -1,0 +1,123 @@
+package credential
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/vault/api"
+)
+
+// session is the life of the token in use. Only who holds Vault.reading changes it.
+type session struct {
+	loggedIn  bool
+	renewable bool
+	renewAt   atomic.Int64 // Unix nanoseconds; 0: the token does not end
+}
+
+// untilRenewal is the time left until the token wants renewing.
+func (s *session) untilRenewal() (time.Duration, bool) {
+	at := s.renewAt.Load()
+	return time.Until(time.Unix(0, at)), at != 0
+}
+
+// retry puts the next renewal off.
+func (s *session) retry(in time.Duration) { s.renewAt.Store(time.Now().Add(in).UnixNano()) }
+
+// start notes a token that lives for ttl seconds, 0 for ever. Two thirds of a life leave time
+// for several attempts.
+func (s *session) start(ttlSeconds int, renewable bool) {
+	s.loggedIn, s.renewable = true, renewable
+	if ttlSeconds <= 0 {
+		s.renewAt.Store(0)
+		return
+	}
+	s.renewAt.Store(time.Now().Add(time.Duration(ttlSeconds) * time.Second * 2 / 3).UnixNano())
+}
+
+// login makes the session usable, once.
+func (v *Vault) login(ctx context.Context) error {
+	switch {
+	case v.session.loggedIn:
+		return nil
+	case v.o.AppRole != nil:
+		return v.relogin(ctx)
+	}
+	self, err := v.client.Auth().Token().LookupSelfWithContext(ctx)
+	var answer *api.ResponseError
+	if errors.As(err, &answer) && answer.StatusCode == http.StatusForbidden {
+		// Invalid, or not allowed to look at itself: reading tells, with a better sentence.
+		v.session.start(0, false)
+		return nil
+	}
+	if err != nil {
+		return v.explain(err, "auth/token/lookup-self")
+	}
+	ttl, err := self.TokenTTL()
+	if err != nil {
+		return v.faultf(nil, "the token's time to live cannot be read: %v", err)
+	}
+	renewable, _ := self.TokenIsRenewable()
+	v.session.start(int(ttl/time.Second), renewable)
+	return nil
+}
+
+// renew prolongs the token when its time has come; an AppRole logs in again when that fails. A
+// token that cannot be prolonged is no error of a refresh, since reads go on until it ends.
+func (v *Vault) renew(ctx context.Context) error {
+	if !v.session.loggedIn {
+		return v.login(ctx)
+	}
+	if until, ends := v.session.untilRenewal(); !ends || until > 0 {
+		return nil
+	}
+	var err error
+	if v.session.renewable {
+		var renewed *api.Secret
+		renewed, err = v.client.Auth().Token().RenewSelfWithContext(ctx, 0)
+		// Near its maximal life a token is renewed by less and less: then an AppRole takes another.
+		if err == nil && renewed.Auth != nil && (v.o.AppRole == nil || renewed.Auth.LeaseDuration > minLeaseSeconds) {
+			v.session.start(max(renewed.Auth.LeaseDuration, 1), renewed.Auth.Renewable)
+			return nil
+		}
+	}
+	switch {
+	case v.o.AppRole != nil:
+		return v.relogin(ctx)
+	case !v.session.renewable:
+		v.session.start(0, false)
+		v.o.OnError(v.faultf(nil, "the token ends soon and cannot be renewed: give the gateway a new one, a periodic one, or an AppRole"))
+	case err != nil:
+		v.session.retry(v.o.Refresh)
+		v.o.OnError(v.faultf(nil, "the token was not renewed (%s): give the gateway a new one, or an AppRole", clip(cause(err))))
+	}
+	return nil
+}
+
+// minLeaseSeconds is the shortest life for which a token is kept when there is an AppRole.
+const minLeaseSeconds = 2
+
+// relogin takes a new token by the AppRole.
+func (v *Vault) relogin(ctx context.Context) error {
+	mount := v.o.AppRole.Mount
+	if mount == "" {
+		mount = "approle"
+	}
+	got, err := v.client.Logical().WriteWithContext(ctx, "auth/"+mount+"/login", map[string]any{
+		"role_id": v.o.AppRole.RoleID, "secret_id": v.o.AppRole.SecretID.Reveal(),
+	})
+	var answer *api.ResponseError
+	switch {
+	case errors.As(err, &answer) && answer.StatusCode < http.StatusInternalServerError:
+		return v.faultf(nil, "the AppRole login at auth/%s was refused (HTTP %d): check the role id, and issue a new secret id", mount, answer.StatusCode)
+	case err != nil:
+		return v.explain(err, "auth/"+mount+"/login")
+	case got == nil || got.Auth == nil || got.Auth.ClientToken == "":
+		return v.faultf(nil, "the AppRole login at auth/%s gave no token", mount)
+	}
+	v.client.SetToken(got.Auth.ClientToken)
+	v.session.start(got.Auth.LeaseDuration, got.Auth.Renewable)
+	return nil
+}
