@@ -89,10 +89,10 @@ async function serve(socket) {
   }
 }
 
-// reset gives the next connection a session as if it were new.
+// reset gives the next connection a session as if it were new. PGlite sets its search path by itself.
 async function reset() {
   await db.execProtocolRaw(message("S")); // ends an extended query that was left half-done
-  for (const statement of ["ROLLBACK", "DISCARD ALL"]) {
+  for (const statement of ["ROLLBACK", "DISCARD ALL", "SET search_path TO public"]) {
     await db.execProtocolRaw(message("Q", Buffer.from(`${statement}\0`)));
   }
 }

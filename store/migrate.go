@@ -1,0 +1,157 @@
+package store
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+const (
+	// migrationLock serialises migrations and partitions among replicas: "sentinel" in ASCII.
+	migrationLock = 0x73656e74696e656c
+	// partitionsAhead is how far Migrate makes native partitions; EnsurePartitions goes on from there.
+	partitionsAhead = 3
+	// maxPartitions bounds one EnsurePartitions.
+	maxPartitions = 240
+)
+
+// Migrate brings the schema to this release and names what it applied. Replicas may call it at
+// once: one works, the others wait for up to a minute. It installs the TimescaleDB extension where the server offers it
+// and the role may; otherwise the ledger is natively partitioned, for as long as it lives.
+func (s *Store) Migrate(ctx context.Context) (applied []string, err error) {
+	if err := s.installTimescale(ctx); err != nil {
+		return nil, fmt.Errorf("migrate: %w", err)
+	}
+	p, done, err := s.provider()
+	if err != nil {
+		return nil, fmt.Errorf("migrate: %w", err)
+	}
+	defer done()
+	results, err := p.Up(ctx)
+	for _, r := range results {
+		applied = append(applied, r.Source.Path)
+	}
+	if err != nil {
+		return applied, fmt.Errorf("migrate: %w", err)
+	}
+	return applied, s.EnsurePartitions(ctx, time.Now().AddDate(0, partitionsAhead, 0))
+}
+
+// Down undoes migrations above version to, with their data.
+func (s *Store) Down(ctx context.Context, to int64) error {
+	p, done, err := s.provider()
+	if err != nil {
+		return fmt.Errorf("migrate down: %w", err)
+	}
+	defer done()
+	if _, err := p.DownTo(ctx, to); err != nil {
+		return fmt.Errorf("migrate down to %d: %w", to, err)
+	}
+	return nil
+}
+
+// Version tells the schema's version and this release's. Serve only when they are equal.
+func (s *Store) Version(ctx context.Context) (current, latest int64, err error) {
+	p, done, err := s.provider()
+	if err != nil {
+		return 0, 0, fmt.Errorf("schema version: %w", err)
+	}
+	defer done()
+	if current, latest, err = p.GetVersions(ctx); err != nil {
+		return 0, 0, fmt.Errorf("schema version: %w", err)
+	}
+	return current, latest, nil
+}
+
+// provider wraps the pool for goose, which holds one connection at a time.
+func (s *Store) provider() (*goose.Provider, func(), error) {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, nil, err
+	}
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockID(migrationLock), lock.WithLockTimeout(1, 60))
+	if err != nil {
+		return nil, nil, err
+	}
+	db := stdlib.OpenDBFromPool(s.pool)
+	p, err := goose.NewProvider(goose.DialectPostgres, db, files, goose.WithSessionLocker(locker), goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		return nil, nil, errors.Join(err, db.Close())
+	}
+	return p, func() { _ = p.Close() }, nil
+}
+
+// installTimescale tries to create the extension on a database that has no ledger yet. A refusal
+// (a role without the right, a library that is not preloaded, another replica that is faster) is
+// not an error: what counts is what is there afterwards.
+func (s *Store) installTimescale(ctx context.Context) error {
+	const ask = `SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'timescaledb')
+		AND to_regclass('entries') IS NULL`
+	var offered bool
+	if err := s.pool.QueryRow(ctx, ask).Scan(&offered); err != nil {
+		return err
+	}
+	if offered && !s.timescale {
+		_, _ = s.pool.Exec(ctx, `CREATE EXTENSION IF NOT EXISTS timescaledb`)
+	}
+	return s.detect(ctx)
+}
+
+// EnsurePartitions makes the native partitions of every month from the last one to until, and moves rows
+// that had to wait in the default partition. Call it daily. With TimescaleDB, chunks make themselves.
+func (s *Store) EnsurePartitions(ctx context.Context, until time.Time) error {
+	var native bool
+	const ask = `SELECT EXISTS (SELECT FROM pg_partitioned_table WHERE partrelid = to_regclass('entries'))`
+	if err := s.pool.QueryRow(ctx, ask).Scan(&native); err != nil || !native {
+		return explain("ensure partitions", err)
+	}
+	now := time.Now().UTC()
+	month := time.Date(now.Year(), now.Month()-1, 1, 0, 0, 0, 0, time.UTC)
+	for range maxPartitions {
+		if month.After(until) {
+			return nil
+		}
+		next := month.AddDate(0, 1, 0)
+		if err := s.ensurePartition(ctx, month, next); err != nil {
+			return fmt.Errorf("ensure partition of %s: %w", month.Format("2006-01"), err)
+		}
+		month = next
+	}
+	return fmt.Errorf("ensure partitions until %s: more than %d months", until.Format("2006-01"), maxPartitions)
+}
+
+func (s *Store) ensurePartition(ctx context.Context, from, to time.Time) error {
+	name := "entries_" + from.Format("2006_01")
+	low, high := from.Format(time.RFC3339), to.Format(time.RFC3339)
+	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(migrationLock)); err != nil {
+			return err
+		}
+		var there bool
+		if err := tx.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, name).Scan(&there); err != nil || there {
+			return err
+		}
+		for _, statement := range []string{
+			`CREATE TABLE ` + name + ` (LIKE entries INCLUDING ALL)`,
+			`WITH moved AS (DELETE FROM entries_default WHERE ts >= '` + low + `' AND ts < '` + high + `' RETURNING *)
+				INSERT INTO ` + name + ` SELECT * FROM moved`,
+			`ALTER TABLE entries ATTACH PARTITION ` + name + ` FOR VALUES FROM ('` + low + `') TO ('` + high + `')`,
+		} {
+			if _, err := tx.Exec(ctx, statement); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,194 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+)
+
+// dimensions are what usage can be grouped and filtered by, each with its expression. Only
+// these constants reach the text of a query; values are always parameters.
+var dimensions = map[string]string{
+	"org": "org", "team": "team", "service": "service", "provider": "provider", "endpoint": "endpoint",
+	"model": "model", "asked": "asked", "action": "action", "reason": "reason",
+	"price_version": "price_version", "policy_version": "policy_version",
+	"source": fmt.Sprintf("CASE source WHEN %d THEN '%s' WHEN %d THEN '%s' WHEN %d THEN '%s' ELSE 'unknown' END",
+		sentinel.SourceReconciler, sentinel.SourceReconciler, sentinel.SourcePartial, sentinel.SourcePartial,
+		sentinel.SourceMeter, sentinel.SourceMeter),
+	"day":  `to_char(ts AT TIME ZONE 'UTC', 'YYYY-MM-DD')`,
+	"hour": `to_char(ts AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:"00Z"')`,
+}
+
+// Dimensions lists the names for UsageQuery, sorted.
+func Dimensions() []string { return slices.Sorted(maps.Keys(dimensions)) }
+
+// UsageQuery asks for sums of the ledger.
+type UsageQuery struct {
+	From, To time.Time         // [From, To); a zero time is no bound
+	By       []string          // Dimensions; empty sums everything into one row
+	Filter   map[string]string // dimension → the value that it must have
+	Limit    int               // rows, 0 is 1,000, at most 10,000
+}
+
+// UsageRow is the sum of one group. Days and hours are UTC.
+type UsageRow struct {
+	Keys              []string // in the order of By
+	Calls             int64    // entries: one an attempt
+	Refused           int64    // throttled or denied
+	Downgraded        int64
+	Estimated         int64 // not the provider's own word
+	InputTokens       int64 // all that went to the provider, cached ones included
+	CachedInputTokens int64
+	OutputTokens      int64 // all that it produced, reasoning included
+	Cost              sentinel.NanoUSD
+}
+
+// Usage sums the ledger exactly: integers in arbitrary precision, refused if a sum leaves 64 bits. Rows come
+// by time when By has day or hour, else the most expensive first.
+func (s *Store) Usage(ctx context.Context, q UsageQuery) ([]UsageRow, error) {
+	sql, args, err := q.build()
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.pool.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, explain("usage", err)
+	}
+	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (UsageRow, error) {
+		r := UsageRow{Keys: make([]string, len(q.By))}
+		to := make([]any, 0, len(q.By)+8)
+		for i := range r.Keys {
+			to = append(to, &r.Keys[i])
+		}
+		return r, row.Scan(append(to, &r.Calls, &r.Refused, &r.Downgraded, &r.Estimated,
+			&r.InputTokens, &r.CachedInputTokens, &r.OutputTokens, &r.Cost)...)
+	})
+	return list, explain("usage", err)
+}
+
+// sums are the columns after the keys. sum(bigint) is numeric in PostgreSQL, so no sum wraps.
+const sums = `count(*),
+	count(*) FILTER (WHERE action IN ('throttle', 'deny')),
+	count(*) FILTER (WHERE action = 'downgrade'),
+	count(*) FILTER (WHERE method <> ''),
+	coalesce(sum(input_tokens) + sum(cached_input_tokens) + sum(cache_write_tokens)
+		+ sum(audio_input_tokens) + sum(image_input_tokens), 0)::bigint,
+	coalesce(sum(cached_input_tokens), 0)::bigint,
+	coalesce(sum(output_tokens) + sum(reasoning_tokens)
+		+ sum(audio_output_tokens) + sum(image_output_tokens), 0)::bigint,
+	coalesce(sum(cost_nusd), 0)::bigint AS cost`
+
+func (q UsageQuery) build() (string, []any, error) {
+	var keys, places []string
+	timed := false
+	for i, name := range q.By {
+		expression, err := dimension(name)
+		if err != nil {
+			return "", nil, err
+		}
+		if slices.Contains(q.By[:i], name) {
+			return "", nil, fmt.Errorf("usage by %s: named twice", name)
+		}
+		keys = append(keys, expression+",")
+		places = append(places, fmt.Sprint(i+1))
+		timed = timed || name == "day" || name == "hour"
+	}
+	w := between(q.From, q.To)
+	for _, name := range slices.Sorted(maps.Keys(q.Filter)) {
+		expression, err := dimension(name)
+		if err != nil {
+			return "", nil, err
+		}
+		w.add(expression+" = $%d", clean(q.Filter[name]))
+	}
+	sql := "SELECT " + strings.Join(keys, " ") + " " + sums + " FROM entries " + w.String()
+	order := places
+	if len(places) > 0 {
+		sql += " GROUP BY " + strings.Join(places, ", ")
+		if !timed {
+			order = append([]string{"cost DESC"}, places...)
+		}
+		sql += " ORDER BY " + strings.Join(order, ", ")
+	}
+	return sql + w.limit(q.Limit), w.args, nil
+}
+
+func dimension(name string) (string, error) {
+	expression, ok := dimensions[name]
+	if !ok {
+		return "", fmt.Errorf("usage by %q: choose from %s", name, strings.Join(Dimensions(), ", "))
+	}
+	return expression, nil
+}
+
+// EntryQuery chooses rows of the ledger.
+type EntryQuery struct {
+	From, To time.Time       // [From, To); a zero time is no bound
+	CallID   sentinel.CallID // zero is any
+	Service  string          // empty is any
+	Limit    int             // 0 is 1,000, at most 10,000
+}
+
+// Entries lists rows of the ledger, newest first. Times have the microsecond of PostgreSQL.
+func (s *Store) Entries(ctx context.Context, q EntryQuery) ([]sentinel.Entry, error) {
+	w := between(q.From, q.To)
+	if q.CallID != (sentinel.CallID{}) {
+		w.add("call_id = $%d", pgtype.UUID{Bytes: q.CallID, Valid: true})
+	}
+	if q.Service != "" {
+		w.add("service = $%d", clean(q.Service))
+	}
+	sql := `SELECT ` + names(entryColumns, "") + ` FROM entries ` + w.String() + ` ORDER BY ts DESC, call_id DESC, attempt DESC` + w.limit(q.Limit)
+	rows, err := s.pool.Query(ctx, sql, w.args...)
+	if err != nil {
+		return nil, explain("entries", err)
+	}
+	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e sentinel.Entry, err error) {
+		err = row.Scan(targets(entryColumns, &e)...)
+		e.At = e.At.UTC()
+		return e, err
+	})
+	return list, explain("entries", err)
+}
+
+// where collects conditions and their parameters.
+type where struct {
+	conditions []string
+	args       []any
+}
+
+func between(from, to time.Time) *where {
+	w := &where{}
+	if !from.IsZero() {
+		w.add("ts >= $%d", from)
+	}
+	if !to.IsZero() {
+		w.add("ts < $%d", to)
+	}
+	return w
+}
+
+// add takes a constant condition with one %d for the number of its parameter.
+func (w *where) add(condition string, arg any) {
+	w.args = append(w.args, arg)
+	w.conditions = append(w.conditions, fmt.Sprintf(condition, len(w.args)))
+}
+
+func (w *where) limit(n int) string {
+	w.args = append(w.args, limit(n))
+	return fmt.Sprintf(" LIMIT $%d", len(w.args))
+}
+
+func (w *where) String() string {
+	if len(w.conditions) == 0 {
+		return ""
+	}
+	return "WHERE " + strings.Join(w.conditions, " AND ")
+}

@@ -1,0 +1,213 @@
+package store
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+)
+
+// key is an entry's identity, to the microsecond that PostgreSQL keeps.
+type key struct {
+	ts      int64
+	call    sentinel.CallID
+	attempt int16
+}
+
+func keyOf(c *sentinel.Call, attempt int16) key { return key{c.At.UnixMicro(), c.ID, attempt} }
+
+func (k key) compare(o key) int {
+	return cmp.Or(cmp.Compare(k.ts, o.ts), bytes.Compare(k.call[:], o.call[:]), cmp.Compare(k.attempt, o.attempt))
+}
+
+var (
+	insertEntries = `INSERT INTO entries AS e (` + names(entryColumns, "") + `)
+		SELECT * FROM ` + unnest(entryColumns) + `
+		ON CONFLICT (ts, call_id, attempt) DO UPDATE SET ` + overwrite(entryColumns) + `
+		WHERE EXCLUDED.source > e.source`
+	// An intent that comes after its entry (another order, a repetition) would never be settled again.
+	insertIntents = `INSERT INTO intents (` + names(intentColumns, "") + `)
+		SELECT * FROM ` + unnest(intentColumns) + `
+		WHERE NOT EXISTS (SELECT FROM entries e WHERE e.ts = r.ts AND e.call_id = r.call_id)
+		ON CONFLICT (ts, call_id) DO NOTHING`
+	deleteIntents = `DELETE FROM intents i USING unnest($1::timestamptz[], $2::uuid[]) AS r (ts, call_id)
+		WHERE i.ts = r.ts AND i.call_id = r.call_id`
+	insertParked = `INSERT INTO parked (digest, kind, call_id, error, record) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (digest) DO NOTHING`
+)
+
+func overwrite(columns []column[sentinel.Entry]) string {
+	var list []string
+	for _, c := range columns[2:] { // ts and call_id are of the key
+		if c.name != "attempt" {
+			list = append(list, c.name+" = EXCLUDED."+c.name)
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
+// Write puts records on the ledger. Any order, split and repetition of a set of records gives the
+// same ledger: for one attempt the entry of the highest Source stands. A record that
+// the database refuses by itself goes to the table parked, and the others land. An error means
+// that nothing is known of rs: write it again.
+func (s *Store) Write(ctx context.Context, rs []sentinel.Record) error {
+	entries, intents := fold(rs)
+	for chunk := range slices.Chunk(entries, s.rows) {
+		if err := s.writeChunk(ctx, chunk, nil); err != nil {
+			return explain(fmt.Sprintf("write %d entries", len(chunk)), err)
+		}
+	}
+	for chunk := range slices.Chunk(intents, s.rows) {
+		if err := s.writeChunk(ctx, nil, chunk); err != nil {
+			return explain(fmt.Sprintf("write %d intents", len(chunk)), err)
+		}
+	}
+	return nil
+}
+
+// fold keeps one entry a key, the strongest, and one intent a call that has no entry among rs. Both come
+// in the order of their keys, so that two writers lock rows in the same order.
+func fold(rs []sentinel.Record) (entries []*sentinel.Entry, intents []*sentinel.Intent) {
+	best := make(map[key]*sentinel.Entry)
+	open := make(map[key]*sentinel.Intent)
+	for _, r := range rs {
+		if r.Entry != nil {
+			k := keyOf(&r.Entry.Call, r.Entry.Attempt)
+			if old, ok := best[k]; !ok || r.Entry.Source > old.Source {
+				best[k] = r.Entry
+			}
+		}
+		if r.Intent != nil {
+			open[keyOf(&r.Intent.Call, 0)] = r.Intent
+		}
+	}
+	for _, e := range best {
+		entries = append(entries, e)
+		delete(open, keyOf(&e.Call, 0))
+	}
+	for _, i := range open {
+		intents = append(intents, i)
+	}
+	slices.SortFunc(entries, func(a, b *sentinel.Entry) int {
+		return keyOf(&a.Call, a.Attempt).compare(keyOf(&b.Call, b.Attempt))
+	})
+	slices.SortFunc(intents, func(a, b *sentinel.Intent) int {
+		return keyOf(&a.Call, 0).compare(keyOf(&b.Call, 0))
+	})
+	return entries, intents
+}
+
+// writeChunk writes either entries or intents in one transaction. When the data is at fault, it
+// tries the halves, and parks the row that fails alone.
+func (s *Store) writeChunk(ctx context.Context, entries []*sentinel.Entry, intents []*sentinel.Intent) error {
+	err := s.send(ctx, entries, intents)
+	if err == nil || !dataFault(err) {
+		return err
+	}
+	if len(entries)+len(intents) == 1 {
+		return s.park(ctx, entries, intents, err)
+	}
+	e, i := len(entries)/2, len(intents)/2
+	if err := s.writeChunk(ctx, entries[:e], intents[:i]); err != nil {
+		return err
+	}
+	return s.writeChunk(ctx, entries[e:], intents[i:])
+}
+
+func (s *Store) send(ctx context.Context, entries []*sentinel.Entry, intents []*sentinel.Intent) error {
+	var batch pgx.Batch // one round trip, one implicit transaction
+	if len(entries) > 0 {
+		batch.Queue(insertEntries, arrays(entryColumns, entries)...)
+		batch.Queue(deleteIntents, arrays(entryColumns[:2], entries)...)
+	}
+	if len(intents) > 0 {
+		batch.Queue(insertIntents, arrays(intentColumns, intents)...)
+	}
+	return s.pool.SendBatch(ctx, &batch).Close()
+}
+
+// dataFault tells a row that the database will never take from a database that does not work now, by
+// the class of SQLSTATE: data exception, constraint, limit of the program, a trigger's own error.
+func dataFault(err error) bool {
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && len(pg.Code) == 5 && slices.Contains([]string{"22", "23", "54", "P0"}, pg.Code[:2])
+}
+
+// park keeps a refused record as text, once, however often it comes.
+func (s *Store) park(ctx context.Context, entries []*sentinel.Entry, intents []*sentinel.Intent, cause error) error {
+	kind, call, record := "entry", sentinel.CallID{}, []byte(nil)
+	if len(entries) == 1 {
+		call, record = entries[0].ID, dump(*entries[0])
+	} else {
+		kind, call, record = "intent", intents[0].ID, dump(*intents[0])
+	}
+	digest := sha256.Sum256(record)
+	_, err := s.pool.Exec(ctx, insertParked, digest[:], kind, pgtype.UUID{Bytes: call, Valid: true}, clean(cause.Error()), clean(string(record)))
+	if err != nil {
+		return fmt.Errorf("park the %s of call %s: %w", kind, call, err)
+	}
+	return nil
+}
+
+// dump writes a record as JSON, or as Go prints it where a time is outside JSON's years.
+func dump(record any) []byte {
+	b, err := json.Marshal(record)
+	if err != nil {
+		return fmt.Appendf(nil, "%+v", record)
+	}
+	return b
+}
+
+// Beat says that a process is alive, and forgets those that have been silent for a week.
+func (s *Store) Beat(ctx context.Context, instance string) error {
+	var batch pgx.Batch
+	batch.Queue(`INSERT INTO instances (instance, beat) VALUES ($1, now())
+		ON CONFLICT (instance) DO UPDATE SET beat = EXCLUDED.beat`, clean(instance))
+	batch.Queue(`DELETE FROM instances WHERE beat < now() - INTERVAL '7 days'`)
+	return explain("beat", s.pool.SendBatch(ctx, &batch).Close())
+}
+
+// PendingQuery chooses calls that are overdue.
+type PendingQuery struct {
+	Instance     string    // the asking process
+	OwnBefore    time.Time // of its own calls, those that began earlier
+	OthersBefore time.Time // of calls of processes without a heartbeat in the last 30 s, likewise
+	Limit        int       // 0 is 1,000, at most 10,000
+}
+
+// Pending lists intents without an entry, oldest first: calls whose process forgot them or died.
+func (s *Store) Pending(ctx context.Context, q PendingQuery) ([]sentinel.Intent, error) {
+	rows, err := s.pool.Query(ctx, `SELECT `+names(intentColumns, "i.")+` FROM intents i
+		WHERE (i.instance = $1 AND i.ts < $2 OR i.instance <> $1 AND i.ts < $3 AND NOT EXISTS (
+			SELECT FROM instances h WHERE h.instance = i.instance AND h.beat > now() - INTERVAL '30 s'))
+		AND NOT EXISTS (SELECT FROM entries e WHERE e.ts = i.ts AND e.call_id = i.call_id)
+		ORDER BY i.ts, i.call_id LIMIT $4`, clean(q.Instance), q.OwnBefore, q.OthersBefore, limit(q.Limit))
+	if err != nil {
+		return nil, explain("pending calls", err)
+	}
+	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (i sentinel.Intent, err error) {
+		err = row.Scan(targets(intentColumns, &i)...)
+		i.At = i.At.UTC()
+		return i, err
+	})
+	return list, explain("pending calls", err)
+}
+
+// limit applies the default and the bound of a list.
+func limit(n int) int {
+	if n <= 0 {
+		return 1000
+	}
+	return min(n, 10_000)
+}
