@@ -1,0 +1,89 @@
+package envoy
+
+import (
+	"fmt"
+	"time"
+
+	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	overloadv3 "github.com/envoyproxy/go-control-plane/envoy/config/overload/v3"
+	connectionsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/resource_monitors/downstream_connections/v3"
+	"github.com/goccy/go-yaml"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/types/known/durationpb"
+)
+
+// maxConnections bounds the clients' connections of one Envoy; those past it are closed at once.
+const maxConnections = 50_000
+
+// Bootstrap is the file with which Envoy starts: who it is, its admin page, and where sentinel is, which then
+// sends the rest. It is YAML. Start Envoy with --drain-time-s at least as long as the longest answer: a changed
+// listener closes its old connections after that time.
+func Bootstrap(c Config) ([]byte, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	b := bootstrap(c)
+	b.DynamicResources = &bootstrapv3.Bootstrap_DynamicResources{
+		LdsConfig: ads(), CdsConfig: ads(),
+		AdsConfig: &corev3.ApiConfigSource{
+			ApiType:             corev3.ApiConfigSource_DELTA_GRPC,
+			TransportApiVersion: corev3.ApiVersion_V3,
+			GrpcServices: []*corev3.GrpcService{{TargetSpecifier: &corev3.GrpcService_EnvoyGrpc_{
+				EnvoyGrpc: &corev3.GrpcService_EnvoyGrpc{ClusterName: sentinelCluster},
+			}}},
+			SetNodeOnFirstMessageOnly: true,
+		},
+	}
+	return toYAML(b)
+}
+
+// Static is the same configuration as one file that needs no control plane, for `envoy --mode validate`.
+func Static(c Config) ([]byte, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	b := bootstrap(c)
+	b.StaticResources.Listeners = []*listenerv3.Listener{listener(c, routes(c))}
+	b.StaticResources.Secrets = secrets(c.TLS)
+	for _, p := range c.Providers {
+		b.StaticResources.Clusters = append(b.StaticResources.Clusters, providerCluster(p))
+	}
+	return toYAML(b)
+}
+
+func bootstrap(c Config) *bootstrapv3.Bootstrap {
+	return &bootstrapv3.Bootstrap{
+		Node:  &corev3.Node{Id: c.NodeID, Cluster: "sentinel-egress"},
+		Admin: &bootstrapv3.Admin{Address: address(c.Admin)},
+		StaticResources: &bootstrapv3.Bootstrap_StaticResources{
+			Clusters: []*clusterv3.Cluster{controlCluster(c)},
+		},
+		OverloadManager: &overloadv3.OverloadManager{
+			RefreshInterval: durationpb.New(250 * time.Millisecond),
+			ResourceMonitors: []*overloadv3.ResourceMonitor{{
+				Name: "envoy.resource_monitors.global_downstream_max_connections",
+				ConfigType: &overloadv3.ResourceMonitor_TypedConfig{TypedConfig: packed(
+					&connectionsv3.DownstreamConnectionsConfig{MaxActiveDownstreamConnections: maxConnections},
+				)},
+			}},
+		},
+	}
+}
+
+func toYAML(b *bootstrapv3.Bootstrap) ([]byte, error) {
+	if err := b.ValidateAll(); err != nil {
+		return nil, fmt.Errorf("envoy bootstrap: %w", err)
+	}
+	j, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(b)
+	if err != nil {
+		return nil, fmt.Errorf("envoy bootstrap: %w", err)
+	}
+	y, err := yaml.JSONToYAML(j)
+	if err != nil {
+		return nil, fmt.Errorf("envoy bootstrap: %w", err)
+	}
+	return y, nil
+}

@@ -1,0 +1,170 @@
+package envoy
+
+import (
+	"time"
+
+	mutationrulesv3 "github.com/envoyproxy/go-control-plane/envoy/config/common/mutation_rules/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	rbacv3 "github.com/envoyproxy/go-control-plane/envoy/config/rbac/v3"
+	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
+	rbacfilterv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/rbac/v3"
+	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	earlyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/http/early_header_mutation/header_mutation/v3"
+	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
+	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+)
+
+// Namespace is the dynamic metadata that guard alone may write; MarkKey in it is the call id, without which
+// no request passes.
+const (
+	Namespace      = "sentinel"
+	MarkKey        = "id"
+	MeterNamespace = "sentinel.meter" // what meter may write, for access logs
+)
+
+// VirtualHostGateway is the guard's xds.virtual_host_name of a request that came by the gateway's own
+// host name and so carries the provider's name as its first path segment. By a provider's own host
+// name the path is the provider's.
+const VirtualHostGateway = "gateway"
+
+const (
+	guardName = "sentinel.guard"
+	rbacName  = "sentinel.marked"
+	meterName = "sentinel.meter"
+
+	// guardTimeout bounds one answer of the guard: a Redis round trip and a write to the spool.
+	guardTimeout = time.Second
+	// meterTimeout is longer: past it the answer goes on unmetered and its call is booked as an estimate.
+	meterTimeout = 2 * time.Second
+)
+
+// stripped are the headers that only this Envoy and sentinel may set.
+var stripped = []string{"x-sentinel-", "x-envoy-", "x-forwarded-"}
+
+// filters is the chain in the order in which a request passes it. Two ext_proc filters, because
+// one filter has one failure mode: the guard refuses when the processor is gone, the meter must not cut an answer then.
+func filters() []*hcmv3.HttpFilter {
+	return []*hcmv3.HttpFilter{
+		filter(guardName, guard()),
+		filter(rbacName, onlyMarked()),
+		filter(meterName, meter()),
+		filter("envoy.filters.http.router", &routerv3.Router{SuppressEnvoyHeaders: true}),
+	}
+}
+
+func guard() *extprocv3.ExternalProcessor {
+	return &extprocv3.ExternalProcessor{
+		StatPrefix:  "guard",
+		GrpcService: processor(),
+		ProcessingMode: &extprocv3.ProcessingMode{
+			RequestHeaderMode: extprocv3.ProcessingMode_SEND, ResponseHeaderMode: extprocv3.ProcessingMode_SKIP,
+		},
+		AllowModeOverride: true,
+		FailureModeAllow:  false,
+		MessageTimeout:    durationpb.New(guardTimeout),
+		StatusOnError:     &typev3.HttpStatus{Code: typev3.StatusCode_ServiceUnavailable},
+		RequestAttributes: []string{"xds.route_name", "xds.virtual_host_name", "connection.uri_san_peer_certificate", "source.address"},
+		MetadataOptions:   &extprocv3.MetadataOptions{ReceivingNamespaces: namespaces(Namespace)},
+		MutationRules:     &mutationrulesv3.HeaderMutationRules{AllowAllRouting: wrapperspb.Bool(true)},
+		// A route is chosen once, before the guard: nothing that it writes can lead a judged call elsewhere.
+		RouteCacheAction: extprocv3.ExternalProcessor_RETAIN,
+	}
+}
+
+func meter() *extprocv3.ExternalProcessor {
+	return &extprocv3.ExternalProcessor{
+		StatPrefix:  "meter",
+		GrpcService: processor(),
+		ProcessingMode: &extprocv3.ProcessingMode{
+			RequestHeaderMode: extprocv3.ProcessingMode_SKIP, ResponseHeaderMode: extprocv3.ProcessingMode_SEND,
+		},
+		AllowModeOverride: true,
+		FailureModeAllow:  true,
+		MessageTimeout:    durationpb.New(meterTimeout),
+		MetadataOptions: &extprocv3.MetadataOptions{
+			ForwardingNamespaces: namespaces(Namespace), ReceivingNamespaces: namespaces(MeterNamespace),
+		},
+	}
+}
+
+// processor reaches sentinel, and tries another replica when one dies before it has answered.
+func processor() *corev3.GrpcService {
+	return &corev3.GrpcService{
+		TargetSpecifier: &corev3.GrpcService_EnvoyGrpc_{EnvoyGrpc: &corev3.GrpcService_EnvoyGrpc{
+			ClusterName: sentinelCluster,
+			RetryPolicy: &corev3.RetryPolicy{
+				RetryOn:    "connect-failure,refused-stream,reset,unavailable",
+				NumRetries: wrapperspb.UInt32(2),
+				RetryBackOff: &corev3.BackoffStrategy{
+					BaseInterval: durationpb.New(10 * time.Millisecond), MaxInterval: durationpb.New(50 * time.Millisecond),
+				},
+			},
+		}},
+	}
+}
+
+// onlyMarked refuses what the guard has not marked. Envoy lets a request through when a processor closes its
+// stream without an answer, even one that fails closed; metadata, unlike a header, cannot come from a client.
+func onlyMarked() *rbacfilterv3.RBAC {
+	marked := &rbacv3.Permission{Rule: &rbacv3.Permission_SourcedMetadata{SourcedMetadata: &rbacv3.SourcedMetadata{
+		MetadataSource: rbacv3.MetadataSource_DYNAMIC,
+		MetadataMatcher: &matcherv3.MetadataMatcher{
+			Filter: Namespace,
+			Path:   []*matcherv3.MetadataMatcher_PathSegment{{Segment: &matcherv3.MetadataMatcher_PathSegment_Key{Key: MarkKey}}},
+			Value:  &matcherv3.ValueMatcher{MatchPattern: &matcherv3.ValueMatcher_PresentMatch{PresentMatch: true}},
+		},
+	}}}
+	return &rbacfilterv3.RBAC{
+		Rules: &rbacv3.RBAC{
+			Action: rbacv3.RBAC_ALLOW,
+			Policies: map[string]*rbacv3.Policy{"marked": {
+				Permissions: []*rbacv3.Permission{marked},
+				Principals:  []*rbacv3.Principal{{Identifier: &rbacv3.Principal_Any{Any: true}}},
+			}},
+		},
+	}
+}
+
+// unfiltered is for routes that Envoy answers itself: nothing of them goes upstream, so the
+// processor is not asked.
+func unfiltered() map[string]*anypb.Any {
+	off := &extprocv3.ExtProcPerRoute{Override: &extprocv3.ExtProcPerRoute_Disabled{Disabled: true}}
+	return map[string]*anypb.Any{
+		guardName: packed(off), meterName: packed(off), rbacName: packed(&rbacfilterv3.RBACPerRoute{}),
+	}
+}
+
+// stripClientHeaders runs before Envoy reads any of them.
+func stripClientHeaders() *corev3.TypedExtensionConfig {
+	early := &earlyv3.HeaderMutation{}
+	for _, prefix := range stripped {
+		match := &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_Prefix{Prefix: prefix}}
+		early.Mutations = append(early.Mutations, &mutationrulesv3.HeaderMutation{
+			Action: &mutationrulesv3.HeaderMutation_RemoveOnMatch_{
+				RemoveOnMatch: &mutationrulesv3.HeaderMutation_RemoveOnMatch{KeyMatcher: match},
+			},
+		})
+	}
+	return &corev3.TypedExtensionConfig{Name: "sentinel.strip", TypedConfig: packed(early)}
+}
+
+func namespaces(names ...string) *extprocv3.MetadataOptions_MetadataNamespaces {
+	return &extprocv3.MetadataOptions_MetadataNamespaces{Untyped: names}
+}
+
+func filter(name string, config proto.Message) *hcmv3.HttpFilter {
+	return &hcmv3.HttpFilter{Name: name, ConfigType: &hcmv3.HttpFilter_TypedConfig{TypedConfig: packed(config)}}
+}
+
+// packed wraps an extension's configuration, byte for byte the same for the same message, because versions are
+// hashes. Marshalling fails only for text that is not UTF-8, which Config.Validate has refused.
+func packed(m proto.Message) *anypb.Any {
+	out := &anypb.Any{}
+	_ = anypb.MarshalFrom(out, m, proto.MarshalOptions{Deterministic: true})
+	return out
+}

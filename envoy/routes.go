@@ -1,0 +1,121 @@
+package envoy
+
+import (
+	"net/http"
+	"regexp"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+)
+
+const routesName = "egress"
+
+// refusal is what a request gets that no provider's endpoint fits, in the shape that most SDKs read.
+const refusal = `{"error":{"type":"sentinel_refusal","code":"no_route","message":"SaaS-Sentinel has no route for this host, method and path: only the configured endpoints of configured providers are reachable"}}` + "\n"
+
+// routes is the whole route table: the gateway's own hosts with the provider's name as the first path
+// segment, each provider's own host for clients that keep it, and a refusal for everything else.
+func routes(c Config) *routev3.RouteConfiguration {
+	gateway := &routev3.VirtualHost{Name: VirtualHostGateway}
+	for _, h := range c.Hosts {
+		gateway.Domains = append(gateway.Domains, domain(h))
+	}
+	hosts := map[string]int{}
+	for _, h := range c.Hosts {
+		hosts[domain(h)]++
+	}
+	for _, p := range c.Providers {
+		hosts[domain(hostOnly(p.Host))]++
+		for _, r := range p.Routes {
+			gateway.Routes = append(gateway.Routes, route(p, r, "/"+p.Name))
+		}
+	}
+	all := []*routev3.VirtualHost{gateway}
+	for _, p := range c.Providers {
+		if own := domain(hostOnly(p.Host)); hosts[own] == 1 { // a host that several share does not say who is meant
+			all = append(all, providerHost(p, own))
+		}
+	}
+	all = append(all, &routev3.VirtualHost{Name: "unknown", Domains: []string{"*"}})
+	for _, h := range all {
+		h.RequestBodyBufferLimit = wrapperspb.UInt64(uint64(c.MaxBodyBytes))
+		h.Routes = append(h.Routes, refuse())
+	}
+	return &routev3.RouteConfiguration{
+		Name:         routesName,
+		VirtualHosts: all,
+		// The port is ignored, not stripped: a client's AWS signature covers the Host header as it sent it.
+		IgnorePortInHostMatching: true,
+		// A compressed answer could not be metered.
+		RequestHeadersToAdd: []*corev3.HeaderValueOption{overwrite("accept-encoding", "identity")},
+		// Our own traces of the request are nobody else's business, and an AWS signature would have to cover them.
+		RequestHeadersToRemove: []string{"x-request-id", "x-forwarded-proto", "x-envoy-external-address", "x-envoy-original-host"},
+		// What the meter says to clients comes after this, so a provider cannot speak in its name.
+		ResponseHeadersToRemove: []string{"x-sentinel-call", "x-sentinel-verdict", "x-sentinel-model"},
+	}
+}
+
+func providerHost(p Provider, own string) *routev3.VirtualHost {
+	h := &routev3.VirtualHost{Name: "host/" + p.Name, Domains: []string{own}}
+	for _, r := range p.Routes {
+		h.Routes = append(h.Routes, route(p, r, ""))
+	}
+	return h
+}
+
+// route matches a method and a whole path behind a prefix, which it takes off. The query stays.
+func route(p Provider, r Route, prefix string) *routev3.Route {
+	t, _ := parseTemplate(r.Path) // Config.Validate has parsed it
+	action := &routev3.RouteAction{
+		ClusterSpecifier:     &routev3.RouteAction_Cluster{Cluster: clusterName(p)},
+		HostRewriteSpecifier: &routev3.RouteAction_HostRewriteLiteral{HostRewriteLiteral: p.Host},
+		Timeout:              durationpb.New(0), // an answer may stream for as long as it is not idle
+	}
+	match := &routev3.RouteMatch{Headers: []*routev3.HeaderMatcher{{
+		Name: ":method",
+		HeaderMatchSpecifier: &routev3.HeaderMatcher_StringMatch{
+			StringMatch: &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_Exact{Exact: r.Method}},
+		},
+	}}}
+	if t.exact != "" {
+		match.PathSpecifier = &routev3.RouteMatch_Path{Path: prefix + t.exact}
+	} else {
+		match.PathSpecifier = &routev3.RouteMatch_SafeRegex{SafeRegex: regex(regexp.QuoteMeta(prefix) + t.pattern)}
+	}
+	switch {
+	case prefix == "":
+	case t.exact != "":
+		action.PrefixRewrite = t.exact
+	default:
+		action.RegexRewrite = &matcherv3.RegexMatchAndSubstitute{
+			Pattern: regex("^" + regexp.QuoteMeta(prefix) + "/"), Substitution: "/",
+		}
+	}
+	return &routev3.Route{Name: r.Name, Match: match, Action: &routev3.Route_Route{Route: action}}
+}
+
+func regex(pattern string) *matcherv3.RegexMatcher { return &matcherv3.RegexMatcher{Regex: pattern} }
+
+// refuse answers what no route before it fits.
+func refuse() *routev3.Route {
+	return &routev3.Route{
+		Name:  "refused",
+		Match: &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"}},
+		Action: &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{
+			Status: http.StatusForbidden,
+			Body:   &corev3.DataSource{Specifier: &corev3.DataSource_InlineString{InlineString: refusal}},
+		}},
+		ResponseHeadersToAdd: []*corev3.HeaderValueOption{overwrite("content-type", "application/json")},
+		TypedPerFilterConfig: unfiltered(),
+	}
+}
+
+func overwrite(name, value string) *corev3.HeaderValueOption {
+	return &corev3.HeaderValueOption{
+		Header:       &corev3.HeaderValue{Key: name, Value: value},
+		AppendAction: corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD,
+	}
+}

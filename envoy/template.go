@@ -1,0 +1,81 @@
+package envoy
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// A segment has at least one byte besides dots, and no byte, raw or percent-encoded, that some
+// server may read as a separator: "." and ".." would leave the endpoint that was judged, and an encoded slash, dot,
+// backslash or percent sign may be decoded twice. Envoy's own normalisation stays off, so the guard,
+// the route and a client's signature see the same bytes.
+const (
+	plainByte   = `[!"$&-\-0-:<->@-\[\]-~]`
+	encodedByte = `%(?:[346-9A-Fa-f][0-9A-Fa-f]|2[0-46-9A-Da-d]|5[0-9ABabD-Fd-f])`
+	segment     = `\.*(?:` + plainByte + `|` + encodedByte + `)(?:[.;]|` + plainByte + `|` + encodedByte + `)*`
+	restOfPath  = segment + `(?:/` + segment + `)*/?`
+)
+
+var (
+	literalPattern  = regexp.MustCompile(`^[A-Za-z0-9._~!$&'()*+,=:@-]*$`)
+	variablePattern = regexp.MustCompile(`^\{[A-Za-z_][A-Za-z0-9_]*(\.\.\.)?\}$`)
+)
+
+// template is a parsed path template.
+type template struct {
+	exact   string // the path, where there is no variable
+	pattern string // else a regular expression for RE2, which Envoy matches against the whole path
+}
+
+// parseTemplate reads a canonical path in which whole segments may be variables.
+func parseTemplate(path string) (template, error) {
+	rest, ok := strings.CutPrefix(path, "/")
+	if !ok {
+		return template{}, fmt.Errorf("path %q: it must begin with /", path)
+	}
+	segments := strings.Split(rest, "/")
+	var pattern strings.Builder
+	variables := 0
+	for i, s := range segments {
+		last := i == len(segments)-1
+		pattern.WriteByte('/')
+		switch {
+		case variablePattern.MatchString(s):
+			variables++
+			if strings.HasSuffix(s, "...}") && !last {
+				return template{}, fmt.Errorf("path %q: %s must be the last segment", path, s)
+			}
+			pattern.WriteString(variable(s))
+		case !literalPattern.MatchString(s):
+			return template{}, fmt.Errorf("path %q: segment %q is neither plain text nor one {variable}", path, s)
+		default:
+			if err := checkLiteral(s, last); err != nil {
+				return template{}, fmt.Errorf("path %q: %w", path, err)
+			}
+			pattern.WriteString(regexp.QuoteMeta(s))
+		}
+	}
+	if variables == 0 {
+		return template{exact: path}, nil
+	}
+	return template{pattern: pattern.String()}, nil
+}
+
+func variable(s string) string {
+	if strings.HasSuffix(s, "...}") {
+		return restOfPath
+	}
+	return segment
+}
+
+func checkLiteral(s string, last bool) error {
+	switch {
+	case s == "" && !last:
+		return errors.New("empty segments (//) are not allowed")
+	case s != "" && strings.Trim(s, ".") == "":
+		return errors.New("segments . and .. are not allowed")
+	}
+	return nil
+}
