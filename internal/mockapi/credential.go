@@ -34,10 +34,10 @@ func (x *exchange) authenticate() bool {
 		}
 	}
 	x.endpoint = "unauthenticated"
-	switch {
-	case x.provider == "s3":
+	switch x.provider {
+	case "s3":
 		x.refuse(http.StatusForbidden, "SignatureDoesNotMatch", "The request signature does not match.")
-	case x.provider == "bedrock":
+	case "bedrock":
 		x.refuse(http.StatusForbidden, "UnrecognizedClientException", "The security token included in the request is invalid.")
 	default:
 		x.refuse(http.StatusUnauthorized, "invalid_api_key", "The API key provided is not valid.")

@@ -59,6 +59,7 @@ func (x *exchange) begin(endpoint, model string) (Answers, bool) {
 		return a, false
 	case FaultReset:
 		x.reset, x.resetAfter = true, f.AfterTokens
+	case FaultSlow: // the wait is over
 	}
 	return a, true
 }

@@ -3,26 +3,42 @@ package mockapi
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"time"
 )
 
-// Serve answers on the listener, with TLS when secure is set, until the context ends; it then cuts
-// the calls that still run. It owns the listener.
+// stopTimeout bounds the wait for calls that are cut to be entered in the account.
+const stopTimeout = 5 * time.Second
+
+// Serve answers on the listener, with TLS when secure is set, until the context ends. Calls that
+// still run are then cut, and are in the account when Serve returns. It owns the listener.
 func (s *Server) Serve(ctx context.Context, l net.Listener, secure bool) error {
 	if secure {
 		c := s.TLSConfig()
 		c.NextProtos = []string{"http/1.1"} // a fault can reset a connection of its own only
 		l = tls.NewListener(l, c)
 	}
-	h := &http.Server{Handler: s.Handler(), ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 1 << 20}
-	stop := context.AfterFunc(ctx, func() { _ = h.Close() })
-	defer stop()
-	if err := h.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	h := &http.Server{
+		Handler: s.Handler(), ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 1 << 20,
+		BaseContext: func(net.Listener) context.Context { return ctx },
+		ErrorLog:    log.New(io.Discard, "", 0), // clients that hang up are part of the game
+	}
+	stopped := make(chan struct{})
+	unwatch := context.AfterFunc(ctx, func() {
+		defer close(stopped)
+		bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+		defer cancel()
+		_ = h.Shutdown(bound) // what is left after the bound is cut below
+		_ = h.Close()
+	})
+	err := h.Serve(l)
+	if unwatch() { // the listener broke by itself
 		return fmt.Errorf("serve the stand-ins on %s: %w", l.Addr(), err)
 	}
+	<-stopped
 	return nil
 }

@@ -120,7 +120,7 @@ func (x *exchange) stream(a Answers) *eventStream {
 	return &eventStream{x: x, ctl: http.NewResponseController(x.w), pace: a}
 }
 
-// event sends one event and tells whether the client still listens. An empty name sends data alone.
+// event sends one event and tells whether it went out. An empty name sends data alone.
 func (s *eventStream) event(name string, v any) bool {
 	s.buf.Reset()
 	if name != "" {
@@ -137,7 +137,7 @@ func (s *eventStream) event(name string, v any) bool {
 	if _, err := s.x.w.Write(s.buf.Bytes()); err != nil {
 		return false
 	}
-	return s.ctl.Flush() == nil && s.x.r.Context().Err() == nil
+	return s.ctl.Flush() == nil
 }
 
 // paced waits between two tokens and tells whether the client still listens.

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/saas-sentinel/saas-sentinel/internal/baotest"
 	"github.com/saas-sentinel/saas-sentinel/internal/pgtest"
 	"github.com/saas-sentinel/saas-sentinel/internal/redistest"
 )
@@ -126,6 +127,20 @@ func (s *Stack) database(dir, name string, start func(dir, tools string) (string
 	}
 	s.started(dir, "ready", stop) // the DSN holds a password
 	return dsn, nil
+}
+
+// OpenBao starts a Vault API in memory, and gives its URL and root token.
+func (s *Stack) OpenBao() (addr, token string, err error) {
+	dir, err := s.sub("openbao")
+	if err != nil {
+		return "", "", err
+	}
+	addr, token, stop, err := baotest.Start(dir, s.o.Tools)
+	if err != nil { // it names its own remedy
+		return "", "", fmt.Errorf("start OpenBao: %w", err)
+	}
+	s.started("openbao", addr, stop)
+	return addr, token, nil
 }
 
 func (s *Stack) sub(name string) (string, error) {
