@@ -23,7 +23,7 @@ const (
 	// partitionsAhead is how far Migrate makes native partitions; EnsurePartitions goes on from there.
 	partitionsAhead = 3
 	// maxPartitions bounds one EnsurePartitions.
-	maxPartitions = 240
+	maxPartitions = 60
 )
 
 // Migrate brings the schema to this release and names what it applied. Replicas may call it at
@@ -118,17 +118,15 @@ func (s *Store) EnsurePartitions(ctx context.Context, until time.Time) error {
 	}
 	now := time.Now().UTC()
 	month := time.Date(now.Year(), now.Month()-1, 1, 0, 0, 0, 0, time.UTC)
-	for range maxPartitions {
-		if month.After(until) {
-			return nil
-		}
-		next := month.AddDate(0, 1, 0)
-		if err := s.ensurePartition(ctx, month, next); err != nil {
+	if until.After(month.AddDate(0, maxPartitions, 0)) {
+		return fmt.Errorf("ensure partitions until %s: more than %d months", until.Format("2006-01"), maxPartitions)
+	}
+	for ; !month.After(until); month = month.AddDate(0, 1, 0) {
+		if err := s.ensurePartition(ctx, month, month.AddDate(0, 1, 0)); err != nil {
 			return fmt.Errorf("ensure partition of %s: %w", month.Format("2006-01"), err)
 		}
-		month = next
 	}
-	return fmt.Errorf("ensure partitions until %s: more than %d months", until.Format("2006-01"), maxPartitions)
+	return nil
 }
 
 func (s *Store) ensurePartition(ctx context.Context, from, to time.Time) error {

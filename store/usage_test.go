@@ -1,0 +1,158 @@
+package store
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+)
+
+// ledger writes 6 calls: two services in turn, one of them refused, one estimated, the last
+// an hour and a day later than the first.
+func ledger(t *testing.T, s *Store) []sentinel.Entry {
+	t.Helper()
+	var rs []sentinel.Record
+	var entries []sentinel.Entry
+	for n := range 6 {
+		e := entry(n, 0, sentinel.SourceMeter)
+		switch n {
+		case 1:
+			e.Action, e.Reason, e.Status = sentinel.Throttle, sentinel.ReasonRate, 429
+		case 2:
+			e = entry(n, 0, sentinel.SourceReconciler)
+		case 4:
+			e.At = e.At.Add(time.Hour)
+		case 5:
+			e.At = e.At.AddDate(0, 0, 1)
+		}
+		entries, rs = append(entries, e), append(rs, ofEntry(e))
+	}
+	if err := s.Write(t.Context(), rs); err != nil {
+		t.Fatal(err)
+	}
+	return entries
+}
+
+// sum does in Go what Usage does in SQL.
+func sum(entries []sentinel.Entry, keys []string, pick func(sentinel.Entry) bool) UsageRow {
+	r := UsageRow{Keys: keys}
+	for _, e := range entries {
+		if !pick(e) {
+			continue
+		}
+		r.Calls++
+		if e.Action.Refused() {
+			r.Refused++
+		}
+		if e.Action == sentinel.Downgrade {
+			r.Downgraded++
+		}
+		if e.Estimated() {
+			r.Estimated++
+		}
+		r.InputTokens += e.Usage.InputTokenSum()
+		r.CachedInputTokens += e.Usage[sentinel.CachedInputTokens]
+		r.OutputTokens += e.Usage.OutputTokenSum()
+		r.Cost += e.Cost
+	}
+	return r
+}
+
+func TestUsageSumsByAnyDimension(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Store) {
+		entries := ledger(t, s)
+		all := func(sentinel.Entry) bool { return true }
+		service := func(name string) func(sentinel.Entry) bool {
+			return func(e sentinel.Entry) bool { return e.Caller.Service == name }
+		}
+		day := func(d int) func(sentinel.Entry) bool {
+			return func(e sentinel.Entry) bool { return e.At.Day() == d }
+		}
+		hour := func(d, h int) func(sentinel.Entry) bool {
+			return func(e sentinel.Entry) bool { return e.At.Day() == d && e.At.Hour() == h }
+		}
+		for name, tt := range map[string]struct {
+			query UsageQuery
+			want  []UsageRow
+		}{
+			"all": {UsageQuery{}, []UsageRow{sum(entries, []string{}, all)}},
+			"by service, dearest first": {UsageQuery{By: []string{"service"}}, []UsageRow{
+				sum(entries, []string{"summariser"}, service("summariser")), sum(entries, []string{"checkout"}, service("checkout"))}},
+			"by day, in time": {UsageQuery{By: []string{"day"}}, []UsageRow{
+				sum(entries, []string{"2026-11-23"}, day(23)), sum(entries, []string{"2026-11-24"}, day(24))}},
+			"by team and hour": {UsageQuery{By: []string{"hour", "org"}}, []UsageRow{
+				sum(entries, []string{"2026-11-23T12:00Z", "acme"}, hour(23, 12)),
+				sum(entries, []string{"2026-11-23T13:00Z", "acme"}, hour(23, 13)),
+				sum(entries, []string{"2026-11-24T12:00Z", "acme"}, hour(24, 12))}},
+			"from is in, to is out": {UsageQuery{From: entries[0].At, To: entries[3].At}, []UsageRow{sum(entries[:3], []string{}, all)}},
+			"a filter": {UsageQuery{By: []string{"action"}, Filter: map[string]string{"source": "meter", "service": "checkout"}}, []UsageRow{
+				sum(entries, []string{"downgrade"}, func(e sentinel.Entry) bool {
+					return e.Source == sentinel.SourceMeter && e.Caller.Service == "checkout"
+				})}},
+			"a filter that is an attack": {UsageQuery{By: []string{"org"}, Filter: map[string]string{"org": "acme' OR '1'='1"}}, nil},
+			"a limit": {UsageQuery{By: []string{"service"}, Limit: 1}, []UsageRow{
+				sum(entries, []string{"summariser"}, service("summariser"))}},
+			"nothing": {UsageQuery{To: noon.AddDate(-1, 0, 0)}, []UsageRow{{Keys: []string{}}}},
+		} {
+			got, err := s.Usage(t.Context(), tt.query)
+			if diff := cmp.Diff(tt.want, got, cmpopts.EquateEmpty()); err != nil || diff != "" {
+				t.Errorf("%s: Usage(%+v) error %v, (-want +got)\n%s", name, tt.query, err, diff)
+			}
+		}
+		for _, by := range Dimensions() {
+			got, err := s.Usage(t.Context(), UsageQuery{By: []string{by}, Filter: map[string]string{by: "x"}})
+			if err != nil || len(got) != 0 {
+				t.Errorf("Usage by %s = %v, %v", by, got, err)
+			}
+		}
+	})
+}
+
+func TestUsageTakesNamesFromAFixedList(t *testing.T) {
+	for name, q := range map[string]UsageQuery{
+		"unknown":          {By: []string{"hold"}},
+		"sql":              {By: []string{"org; DROP TABLE entries"}},
+		"twice":            {By: []string{"org", "org"}},
+		"filter":           {Filter: map[string]string{"1=1 OR org": "x"}},
+		"case is not kept": {By: []string{"Org"}},
+	} {
+		if sql, _, err := q.build(); err == nil {
+			t.Errorf("%s: %+v = %s, want an error", name, q, sql)
+		}
+	}
+}
+
+func TestEntriesAreFilteredNewestFirst(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Store) {
+		entries := ledger(t, s)
+		for name, tt := range map[string]struct {
+			query EntryQuery
+			want  []int
+		}{
+			"all":     {EntryQuery{}, []int{5, 4, 3, 2, 1, 0}},
+			"limit":   {EntryQuery{Limit: 2}, []int{5, 4}},
+			"service": {EntryQuery{Service: "checkout"}, []int{4, 2, 0}},
+			"call":    {EntryQuery{CallID: entries[3].ID}, []int{3}},
+			"range":   {EntryQuery{From: entries[1].At, To: entries[3].At}, []int{2, 1}},
+		} {
+			got, err := s.Entries(t.Context(), tt.query)
+			var want []sentinel.Entry
+			for _, n := range tt.want {
+				want = append(want, entries[n])
+			}
+			if diff := cmp.Diff(want, got); err != nil || diff != "" {
+				t.Errorf("%s: Entries(%+v) error %v, (-want +got)\n%s", name, tt.query, err, diff)
+			}
+		}
+	})
+}
+
+func ExampleUsageQuery() {
+	q := UsageQuery{By: []string{"team", "day"}, Filter: map[string]string{"provider": "openai"}, Limit: 10}
+	_, args, err := q.build()
+	fmt.Println(args, err)
+	// Output: [openai 10] <nil>
+}

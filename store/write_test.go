@@ -1,0 +1,187 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/jackc/pgx/v5"
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"pgregory.net/rapid"
+)
+
+// scenario is a set of records and, worked out from the set alone, the ledger that it must give.
+type scenario struct {
+	records []sentinel.Record
+	entries []sentinel.Entry  // newest first
+	intents []sentinel.Intent // oldest first
+}
+
+func drawScenario(rt *rapid.T) (sc scenario) {
+	for n := range rapid.IntRange(0, 8).Draw(rt, "calls") {
+		has := rapid.Bool().Draw(rt, "intent")
+		var finals []sentinel.Entry
+		for attempt := range int16(2) {
+			var best *sentinel.Entry
+			for source := sentinel.SourceReconciler; source <= sentinel.SourceMeter; source++ {
+				if rapid.Bool().Draw(rt, "entry") {
+					e := entry(n, attempt, source)
+					sc.records, best = append(sc.records, ofEntry(e)), &e
+				}
+			}
+			if best != nil {
+				finals = append(finals, *best)
+			}
+		}
+		sc.entries = append(sc.entries, finals...)
+		if has {
+			sc.records = append(sc.records, ofIntent(intent(n, "boot-1")))
+		}
+		if has && len(finals) == 0 {
+			sc.intents = append(sc.intents, intent(n, "boot-1"))
+		}
+	}
+	slices.Reverse(sc.entries)
+	return sc
+}
+
+// writes repeats some records, shuffles them all, and splits them.
+func (sc scenario) writes(rt *rapid.T) (parts [][]sentinel.Record) {
+	all := slices.Clone(sc.records)
+	if len(all) > 0 {
+		all = append(all, rapid.SliceOfN(rapid.SampledFrom(sc.records), 0, 20).Draw(rt, "again")...)
+		all = rapid.Permutation(all).Draw(rt, "order")
+	}
+	for len(all) > 0 {
+		n := rapid.IntRange(1, len(all)).Draw(rt, "part")
+		parts, all = append(parts, all[:n]), all[n:]
+	}
+	return parts
+}
+
+func TestAnyOrderRepetitionAndSplitGivesTheSameLedger(t *testing.T) {
+	for _, name := range []string{"postgres", "timescale"} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, name)
+			s.rows = 3 // so that one write takes several batches
+			ctx := t.Context()
+			rapid.Check(t, func(rt *rapid.T) {
+				exec(t, s, `DELETE FROM entries`)
+				exec(t, s, `DELETE FROM intents`)
+				sc := drawScenario(rt)
+				for _, part := range sc.writes(rt) {
+					if err := s.Write(ctx, part); err != nil {
+						rt.Fatal(err)
+					}
+				}
+				entries, err := s.Entries(ctx, EntryQuery{})
+				if diff := cmp.Diff(sc.entries, entries, cmpopts.EquateEmpty()); err != nil || diff != "" {
+					rt.Fatalf("entries: error %v, (-want +got)\n%s", err, diff)
+				}
+				intents, err := s.Pending(ctx, PendingQuery{Instance: "boot-1", OwnBefore: noon.AddDate(1, 0, 0)})
+				if diff := cmp.Diff(sc.intents, intents, cmpopts.EquateEmpty()); err != nil || diff != "" {
+					rt.Fatalf("intents: error %v, (-want +got)\n%s", err, diff)
+				}
+			})
+		})
+	}
+}
+
+// Replicas that write the same records in different orders neither deadlock nor double them.
+func TestConcurrentWritersAgree(t *testing.T) {
+	s := open(t, "postgres")
+	var rs []sentinel.Record
+	for n := range 300 {
+		rs = append(rs, ofEntry(entry(n, 0, sentinel.SourceMeter)), ofEntry(entry(n, 0, sentinel.SourceReconciler)))
+	}
+	var all sync.WaitGroup
+	for i := range 6 {
+		mine := slices.Clone(rs)
+		if i%2 == 1 {
+			slices.Reverse(mine)
+		}
+		all.Go(func() {
+			for part := range slices.Chunk(mine, 97) {
+				if err := s.Write(t.Context(), part); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if n := count(t, s, `SELECT count(*) FROM entries WHERE source = $1`, sentinel.SourceMeter); n != 300 {
+		t.Errorf("%d metered entries, want 300", n)
+	}
+	if n := count(t, s, `SELECT count(*) FROM entries`); n != 300 {
+		t.Errorf("%d entries, want 300", n)
+	}
+}
+
+func TestAWriteThatIsCancelledSaysSo(t *testing.T) {
+	s := open(t, "postgres")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Write(ctx, []sentinel.Record{ofEntry(entry(1, 0, sentinel.SourceMeter))}); err == nil {
+		t.Error("Write() with a cancelled context succeeds")
+	}
+	if n := count(t, s, `SELECT count(*) FROM parked`); n != 0 {
+		t.Errorf("a cancelled write parked %d records", n)
+	}
+}
+
+// BenchmarkWrite compares Write with a bare COPY of the same rows into the same table.
+func BenchmarkWrite(b *testing.B) {
+	const rows = 5000
+	for name, write := range map[string]func(*Store, []sentinel.Record, []*sentinel.Entry) error{
+		"unnest": func(s *Store, rs []sentinel.Record, _ []*sentinel.Entry) error { return s.Write(b.Context(), rs) },
+		"copy":   func(s *Store, _ []sentinel.Record, es []*sentinel.Entry) error { return copyIn(b.Context(), s, es) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			s := open(b, "postgres")
+			b.ReportAllocs()
+			n := 0
+			for b.Loop() {
+				b.StopTimer()
+				var rs []sentinel.Record
+				var es []*sentinel.Entry
+				for range rows {
+					e := entry(n, 0, sentinel.SourceMeter)
+					e.At = noon.AddDate(0, 0, n%20).Add(e.At.Sub(noon) % 1e12)
+					rs, es, n = append(rs, ofEntry(e)), append(es, &e), n+1
+				}
+				b.StartTimer()
+				if err := write(s, rs, es); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "rows/s")
+		})
+	}
+}
+
+func copyIn(ctx context.Context, s *Store, es []*sentinel.Entry) error {
+	var columns []string
+	var fields []func(*sentinel.Entry) any
+	for _, c := range entryColumns {
+		columns = append(columns, c.name)
+		fields = append(fields, c.target)
+	}
+	got, err := s.pool.CopyFrom(ctx, pgx.Identifier{"entries"}, columns, pgx.CopyFromSlice(len(es), func(i int) ([]any, error) {
+		values := make([]any, len(fields))
+		for j, f := range fields {
+			values[j] = f(es[i])
+			if a, ok := values[j].(actionText); ok {
+				values[j] = a.to.String()
+			}
+		}
+		return values, nil
+	}))
+	if err == nil && got != int64(len(es)) {
+		err = fmt.Errorf("copied %d of %d", got, len(es))
+	}
+	return err
+}
