@@ -3,6 +3,7 @@ package stack
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/url"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/saas-sentinel/saas-sentinel/internal/envoytest"
 	"github.com/saas-sentinel/saas-sentinel/internal/mockapi"
 )
 
@@ -86,6 +88,25 @@ func TestRedisIsGoneAfterClose(t *testing.T) {
 	}
 }
 
+// A bootstrap of an admin page alone is enough for Envoy to be ready.
+func TestEnvoyServesAndItsFaultsAreQuoted(t *testing.T) {
+	s := newStack(t)
+	ports, err := FreePorts(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	admin := fmt.Sprintf("127.0.0.1:%d", ports[0])
+	bootstrap := fmt.Sprintf("admin: {address: {socket_address: {address: 127.0.0.1, port_value: %d}}}\n", ports[0])
+	_, err = s.Envoy(t.Context(), []byte(bootstrap), envoytest.Options{Admin: admin, Concurrency: 1})
+	need(t, err)
+	s.Close()
+	s = newStack(t)
+	_, err = s.Envoy(t.Context(), []byte("nonsense: true\n"), envoytest.Options{Admin: admin})
+	if err == nil || !strings.Contains(err.Error(), "nonsense") {
+		t.Errorf("Envoy with a wrong bootstrap: %v, want its own words", err)
+	}
+}
+
 // Every real component, at once and in one directory, as the demo starts them.
 func TestDatabasesAndVaultStartSideBySide(t *testing.T) {
 	s := newStack(t)
@@ -114,15 +135,18 @@ func TestDatabasesAndVaultStartSideBySide(t *testing.T) {
 }
 
 func TestMissingComponentsAreOneSentenceWithTheRemedy(t *testing.T) {
+	t.Setenv("PATH", "") // whatever this machine has installed
 	s, err := New(Options{Dir: t.TempDir(), Tools: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
 	for name, start := range map[string]func() error{
+		"Redis":       func() error { _, err := s.Redis(); return err },
 		"PostgreSQL":  func() error { _, err := s.Postgres(); return err },
 		"TimescaleDB": func() error { _, err := s.Timescale(); return err },
 		"OpenBao":     func() error { _, _, err := s.OpenBao(); return err },
+		"Envoy":       func() error { _, err := s.Envoy(t.Context(), nil, envoytest.Options{}); return err },
 		"Python":      func() error { _, err := s.Python(t.Context(), "x.py"); return err },
 	} {
 		err := start()
