@@ -71,7 +71,7 @@ func (s *Server) receive(first *extprocv3.ProcessingRequest) (*inbound, *sentine
 	if err := provider.CanonicalPath(in.path); err != nil {
 		return in, deny(sentinel.ReasonBadRequest, err.Error())
 	}
-	in.upstream = ownPath(in.path, route)
+	in.upstream = ownPath(in.path, route, attribute(first, "xds.virtual_host_name"))
 	if in.method != route.Endpoint.Method || !route.Endpoint.Match(in.upstream) {
 		return in, deny(sentinel.ReasonUnknownEndpoint, "the path is not the one that this route was made for")
 	}
@@ -84,9 +84,13 @@ func (s *Server) receive(first *extprocv3.ProcessingRequest) (*inbound, *sentine
 	return in, nil
 }
 
+// gatewayHost is Envoy's virtual host for requests that name the provider in their path. By a
+// provider's own host name the path is the provider's.
+const gatewayHost = "gateway"
+
 // ownPath takes the gateway's prefix off, as Envoy's route will.
-func ownPath(path string, r governor.Route) string {
-	if rest, ok := strings.CutPrefix(path, "/"+r.Provider.Name+"/"); ok {
+func ownPath(path string, r governor.Route, virtualHost string) string {
+	if rest, ok := strings.CutPrefix(path, "/"+r.Provider.Name+"/"); ok && virtualHost == gatewayHost {
 		return "/" + rest
 	}
 	return path

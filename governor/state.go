@@ -26,6 +26,8 @@ type State struct {
 	Policy *policy.Set
 	Prices *pricing.Catalog
 	Routes map[string]Route
+	// Ordered has the same routes by provider, the specific before the general.
+	Ordered []Route
 }
 
 // NewState joins a policy set with the catalog: presets become routes, and the flat prices of
@@ -47,6 +49,7 @@ func NewState(set *policy.Set, catalog *pricing.Catalog) (*State, error) {
 			}
 			route := p.Name + "/" + e.Name
 			s.Routes[route] = Route{Name: route, Provider: p, Preset: preset, Endpoint: e, Catalog: name}
+			s.Ordered = append(s.Ordered, s.Routes[route])
 		}
 		for _, e := range p.Endpoints {
 			overrides = append(overrides, flatPrice(name, e.Name, e.PerRequest, set.Version))

@@ -1,0 +1,282 @@
+// Package app is where the rooms meet: Options → New → Run. It alone, with cmd, reads files and the environment.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+
+	"github.com/saas-sentinel/saas-sentinel/credential"
+	"github.com/saas-sentinel/saas-sentinel/envoy"
+	"github.com/saas-sentinel/saas-sentinel/extproc"
+	"github.com/saas-sentinel/saas-sentinel/governor"
+	"github.com/saas-sentinel/saas-sentinel/ratelimit"
+	"github.com/saas-sentinel/saas-sentinel/spool"
+	"github.com/saas-sentinel/saas-sentinel/store"
+)
+
+// holdTTL is the life of a hold that nobody settles. It outlives Envoy's longest silence, after
+// which the call has certainly ended.
+const holdTTL = 15 * time.Minute
+
+// App is one process of the gateway.
+type App struct {
+	config   Config
+	log      zerolog.Logger
+	instance string
+	vault    *credential.Vault
+	limiter  *ratelimit.Redis
+	spool    *spool.Spool
+	store    *store.Store
+	governor *governor.Governor
+	extproc  *extproc.Server
+	envoy    *envoy.Server
+	metrics  *metrics
+	grpc     *grpc.Server
+	health   *health.Server
+	control  net.Listener
+	probes   net.Listener
+	served   chan struct{} // closed when the control port has ended, and every answer has settled
+	closers  []func()
+}
+
+// startTimeout bounds the whole start: what cannot be reached by then is reported.
+const startTimeout = 20 * time.Second
+
+// New opens everything that Run needs, or nothing: after an error all is closed again.
+func New(ctx context.Context, c Config, log zerolog.Logger) (*App, error) {
+	a := &App{config: c, log: log, instance: uuid.NewString(), served: make(chan struct{})}
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	for _, step := range []func(context.Context) error{a.listen, a.openPolicy, a.openLimiter, a.openVault, a.openLedger, a.serve} {
+		if err := step(ctx); err != nil {
+			a.Close()
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+// Close releases everything, the last opened first.
+func (a *App) Close() {
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		a.closers[i]()
+	}
+	a.closers = nil
+}
+
+func (a *App) onClose(f func()) { a.closers = append(a.closers, f) }
+
+// listen takes the ports first: a second process must fail before it touches anything.
+func (a *App) listen(context.Context) (err error) {
+	if a.control, err = port("control.listen", a.config.Control.Listen); err != nil {
+		return err
+	}
+	a.onClose(func() { _ = a.control.Close() })
+	if a.config.Metrics.Listen == "" {
+		return nil
+	}
+	if a.probes, err = port("metrics.listen", a.config.Metrics.Listen); err != nil {
+		return err
+	}
+	a.onClose(func() { _ = a.probes.Close() })
+	return nil
+}
+
+func port(key, addr string) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		var op *net.OpError
+		if errors.As(err, &op) {
+			err = op.Err
+		}
+		return nil, fmt.Errorf("%s: cannot listen on %s (%w): stop what uses it, or choose another port", key, addr, err)
+	}
+	return l, nil
+}
+
+func (a *App) openPolicy(context.Context) error {
+	state, err := LoadState(a.config.Policies)
+	if err != nil {
+		return err
+	}
+	a.metrics = newMetrics(a)
+	a.governor = governor.New(governor.Options{
+		Instance: a.instance, HoldTTL: holdTTL, Now: func() time.Time { return time.Now().UTC() },
+	}, state)
+	return nil
+}
+
+func (a *App) openLimiter(ctx context.Context) error {
+	c := a.config.Redis
+	addresses := c.Address
+	if len(addresses) == 1 && addresses[0] == "embedded" {
+		addr, stop, err := ratelimit.Embedded()
+		if err != nil {
+			return err
+		}
+		a.onClose(stop)
+		addresses = []string{addr}
+	}
+	limiter, err := ratelimit.Dial(ctx, ratelimit.Options{
+		Addresses: addresses, Username: c.Username, Password: c.Password, DB: c.DB, TLS: c.TLS, Timeout: c.Timeout,
+	})
+	if err != nil {
+		return fmt.Errorf("redis.address: %w", err)
+	}
+	a.onClose(func() { _ = limiter.Close() })
+	a.limiter, a.governor.Limiter = limiter, limiter
+	return nil
+}
+
+func (a *App) openVault(ctx context.Context) error {
+	c := a.config.Vault
+	o := credential.VaultOptions{
+		Address: c.Address, Token: c.Token, Namespace: c.Namespace, CAFile: c.CAFile, Refresh: c.Refresh, MaxStale: c.MaxStale,
+		OnError: func(err error) { a.log.Warn().Err(err).Msg("vault not refreshed") },
+	}
+	if c.RoleID != "" {
+		o.AppRole = &credential.AppRole{RoleID: c.RoleID, SecretID: c.SecretID, Mount: c.Mount}
+	}
+	var err error
+	if a.vault, err = credential.NewVault(o); err != nil {
+		return err
+	}
+	return a.vault.Load(ctx, refsOf(a.governor.State()))
+}
+
+func (a *App) openLedger(ctx context.Context) error {
+	st, err := store.Open(ctx, store.Options{
+		DSN: a.config.Database.URL, MaxConns: int32(a.config.Database.MaxConns), SimpleProtocolBatchRows: a.config.Database.BatchRows,
+	})
+	if err != nil {
+		return fmt.Errorf("SENTINEL_DATABASE_URL: %w", err)
+	}
+	a.onClose(st.Close)
+	a.store = st
+	current, latest, err := st.Version(ctx)
+	if err != nil {
+		return err
+	}
+	if current != latest {
+		return fmt.Errorf("the database's schema is at version %d, this release needs %d: run sentinel migrate", current, latest)
+	}
+	mode := spool.Sync
+	if a.config.Spool.Mode == "buffered" {
+		mode = spool.Buffered
+	}
+	if a.spool, err = spool.Open(spool.Options{Dir: a.config.Spool.Dir, Mode: mode, MaxBytes: a.config.Spool.MaxBytes}); err != nil {
+		return err
+	}
+	a.onClose(func() { _ = a.spool.Close() })
+	a.governor.Journal = a.spool
+	return nil
+}
+
+// serve registers the services on the control port. Nothing answers before Run.
+func (a *App) serve(context.Context) error {
+	a.envoy = envoy.NewServer(a.log)
+	if err := a.envoy.Set(a.config.ForEnvoy(a.governor.State())); err != nil {
+		return err
+	}
+	a.extproc = extproc.New(extproc.Options{
+		Governor: a.governor, Credentials: credentials{a.vault}, Log: a.log, Observe: a.metrics.observe,
+	})
+	const window = 1 << 20
+	a.grpc = grpc.NewServer(
+		grpc.MaxRecvMsgSize(int(a.config.Envoy.MaxBody)+window), // Envoy sends a whole buffered body in one message
+		grpc.InitialWindowSize(window), grpc.InitialConnWindowSize(8*window), grpc.SharedWriteBuffer(true),
+		grpc.MaxConcurrentStreams(1<<20), // every answer in flight holds one
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}),
+	)
+	a.health = health.NewServer()
+	healthv1.RegisterHealthServer(a.grpc, a.health)
+	a.extproc.Register(a.grpc)
+	a.envoy.Register(a.grpc)
+	return nil
+}
+
+// Run serves until ctx ends, then drains. It returns nil after an orderly end.
+func (a *App) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	a.metrics.serving.Store(true)
+	group.Go(func() error {
+		defer close(a.served)
+		return a.grpc.Serve(a.control)
+	})
+	group.Go(func() error { return a.vault.Run(ctx) })
+	group.Go(func() error { return a.drain(ctx) })
+	group.Go(func() error { return a.reconcile(ctx) })
+	group.Go(func() error { return a.watch(ctx) })
+	group.Go(func() error { return a.probe(ctx) })
+	group.Go(func() error {
+		<-ctx.Done()
+		a.stop()
+		return nil
+	})
+	a.log.Info().Str("control", a.control.Addr().String()).Str("gateway", a.config.Envoy.Listen).
+		Str("policy", a.governor.State().Policy.Version).Bool("timescale", a.store.Timescale()).Msg("sentinel runs")
+	err := group.Wait()
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// drainTime bounds how long answers in flight are metered after the order to stop. Envoy lets
+// those that are longer go on; the reconciler books them.
+const drainTime = 5 * time.Second
+
+// stop tells Envoy to send new calls elsewhere, lets answers end, and then goes.
+func (a *App) stop() {
+	a.metrics.serving.Store(false)
+	a.health.SetServingStatus("", healthv1.HealthCheckResponse_NOT_SERVING)
+	a.envoy.Stop()
+	done := make(chan struct{})
+	go func() {
+		a.grpc.GracefulStop()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(drainTime):
+		a.extproc.Stop()
+		a.grpc.Stop()
+		<-done
+	}
+}
+
+// probe serves metrics and health over HTTP.
+func (a *App) probe(ctx context.Context) error {
+	if a.probes == nil {
+		return nil
+	}
+	s := &http.Server{Handler: a.metrics.handler(), ReadHeaderTimeout: 5 * time.Second, MaxHeaderBytes: 16 << 10}
+	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
+	defer stop()
+	if err := s.Serve(a.probes); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// readFile reads a file that an operator named, and says so when it cannot.
+func readFile(what, name string) ([]byte, error) {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", what, name, errors.Unwrap(err))
+	}
+	return data, nil
+}

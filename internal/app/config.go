@@ -1,0 +1,204 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/internal/strictyaml"
+)
+
+// Config is sentinel.yaml: where everything is. What is allowed is in the policy file.
+type Config struct {
+	Policies  string          `yaml:"policies" doc:"The policy file. A relative path begins at this file."`
+	Control   ControlConfig   `yaml:"control" doc:"The gRPC port that Envoy talks to."`
+	Metrics   MetricsConfig   `yaml:"metrics" doc:"Prometheus metrics, /livez and /readyz."`
+	Envoy     EnvoyConfig     `yaml:"envoy" doc:"What Envoy is told."`
+	Redis     RedisConfig     `yaml:"redis" doc:"Where limits and budgets are counted."`
+	Vault     VaultConfig     `yaml:"vault" doc:"Where the providers' credentials are."`
+	Database  DatabaseConfig  `yaml:"database" doc:"Where the ledger is."`
+	Spool     SpoolConfig     `yaml:"spool" doc:"The write-ahead log of usage on local disk."`
+	Reconcile ReconcileConfig `yaml:"reconcile" doc:"What happens to calls whose answer nobody metered."`
+	Log       LogConfig       `yaml:"log" doc:"Logging to stderr."`
+}
+
+// ControlConfig is the gRPC port.
+type ControlConfig struct {
+	Listen    string `yaml:"listen" doc:"host:port; keep it on loopback or in a private network."`
+	Advertise string `yaml:"advertise" doc:"host:port under which Envoy reaches it. Default: listen."`
+}
+
+// MetricsConfig is the port for Prometheus and probes.
+type MetricsConfig struct {
+	Listen string `yaml:"listen" doc:"host:port; empty for none."`
+}
+
+// EnvoyConfig is what Envoy is told.
+type EnvoyConfig struct {
+	Node       string        `yaml:"node" doc:"Name of the Envoy."`
+	Listen     string        `yaml:"listen" doc:"ip:port on which clients reach the gateway."`
+	Hosts      []string      `yaml:"hosts" doc:"Host names and IPs, without port, under which clients address the gateway."`
+	Admin      string        `yaml:"admin" doc:"ip:port of Envoy's admin page; keep it on loopback."`
+	AccessLog  string        `yaml:"access_log" doc:"File of Envoy's access log; empty for none."`
+	MaxBody    int64         `yaml:"max_body_bytes" doc:"Longest request body that is read for its price; longer ones are answered 413."`
+	StreamIdle time.Duration `yaml:"stream_idle" doc:"A request or answer that is silent for so long is ended."`
+	TLS        *TLSConfig    `yaml:"tls" doc:"Certificate of the gateway's listener. Without it clients speak plain HTTP."`
+}
+
+// TLSConfig is the listener's certificate.
+type TLSConfig struct {
+	Cert              string `yaml:"cert" doc:"PEM file."`
+	Key               string `yaml:"key" doc:"PEM file."`
+	ClientCA          string `yaml:"client_ca" doc:"PEM file of the authorities that sign clients' certificates (SPIFFE)."`
+	RequireClientCert bool   `yaml:"require_client_cert" doc:"Refuse clients without a certificate."`
+}
+
+// RedisConfig is where the limiter is.
+type RedisConfig struct {
+	Address  []string        `yaml:"address" doc:"host:port, or the seeds of a cluster, or embedded for an in-process Redis on one machine."`
+	Username string          `yaml:"username" doc:"ACL user. The password is SENTINEL_REDIS_PASSWORD."`
+	DB       int             `yaml:"db" doc:"Database number."`
+	TLS      bool            `yaml:"tls" doc:"Connect with TLS."`
+	Timeout  time.Duration   `yaml:"timeout" doc:"Of one round trip on a call's path."`
+	Password sentinel.Secret `yaml:"-"`
+}
+
+// VaultConfig is where credentials are.
+type VaultConfig struct {
+	Address   string          `yaml:"address" doc:"URL. Default: VAULT_ADDR. The login is VAULT_TOKEN, or VAULT_ROLE_ID with VAULT_SECRET_ID."`
+	Namespace string          `yaml:"namespace" doc:"Vault namespace."`
+	CAFile    string          `yaml:"ca_file" doc:"PEM file of the authorities that sign Vault's certificate."`
+	Mount     string          `yaml:"approle_mount" doc:"Mount of the AppRole login. Default: approle."`
+	Refresh   time.Duration   `yaml:"refresh" doc:"A changed credential is used within this time."`
+	MaxStale  time.Duration   `yaml:"max_stale" doc:"A credential is used for so long while Vault cannot be reached."`
+	Token     sentinel.Secret `yaml:"-"`
+	RoleID    string          `yaml:"-"`
+	SecretID  sentinel.Secret `yaml:"-"`
+}
+
+// DatabaseConfig is where the ledger is.
+type DatabaseConfig struct {
+	MaxConns  int             `yaml:"max_conns" doc:"Most connections."`
+	BatchRows int             `yaml:"batch_rows" doc:"Rows of one insert."`
+	URL       sentinel.Secret `yaml:"-"` // SENTINEL_DATABASE_URL
+}
+
+// SpoolConfig is the write-ahead log.
+type SpoolConfig struct {
+	Dir      string `yaml:"dir" doc:"Directory on a local disk, one for each process."`
+	Mode     string `yaml:"mode" doc:"sync: safe against power loss; buffered: safe against a crash of the process."`
+	MaxBytes int64  `yaml:"max_bytes" doc:"Most disk space; when it is used up, calls are refused."`
+}
+
+// ReconcileConfig is about calls whose answer nobody metered.
+type ReconcileConfig struct {
+	After time.Duration `yaml:"after" doc:"A call of a process that died is booked at its bound after this time."`
+	Every time.Duration `yaml:"every" doc:"How often to look."`
+}
+
+// LogConfig is logging.
+type LogConfig struct {
+	Level  string `yaml:"level" doc:"debug, info, warn or error."`
+	Format string `yaml:"format" doc:"json or console."`
+}
+
+// DefaultConfig has every value that can be chosen without knowing the site.
+func DefaultConfig() Config {
+	return Config{
+		Policies: "policies.yaml",
+		Control:  ControlConfig{Listen: "127.0.0.1:18000"},
+		Metrics:  MetricsConfig{Listen: "127.0.0.1:18001"},
+		Envoy: EnvoyConfig{Node: "egress", Listen: "127.0.0.1:10000", Hosts: []string{"localhost", "127.0.0.1"}, Admin: "127.0.0.1:9901",
+			MaxBody: 8 << 20, StreamIdle: 5 * time.Minute},
+		Redis:     RedisConfig{Address: []string{"127.0.0.1:6379"}, Timeout: 25 * time.Millisecond},
+		Vault:     VaultConfig{Refresh: 30 * time.Second, MaxStale: time.Hour},
+		Database:  DatabaseConfig{MaxConns: 8, BatchRows: 500},
+		Spool:     SpoolConfig{Dir: "spool", Mode: "sync", MaxBytes: 4 << 30},
+		Reconcile: ReconcileConfig{After: time.Minute, Every: 10 * time.Second},
+		Log:       LogConfig{Level: "info", Format: "json"},
+	}
+}
+
+// LoadConfig reads sentinel.yaml and the environment. The error lists every fault at once.
+func LoadConfig(file string) (Config, error) {
+	c := DefaultConfig()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return c, fmt.Errorf("configuration %s: %w: name it with --config", file, errors.Unwrap(err))
+	}
+	doc := strictyaml.Decode(file, data, &c)
+	c.environment()
+	base := filepath.Dir(file)
+	c.Policies, c.Spool.Dir = under(base, c.Policies), under(base, c.Spool.Dir)
+	c.check(doc)
+	return c, strictyaml.Join(doc.Faults())
+}
+
+func under(base, path string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(base, path)
+}
+
+// environment reads what does not belong into a file.
+func (c *Config) environment() {
+	if c.Vault.Address == "" {
+		c.Vault.Address = os.Getenv("VAULT_ADDR")
+	}
+	c.Vault.Token = sentinel.NewSecret(os.Getenv("VAULT_TOKEN"))
+	c.Vault.RoleID = os.Getenv("VAULT_ROLE_ID")
+	c.Vault.SecretID = sentinel.NewSecret(os.Getenv("VAULT_SECRET_ID"))
+	c.Database.URL = sentinel.NewSecret(os.Getenv("SENTINEL_DATABASE_URL"))
+	c.Redis.Password = sentinel.NewSecret(os.Getenv("SENTINEL_REDIS_PASSWORD"))
+}
+
+// check reports every value that cannot work.
+func (c *Config) check(doc *strictyaml.Doc) {
+	for key, addr := range map[string]string{"control.listen": c.Control.Listen, "metrics.listen": c.Metrics.Listen, "control.advertise": c.Control.Advertise} {
+		if _, _, err := net.SplitHostPort(addr); err != nil && (addr != "" || key == "control.listen") {
+			doc.Fault(key, "%q is not host:port", addr)
+		}
+	}
+	for key, d := range map[string]struct{ got, min, max time.Duration }{
+		"redis.timeout":     {c.Redis.Timeout, time.Millisecond, time.Second},
+		"reconcile.after":   {c.Reconcile.After, time.Second, 24 * time.Hour},
+		"reconcile.every":   {c.Reconcile.Every, 100 * time.Millisecond, time.Hour},
+		"vault.refresh":     {c.Vault.Refresh, 100 * time.Millisecond, time.Hour},
+		"vault.max_stale":   {c.Vault.MaxStale, c.Vault.Refresh, 30 * 24 * time.Hour},
+		"envoy.stream_idle": {c.Envoy.StreamIdle, time.Second, time.Hour},
+	} {
+		if d.got < d.min || d.got > d.max {
+			doc.Fault(key, "%s is outside %s to %s", d.got, d.min, d.max)
+		}
+	}
+	if len(c.Redis.Address) == 0 {
+		doc.Fault("redis.address", "an address is required: host:port, or embedded")
+	}
+	if c.Envoy.MaxBody < 1024 || c.Envoy.MaxBody > 64<<20 {
+		doc.Fault("envoy.max_body_bytes", "%d is outside 1024 to %d", c.Envoy.MaxBody, 64<<20)
+	}
+	if c.Spool.Mode != "sync" && c.Spool.Mode != "buffered" {
+		doc.Fault("spool.mode", "%q is not a mode: use sync or buffered", c.Spool.Mode)
+	}
+	if !strings.Contains("debug info warn error", c.Log.Level) || c.Log.Level == "" {
+		doc.Fault("log.level", "%q is not a level: use debug, info, warn or error", c.Log.Level)
+	}
+	if c.Log.Format != "json" && c.Log.Format != "console" {
+		doc.Fault("log.format", "%q is not a format: use json or console", c.Log.Format)
+	}
+	if c.Database.URL.IsZero() {
+		doc.Fault("database", "set SENTINEL_DATABASE_URL in the environment, such as postgres://user:password@host:5432/sentinel")
+	}
+	if c.Vault.Address == "" {
+		doc.Fault("vault.address", "set it here or as VAULT_ADDR in the environment, such as https://vault.example:8200")
+	}
+	if c.Vault.Token.IsZero() && (c.Vault.RoleID == "" || c.Vault.SecretID.IsZero()) {
+		doc.Fault("vault", "set VAULT_TOKEN, or VAULT_ROLE_ID and VAULT_SECRET_ID, in the environment")
+	}
+}

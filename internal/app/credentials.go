@@ -1,0 +1,92 @@
+package app
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/saas-sentinel/saas-sentinel/credential"
+	"github.com/saas-sentinel/saas-sentinel/extproc"
+	"github.com/saas-sentinel/saas-sentinel/governor"
+	"github.com/saas-sentinel/saas-sentinel/policy"
+)
+
+// credentials joins Vault's snapshot with the ways in which providers want to be authenticated.
+type credentials struct{ vault *credential.Vault }
+
+// Inject gives the headers that authenticate a request at its provider.
+func (c credentials) Inject(r governor.Route, o extproc.Outgoing, now time.Time) ([]extproc.Header, error) {
+	kind, name := kindOf(r)
+	where := r.Provider.Credential
+	if kind == string(policy.CredentialSigV4) {
+		key, ok := c.vault.AWSKey(where.Path)
+		if !ok {
+			return nil, fmt.Errorf("no usable AWS key at %s", where.Path)
+		}
+		headers, err := credential.SignV4(key, sigRequest(o, r.Provider.Region, r.Preset.SigningName), now)
+		return fromCredential(headers), err
+	}
+	secret, ok := c.vault.Get(credential.Ref{Path: where.Path, Field: where.Field})
+	if !ok {
+		return nil, fmt.Errorf("no usable secret at %s#%s", where.Path, where.Field)
+	}
+	headers := credential.Static(kind, name, secret)
+	if len(headers) == 0 {
+		return nil, fmt.Errorf("the secret at %s#%s is empty", where.Path, where.Field)
+	}
+	return fromCredential(headers), nil
+}
+
+// kindOf says how a route's credential is sent: as the policy says, or else as the preset does.
+func kindOf(r governor.Route) (kind, header string) {
+	if k := r.Provider.Credential.Kind; k != policy.CredentialDefault {
+		return string(k), r.Provider.Credential.Header
+	}
+	kind, header, _ = strings.Cut(r.Preset.Credential, ":")
+	return kind, header
+}
+
+// VerifyAWS checks a signature with the secret that was issued to the service.
+func (c credentials) VerifyAWS(id policy.AWSIdentity, _ string, o extproc.Outgoing, now time.Time) error {
+	secret, ok := c.vault.Get(credential.Ref{Path: id.SecretPath, Field: id.SecretField})
+	if !ok {
+		return fmt.Errorf("the issued key of service %s cannot be checked now", id.Caller.Service)
+	}
+	return credential.VerifyV4(secret, sigRequest(o, "", ""), now)
+}
+
+// AccessKeyID reads whose key an AWS authorization header claims.
+func (credentials) AccessKeyID(authorization string) (string, bool) {
+	return credential.AccessKeyID(authorization)
+}
+
+// ClientHeaders lists the headers in which clients carry credentials.
+func (credentials) ClientHeaders() []string { return credential.ClientCredentialHeaders() }
+
+func sigRequest(o extproc.Outgoing, region, service string) credential.SigRequest {
+	r := credential.SigRequest{Method: o.Method, Host: o.Host, Path: o.Path, RawQuery: o.Query, Region: region, Service: service}
+	for _, h := range o.Headers {
+		r.Headers = append(r.Headers, credential.Header{Name: h.Name, Value: h.Value})
+	}
+	if o.HasBody {
+		r.PayloadHash = credential.HashPayload(o.Body)
+	}
+	return r
+}
+
+func fromCredential(headers []credential.Header) []extproc.Header {
+	out := make([]extproc.Header, len(headers))
+	for i, h := range headers {
+		out[i] = extproc.Header{Name: h.Name, Value: h.Value}
+	}
+	return out
+}
+
+// refsOf lists what Vault must hold for a policy set. An AWS credential is a whole secret: its field is empty.
+func refsOf(s *governor.State) []credential.Ref {
+	var refs []credential.Ref
+	for _, r := range s.Policy.SecretRefs() {
+		refs = append(refs, credential.Ref{Path: r.Path, Field: r.Field})
+	}
+	return refs
+}

@@ -1,0 +1,36 @@
+package app
+
+import (
+	"math"
+
+	"github.com/saas-sentinel/saas-sentinel/envoy"
+	"github.com/saas-sentinel/saas-sentinel/governor"
+)
+
+// ForEnvoy is what Envoy is told about a site and its policy.
+func (c Config) ForEnvoy(s *governor.State) envoy.Config {
+	out := envoy.DefaultConfig()
+	out.NodeID, out.Listen, out.Hosts, out.Admin = c.Envoy.Node, c.Envoy.Listen, c.Envoy.Hosts, c.Envoy.Admin
+	out.AccessLog, out.StreamIdle = c.Envoy.AccessLog, c.Envoy.StreamIdle
+	out.MaxBodyBytes = uint32(min(c.Envoy.MaxBody, math.MaxUint32))
+	out.Control = c.Control.Listen
+	if c.Control.Advertise != "" {
+		out.Control = c.Control.Advertise
+	}
+	if t := c.Envoy.TLS; t != nil {
+		out.TLS = &envoy.ListenerTLS{CertFile: t.Cert, KeyFile: t.Key, ClientCAFile: t.ClientCA, RequireClientCert: t.RequireClientCert}
+	}
+	for _, r := range s.Ordered {
+		n := len(out.Providers)
+		if n == 0 || out.Providers[n-1].Name != r.Provider.Name {
+			out.Providers = append(out.Providers, envoy.Provider{
+				Name: r.Provider.Name, Host: r.Provider.Host, Address: r.Provider.Address,
+				Plaintext: r.Provider.Plaintext, CAFile: r.Provider.CAFile,
+			})
+			n++
+		}
+		p := &out.Providers[n-1]
+		p.Routes = append(p.Routes, envoy.Route{Name: r.Name, Method: r.Endpoint.Method, Path: r.Endpoint.Path})
+	}
+	return out
+}

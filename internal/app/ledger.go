@@ -1,0 +1,115 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/saas-sentinel/saas-sentinel/spool"
+	"github.com/saas-sentinel/saas-sentinel/store"
+)
+
+const (
+	drainBatch = 2000             // records of one write to the database
+	drainRetry = time.Second      // after a failed write; doubled up to drainWait
+	drainWait  = 30 * time.Second // longest pause between tries
+	lastDrain  = 5 * time.Second  // what a stopping process may still write
+)
+
+// drain moves records from the spool to the database: at least once, and the database makes it exactly once.
+// A spool that can no longer promise durability ends the process.
+func (a *App) drain(ctx context.Context) error {
+	pause := drainRetry
+	for {
+		batch, err := a.spool.Next(ctx, drainBatch)
+		if ctx.Err() != nil {
+			return a.drainRest()
+		}
+		if err != nil {
+			return err
+		}
+		if err = a.move(ctx, batch); err == nil {
+			pause = drainRetry
+			continue
+		}
+		a.log.Error().Err(err).Int("records", len(batch.Records)).Msg("ledger not written, kept in the spool")
+		a.metrics.drainFailures.Inc()
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+			pause = min(2*pause, drainWait)
+		}
+	}
+}
+
+func (a *App) move(ctx context.Context, batch spool.Batch) error {
+	if err := a.store.Write(ctx, batch.Records); err != nil {
+		return err
+	}
+	return a.spool.Commit(batch)
+}
+
+// drainRest writes what is left when the process stops; what does not get through stays in the spool for the next start.
+func (a *App) drainRest() error {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime+lastDrain)
+	defer cancel()
+	select {
+	case <-a.served: // until then answers in flight still settle into the spool
+	case <-ctx.Done():
+	}
+	for a.spool.Stats().LagRecords > 0 {
+		batch, err := a.spool.Next(ctx, drainBatch)
+		if err == nil {
+			err = a.move(ctx, batch)
+		}
+		if err != nil {
+			a.log.Warn().Err(err).Int64("records", a.spool.Stats().LagRecords).Msg("ledger records stay in the spool")
+			return nil
+		}
+	}
+	return nil
+}
+
+// reconcile books calls whose answer nobody metered.
+func (a *App) reconcile(ctx context.Context) error {
+	tick := time.NewTicker(a.config.Reconcile.Every)
+	defer tick.Stop()
+	for {
+		if err := a.reconcileOnce(ctx); err != nil && !errors.Is(err, context.Canceled) {
+			a.log.Warn().Err(err).Msg("calls not reconciled")
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// reconcileOnce takes the intents without an entry: those of processes that are gone after the
+// configured time, and this process's own once Envoy must have ended them.
+func (a *App) reconcileOnce(ctx context.Context) error {
+	if err := a.store.Beat(ctx, a.instance); err != nil {
+		return err
+	}
+	now := time.Now().UTC()
+	lost, err := a.store.Pending(ctx, store.PendingQuery{
+		Instance: a.instance, OthersBefore: now.Add(-a.config.Reconcile.After),
+		OwnBefore: now.Add(-a.config.Reconcile.After - a.config.Envoy.StreamIdle),
+	})
+	if err != nil {
+		return err
+	}
+	kept := lost[:0]
+	for _, in := range lost {
+		if !a.extproc.Metering(in.ID) {
+			kept = append(kept, in)
+		}
+	}
+	if len(kept) == 0 {
+		return nil
+	}
+	a.log.Info().Int("calls", len(kept)).Msg("calls without a metered answer booked at their bound")
+	a.metrics.reconciled.Add(float64(len(kept)))
+	return a.governor.Reconcile(ctx, kept)
+}

@@ -1,0 +1,107 @@
+package app
+
+import (
+	"fmt"
+	"net/http"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/saas-sentinel/saas-sentinel/extproc"
+)
+
+// metrics are the process's counters. Labels are bounded sets: never a user, a URL or a call.
+type metrics struct {
+	registry      *prometheus.Registry
+	calls         *prometheus.CounterVec
+	decision      prometheus.Histogram
+	cost          *prometheus.CounterVec
+	tokens        *prometheus.CounterVec
+	estimated     prometheus.Counter
+	reloads       *prometheus.CounterVec
+	reconciled    prometheus.Counter
+	drainFailures prometheus.Counter
+	serving       atomic.Bool
+}
+
+func newMetrics(a *App) *metrics {
+	m := &metrics{registry: prometheus.NewRegistry()}
+	m.calls = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "sentinel_calls_total", Help: "Calls by decision.",
+	}, []string{"provider", "action", "reason"})
+	m.decision = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "sentinel_decision_seconds", Help: "Time from a request's headers to its verdict.",
+		Buckets: []float64{.00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .5},
+	})
+	m.cost = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "sentinel_cost_usd_total", Help: "Cost booked, in US dollars; the ledger has it exactly.",
+	}, []string{"provider", "team"})
+	m.tokens = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "sentinel_tokens_total", Help: "Tokens booked.",
+	}, []string{"provider", "direction"})
+	m.estimated = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "sentinel_estimated_calls_total", Help: "Calls whose usage is an estimate.",
+	})
+	m.reloads = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "sentinel_policy_reloads_total", Help: "Policy reloads by result.",
+	}, []string{"result"})
+	m.reconciled = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "sentinel_reconciled_calls_total", Help: "Calls booked at their bound because nobody metered the answer.",
+	})
+	m.drainFailures = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "sentinel_ledger_write_failures_total", Help: "Failed writes to the database; the records stay in the spool.",
+	})
+	lag := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "sentinel_spool_lag_records", Help: "Records that are not in the database yet.",
+	}, func() float64 {
+		if a.spool == nil {
+			return 0
+		}
+		return float64(a.spool.Stats().LagRecords)
+	})
+	age := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "sentinel_vault_age_seconds", Help: "Time since Vault last confirmed the oldest credential.",
+	}, func() float64 {
+		if a.vault == nil {
+			return 0
+		}
+		return a.vault.Age().Seconds()
+	})
+	m.registry.MustRegister(m.calls, m.decision, m.cost, m.tokens, m.estimated, m.reloads, m.reconciled, m.drainFailures, lag, age,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// observe counts a decision or a settlement.
+func (m *metrics) observe(o extproc.Observation) {
+	c := o.Call
+	if o.Entry == nil {
+		m.calls.WithLabelValues(c.Provider, o.Action.String(), string(o.Reason)).Inc()
+		m.decision.Observe(o.Duration.Seconds())
+		return
+	}
+	const nanoPerUSD = 1e9
+	m.cost.WithLabelValues(c.Provider, c.Caller.Team).Add(float64(o.Entry.Cost) / nanoPerUSD)
+	m.tokens.WithLabelValues(c.Provider, "input").Add(float64(o.Entry.Usage.InputTokenSum()))
+	m.tokens.WithLabelValues(c.Provider, "output").Add(float64(o.Entry.Usage.OutputTokenSum()))
+	if o.Entry.Estimated() {
+		m.estimated.Inc()
+	}
+}
+
+// handler serves metrics and probes.
+func (m *metrics) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if !m.serving.Load() {
+			http.Error(w, "stopping", http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = fmt.Fprintln(w, "ok")
+	})
+	return mux
+}

@@ -1,0 +1,75 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// settleFile is how long a file must be left alone before it is read: editors and ConfigMaps write in steps.
+const settleFile = 200 * time.Millisecond
+
+// watch reloads the policy when its file changes or on SIGHUP. A broken file keeps the old set and says so.
+func (a *App) watch(ctx context.Context) error {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	w, err := fsnotify.NewWatcher()
+	if err != nil {
+		return fmt.Errorf("watch %s: %w", a.config.Policies, err)
+	}
+	defer func() { _ = w.Close() }()
+	// The folder is watched, not the file: editors and Kubernetes replace files instead of writing them.
+	if err := w.Add(filepath.Dir(a.config.Policies)); err != nil {
+		return fmt.Errorf("watch %s: %w", filepath.Dir(a.config.Policies), err)
+	}
+	var due <-chan time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-hup:
+			a.reload(ctx)
+		case <-w.Events:
+			due = time.After(settleFile)
+		case err := <-w.Errors:
+			a.log.Warn().Err(err).Msg("policy file not watched")
+		case <-due:
+			due = nil
+			a.reload(ctx)
+		}
+	}
+}
+
+// reload swaps the policy: credentials first, then Envoy's routes, then the rules, so that no call
+// is routed that could not be served. Any fault leaves everything as it was.
+func (a *App) reload(ctx context.Context) {
+	old := a.governor.State()
+	next, err := LoadState(a.config.Policies)
+	if err == nil && next.Policy.Version == old.Policy.Version {
+		return
+	}
+	if err == nil {
+		ctx, cancel := context.WithTimeout(ctx, startTimeout)
+		defer cancel()
+		err = a.vault.Load(ctx, refsOf(next))
+	}
+	if err == nil {
+		err = a.envoy.Set(a.config.ForEnvoy(next))
+	}
+	if err != nil {
+		a.metrics.reloads.WithLabelValues("failed").Inc()
+		a.log.Error().Err(err).Str("policy", old.Policy.Version).Msg("policy not reloaded, the old one stays")
+		return
+	}
+	a.governor.Swap(next)
+	a.vault.Watch(refsOf(next))
+	a.metrics.reloads.WithLabelValues("ok").Inc()
+	a.log.Info().Str("policy", next.Policy.Version).Str("was", old.Policy.Version).Msg("policy reloaded")
+}

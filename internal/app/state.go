@@ -1,0 +1,25 @@
+package app
+
+import (
+	"github.com/saas-sentinel/saas-sentinel/governor"
+	"github.com/saas-sentinel/saas-sentinel/policy"
+	"github.com/saas-sentinel/saas-sentinel/pricing"
+	"github.com/saas-sentinel/saas-sentinel/provider"
+)
+
+// LoadState compiles a policy file and joins it with the embedded prices. The error has every fault.
+func LoadState(file string) (*governor.State, error) {
+	data, err := readFile("policy file", file)
+	if err != nil {
+		return nil, err
+	}
+	set, err := policy.Compile(policy.File{Name: file, Data: data}, policy.Options{Presets: provider.Names()})
+	if err != nil {
+		return nil, err
+	}
+	catalog, err := pricing.Embedded()
+	if err != nil {
+		return nil, err
+	}
+	return governor.NewState(set, catalog)
+}
