@@ -68,7 +68,7 @@ $(TOOLS)/node/.stamp: tools/node/package.json tools/node/package-lock.json tools
 	@echo "tools: TimescaleDB in PGlite into $(@D)"
 	@mkdir -p $(@D)
 	@cp tools/node/package.json tools/node/package-lock.json $(@D)/
-	@npm ci --prefix $(@D) --no-audit --no-fund --loglevel=error
+	@npm ci --prefix $(@D) --no-audit --no-fund --no-update-notifier --loglevel=error
 	@touch $@
 
 redis: # Debian's, because no registry package has one
