@@ -33,9 +33,8 @@ type fault struct {
 func (f *fault) Error() string { return f.sentence }
 func (f *fault) Unwrap() error { return f.class }
 
-// newClient makes a client of the options alone: the API's own reading of VAULT_* variables would
-// let the environment override what the operator's file says.
-func newClient(o VaultOptions, transport http.RoundTripper) (*api.Client, error) {
+// newConns makes the connections to Vault. Redirects are left to the API, which follows one.
+func newConns(o VaultOptions, transport http.RoundTripper) (*http.Client, error) {
 	if t, ok := transport.(*http.Transport); ok && o.CAFile != "" {
 		pem, err := os.ReadFile(o.CAFile)
 		if err != nil {
@@ -47,13 +46,19 @@ func newClient(o VaultOptions, transport http.RoundTripper) (*api.Client, error)
 		}
 		t.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	}
+	return &http.Client{
+		Transport:     boundedTransport{transport},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}, nil
+}
+
+// newClient makes a client of the options alone: the API's own reading of VAULT_* variables would
+// let the environment override what the operator's file says.
+func newClient(o VaultOptions, conns *http.Client) (*api.Client, error) {
 	client, err := api.NewClient(&api.Config{
-		Address: o.Address,
-		Timeout: o.Timeout, // and no retries: Run has its own
-		HttpClient: &http.Client{
-			Transport:     transport,
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
+		Address:    o.Address,
+		Timeout:    o.Timeout, // and no retries: Run has its own
+		HttpClient: conns,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("vault client for %s: %w", o.Address, err)
@@ -66,6 +71,22 @@ func newClient(o VaultOptions, transport http.RoundTripper) (*api.Client, error)
 	}
 	client.SetToken(o.Token.Reveal())
 	return client, nil
+}
+
+// boundedTransport cuts answers at 4 MiB, four times what Vault stores in one secret.
+type boundedTransport struct{ http.RoundTripper }
+
+func (t boundedTransport) RoundTrip(rq *http.Request) (*http.Response, error) {
+	rs, err := t.RoundTripper.RoundTrip(rq)
+	if err == nil {
+		rs.Body = http.MaxBytesReader(nil, rs.Body, 4<<20)
+	}
+	return rs, err
+}
+
+// CloseIdleConnections lets http.Client close what the transport keeps open.
+func (t boundedTransport) CloseIdleConnections() {
+	(&http.Client{Transport: t.RoundTripper}).CloseIdleConnections()
 }
 
 // read reads one KV version 2 secret and checks that the wanted fields can be sent.

@@ -42,6 +42,7 @@ func (v *Vault) Load(ctx context.Context, refs []Ref) error {
 // cannot refresh is served until MaxStale, each failure goes to OnError, and the pause between
 // attempts grows from a 32nd of Refresh up to Refresh.
 func (v *Vault) Run(ctx context.Context) error {
+	defer v.conns.CloseIdleConnections()
 	failures := 0
 	timer := time.NewTimer(v.pause(failures))
 	defer timer.Stop()

@@ -65,6 +65,7 @@ const (
 type Vault struct {
 	o       VaultOptions
 	client  *api.Client
+	conns   *http.Client
 	session session
 	served  atomic.Pointer[snapshot]
 	reading chan struct{} // holds one token: reads of Vault never overlap, so an old answer cannot replace a newer one
@@ -101,11 +102,15 @@ func newVault(o VaultOptions, transport http.RoundTripper) (*Vault, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	client, err := newClient(o, transport)
+	conns, err := newConns(o, transport)
 	if err != nil {
 		return nil, err
 	}
-	v := &Vault{o: o, client: client, reading: make(chan struct{}, 1), changed: make(chan struct{}, 1)}
+	client, err := newClient(o, conns)
+	if err != nil {
+		return nil, err
+	}
+	v := &Vault{o: o, client: client, conns: conns, reading: make(chan struct{}, 1), changed: make(chan struct{}, 1)}
 	v.served.Store(&snapshot{})
 	return v, nil
 }

@@ -64,7 +64,7 @@ func VerifyV4(secret sentinel.Secret, r SigRequest, at time.Time) error {
 	if err != nil {
 		return err
 	}
-	hash, err := r.payloadAsSigned()
+	hash, err := r.payloadAsSigned(c.service)
 	if err != nil {
 		return err
 	}
@@ -157,10 +157,10 @@ func (c claim) checkTime(r SigRequest, now time.Time) (string, error) {
 
 // payloadAsSigned gives the payload line of the canonical request. A hash that the client claims
 // must be the body's own, where the body was read.
-func (r SigRequest) payloadAsSigned() (string, error) {
+func (r SigRequest) payloadAsSigned(service string) (string, error) {
 	claimed, present := r.header(contentHash)
 	switch {
-	case claimed == unsignedPayload, claimed == unsignedTrailer:
+	case isS3(service) && (claimed == unsignedPayload || claimed == unsignedTrailer):
 		return claimed, nil
 	case strings.HasPrefix(claimed, streamingPrefix):
 		return "", errChunkSigned
