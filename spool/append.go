@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"syscall"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
@@ -13,6 +14,9 @@ import (
 
 // maxGroup bounds the bytes that wait for one write; appenders past it wait for the next group.
 const maxGroup = 4 << 20
+
+// frames lends buffers to encode in; a frame has at most frameHead+maxPayload bytes.
+var frames = sync.Pool{New: func() any { return new([]byte) }}
 
 // segmentFile is what the writer needs of a file, so that tests can break it.
 type segmentFile interface {
@@ -45,12 +49,15 @@ func (s *Spool) Append(ctx context.Context, r sentinel.Record) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	var scratch [1 << 10]byte // most records take a third of it
-	frame, err := appendFrame(scratch[:0], r)
+	scratch := frames.Get().(*[]byte)
+	frame, err := appendFrame((*scratch)[:0], r)
 	if err != nil {
+		frames.Put(scratch)
 		return err
 	}
-	g, leads, err := s.join(frame, r.Intent != nil)
+	g, leads, err := s.join(frame, r.Intent != nil) // which copies the frame
+	*scratch = frame
+	frames.Put(scratch)
 	if err != nil {
 		return err
 	}

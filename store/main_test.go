@@ -9,9 +9,9 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/saas-sentinel/saas-sentinel/internal/pgtest"
-
 	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/internal/pgtest"
+	"go.uber.org/goleak"
 )
 
 // server is a database server that all tests share; it starts with the first test that wants it.
@@ -46,6 +46,10 @@ func TestMain(m *testing.M) {
 		if s.stop != nil {
 			s.stop()
 		}
+	}
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
 	}
 	_ = os.RemoveAll(dir)
 	os.Exit(code)

@@ -102,7 +102,7 @@ func (s *Store) installTimescale(ctx context.Context) error {
 	if err := s.pool.QueryRow(ctx, ask).Scan(&offered); err != nil {
 		return err
 	}
-	if offered && !s.timescale {
+	if offered && !s.Timescale() {
 		_, _ = s.pool.Exec(ctx, `CREATE EXTENSION IF NOT EXISTS timescaledb`)
 	}
 	return s.detect(ctx)

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -37,7 +38,7 @@ type Options struct {
 type Store struct {
 	pool      *pgxpool.Pool
 	rows      int
-	timescale bool
+	timescale atomic.Bool
 }
 
 // Open connects, and fails when the server cannot be reached. It changes nothing: see Migrate.
@@ -79,14 +80,19 @@ func hideDSN(err error) error {
 	return errors.New("it is not a PostgreSQL address such as postgres://user:password@host:5432/database")
 }
 
-// detect asks whether the ledger is a hypertable or could become one.
+// detect asks whether the database has the extension.
 func (s *Store) detect(ctx context.Context) error {
 	const ask = `SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb')`
-	return s.pool.QueryRow(ctx, ask).Scan(&s.timescale)
+	var there bool
+	if err := s.pool.QueryRow(ctx, ask).Scan(&there); err != nil {
+		return err
+	}
+	s.timescale.Store(there)
+	return nil
 }
 
 // Timescale tells whether the database has the TimescaleDB extension, as of Open or Migrate.
-func (s *Store) Timescale() bool { return s.timescale }
+func (s *Store) Timescale() bool { return s.timescale.Load() }
 
 // Close waits for calls in flight and closes the connections.
 func (s *Store) Close() { s.pool.Close() }
