@@ -71,7 +71,7 @@ func answers(t *testing.T, dsn string) bool {
 func TestServersStartAgainOnTheirData(t *testing.T) {
 	for name, start := range starters {
 		t.Run(name, func(t *testing.T) {
-			dir := filepath.Join(t.TempDir(), "a", "b")
+			dir := filepath.Join(scratch(t), "a", "b")
 			for range 2 {
 				dsn, stop, err := start(dir, tools(t))
 				must(t, err)
@@ -88,21 +88,63 @@ func TestServersStartAgainOnTheirData(t *testing.T) {
 	}
 }
 
-// A private home, such as root's, must not keep the unprivileged server out.
-func TestPostgresRunsBelowAPrivateDirectory(t *testing.T) {
-	private := filepath.Join(t.TempDir(), "private")
-	if err := os.Mkdir(private, 0o700); err != nil {
+// scratch is a directory that every user may enter, unlike t.TempDir.
+func scratch(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "pgtest-")
+	if err != nil {
 		t.Fatal(err)
 	}
-	_, stop, err := Start(filepath.Join(private, "pg"), tools(t))
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// A private home, such as root's, must not keep the unprivileged server out.
+func TestPostgresRunsBelowAPrivateDirectory(t *testing.T) {
+	if os.Geteuid() == 0 && !namespaces() {
+		t.Skip("root may not make user namespaces here, and nobody cannot enter a private directory")
+	}
+	_, stop, err := Start(private(t), tools(t))
 	must(t, err)
 	stop()
+}
+
+func private(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(scratch(t), "private")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(dir, "pg")
+}
+
+// In many containers root may not make a user namespace.
+func TestRootWithoutNamespacesRunsPostgresAsNobody(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root has to become nobody")
+	}
+	before := namespaces
+	namespaces = func() bool { return false }
+	t.Cleanup(func() { namespaces = before })
+	dsn, stop, err := Start(filepath.Join(scratch(t), "pg"), tools(t))
+	must(t, err)
+	if !answers(t, dsn) {
+		t.Errorf("%s is not reachable", dsn)
+	}
+	stop()
+	dir := private(t)
+	if _, _, err := Start(dir, tools(t)); err == nil || !strings.Contains(err.Error(), filepath.Dir(dir)+":") {
+		t.Errorf("Start() below a private directory = %v, want an error that names it", err)
+	}
 }
 
 func TestServersDieWithTheirParent(t *testing.T) {
 	for name := range starters {
 		t.Run(name, func(t *testing.T) {
-			parent := exec.Command(os.Args[0], t.TempDir(), tools(t))
+			parent := exec.Command(os.Args[0], scratch(t), tools(t))
 			parent.Env = append(os.Environ(), "PGTEST_PARENT="+name)
 			out, err := parent.StdoutPipe()
 			if err != nil {

@@ -3,6 +3,7 @@ package pgtest
 import (
 	"bytes"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -11,16 +12,14 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 )
 
 const (
 	user     = "sentinel"
 	database = "sentinel"
-	// nobody owns the data when we are root, because PostgreSQL refuses to run as root.
-	nobody = 65534
-	// capDACOverride lets the unprivileged server reach a project below a private home such as /root.
-	capDACOverride = 1
+	nobody   = 65534
 )
 
 // Start runs PostgreSQL from the wheel under tools with its data below dir, which is made if need be
@@ -43,7 +42,8 @@ func Start(dir, tools string) (dsn string, stop func(), err error) {
 	if err != nil {
 		return "", nil, err
 	}
-	cmd := unprivileged(syscall.SIGQUIT, filepath.Join(bin, "postgres"), "-D", filepath.Join(dir, "data"),
+	data := filepath.Join(dir, "data")
+	cmd := unprivileged(data, syscall.SIGQUIT, filepath.Join(bin, "postgres"), "-D", data,
 		"-c", "listen_addresses=127.0.0.1", "-c", "port="+strconv.Itoa(port),
 		"-c", "unix_socket_directories=", "-c", "shared_buffers=64MB", "-c", "max_connections=50")
 	s, err := run(cmd, syscall.SIGINT, func(line string) bool {
@@ -76,7 +76,10 @@ func initCluster(bin, dir string) (password string, err error) {
 	if err := os.RemoveAll(data); err != nil { // half of an earlier attempt
 		return "", err
 	}
-	if err := os.MkdirAll(data, 0o700); err != nil {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	if err := os.Mkdir(data, 0o700); err != nil {
 		return "", err
 	}
 	password = rand.Text()
@@ -84,19 +87,22 @@ func initCluster(bin, dir string) (password string, err error) {
 	if err := os.WriteFile(pwfile, []byte(password), 0o600); err != nil {
 		return "", err
 	}
-	if os.Geteuid() == 0 {
+	if os.Geteuid() == 0 && !namespaces() {
+		if err := errors.Join(open(dir), open(bin)); err != nil {
+			return "", err
+		}
 		for _, path := range []string{data, pwfile} {
 			if err := os.Chown(path, nobody, nobody); err != nil {
 				return "", err
 			}
 		}
 	}
-	initdb := unprivileged(syscall.SIGKILL, filepath.Join(bin, "initdb"), "-D", data, "-U", user, "--pwfile", pwfile,
+	initdb := unprivileged(data, syscall.SIGKILL, filepath.Join(bin, "initdb"), "-D", data, "-U", user, "--pwfile", pwfile,
 		"--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync")
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("initdb in %s: %w: %s", data, err, bytes.TrimSpace(out))
 	}
-	create := unprivileged(syscall.SIGKILL, filepath.Join(bin, "postgres"), "--single", "-D", data, "postgres")
+	create := unprivileged(data, syscall.SIGKILL, filepath.Join(bin, "postgres"), "--single", "-D", data, "postgres")
 	create.Stdin = strings.NewReader("CREATE DATABASE " + database + "\n")
 	if out, err := create.CombinedOutput(); err != nil || bytes.Contains(out, []byte("ERROR:")) {
 		return "", fmt.Errorf("create database in %s: %w: %s", data, err, bytes.TrimSpace(out))
@@ -104,22 +110,64 @@ func initCluster(bin, dir string) (password string, err error) {
 	return password, os.Rename(pwfile, secret)
 }
 
-// unprivileged makes a command that runs as nobody when we are root, in a process group of its own, so
-// that a Ctrl-C reaches it through us only, and that gets a signal when we die.
-func unprivileged(death syscall.Signal, name string, args ...string) *exec.Cmd {
+// unprivileged makes a command in a process group of its own, so that a Ctrl-C reaches it through us
+// only, and that gets a signal when we die. PostgreSQL refuses to run as root, so when we are root it
+// runs as the owner of its data: root under another number, in a user namespace, which reaches
+// all that we reach; or nobody, where namespaces are forbidden, as in many containers.
+func unprivileged(data string, death syscall.Signal, name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(name, args...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "TZ=UTC")
 	cmd.Dir = "/"
-	attr := &syscall.SysProcAttr{Setpgid: true, Pdeathsig: death}
-	if os.Geteuid() == 0 {
-		attr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
-		attr.AmbientCaps = []uintptr{capDACOverride}
-		// The capability counts from the first exec on: the shell's, which then reaches the program.
-		cmd.Path, cmd.Args = "/bin/sh", append([]string{"sh", "-c", `exec "$0" "$@"`, name}, args...)
+	switch {
+	case os.Geteuid() != 0:
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	case ownedByRoot(data):
+		cmd.SysProcAttr = renumbered()
+	default:
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	}
-	cmd.SysProcAttr = attr
+	cmd.SysProcAttr.Setpgid = true
+	cmd.SysProcAttr.Pdeathsig = death
 	return cmd
 }
+
+// open checks that nobody can enter a directory and all above it.
+func open(dir string) error {
+	for ; ; dir = filepath.Dir(dir) {
+		info, err := os.Stat(dir)
+		if err != nil {
+			return err
+		}
+		if info.Mode()&0o001 == 0 {
+			return fmt.Errorf("PostgreSQL does not run as root, and the user nobody may not enter %s: run as an ordinary user, or chmod o+x it", dir)
+		}
+		if dir == filepath.Dir(dir) {
+			return nil
+		}
+	}
+}
+
+func ownedByRoot(path string) bool {
+	info, err := os.Stat(path)
+	if err != nil {
+		return false
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && stat.Uid == 0
+}
+
+// renumbered is a user namespace in which root has the number of nobody, and there is no other user.
+func renumbered() *syscall.SysProcAttr {
+	alone := []syscall.SysProcIDMap{{ContainerID: nobody, HostID: 0, Size: 1}}
+	return &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER, UidMappings: alone, GidMappings: alone}
+}
+
+// namespaces tells whether this machine lets us make user namespaces.
+var namespaces = sync.OnceValue(func() bool {
+	probe := exec.Command("/bin/true")
+	probe.SysProcAttr = renumbered()
+	return probe.Run() == nil
+})
 
 func freePort() (int, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
