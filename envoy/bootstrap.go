@@ -13,10 +13,15 @@ import (
 	"github.com/goccy/go-yaml"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/structpb"
 )
 
 // maxConnections bounds the clients' connections of one Envoy; those past it are closed at once.
 const maxConnections = 50_000
+
+// maxPattern raises Envoy's bound of a compiled regular expression from 100 instructions: a variable takes
+// about 35 of them, so every template with up to maxSegments fits.
+const maxPattern = 2000
 
 // Bootstrap is the file with which Envoy starts: who it is, its admin page, and where sentinel is, which then
 // sends the rest. It is YAML. Start Envoy with --drain-time-s at least as long as the longest answer: a changed
@@ -61,6 +66,13 @@ func bootstrap(c Config) *bootstrapv3.Bootstrap {
 		StaticResources: &bootstrapv3.Bootstrap_StaticResources{
 			Clusters: []*clusterv3.Cluster{controlCluster(c)},
 		},
+		LayeredRuntime: &bootstrapv3.LayeredRuntime{Layers: []*bootstrapv3.RuntimeLayer{{
+			Name: "static",
+			LayerSpecifier: &bootstrapv3.RuntimeLayer_StaticLayer{StaticLayer: &structpb.Struct{Fields: map[string]*structpb.Value{
+				"re2.max_program_size.error_level": structpb.NewNumberValue(maxPattern),
+				"re2.max_program_size.warn_level":  structpb.NewNumberValue(maxPattern),
+			}}},
+		}}},
 		OverloadManager: &overloadv3.OverloadManager{
 			RefreshInterval: durationpb.New(250 * time.Millisecond),
 			ResourceMonitors: []*overloadv3.ResourceMonitor{{

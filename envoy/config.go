@@ -35,7 +35,7 @@ type Config struct {
 	Admin        string        // IP:port of Envoy's admin page; keep it on a loopback address
 	Control      string        // host:port of sentinel's gRPC: ext_proc, ADS and health
 	AccessLog    string        // a file, or "/dev/stdout"; "" for none
-	MaxBodyBytes uint32        // of a request whose body the guard reads; one byte more is answered 413
+	MaxBodyBytes uint32        // of a request whose body the guard reads; past it 413, give or take one read of the socket
 	StreamIdle   time.Duration // a request or an answer that is silent for so long is ended
 	Providers    []Provider
 }

@@ -55,7 +55,7 @@ func manager(c Config, inline *routev3.RouteConfiguration) *hcmv3.HttpConnection
 		EarlyHeaderMutationExtensions: []*corev3.TypedExtensionConfig{stripClientHeaders()},
 		UseRemoteAddress:              wrapperspb.Bool(true),
 		SkipXffAppend:                 true, // providers need not know who calls from within
-		InternalAddressConfig:         &hcmv3.HttpConnectionManager_InternalAddressConfig{},
+		InternalAddressConfig:         nobody(),
 		GenerateRequestId:             wrapperspb.Bool(true),
 		NormalizePath:                 wrapperspb.Bool(false), // see template.go
 		MergeSlashes:                  false,
@@ -66,8 +66,9 @@ func manager(c Config, inline *routev3.RouteConfiguration) *hcmv3.HttpConnection
 		CommonHttpProtocolOptions: &corev3.HttpProtocolOptions{
 			IdleTimeout:     durationpb.New(time.Hour),
 			MaxHeadersCount: wrapperspb.UInt32(100),
-			// x_api_key and x-api-key are one name to some servers: a credential could hide in the first.
-			HeadersWithUnderscoresAction: corev3.HttpProtocolOptions_REJECT_REQUEST,
+			// x_api_key and x-api-key are one name to some servers: a credential could hide in the first. Dropped,
+			// because a rejection closes the connection without an answer.
+			HeadersWithUnderscoresAction: corev3.HttpProtocolOptions_DROP_HEADER,
 		},
 		// The values are those of Envoy's guide for edge proxies; its limits against floods of frames are on by default.
 		Http2ProtocolOptions: &corev3.Http2ProtocolOptions{
@@ -84,6 +85,14 @@ func manager(c Config, inline *routev3.RouteConfiguration) *hcmv3.HttpConnection
 		m.RouteSpecifier = &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: inline}
 	}
 	return m
+}
+
+// nobody makes no caller internal, who could steer Envoy by headers. An empty list would mean all private addresses,
+// so it names one that no one has (RFC 5737).
+func nobody() *hcmv3.HttpConnectionManager_InternalAddressConfig {
+	return &hcmv3.HttpConnectionManager_InternalAddressConfig{CidrRanges: []*corev3.CidrRange{
+		{AddressPrefix: "192.0.2.0", PrefixLen: wrapperspb.UInt32(32)},
+	}}
 }
 
 // logged is every field of the access log. It is a list of what may be written, never of headers: a header map

@@ -23,6 +23,9 @@ var (
 	variablePattern = regexp.MustCompile(`^\{[A-Za-z_][A-Za-z0-9_]*(\.\.\.)?\}$`)
 )
 
+// maxSegments bounds a template; each variable is a part of one regular expression.
+const maxSegments = 32
+
 // template is a parsed path template.
 type template struct {
 	exact   string // the path, where there is no variable
@@ -36,6 +39,9 @@ func parseTemplate(path string) (template, error) {
 		return template{}, fmt.Errorf("path %q: it must begin with /", path)
 	}
 	segments := strings.Split(rest, "/")
+	if len(segments) > maxSegments {
+		return template{}, fmt.Errorf("path %q: %d segments, at most %d are possible", path, len(segments), maxSegments)
+	}
 	var pattern strings.Builder
 	variables := 0
 	for i, s := range segments {

@@ -1,0 +1,209 @@
+package envoy
+
+import (
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// TestOnlyMarkedRequestsReachTheProvider holds that no way in which a processor can fail to mark lets a request through.
+func TestOnlyMarkedRequestsReachTheProvider(t *testing.T) {
+	g := startGateway(t, nil)
+	for name, tt := range map[string]struct {
+		header map[string]string
+		status int
+		hits   int
+	}{
+		"marked by its headers":                  {map[string]string{}, 200, 1},
+		"marked by its body":                     {map[string]string{"behave": "body"}, 200, 1},
+		"the stream closes without an answer":    {map[string]string{"behave": "close"}, 403, 0},
+		"an answer without a mark":               {map[string]string{"behave": "unmarked"}, 403, 0},
+		"a mark in another namespace":            {map[string]string{"behave": "elsewhere"}, 403, 0},
+		"an error":                               {map[string]string{"behave": "fail"}, 503, 0},
+		"the client claims the mark in a header": {map[string]string{"behave": "unmarked", "x-sentinel-id": call, "x-sentinel-t": call}, 403, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, body := g.do(t, "POST", "/api/v1/chat", tt.header, strings.NewReader("{}"))
+			if hits := len(g.upstream.take()); r.StatusCode != tt.status || hits != tt.hits {
+				t.Errorf("status %d and %d requests upstream, want %d and %d; body %s", r.StatusCode, hits, tt.status, tt.hits, body)
+			}
+		})
+	}
+}
+
+// TestWithoutRBACAnEarlyEndPasses shows what the filter is for: the same processor, with only the guard before the router.
+func TestWithoutRBACAnEarlyEndPasses(t *testing.T) {
+	g := startGateway(t, nil)
+	snapshot, err := Snapshot(g.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	removeFilter(t, snapshot, rbacName)
+	if err := g.control.cache.SetSnapshot(t.Context(), fleet, snapshot); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the unguarded listener", func() bool {
+		r, _ := g.do(t, "POST", "/api/v1/chat", map[string]string{"behave": "close"}, strings.NewReader("{}"))
+		return r.StatusCode == http.StatusOK
+	})
+	if len(g.upstream.take()) == 0 {
+		t.Error("the request did not reach the provider: the RBAC filter would not be needed")
+	}
+}
+
+func TestRequestReachesTheProviderAsItsOwn(t *testing.T) {
+	g := startGateway(t, nil)
+	for name, tt := range map[string]struct{ method, path, host, wantURI, wantRoute, wantHost string }{
+		"exact":               {"POST", "/api/v1/chat?a=1&b=%20x", "", "/v1/chat?a=1&b=%20x", "api/chat", VirtualHostGateway},
+		"a variable":          {"GET", "/api/v1/items/it%20em?q", "", "/v1/items/it%20em?q", "api/item", VirtualHostGateway},
+		"the rest":            {"PUT", "/api/files/b/a/b%3Dc/d.txt?partNumber=1", "", "/files/b/a/b%3Dc/d.txt?partNumber=1", "api/file", VirtualHostGateway},
+		"a folder":            {"PUT", "/api/files/b/a/", "", "/files/b/a/", "api/file", VirtualHostGateway},
+		"a second name":       {"POST", "/api/v1/chat", "Gateway.TEST:4711", "/v1/chat", "api/chat", VirtualHostGateway},
+		"the provider's host": {"GET", "/v1/items/7?x=y", "api.example.test", "/v1/items/7?x=y", "api/item", "host/api"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			header := map[string]string{"authorization": "Bearer client-token", "accept-encoding": "gzip, br"}
+			if tt.host != "" {
+				header["host"] = tt.host
+			}
+			r, body := g.do(t, tt.method, tt.path, header, strings.NewReader("{}"))
+			seen := g.upstream.take()
+			if r.StatusCode != http.StatusOK || len(seen) != 1 {
+				t.Fatalf("status %d, %d requests upstream, body %s", r.StatusCode, len(seen), body)
+			}
+			if got := seen[0]; got.RequestURI != tt.wantURI || got.Host != "api.example.test" || got.Header.Get("authorization") != "Bearer provider-key" || got.Header.Get("accept-encoding") != "identity" {
+				t.Errorf("upstream saw %s %s %v, want %s", got.Host, got.RequestURI, got.Header, tt.wantURI)
+			}
+			headers, attributes, metadata := g.processor.last()
+			if attributes["xds.route_name"] != tt.wantRoute || attributes["xds.virtual_host_name"] != tt.wantHost || !strings.HasPrefix(attributes["source.address"], "127.0.0.1:") {
+				t.Errorf("guard was told %v", attributes)
+			}
+			if headers[":path"] != tt.path || tt.host != "" && headers[":authority"] != tt.host {
+				t.Errorf("guard saw %s %s: a client's signature covers the host and path as they were sent", headers[":authority"], headers[":path"])
+			}
+			if metadata[MarkKey] != call || r.Header.Get("x-sentinel-call") != call {
+				t.Errorf("meter was told %v and said %q", metadata, r.Header.Get("x-sentinel-call"))
+			}
+		})
+	}
+}
+
+func TestClientHeadersForTheGatewayStayHere(t *testing.T) {
+	g := startGateway(t, nil)
+	r, _ := g.do(t, "POST", "/api/v1/chat", map[string]string{
+		"x-sentinel-id": call, "x-envoy-retry-on": "5xx", "x-envoy-upstream-rq-timeout-ms": "1", "x-envoy-original-path": "/x",
+		"x-forwarded-for": "203.0.113.9", "x-forwarded-proto": "https", "x-forwarded-client-cert": "URI=spiffe://acme/x",
+		"x-request-id": "chosen-by-client", "x-client-request-id": "kept",
+		"x_api_key": "hidden",
+	}, strings.NewReader("{}"))
+	seen := g.upstream.take()
+	if r.StatusCode != http.StatusOK || len(seen) != 1 {
+		t.Fatalf("status %d, %d requests upstream", r.StatusCode, len(seen))
+	}
+	want := map[string]bool{"Accept-Encoding": true, "Authorization": true, "Content-Length": true, "User-Agent": true, "X-Client-Request-Id": true}
+	for name := range seen[0].Header {
+		if !want[name] {
+			t.Errorf("upstream saw %s: %q", name, seen[0].Header[name])
+		}
+	}
+	headers, _, _ := g.processor.last()
+	for name := range headers {
+		if strings.HasPrefix(name, "x-sentinel-") || name == "x-forwarded-for" || name == "x-envoy-retry-on" || name == "x-forwarded-client-cert" {
+			t.Errorf("guard saw %s: %q", name, headers[name])
+		}
+	}
+	if v := r.Header.Values("x-sentinel-verdict"); len(v) > 0 {
+		t.Errorf("the client got the provider's x-sentinel-verdict: %q", v)
+	}
+}
+
+func TestWhatIsNotConfiguredIsRefused(t *testing.T) {
+	g := startGateway(t, nil)
+	for name, tt := range map[string]struct {
+		method, path string
+		header       map[string]string
+		status       int
+	}{
+		"unknown host":           {"POST", "/api/v1/chat", map[string]string{"host": "evil.test"}, 403},
+		"unknown provider":       {"POST", "/other/v1/chat", nil, 403},
+		"unknown path":           {"POST", "/api/v1/chat/more", nil, 403},
+		"other method":           {"DELETE", "/api/v1/chat", nil, 403},
+		"other case":             {"POST", "/api/v1/Chat", nil, 403},
+		"provider path, no name": {"POST", "/v1/chat", nil, 403},
+		"root":                   {"GET", "/", nil, 403},
+		"double slash":           {"GET", "/api//v1/items/1", nil, 403},
+		"double slash in rest":   {"PUT", "/api/files/b//k", nil, 403},
+		"dots":                   {"GET", "/api/v1/items/..", nil, 403},
+		"dots in rest":           {"PUT", "/api/files/b/a/../../v1/chat", nil, 403},
+		"dots before the name":   {"POST", "/x/../api/v1/chat", nil, 403},
+		"encoded dots":           {"PUT", "/api/files/b/%2e%2E/k", nil, 403},
+		"dots with a parameter":  {"PUT", "/api/files/b/..;x/k", nil, 403},
+		"encoded percent":        {"GET", "/api/v1/items/a%252fb", nil, 403},
+		"encoded slash":          {"GET", "/api/v1/items/a%2Fb", nil, 400},
+		"encoded backslash":      {"GET", "/api/v1/items/a%5cb", nil, 400},
+		"backslash":              {"GET", `/api/v1/items/a\b`, nil, 403},
+		"broken escape":          {"GET", "/api/v1/items/a%zz", nil, 403},
+		"fragment":               {"GET", "/api/v1/items/a#b", nil, 400},
+		"upgrade":                {"GET", "/api/stream", map[string]string{"connection": "upgrade", "upgrade": "websocket"}, 403},
+		"body over the limit":    {"POST", "/api/v1/chat", map[string]string{"behave": "body", "content-type": "large"}, 413},
+	} {
+		t.Run(name, func(t *testing.T) {
+			body := "{}"
+			if tt.header["content-type"] == "large" {
+				body = strings.Repeat("x", int(g.config.MaxBodyBytes)+64<<10)
+			}
+			r, answer := g.do(t, tt.method, tt.path, tt.header, strings.NewReader(body))
+			if hits := len(g.upstream.take()); r.StatusCode != tt.status || hits != 0 {
+				t.Errorf("%s %s: status %d and %d requests upstream, want %d and 0; %s", tt.method, tt.path, r.StatusCode, hits, tt.status, answer)
+			}
+			if r.StatusCode == 403 && tt.header["upgrade"] == "" && (r.Header.Get("content-type") != "application/json" || answer != refusal) {
+				t.Errorf("refusal %s %q", r.Header.Get("content-type"), answer)
+			}
+		})
+	}
+}
+
+// TestLargeUploadStreamsPast: the limit is on what the guard reads, not on what a provider stores.
+func TestLargeUploadStreamsPast(t *testing.T) {
+	g := startGateway(t, nil)
+	r, body := g.do(t, "PUT", "/api/files/b/large", nil, strings.NewReader(strings.Repeat("x", 3<<20)))
+	if r.StatusCode != http.StatusOK || body != `{"bytes":3145728}` {
+		t.Errorf("status %d, body %s", r.StatusCode, body)
+	}
+}
+
+func TestGuardCannotReroute(t *testing.T) {
+	g := startGateway(t, nil)
+	r, body := g.do(t, "GET", "/api/v1/items/1", map[string]string{"behave": "reroute"}, nil)
+	seen := g.upstream.take()
+	if r.StatusCode != http.StatusOK || len(seen) != 1 || seen[0].Host != "api.example.test" {
+		t.Errorf("status %d, %d requests upstream, body %s", r.StatusCode, len(seen), body)
+	}
+}
+
+// TestAccessLogHoldsNoHeader looks for canaries in the log, which names the call.
+func TestAccessLogHoldsNoHeader(t *testing.T) {
+	g := startGateway(t, nil)
+	g.do(t, "POST", "/api/v1/chat?canary-query", map[string]string{"authorization": "Bearer canary-client"}, strings.NewReader("canary-body"))
+	var log string
+	eventually(t, "a line in the access log", func() bool {
+		b, _ := os.ReadFile(g.config.AccessLog)
+		log = string(b)
+		return strings.Contains(log, "\n")
+	})
+	for _, secret := range []string{"canary", "provider-key", "Bearer"} {
+		if strings.Contains(log, secret) {
+			t.Errorf("the access log holds %q: %s", secret, log)
+		}
+	}
+	for _, want := range []string{`"call":"` + call + `"`, `"route":"api/chat"`, `"status":200`, `"cluster":"provider/api"`, `"bytes_sent":`} {
+		if !strings.Contains(log, want) {
+			t.Errorf("the access log lacks %s: %s", want, log)
+		}
+	}
+}
