@@ -19,18 +19,21 @@ func Decide(p Plan, ask sentinel.Ask, r sentinel.Reservation) sentinel.Verdict {
 	case r.Chosen == 0:
 		return sentinel.Verdict{Action: sentinel.Allow, Model: ask.Candidates[0].Model, Levels: r.Levels}
 	case len(r.Denials) == 0:
-		return sentinel.Verdict{Action: sentinel.Deny, Reason: sentinel.ReasonLimiterUnavailable, Levels: r.Levels}
+		return sentinel.Verdict{
+			Action: sentinel.Deny, Reason: sentinel.ReasonLimiterUnavailable, Levels: r.Levels,
+			Detail: "the limiter refused this call without saying which limit is reached",
+		}
 	}
 	d := r.Denials[0]
 	v := sentinel.Verdict{
 		Action: sentinel.Throttle, Reason: reasonOf(d.Limit), Limit: d.Limit.Name, Detail: detail(d),
 		RetryAfter: d.RetryAfter, Levels: r.Levels,
 	}
-	if d.Limit.Kind == sentinel.Window || d.RetryAfter == 0 || p.deny[d.Limit.Cell] {
-		v.Action = sentinel.Deny
-	}
-	if p.deny[d.Limit.Cell] {
-		v.RetryAfter = 0
+	switch {
+	case p.denies(d.Limit.Cell):
+		v.Action, v.RetryAfter = sentinel.Deny, 0
+	case d.Limit.Kind == sentinel.Window, d.RetryAfter == 0:
+		v.Action = sentinel.Deny // waiting helps when the next window begins, or not at all
 	}
 	return v
 }

@@ -2,11 +2,12 @@ package policy
 
 import (
 	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/internal/strictyaml"
 )
 
 // file is policies.yaml as its operators write it. The doc tags become the JSON Schema's descriptions.
 type file struct {
-	Org       string                  `yaml:"org" doc:"The organisation that pays. Required."`
+	Org       string                  `yaml:"org,required" doc:"The organisation that pays."`
 	Timezone  string                  `yaml:"timezone" doc:"IANA time zone in which budgets and quotas begin, such as America/New_York. Default: UTC."`
 	Budget    *budgetYAML             `yaml:"budget" doc:"The whole organisation's budget."`
 	Defaults  defaultsYAML            `yaml:"defaults" doc:"What holds where nothing else is said."`
@@ -17,7 +18,7 @@ type file struct {
 }
 
 type defaultsYAML struct {
-	Unpriced        unpricedYAML    `yaml:"unpriced" doc:"What to do with calls that have no price: deny (default), alert (allow at no cost, marked), or {flat_usd: 0.01}."`
+	Unpriced        unpricedYAML    `yaml:"unpriced" doc:"What to do with calls that have no price: deny (default), alert (allow at no cost, and mark them), or {flat_usd: 0.01}."`
 	WhenLimiterDown limiterDownYAML `yaml:"when_redis_is_down" doc:"What to do while Redis cannot be reached."`
 }
 
@@ -32,8 +33,8 @@ type teamYAML struct {
 }
 
 type serviceYAML struct {
-	Team     string       `yaml:"team" doc:"The team that pays. Required."`
-	Identity identityYAML `yaml:"identity" doc:"How the service is recognised: at least one way."`
+	Team     string       `yaml:"team,required" doc:"The name of the team that pays."`
+	Identity identityYAML `yaml:"identity,required" doc:"How the service is recognised, in at least one way: token, spiffe or aws."`
 	Budget   *budgetYAML  `yaml:"budget" doc:"The service's own budget."`
 	Limits   limitsYAML   `yaml:"limits" doc:"The service's own limits."`
 }
@@ -45,8 +46,8 @@ type identityYAML struct {
 }
 
 type awsYAML struct {
-	AccessKeyID string  `yaml:"access_key_id" doc:"The issued access key id."`
-	Secret      refYAML `yaml:"secret" doc:"Where the issued secret lies: vault:PATH#FIELD."`
+	AccessKeyID string  `yaml:"access_key_id,required" doc:"The issued access key id."`
+	Secret      refYAML `yaml:"secret,required" doc:"Where the issued secret lies: vault:MOUNT/PATH#FIELD."`
 }
 
 type providerYAML struct {
@@ -56,50 +57,53 @@ type providerYAML struct {
 	CAFile     string         `yaml:"ca_file" doc:"File of the certificate authorities to trust for this provider. Default: the system's."`
 	Plaintext  bool           `yaml:"plaintext" doc:"Connect without TLS. For tests on one machine."`
 	Region     string         `yaml:"region" doc:"AWS region."`
-	Credential credentialYAML `yaml:"credential" doc:"vault:PATH#FIELD, or a mapping that also says how the credential is sent."`
+	Credential credentialYAML `yaml:"credential,required" doc:"Where the credential lies, such as vault:secret/openai#api_key, or a mapping that also says how it is sent."`
 	Endpoints  []endpointYAML `yaml:"endpoints" doc:"A custom API's endpoints. What is not listed cannot be called."`
 	Allow      []string       `yaml:"allow" doc:"The preset's endpoints that may be called. Default: all that the preset lists."`
 }
 
 type credentialYAML struct {
-	Vault  refYAML `yaml:"vault" doc:"PATH#FIELD of a KV version 2 secret; for AWS the path alone."`
-	Type   string  `yaml:"type" doc:"bearer, header, basic or sigv4. Default: the preset's."`
-	Header string  `yaml:"header" doc:"The header that carries the credential as it is."`
+	Vault  refYAML `yaml:"vault,required" doc:"MOUNT/PATH#FIELD of a KV version 2 secret; for AWS the path alone, of a secret with access_key_id and secret_access_key."`
+	Type   string  `yaml:"type" enum:"bearer,header,basic,sigv4" doc:"How the credential is sent. Default: as the preset does; bearer for a custom API."`
+	Header string  `yaml:"header" doc:"The header that carries the credential as it is, such as x-api-key."`
 }
 
 // UnmarshalText reads the short form.
 func (c *credentialYAML) UnmarshalText(b []byte) error { return c.Vault.UnmarshalText(b) }
 
+// SchemaHint describes the short form.
+func (c *credentialYAML) SchemaHint() strictyaml.Hint { return c.Vault.SchemaHint() }
+
 type endpointYAML struct {
 	Name   string    `yaml:"name" doc:"A name for the ledger. Default: method and path."`
-	Method string    `yaml:"method" doc:"GET, POST, PUT, PATCH, DELETE or HEAD."`
-	Path   string    `yaml:"path" doc:"Path template such as /v1/forecast/{city}."`
-	Price  priceYAML `yaml:"price" doc:"What a call costs. Required: what has no price is not routable."`
+	Method string    `yaml:"method,required" enum:"GET,POST,PUT,PATCH,DELETE,HEAD" doc:"The HTTP method."`
+	Path   string    `yaml:"path,required" doc:"Path template such as /v1/forecast/{city}; {rest...} at the end takes the rest."`
+	Price  priceYAML `yaml:"price,required" doc:"What a call costs, such as {per_request_usd: 0.001}, or 0 if it is free: what has no price is not routable."`
 }
 
 type priceYAML struct {
-	PerRequestUSD *usd `yaml:"per_request_usd" doc:"Dollars a call, to the nano-dollar."`
+	PerRequestUSD usd `yaml:"per_request_usd,required" doc:"Dollars a call, to the nano-dollar."`
 }
 
 type ruleYAML struct {
-	Name     string       `yaml:"name" doc:"Unique; people see it when the rule refuses a call."`
+	Name     string       `yaml:"name,required" doc:"Unique; people see it when the rule refuses a call."`
 	Match    matchYAML    `yaml:"match" doc:"Which calls; everything that is left out matches all."`
 	Limits   limitsYAML   `yaml:"limits" doc:"Limits on the calls that match."`
 	Budget   *budgetYAML  `yaml:"budget" doc:"Budget of the calls that match."`
-	Per      []string     `yaml:"per" doc:"[service] or [team]: each has limits of its own. Default: all share them."`
-	OnExceed []actionYAML `yaml:"on_exceed" doc:"In order: {downgrade: [models]}, throttle, deny."`
+	Per      []string     `yaml:"per" enum:"service,team" doc:"Each service, or each team, has limits of its own. Default: all calls that match share them."`
+	OnExceed []actionYAML `yaml:"on_exceed" doc:"What happens past a limit, in order: {downgrade: [models]}, then throttle (default) or deny."`
 }
 
 type matchYAML struct {
-	Team     []string `yaml:"team" doc:"Names; * matches any text."`
-	Service  []string `yaml:"service" doc:"Names; * matches any text."`
-	Provider []string `yaml:"provider" doc:"Names; * matches any text."`
-	Endpoint []string `yaml:"endpoint" doc:"Names; * matches any text."`
-	Model    []string `yaml:"model" doc:"Names; * matches any text."`
+	Team     []string `yaml:"team" doc:"Teams. * stands for any text, ? for any character."`
+	Service  []string `yaml:"service" doc:"Services. * stands for any text, ? for any character."`
+	Provider []string `yaml:"provider" doc:"Providers by their names in this file. * stands for any text, ? for any character."`
+	Endpoint []string `yaml:"endpoint" doc:"Endpoints, such as chat.completions. * stands for any text, ? for any character."`
+	Model    []string `yaml:"model" doc:"Models as the caller asks for them. * stands for any text, ? for any character."`
 }
 
 type limitsYAML struct {
-	Requests     []perTime `yaml:"requests" doc:"Such as 60/minute or 10000/day."`
+	Requests     []perTime `yaml:"requests" doc:"Such as 60/minute or 10k/day. By second, minute or hour it is a pace, by day or longer a calendar quota."`
 	Tokens       []perTime `yaml:"tokens" doc:"Input and output together, such as 200k/minute."`
 	InputTokens  []perTime `yaml:"input_tokens" doc:"Such as 1m/day."`
 	OutputTokens []perTime `yaml:"output_tokens" doc:"Such as 100k/hour."`
@@ -107,12 +111,12 @@ type limitsYAML struct {
 }
 
 type budgetYAML struct {
-	USD    moneyPerTime `yaml:"usd" doc:"Such as 20000/month. Months begin in the policy's time zone."`
-	Mode   string       `yaml:"mode" doc:"hard (default): never overspent; soft: counted, not enforced."`
-	WarnAt []string     `yaml:"warn_at" doc:"Such as [50%, 80%, 100%]."`
+	USD    moneyPerTime `yaml:"usd,required" doc:"Dollars in a calendar hour, day, week, month or year of the policy's time zone, such as 20000/month."`
+	Mode   string       `yaml:"mode" enum:"hard,soft" doc:"hard (default): never overspent; soft: counted, not enforced."`
+	WarnAt []share      `yaml:"warn_at" doc:"Such as [50%, 80%, 100%]."`
 }
 
 type actionYAML struct {
 	action    sentinel.Action
-	Downgrade []string `yaml:"downgrade" doc:"Cheaper models, tried in order."`
+	Downgrade []string `yaml:"downgrade,required" doc:"Cheaper models, tried in order. A pattern of the rule's own match.model does not cover them."`
 }

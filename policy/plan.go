@@ -1,14 +1,14 @@
 package policy
 
 import (
-	"path"
-	"strings"
+	"slices"
 	"time"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
 
 // maxLimits bounds the limits of one call: the limiter checks them all in one round trip.
+// Compile refuses files in which a call could have more.
 const maxLimits = 16
 
 // limit is a compiled limit: a sentinel.Limit before its window is known.
@@ -17,50 +17,24 @@ type limit struct {
 	span span // of a window
 }
 
-// at gives the limit as it holds now. suffix tells apart the cells of a rule with `per`.
-func (l limit) at(zone *time.Location, now time.Time, suffix string) sentinel.Limit {
-	out := l.Limit
-	out.Cell += suffix
-	if out.Kind == sentinel.Window {
-		out.Start, out.End = window(l.span, zone, now)
-	}
-	return out
-}
-
 // rule is a compiled policy.
 type rule struct {
-	name                                       string
-	team, service, provider, endpoint, modelOf globs
-	perTeam, perService                        bool
-	limits                                     []limit
-	downgrades                                 []string
-	deny                                       bool // on_exceed says deny: not worth a retry
+	name                                     string
+	team, service, provider, endpoint, model globs
+	perTeam, perService                      bool
+	limits                                   []limit // never empty
+	downgrades                               []string
+	deny                                     bool // on_exceed says deny: not worth a retry
 }
 
-// globs matches a text when it is empty or one of its patterns does.
-type globs []string
-
-func (g globs) match(s string) bool {
-	if len(g) == 0 {
-		return true
-	}
-	for _, p := range g {
-		if p == s || p == "*" {
-			return true
-		}
-		// path.Match stops * at slashes; names of models may have them.
-		if ok, _ := path.Match(strings.ReplaceAll(p, "/", "\x00"), strings.ReplaceAll(s, "/", "\x00")); ok {
-			return true
-		}
-	}
-	return false
-}
-
+// match tells whether a rule is about a call. A rule that lists models is not about those that it
+// downgrades to itself: "gpt-5*, then gpt-5-mini" would otherwise refuse the model that it offers.
 func (r *rule) match(c *sentinel.Call, model string) bool {
 	return r.team.match(c.Caller.Team) && r.service.match(c.Caller.Service) && r.provider.match(c.Provider) &&
-		r.endpoint.match(c.Endpoint) && r.modelOf.match(model)
+		r.endpoint.match(c.Endpoint) && r.model.match(model) && (len(r.model) == 0 || !slices.Contains(r.downgrades, model))
 }
 
+// suffix tells apart the cells of a rule that has limits for each service or team.
 func (r *rule) suffix(c *sentinel.Call) string {
 	switch {
 	case r.perService:
@@ -74,30 +48,44 @@ func (r *rule) suffix(c *sentinel.Call) string {
 
 // Plan is what the policy says about one call with one model.
 type Plan struct {
-	Limits     []sentinel.Limit
-	Downgrades []string // cheaper models in order, without the asked one
-	deny       map[string]bool
+	Limits     []sentinel.Limit // at most 16
+	Downgrades []string         // cheaper models in order, without the asked one
+
+	deny uint32 // bit i: Limits[i] belongs to a rule that says deny
+}
+
+// denies tells whether the rule of a limit wants callers to stay away instead of coming back later.
+func (p *Plan) denies(cell string) bool {
+	for i := range p.Limits {
+		if p.deny>>i&1 == 1 && p.Limits[i].Cell == cell {
+			return true
+		}
+	}
+	return false
 }
 
 // Plan finds the limits of a call if it used this model now: the organisation's, its team's, its
 // service's, then those of every matching rule in the file's order.
 func (s *Set) Plan(c *sentinel.Call, model string, now time.Time) Plan {
-	p := Plan{Limits: make([]sentinel.Limit, 0, 8)}
-	p.add(s, s.org, now, "")
-	p.add(s, s.teams[c.Caller.Team], now, "")
-	p.add(s, s.services[c.Caller.Service], now, "")
-	for i := range s.rules {
-		r := &s.rules[i]
-		if !r.match(c, model) {
-			continue
-		}
-		before := len(p.Limits)
-		p.add(s, r.limits, now, r.suffix(c))
+	team, service := s.teams[c.Caller.Team], s.services[c.Caller.Service]
+	n := len(s.org) + len(team) + len(service)
+	var matched [maxLimits]*rule
+	rules := s.index.find(s.rules, c, model, matched[:0])
+	for _, r := range rules {
+		n += len(r.limits)
+	}
+	p := Plan{Limits: make([]sentinel.Limit, 0, n)}
+	dates := calendar{zone: s.Zone, now: now}
+	p.add(&dates, s.org, "")
+	p.add(&dates, team, "")
+	p.add(&dates, service, "")
+	for _, r := range rules {
 		if r.deny {
-			p.denies(p.Limits[before:])
+			p.deny |= (1<<len(r.limits) - 1) << len(p.Limits)
 		}
+		p.add(&dates, r.limits, r.suffix(c))
 		for _, m := range r.downgrades {
-			if m != model && !contains(p.Downgrades, m) {
+			if m != model && !slices.Contains(p.Downgrades, m) {
 				p.Downgrades = append(p.Downgrades, m)
 			}
 		}
@@ -105,29 +93,30 @@ func (s *Set) Plan(c *sentinel.Call, model string, now time.Time) Plan {
 	return p
 }
 
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
+func (p *Plan) add(dates *calendar, limits []limit, suffix string) {
+	for i := range limits {
+		p.Limits = append(p.Limits, limits[i].Limit)
+		l := &p.Limits[len(p.Limits)-1]
+		if suffix != "" {
+			l.Cell += suffix
 		}
-	}
-	return false
-}
-
-func (p *Plan) add(s *Set, limits []limit, now time.Time, suffix string) {
-	for _, l := range limits {
-		if len(p.Limits) == maxLimits { // compile refuses files in which this could happen
-			return
+		if l.Kind == sentinel.Window {
+			l.Start, l.End = dates.window(limits[i].span)
 		}
-		p.Limits = append(p.Limits, l.at(s.Zone, now, suffix))
 	}
 }
 
-func (p *Plan) denies(limits []sentinel.Limit) {
-	if p.deny == nil {
-		p.deny = map[string]bool{}
+// calendar remembers the windows of one moment: a call's budgets often share a span.
+type calendar struct {
+	zone    *time.Location
+	now     time.Time
+	windows [year + 1]struct{ start, end time.Time }
+}
+
+func (c *calendar) window(s span) (start, end time.Time) {
+	w := &c.windows[s]
+	if w.end.IsZero() {
+		w.start, w.end = window(s, c.zone, c.now)
 	}
-	for _, l := range limits {
-		p.deny[l.Cell] = true
-	}
+	return w.start, w.end
 }

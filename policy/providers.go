@@ -3,7 +3,6 @@ package policy
 import (
 	"fmt"
 	"net/netip"
-	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,9 +12,9 @@ import (
 
 var (
 	providerPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
-	hostPattern     = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$`)
-	segmentPattern  = regexp.MustCompile(`^([A-Za-z0-9._~-]+|\{[a-z_]+(\.\.\.)?\})$`)
-	methods         = []string{"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"}
+	hostPattern     = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+$`)
+	regionPattern   = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]$`)
+	headerPattern   = regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`)
 )
 
 func (c *compiler) provider(name string, y providerYAML) {
@@ -23,104 +22,172 @@ func (c *compiler) provider(name string, y providerYAML) {
 	if !providerPattern.MatchString(name) {
 		c.Fault(key, "%q is not a usable provider name: 1 to 40 of a-z, 0-9 and -, because it is a path prefix", clip(name))
 	}
-	p := Provider{
-		Name: name, Preset: y.Preset, Host: y.Host, Address: y.Address, CAFile: y.CAFile, Region: y.Region,
-		Plaintext: y.Plaintext, Allow: y.Allow, Credential: c.credential(key+".credential", y.Credential),
-	}
+	aws := strings.HasPrefix(y.Preset, "aws-")
 	switch {
-	case y.Preset != "" && !slices.Contains(c.opt.Presets, y.Preset):
+	case c.Has(key+".preset") && !slices.Contains(c.opt.Presets, y.Preset):
 		c.Fault(key+".preset", "there is no preset %q: known are %s", clip(y.Preset), list(c.opt.Presets))
-	case y.Preset != "" && len(y.Endpoints) > 0:
-		c.Fault(key+".endpoints", "a preset has its own endpoints: narrow them with allow, or describe a custom API without a preset")
-	case y.Preset == "" && y.Host == "":
-		c.Fault(key+".host", "a custom API needs its host name; or name a preset: %s", list(c.opt.Presets))
-	case y.Preset == "" && len(y.Endpoints) == 0:
-		c.Fault(key+".endpoints", "a custom API needs at least one endpoint: what is not listed cannot be called")
-	case strings.HasPrefix(y.Preset, "aws-") && y.Region == "":
-		c.Fault(key+".region", "preset %s needs a region: write for instance us-east-1", y.Preset)
+	case y.Preset != "":
+		c.preset(key, y)
+	default:
+		c.custom(key, y)
 	}
-	if y.Host != "" && !hostPattern.MatchString(y.Host) {
-		c.Fault(key+".host", "%q is not a host name in lower case without a port", clip(y.Host))
+	if y.Region != "" && !regionPattern.MatchString(y.Region) {
+		c.Fault(key+".region", "%q is not an AWS region: write for instance us-east-1", clip(y.Region))
 	}
-	if y.Region != "" && !regexp.MustCompile(`^[a-z0-9-]{3,30}$`).MatchString(y.Region) {
-		c.Fault(key+".region", "%q is not an AWS region", clip(y.Region))
-	}
-	if _, err := netip.ParseAddrPort(y.Address); y.Address != "" && err != nil {
-		c.Fault(key+".address", "%q is not ip:port", clip(y.Address))
-	}
-	if p.Credential.Path == "" && !c.Has(key+".credential") {
-		c.Fault(key+".credential", "a provider needs a credential: write for instance vault:secret/%s#api_key", name)
-	}
-	p.Endpoints = c.endpoints(key+".endpoints", y.Endpoints)
-	c.set.Providers = append(c.set.Providers, p)
+	c.connection(key, y)
+	c.set.Providers = append(c.set.Providers, Provider{
+		Name: name, Preset: y.Preset, Host: y.Host, Address: y.Address, CAFile: y.CAFile, Region: y.Region,
+		Plaintext: y.Plaintext, Allow: y.Allow, Credential: c.credential(key+".credential", y.Credential, aws),
+		Endpoints: c.endpoints(key+".endpoints", y.Endpoints),
+	})
 }
 
-func (c *compiler) credential(key string, y credentialYAML) Credential {
+// preset checks the keys of a known API.
+func (c *compiler) preset(key string, y providerYAML) {
+	if c.Has(key + ".endpoints") {
+		c.Fault(key+".endpoints", "a preset has its own endpoints: narrow them with allow, or describe a custom API without a preset")
+	}
+	aws := strings.HasPrefix(y.Preset, "aws-")
+	if aws && y.Region == "" {
+		c.Fault(key+".region", "preset %s needs a region: write for instance us-east-1", y.Preset)
+	}
+	if !aws && c.Has(key+".region") {
+		c.Fault(key+".region", "preset %s has no regions: remove the key", y.Preset)
+	}
+	if c.opt.Endpoints == nil {
+		return
+	}
+	known := c.opt.Endpoints(y.Preset)
+	for i, name := range y.Allow {
+		if !slices.Contains(known, name) {
+			c.Fault(fmt.Sprintf("%s.allow[%d]", key, i), "preset %s has no endpoint %q: known are %s", y.Preset, clip(name), list(known))
+		}
+	}
+}
+
+// custom checks the keys of an API that no preset describes.
+func (c *compiler) custom(key string, y providerYAML) {
+	if y.Host == "" {
+		c.Fault(key+".host", "a custom API needs its host name; or name a preset: %s", list(c.opt.Presets))
+	}
+	if len(y.Endpoints) == 0 {
+		c.Fault(key+".endpoints", "a custom API needs at least one endpoint: what is not listed cannot be called")
+	}
+	if c.Has(key + ".allow") {
+		c.Fault(key+".allow", "allow narrows a preset: a custom API has the endpoints that it lists")
+	}
+	if c.Has(key + ".region") {
+		c.Fault(key+".region", "a custom API has no region: remove the key")
+	}
+}
+
+// connection checks where a provider is.
+func (c *compiler) connection(key string, y providerYAML) {
+	if _, err := netip.ParseAddr(y.Host); err == nil {
+		c.Fault(key+".host", "%q is an address, and no certificate is checked against one: name the host, and write ip:port under address", y.Host)
+	} else if y.Host != "" && (!hostPattern.MatchString(y.Host) || len(y.Host) > 253) {
+		c.Fault(key+".host", "%q is not a host name in lower case without a port", clip(y.Host))
+	}
+	if a, err := netip.ParseAddrPort(y.Address); y.Address != "" && (err != nil || a.Port() == 0) {
+		c.Fault(key+".address", "%q is not ip:port", clip(y.Address))
+	}
+	if y.Plaintext && y.CAFile != "" {
+		c.Fault(key+".ca_file", "no certificate is checked with plaintext: true: remove one of the two")
+	}
+}
+
+// credential checks where a credential lies and how it is sent. AWS keys are whole secrets; of others one field is sent.
+func (c *compiler) credential(key string, y credentialYAML, aws bool) Credential {
 	kind := CredentialKind(y.Type)
 	if y.Header != "" && kind == CredentialDefault {
 		kind = CredentialHeader
 	}
-	kinds := []CredentialKind{CredentialDefault, CredentialBearer, CredentialHeader, CredentialBasic, CredentialSigV4}
 	switch {
-	case !slices.Contains(kinds, kind):
-		c.Fault(key+".type", "%q is not a type: use bearer, header, basic or sigv4", clip(y.Type))
-	case kind == CredentialHeader && !regexp.MustCompile(`^[a-z0-9-]{1,64}$`).MatchString(strings.ToLower(y.Header)):
+	case kind == CredentialHeader && !headerPattern.MatchString(y.Header):
 		c.Fault(key+".header", "name the header that carries the credential, such as x-api-key")
-	case c.Has(key+".vault") && y.Vault.path == "":
-		// already a fault
-	case c.Has(key+".type") && y.Vault.path == "", c.Has(key+".header") && y.Vault.path == "":
-		c.Fault(key+".vault", "say where the credential lies: vault: PATH#FIELD")
+	case kind != CredentialHeader && y.Header != "":
+		c.Fault(key+".header", "a credential of type %s has its own header: remove header or type", clip(y.Type))
+	case kind == CredentialSigV4 && !aws, kind != CredentialSigV4 && kind != CredentialDefault && aws:
+		c.Fault(key+".type", "sigv4 is how the presets of AWS sign, and no other: remove type")
+	}
+	if y.Vault.path != "" && (y.Vault.field == "") != aws {
+		if aws {
+			c.Fault(key, "an AWS key is a whole secret with access_key_id and secret_access_key: write vault:%s", clip(y.Vault.path))
+		} else {
+			c.Fault(key, "name the field that holds the credential: vault:%s#FIELD", clip(y.Vault.path))
+		}
 	}
 	return Credential{Path: y.Vault.path, Field: y.Vault.field, Kind: kind, Header: strings.ToLower(y.Header)}
 }
 
 func (c *compiler) endpoints(key string, list []endpointYAML) []Endpoint {
-	seen, names := map[string]bool{}, map[string]bool{}
+	if len(list) > maxProviders {
+		c.Fault(key, "%d endpoints: at most %d are allowed", len(list), maxProviders)
+		return nil
+	}
+	shapes, names := map[string]int{}, map[string]int{}
 	var out []Endpoint
 	for i, y := range list {
 		at := fmt.Sprintf("%s[%d]", key, i)
-		if y.Name == "" {
-			y.Name = y.Method + " " + y.Path
-		}
-		if !slices.Contains(methods, y.Method) {
-			c.Fault(at+".method", "%q is not a method: use %s", clip(y.Method), strings.Join(methods, ", "))
+		if !c.Has(at+".method") || !c.Has(at+".path") {
+			continue // already a fault
 		}
 		if err := template(y.Path); err != nil {
 			c.Fault(at+".path", "%s", err)
 		}
-		if shape := y.Method + " " + shapeOf(y.Path); seen[shape] || names[y.Name] {
-			c.Fault(at+".path", "method and path, or the name, stand twice")
+		shape := y.Method + " " + shapeOf(y.Path)
+		if first, taken := shapes[shape]; taken {
+			c.Fault(at+".path", "%s %s matches the same requests as endpoints[%d]", clip(y.Method), clip(y.Path), first)
 		} else {
-			seen[shape], names[y.Name] = true, true
+			shapes[shape] = i
 		}
-		if y.Price.PerRequestUSD == nil {
-			if !c.Has(at + ".price.per_request_usd") {
-				c.Fault(at+".price", "what has no price is not routable: write price: {per_request_usd: 0.001}, or 0 if it is free")
-			}
-			continue
+		if y.Name == "" {
+			y.Name = y.Method + " " + y.Path
+		} else {
+			c.name(at+".name", y.Name)
 		}
-		if *y.Price.PerRequestUSD > usd(1_000_000*sentinel.USD) {
-			c.Fault(at+".price.per_request_usd", "above a million dollars a call")
-			continue
+		if first, taken := names[y.Name]; taken && c.Has(at+".name") {
+			c.Fault(at+".name", "endpoints[%d] is called %q as well", first, clip(y.Name))
 		}
-		out = append(out, Endpoint{Name: y.Name, Method: y.Method, Path: y.Path, PerRequest: sentinel.NanoUSD(*y.Price.PerRequestUSD)})
+		names[y.Name] = i
+		c.most(at+".price.per_request_usd", y.Price.PerRequestUSD)
+		out = append(out, Endpoint{Name: y.Name, Method: y.Method, Path: y.Path, PerRequest: sentinel.NanoUSD(y.Price.PerRequestUSD)})
 	}
 	return out
 }
 
+// maxSegments and maxPath bound a path template, whose variables become one regular expression.
+const (
+	maxSegments = 32
+	maxPath     = 256
+)
+
+var segmentPattern = regexp.MustCompile(`^([A-Za-z0-9._~-]+|\{[a-z_]{1,32}(\.\.\.)?\})$`)
+
 // template checks that a path template is canonical: what it matches can be compared as raw bytes.
 func template(t string) error {
-	if !strings.HasPrefix(t, "/") || len(t) > 512 {
+	if !strings.HasPrefix(t, "/") {
 		return fmt.Errorf("%q is not a path: begin with /", clip(t))
+	}
+	segments := strings.Split(t[1:], "/")
+	if len(t) > maxPath || len(segments) > maxSegments {
+		return fmt.Errorf("%q is too long: at most %d bytes and %d segments", clip(t), maxPath, maxSegments)
 	}
 	if t == "/" {
 		return nil
 	}
-	segments := strings.Split(t[1:], "/")
+	seen := map[string]bool{}
 	for i, s := range segments {
-		if s == "." || s == ".." || !segmentPattern.MatchString(s) || strings.HasSuffix(s, "...}") && i < len(segments)-1 {
-			return fmt.Errorf("segment %q is not canonical: use letters, digits, . _ ~ -, or {name}, and {name...} only at the end", clip(s))
+		variable := strings.HasPrefix(s, "{")
+		switch {
+		case strings.Trim(s, ".") == "", !segmentPattern.MatchString(s):
+			return fmt.Errorf("segment %q is not canonical: use letters, digits, . _ ~ -, or {name} for a whole segment", clip(s))
+		case strings.HasSuffix(s, "...}") && i < len(segments)-1:
+			return fmt.Errorf("%s takes the rest of the path: it can only be the last segment", s)
+		case variable && seen[s]:
+			return fmt.Errorf("%s stands twice: give each variable its own name", s)
 		}
+		seen[s] = variable
 	}
 	return nil
 }
@@ -134,82 +201,4 @@ func shapeOf(t string) string {
 		}
 	}
 	return strings.Join(segments, "/")
-}
-
-func (c *compiler) policies() {
-	names := map[string]bool{}
-	for i, y := range c.in.Policies {
-		key := fmt.Sprintf("policies[%d]", i)
-		c.name(key+".name", y.Name)
-		if names[y.Name] {
-			c.Fault(key+".name", "two policies are called %q", clip(y.Name))
-		}
-		names[y.Name] = true
-		r := rule{
-			name: y.Name, team: y.Match.Team, service: y.Match.Service, provider: y.Match.Provider,
-			endpoint: y.Match.Endpoint, modelOf: y.Match.Model,
-			limits: c.limits(key, "rule/"+y.Name, y.Name, y.Limits, y.Budget),
-		}
-		c.matches(key, y)
-		c.actions(key, y, &r)
-		c.set.rules = append(c.set.rules, r)
-	}
-}
-
-// matches checks the globs of a rule, and that names without a glob exist.
-func (c *compiler) matches(key string, y ruleYAML) {
-	check := func(field string, list []string, known func(string) bool, what string) {
-		for _, g := range list {
-			_, err := path.Match(g, "")
-			switch {
-			case g == "" || err != nil || len(g) > 200:
-				c.Fault(key+".match."+field, "%q is not a name or a pattern", clip(g))
-			case known != nil && !strings.ContainsAny(g, `*?[\`) && !known(g):
-				c.Fault(key+".match."+field, "there is no %s %q", what, g)
-			}
-		}
-	}
-	check("team", y.Match.Team, func(s string) bool { _, ok := c.in.Teams[s]; return ok }, "team")
-	check("service", y.Match.Service, func(s string) bool { _, ok := c.in.Services[s]; return ok }, "service")
-	check("provider", y.Match.Provider, func(s string) bool { _, ok := c.in.Providers[s]; return ok }, "provider")
-	check("endpoint", y.Match.Endpoint, nil, "")
-	check("model", y.Match.Model, nil, "")
-}
-
-func (c *compiler) actions(key string, y ruleYAML, r *rule) {
-	for i, p := range y.Per {
-		switch p {
-		case "service":
-			r.perService = true
-		case "team":
-			r.perTeam = true
-		default:
-			c.Fault(fmt.Sprintf("%s.per[%d]", key, i), "%q is not a scope: use service or team", clip(p))
-		}
-	}
-	for i, a := range y.OnExceed {
-		at := fmt.Sprintf("%s.on_exceed[%d]", key, i)
-		if len(a.Downgrade) == 0 {
-			if a.action == sentinel.Allow {
-				c.Fault(at, "an action is required: throttle, deny or {downgrade: [model]}")
-			}
-			r.deny = a.action == sentinel.Deny
-			if i < len(y.OnExceed)-1 {
-				c.Fault(at, "%s ends the list: what follows is never reached", a.action)
-			}
-			continue
-		}
-		for _, m := range a.Downgrade {
-			if m == "" || slices.Contains(y.Match.Model, m) {
-				c.Fault(at+".downgrade", "%q is a model that the rule itself is about", clip(m))
-			}
-			r.downgrades = append(r.downgrades, m)
-		}
-	}
-	if len(r.downgrades) > 7 {
-		c.Fault(key+".on_exceed", "at most 7 cheaper models can be tried")
-	}
-	if len(r.limits) == 0 && len(c.Faults()) == 0 {
-		c.Fault(key, "the rule has neither limits nor a budget: it would do nothing")
-	}
 }

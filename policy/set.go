@@ -3,7 +3,9 @@
 package policy
 
 import (
+	"cmp"
 	"crypto/sha256"
+	"slices"
 	"time"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
@@ -25,6 +27,8 @@ type Set struct {
 	teams      map[string][]limit
 	services   map[string][]limit
 	rules      []rule
+	index      index
+	callers    []sentinel.Caller // by service
 }
 
 // Unpriced says what to do with calls that have no price.
@@ -102,21 +106,18 @@ func (s *Set) CallerByAccessKey(id string) (AWSIdentity, bool) {
 	return c, ok
 }
 
-// SecretRefs lists every secret that providers and identities name.
+// SecretRefs lists every secret that providers and identities name, once and sorted. The field of an AWS
+// credential is empty: the whole secret is meant.
 func (s *Set) SecretRefs() []SecretRef {
 	var out []SecretRef
-	seen := map[SecretRef]bool{}
-	add := func(r SecretRef) {
-		if r.Path != "" && !seen[r] {
-			seen[r] = true
-			out = append(out, r)
-		}
-	}
 	for _, p := range s.Providers {
-		add(SecretRef{p.Credential.Path, p.Credential.Field})
+		out = append(out, SecretRef{p.Credential.Path, p.Credential.Field})
 	}
 	for _, id := range s.accessKeys {
-		add(SecretRef{id.SecretPath, id.SecretField})
+		out = append(out, SecretRef{id.SecretPath, id.SecretField})
 	}
-	return out
+	slices.SortFunc(out, func(a, b SecretRef) int {
+		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Field, b.Field))
+	})
+	return slices.Compact(out)
 }

@@ -1,24 +1,23 @@
 package strictyaml
 
 import (
-	"encoding"
 	"errors"
 	"fmt"
 	"reflect"
-	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
 )
 
 // Bounds of a file: larger ones are refused before they are read.
 const (
 	maxBytes  = 4 << 20
 	maxDepth  = 32
+	maxKey    = 200 // bytes of one key: paths are sums of keys, and each is remembered
 	maxFaults = 100
 )
 
@@ -27,274 +26,175 @@ type Doc struct {
 	File   string
 	places map[string]place
 	faults []Fault
+	unsaid int // faults past maxFaults
+	// broken has the keys of faults, and above is set for the keys around them.
+	broken map[string]struct{ itself, above bool }
 }
 
 type place struct{ line, column int }
 
-// Decode reads YAML into a pointer to a struct. Fields are named by `yaml` tags; a value that is already
-// there is the default. A type that has UnmarshalText takes scalars; if it is a struct, a mapping fills its
-// fields as well. A lone value may stand for a list of one. Anchors and aliases are refused.
+// Decode reads YAML into a pointer to a struct. Fields are named by `yaml` tags; "name,required" makes a key
+// required, and an `enum` tag lists the words that a string may be. A value that is already there is the default.
+// A type that has UnmarshalText takes scalars; if it is a struct, a mapping fills its fields as well. A lone
+// value may stand for a list of one. Anchors, aliases, tags and merge keys are refused.
 func Decode(file string, data []byte, into any) *Doc {
-	d := &Doc{File: file, places: map[string]place{}}
+	d := &Doc{File: file, places: map[string]place{"": {1, 1}}, broken: map[string]struct{ itself, above bool }{}}
 	if len(data) > maxBytes {
-		d.fault(nil, "", fmt.Sprintf("the file has %d bytes: at most %d are read", len(data), maxBytes))
+		d.add(Fault{Message: fmt.Sprintf("the file has %d bytes: at most %d are read", len(data), maxBytes)})
 		return d
 	}
-	parsed, err := parser.ParseBytes(data, 0)
+	tokens := lexer.Tokenize(string(data))
+	if t := tooDeep(tokens); t != nil {
+		d.add(Fault{Line: t.Position.Line, Column: t.Position.Column, Message: fmt.Sprintf("nested deeper than %d levels", maxDepth)})
+		return d
+	}
+	parsed, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		d.syntax(err)
 		return d
 	}
-	switch {
-	case len(parsed.Docs) > 1:
-		d.fault(nil, "", "the file has several documents: only one is allowed")
-	case len(parsed.Docs) == 1 && parsed.Docs[0].Body != nil:
-		d.value(parsed.Docs[0].Body, reflect.ValueOf(into).Elem(), "", 0)
+	bodies := bodiesOf(parsed)
+	if len(bodies) > 1 {
+		d.fault(bodies[1], "", "the file has several documents: only one is allowed")
+		return d
 	}
+	var body ast.Node
+	if len(bodies) == 1 {
+		body = bodies[0]
+	}
+	d.value(body, reflect.ValueOf(into).Elem(), "", 0)
 	return d
 }
 
-// Faults lists what was found so far.
-func (d *Doc) Faults() []Fault { return d.faults }
-
-// Fault adds a finding of a later check at a key, or at its nearest parent that the file has.
-func (d *Doc) Fault(key, format string, args ...any) {
-	f := Fault{File: d.File, Key: key, Message: fmt.Sprintf(format, args...)}
-	for k := key; k != ""; k = parent(k) {
-		if p, ok := d.places[k]; ok {
-			f.Line, f.Column = p.line, p.column
-			break
+func bodiesOf(f *ast.File) []ast.Node {
+	var bodies []ast.Node
+	for _, doc := range f.Docs {
+		if doc.Body != nil {
+			bodies = append(bodies, doc.Body)
 		}
 	}
-	d.add(f)
+	return bodies
 }
+
+// tooDeep finds where brackets, or marks such as "- - -" on one line, nest past maxDepth: the parser
+// recurses, and takes quadratic time, on what it is given.
+func tooDeep(tokens token.Tokens) *token.Token {
+	open, marks, line := 0, 0, 0
+	for _, t := range tokens {
+		if t.Position.Line != line {
+			line, marks = t.Position.Line, 0
+		}
+		switch t.Type {
+		case token.SequenceStartType, token.MappingStartType:
+			open++
+		case token.SequenceEndType, token.MappingEndType:
+			open, marks = max(open-1, 0), 0
+		case token.CollectEntryType:
+			marks = 0
+		case token.SequenceEntryType, token.MappingKeyType, token.MappingValueType, token.AnchorType, token.AliasType, token.TagType:
+			marks++
+		}
+		if open > maxDepth || marks > maxDepth {
+			return t
+		}
+	}
+	return nil
+}
+
+// Faults lists what was found so far, at most 100 and how many more there are.
+func (d *Doc) Faults() []Fault {
+	if d.unsaid == 0 {
+		return d.faults
+	}
+	more := Fault{File: d.File, Message: fmt.Sprintf("%d more faults: mend these first", d.unsaid)}
+	return append(d.faults[:len(d.faults):len(d.faults)], more)
+}
+
+// Fault adds a finding of a later check at a key, or at its nearest parent that the file has. A key
+// that Decode could not read is left alone: its value was never there to be checked.
+func (d *Doc) Fault(key, format string, args ...any) {
+	if d.broken[key].itself {
+		return
+	}
+	line, column := d.At(key)
+	d.add(Fault{Line: line, Column: column, Key: key, Message: fmt.Sprintf(format, args...)})
+}
+
+// At gives the place of a key such as "policies[2].match.team", or of its nearest parent that the file has.
+func (d *Doc) At(key string) (line, column int) {
+	for k := key; ; k = parent(k) {
+		if p, ok := d.places[k]; ok || k == "" {
+			return p.line, p.column
+		}
+	}
+}
+
+func parent(key string) string { return key[:max(strings.LastIndexAny(key, ".["), 0)] }
 
 // Has tells whether the file sets a key.
 func (d *Doc) Has(key string) bool { _, ok := d.places[key]; return ok }
 
+// Sound tells whether the file sets a key, and Decode could read it and all that is in it.
+func (d *Doc) Sound(key string) bool {
+	b := d.broken[key]
+	return d.Has(key) && !b.itself && !b.above
+}
+
 func (d *Doc) add(f Fault) {
-	if len(d.faults) < maxFaults {
-		d.faults = append(d.faults, f)
+	f.File = d.File
+	if len(d.faults) == maxFaults {
+		d.unsaid++
+		return
+	}
+	d.faults = append(d.faults, f)
+}
+
+// fault adds a finding of Decode at a node, and remembers that its key is broken.
+func (d *Doc) fault(n ast.Node, key, format string, args ...any) {
+	p := placeOf(n)
+	if p == (place{}) {
+		p.line, p.column = d.At(key)
+	}
+	d.add(Fault{Line: p.line, Column: p.column, Key: key, Message: fmt.Sprintf(format, args...)})
+	b := d.broken[key]
+	b.itself = true
+	d.broken[key] = b
+	for k := parent(key); k != ""; k = parent(k) {
+		b := d.broken[k]
+		b.above = true
+		d.broken[k] = b
 	}
 }
 
-func parent(key string) string {
-	return key[:max(strings.LastIndexAny(key, ".["), 0)]
-}
-
-func (d *Doc) fault(n ast.Node, key, message string) {
-	f := Fault{File: d.File, Key: key, Message: message}
-	if n != nil && n.GetToken() != nil {
-		f.Line, f.Column = n.GetToken().Position.Line, n.GetToken().Position.Column
+// placeOf is where a node begins. The parser's token of a mapping is a colon: its first key is meant.
+func placeOf(n ast.Node) place {
+	if pairs, ok := mappingOf(n); ok && len(pairs) > 0 && pairs[0].Key != nil {
+		if m, flow := n.(*ast.MappingNode); !flow || !m.IsFlowStyle {
+			n = pairs[0].Key
+		}
 	}
-	d.add(f)
+	if n == nil || n.GetToken() == nil || n.GetToken().Position == nil {
+		return place{}
+	}
+	return place{n.GetToken().Position.Line, n.GetToken().Position.Column}
 }
 
-// syntax turns the parser's error into a fault with its place.
+// syntax turns the parser's error into a fault with its place. The parser's excerpt of the file is
+// left out, because it could show a secret.
 func (d *Doc) syntax(err error) {
-	f := Fault{File: d.File, Message: "not valid YAML: " + firstLine(err.Error())}
+	f := Fault{Message: "not valid YAML"}
 	var y yaml.Error
 	if errors.As(err, &y) && y.GetToken() != nil {
 		p := y.GetToken().Position
-		f.Line, f.Column, f.Message = p.Line, p.Column, "not valid YAML: "+y.GetMessage()
+		f.Line, f.Column, f.Message = p.Line, p.Column, "not valid YAML: "+clip(y.GetMessage(), 200)
 	}
 	d.add(f)
 }
 
-func firstLine(s string) string { line, _, _ := strings.Cut(s, "\n"); return line }
-
-var textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
-
-// value fills v from a node and reports what does not fit.
-func (d *Doc) value(n ast.Node, v reflect.Value, key string, depth int) {
-	if t := n.GetToken(); t != nil {
-		if _, seen := d.places[key]; !seen {
-			d.places[key] = place{t.Position.Line, t.Position.Column}
-		}
+// clip shortens a text that a message quotes.
+func clip(s string, most int) string {
+	if len(s) > most {
+		return strings.ToValidUTF8(s[:most], "") + "…"
 	}
-	if depth > maxDepth {
-		d.fault(n, key, fmt.Sprintf("nested deeper than %d levels", maxDepth))
-		return
-	}
-	switch n.(type) {
-	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode:
-		d.fault(n, key, "anchors, aliases and tags are not allowed: write the value out")
-		return
-	case *ast.NullNode:
-		return
-	}
-	if v.Kind() == reflect.Pointer {
-		if v.IsNil() {
-			v.Set(reflect.New(v.Type().Elem()))
-		}
-		v = v.Elem()
-	}
-	_, mapping := mappingOf(n)
-	if v.Addr().Type().Implements(textUnmarshaler) && !(mapping && v.Kind() == reflect.Struct) {
-		d.text(n, v, key)
-		return
-	}
-	switch v.Kind() {
-	case reflect.Struct:
-		d.structure(n, v, key, depth)
-	case reflect.Map:
-		d.table(n, v, key, depth)
-	case reflect.Slice:
-		d.list(n, v, key, depth)
-	default:
-		d.scalar(n, v, key)
-	}
-}
-
-// mappingOf gives the pairs of a mapping; the parser has a type of its own for a lone pair.
-func mappingOf(n ast.Node) ([]*ast.MappingValueNode, bool) {
-	switch m := n.(type) {
-	case *ast.MappingNode:
-		return m.Values, true
-	case *ast.MappingValueNode:
-		return []*ast.MappingValueNode{m}, true
-	}
-	return nil, false
-}
-
-// pairs walks a mapping and refuses repeated keys and merge keys.
-func (d *Doc) pairs(n ast.Node, key, what string, each func(name, key string, pair *ast.MappingValueNode)) {
-	list, ok := mappingOf(n)
-	if !ok {
-		d.fault(n, key, "expected "+what)
-		return
-	}
-	seen := map[string]bool{}
-	for _, pair := range list {
-		t := pair.Key.GetToken()
-		name := t.Value
-		full := name
-		if key != "" {
-			full = key + "." + name
-		}
-		switch {
-		case pair.Key.IsMergeKey():
-			d.fault(pair.Key, full, "merge keys are not allowed: write the values out")
-			continue
-		case seen[name]:
-			d.fault(pair.Key, full, "this key stands twice")
-			continue
-		}
-		seen[name] = true
-		d.places[full] = place{t.Position.Line, t.Position.Column}
-		each(name, full, pair)
-	}
-}
-
-func (d *Doc) structure(n ast.Node, v reflect.Value, key string, depth int) {
-	fields, names := fieldsOf(v.Type())
-	d.pairs(n, key, "a mapping with the keys "+strings.Join(names, ", "), func(name, full string, pair *ast.MappingValueNode) {
-		i, ok := fields[name]
-		if !ok {
-			message := "unknown key: allowed are " + strings.Join(names, ", ")
-			if n, ok := nearest(name, names); ok {
-				message = fmt.Sprintf("unknown key: did you mean %s? allowed are %s", n, strings.Join(names, ", "))
-			}
-			d.fault(pair.Key, full, message)
-			return
-		}
-		d.value(pair.Value, v.Field(i), full, depth+1)
-	})
-}
-
-// fieldsOf gives a struct's keys: field index by name, and the names in order.
-func fieldsOf(t reflect.Type) (map[string]int, []string) {
-	fields := map[string]int{}
-	var names []string
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
-		if name == "" || name == "-" {
-			continue
-		}
-		fields[name] = i
-		names = append(names, name)
-	}
-	return fields, names
-}
-
-func (d *Doc) table(n ast.Node, v reflect.Value, key string, depth int) {
-	if v.IsNil() {
-		v.Set(reflect.MakeMap(v.Type()))
-	}
-	d.pairs(n, key, "a mapping from names to values", func(name, full string, pair *ast.MappingValueNode) {
-		item := reflect.New(v.Type().Elem()).Elem()
-		d.value(pair.Value, item, full, depth+1)
-		v.SetMapIndex(reflect.ValueOf(name).Convert(v.Type().Key()), item)
-	})
-}
-
-func (d *Doc) list(n ast.Node, v reflect.Value, key string, depth int) {
-	nodes := []ast.Node{n}
-	if s, ok := n.(*ast.SequenceNode); ok {
-		nodes = s.Values
-	}
-	out := reflect.MakeSlice(v.Type(), len(nodes), len(nodes))
-	for i, item := range nodes {
-		d.value(item, out.Index(i), key+"["+strconv.Itoa(i)+"]", depth+1)
-	}
-	v.Set(out)
-}
-
-// text hands a scalar to a type's own UnmarshalText.
-func (d *Doc) text(n ast.Node, v reflect.Value, key string) {
-	s, ok := scalarText(n)
-	if !ok {
-		d.fault(n, key, "expected a single value")
-		return
-	}
-	if err := v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(s)); err != nil {
-		d.fault(n, key, err.Error())
-	}
-}
-
-// scalarText gives a scalar as it stands in the file, without its quotes: "0.10" keeps its zero.
-func scalarText(n ast.Node) (string, bool) {
-	switch s := n.(type) {
-	case *ast.LiteralNode:
-		return s.Value.Value, true
-	case ast.ScalarNode:
-		return s.GetToken().Value, true
-	}
-	return "", false
-}
-
-var durationType = reflect.TypeFor[time.Duration]()
-
-func (d *Doc) scalar(n ast.Node, v reflect.Value, key string) {
-	s, ok := scalarText(n)
-	if !ok {
-		d.fault(n, key, "expected a single value")
-		return
-	}
-	switch {
-	case v.Type() == durationType:
-		t, err := time.ParseDuration(s)
-		if err != nil {
-			d.fault(n, key, fmt.Sprintf("%q is not a duration: write for instance 10s or 5m", s))
-			return
-		}
-		v.SetInt(int64(t))
-	case v.Kind() == reflect.String:
-		v.SetString(s)
-	case v.Kind() == reflect.Bool:
-		if !slices.Contains([]string{"true", "false"}, s) {
-			d.fault(n, key, fmt.Sprintf("%q is neither true nor false", s))
-			return
-		}
-		v.SetBool(s == "true")
-	case v.CanInt():
-		i, err := strconv.ParseInt(s, 10, v.Type().Bits())
-		if err != nil {
-			d.fault(n, key, fmt.Sprintf("%q is not a whole number within %d bits", s, v.Type().Bits()))
-			return
-		}
-		v.SetInt(i)
-	default:
-		d.fault(n, key, fmt.Sprintf("values of type %s are not supported", v.Type()))
-	}
+	return s
 }

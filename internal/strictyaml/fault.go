@@ -3,6 +3,7 @@
 package strictyaml
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -28,14 +29,17 @@ func (f Fault) Error() string {
 	return place + ": " + f.Key + ": " + f.Message
 }
 
-// Join gives all faults in the order of the file as one error, or nil.
+// Join gives all faults in the order of the file as one error, or nil. Those without a place come last.
 func Join(faults []Fault) error {
 	sorted := slices.Clone(faults)
 	slices.SortStableFunc(sorted, func(a, b Fault) int {
-		if a.Line != b.Line {
-			return a.Line - b.Line
+		switch {
+		case (a.Line == 0) != (b.Line == 0):
+			return cmp.Compare(b.Line, a.Line)
+		case a.Line != b.Line:
+			return cmp.Compare(a.Line, b.Line)
 		}
-		return a.Column - b.Column
+		return cmp.Compare(a.Column, b.Column)
 	})
 	errs := make([]error, len(sorted))
 	for i, f := range sorted {

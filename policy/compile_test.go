@@ -1,0 +1,213 @@
+package policy
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+	"github.com/google/go-cmp/cmp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/internal/strictyaml"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// options are facts such as the real house gives.
+var options = Options{
+	Presets:    []string{"openai", "stripe", "aws-bedrock", "aws-s3"},
+	ModelKnown: func(_, model string) bool { return !strings.HasPrefix(model, "unheard-of") },
+	Endpoints:  func(string) []string { return []string{"chat.completions", "embeddings"} },
+}
+
+// golden compares a text with a file, or rewrites the file.
+func golden(t *testing.T, file string, got []byte) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatalf("%v: run the test with -update", err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("%s differs; look at it, then run with -update (-want +got):\n%s", file, diff)
+	}
+}
+
+func TestFilesCompileToTheirGoldenDumpOrFaults(t *testing.T) {
+	cases, err := filepath.Glob("testdata/*.in.yaml")
+	if err != nil || len(cases) == 0 {
+		t.Fatalf("no cases in testdata: %v", err)
+	}
+	for _, in := range append(cases, "../examples/policies.yaml") {
+		name := strings.TrimSuffix(strings.TrimSuffix(filepath.Base(in), ".yaml"), ".in")
+		t.Run(name, func(t *testing.T) {
+			data, err := os.ReadFile(in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			set, err := Compile(File{Name: filepath.Base(in), Data: data}, options)
+			out := dump(set)
+			if err != nil {
+				out = err.Error() + "\n"
+			}
+			golden(t, filepath.Join("testdata", name+".out.txt"), []byte(out))
+		})
+	}
+}
+
+// dump shows all that a set holds, but the hashes of tokens.
+func dump(s *Set) string {
+	if s == nil {
+		return ""
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "org %s, zone %s, unpriced %d %s, hard budgets down %d, rates down %d\n", s.Org, s.Zone,
+		s.Unpriced.Mode, s.Unpriced.Flat, s.WhenLimiterDown.HardBudgets, s.WhenLimiterDown.Rates)
+	limits := func(what string, list []limit) {
+		for _, l := range list {
+			fmt.Fprintf(&b, "%s: %q cell %q kind %d %s max %d", what, l.Name, l.Cell, l.Kind, l.Measure, l.Max)
+			if l.Kind == sentinel.Rate {
+				fmt.Fprintf(&b, " in %s", l.Period)
+			}
+			if l.Kind == sentinel.Window {
+				fmt.Fprintf(&b, " by %s", l.span)
+			}
+			fmt.Fprintf(&b, " charge %t soft %t\n", l.Charge, l.Soft)
+		}
+	}
+	limits("org", s.org)
+	for _, c := range s.callers {
+		fmt.Fprintf(&b, "service %s of %s\n", c.Service, c.Team)
+		limits("  team", s.teams[c.Team])
+		limits("  service", s.services[c.Service])
+	}
+	for _, p := range s.Providers {
+		fmt.Fprintf(&b, "provider %+v\n", p)
+	}
+	for _, r := range s.rules {
+		fmt.Fprintf(&b, "rule %q team %q service %q provider %q endpoint %q model %q per team %t service %t downgrade %q deny %t\n",
+			r.name, r.team, r.service, r.provider, r.endpoint, r.model, r.perTeam, r.perService, r.downgrades, r.deny)
+		limits("  limit", r.limits)
+	}
+	fmt.Fprintf(&b, "secrets %v\n", s.SecretRefs())
+	return b.String()
+}
+
+func example(t testing.TB) *Set {
+	t.Helper()
+	data, err := os.ReadFile("../examples/policies.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := Compile(File{Name: "policies.yaml", Data: data}, Options{Presets: options.Presets})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+func TestTheExampleCompiles(t *testing.T) {
+	set := example(t)
+	var names []string
+	for _, p := range set.Providers {
+		names = append(names, p.Name)
+	}
+	if want := []string{"bedrock", "openai", "s3", "stripe", "weather"}; !slices.Equal(names, want) {
+		t.Errorf("providers = %v, want %v", names, want)
+	}
+	if len(set.Version) != 12 || set.Version != example(t).Version {
+		t.Errorf("version %q: want 12 hex digits, the same each time", set.Version)
+	}
+}
+
+// schema compiles the published schema.
+func schema(t *testing.T) *jsonschema.Schema {
+	t.Helper()
+	data, err := os.ReadFile("../schemas/policies.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(string(data)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("policies.schema.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Compile("policies.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestThePublishedSchemaIsTheOneOfTheCode(t *testing.T) {
+	got, err := Schema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "../schemas/policies.schema.json", got)
+}
+
+func TestTheSchemaAcceptsWhatCompilesAndRefusesWhatDoesNot(t *testing.T) {
+	s := schema(t)
+	resolved := map[string]bool{"testdata/anchors.in.yaml": true, "testdata/documents.in.yaml": true} // before a schema sees them
+	files, _ := filepath.Glob("testdata/*.in.yaml")
+	for _, name := range append(files, "../examples/policies.yaml") {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var in file
+		faults := strictyaml.Decode(name, data, &in).Faults()
+		var v any
+		if err := yaml.Unmarshal(data, &v); err != nil || resolved[name] {
+			continue // what the parser refuses, the schema never sees
+		}
+		text, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v, err = jsonschema.UnmarshalJSON(strings.NewReader(string(text))); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Validate(v); (err == nil) != (len(faults) == 0) {
+			t.Errorf("%s: the schema says %v, the decoder %v", name, err, faults)
+		}
+	}
+}
+
+func TestEveryFaultHasAPlaceAndNoTokenIsRepeated(t *testing.T) {
+	in := "org: acme\nteams: {a: {}}\nservices:\n  one: {team: a, identity: {token: canary_3141592}}\n  two: {team: a, identity: {token: canary_3141592}}\n" +
+		"  three: {team: b, identity: {token: \"canary_3141592 \"}}\nproviders: {openai: {preset: openai, credential: sk_canary_271828}}\n"
+	_, err := Compile(File{Name: "p.yaml", Data: []byte(in)}, options)
+	if err == nil {
+		t.Fatal("no fault found")
+	}
+	if strings.Contains(err.Error(), "canary") {
+		t.Errorf("a message repeats a secret:\n%s", err)
+	}
+	var joined interface{ Unwrap() []error }
+	if !errors.As(err, &joined) || len(joined.Unwrap()) != 4 {
+		t.Fatalf("4 faults expected:\n%s", err)
+	}
+	for _, e := range joined.Unwrap() {
+		if f, ok := e.(strictyaml.Fault); !ok || f.Line == 0 || f.Column == 0 || f.Key == "" || f.File != "p.yaml" {
+			t.Errorf("%#v has no place", e)
+		}
+	}
+}

@@ -1,0 +1,138 @@
+package policy
+
+import (
+	"fmt"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+)
+
+// index finds the rules that may be about a call without trying all of them. Each rule stands under
+// the names of its most selective condition that is a list of plain names, or else in rest.
+// The numbers are places in Set.rules, in ascending order.
+type index struct {
+	service, team, provider, model map[string][]int32
+	rest                           []int32
+}
+
+func newIndex(rules []rule) index {
+	x := index{service: map[string][]int32{}, team: map[string][]int32{}, provider: map[string][]int32{}, model: map[string][]int32{}}
+	put := func(under map[string][]int32, names globs, i int) {
+		for _, n := range names {
+			if l := under[n]; len(l) == 0 || l[len(l)-1] != int32(i) { // a name may be listed twice
+				under[n] = append(l, int32(i))
+			}
+		}
+	}
+	for i := range rules {
+		switch r := &rules[i]; {
+		case r.service.literal():
+			put(x.service, r.service, i)
+		case r.team.literal():
+			put(x.team, r.team, i)
+		case r.provider.literal():
+			put(x.provider, r.provider, i)
+		case r.model.literal():
+			put(x.model, r.model, i)
+		default:
+			x.rest = append(x.rest, int32(i))
+		}
+	}
+	return x
+}
+
+// find appends the rules that match, in the file's order: it merges the sorted lists.
+func (x *index) find(rules []rule, c *sentinel.Call, model string, out []*rule) []*rule {
+	lists := [...][]int32{x.service[c.Caller.Service], x.team[c.Caller.Team], x.provider[c.Provider], x.model[model], x.rest}
+	for {
+		first := -1
+		for i := range lists {
+			if len(lists[i]) > 0 && (first < 0 || lists[i][0] < lists[first][0]) {
+				first = i
+			}
+		}
+		if first < 0 {
+			return out
+		}
+		if r := &rules[lists[first][0]]; r.match(c, model) {
+			out = append(out, r)
+		}
+		lists[first] = lists[first][1:]
+	}
+}
+
+// crowded finds a service and a provider between which a call could fall under more than maxLimits limits.
+// It never overlooks one; it may count patterns together that no one name matches.
+func (s *Set) crowded() error {
+	for _, caller := range s.callers {
+		base := len(s.org) + len(s.teams[caller.Team]) + len(s.services[caller.Service])
+		var about []*rule
+		for i := range s.rules {
+			if r := &s.rules[i]; r.team.match(caller.Team) && r.service.match(caller.Service) {
+				about = append(about, r)
+			}
+		}
+		if base+limitsOf(about) <= maxLimits {
+			continue
+		}
+		for _, p := range s.Providers {
+			var meeting []*rule
+			for _, r := range about {
+				if r.provider.match(p.Name) {
+					meeting = append(meeting, r)
+				}
+			}
+			if n := base + mostAtOnce(meeting); n > maxLimits {
+				return fmt.Errorf("a call of service %s to %s could fall under %d limits at once: at most %d are possible; merge rules, or let them match fewer calls",
+					caller.Service, p.Name, n, maxLimits)
+			}
+		}
+	}
+	return nil
+}
+
+func limitsOf(rules []*rule) int {
+	n := 0
+	for _, r := range rules {
+		n += len(r.limits)
+	}
+	return n
+}
+
+// mostAtOnce bounds from above how many limits of these rules can meet on one endpoint and model. Of the patterns
+// that match a name, one has the longest prefix: trying each pattern as that one tries every name.
+func mostAtOnce(rules []*rule) int {
+	if n := limitsOf(rules); n <= maxLimits/2 {
+		return n
+	}
+	models, endpoints := map[string]bool{"": true}, map[string]bool{"": true}
+	for _, r := range rules {
+		for _, p := range r.model {
+			models[p] = true
+		}
+		for _, p := range r.endpoint {
+			endpoints[p] = true
+		}
+	}
+	most := 0
+	for m := range models {
+		var some []*rule
+		for _, r := range rules {
+			if r.model.meets(m) {
+				some = append(some, r)
+			}
+		}
+		if limitsOf(some) <= most {
+			continue
+		}
+		for e := range endpoints {
+			n := 0
+			for _, r := range some {
+				if r.endpoint.meets(e) {
+					n += len(r.limits)
+				}
+			}
+			most = max(most, n)
+		}
+	}
+	return most
+}

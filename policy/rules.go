@@ -1,0 +1,130 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+)
+
+// Bounds of one rule, and of the models that one admission may try besides the asked one.
+const (
+	maxPatterns   = 100
+	maxPattern    = 200
+	maxDowngrades = 7
+)
+
+func (c *compiler) policies() {
+	names := map[string]bool{}
+	for i, y := range c.in.Policies {
+		key := fmt.Sprintf("policies[%d]", i)
+		c.name(key+".name", y.Name)
+		if names[y.Name] {
+			c.Fault(key+".name", "two policies are called %q", clip(y.Name))
+		}
+		names[y.Name] = true
+		if !c.Has(key+".limits") && !c.Has(key+".budget") {
+			c.Fault(key, "the rule has neither limits nor a budget: it would do nothing")
+		}
+		r := rule{
+			name: y.Name, team: y.Match.Team, service: y.Match.Service, provider: y.Match.Provider,
+			endpoint: y.Match.Endpoint, model: y.Match.Model,
+			limits:  c.limits(key, "rule/"+y.Name, y.Name, y.Limits, y.Budget),
+			perTeam: slices.Contains(y.Per, "team"), perService: slices.Contains(y.Per, "service"),
+		}
+		c.matches(key+".match", y.Match)
+		c.actions(key+".on_exceed", y, &r)
+		if len(r.limits) > 0 {
+			c.set.rules = append(c.set.rules, r)
+		} else if c.Sound(key+".limits") && !c.Has(key+".budget") {
+			c.Fault(key+".limits", "no limit is set: the rule would do nothing")
+		}
+	}
+	c.set.index = newIndex(c.set.rules)
+	if err := c.set.crowded(); err != nil {
+		c.Fault("policies", "%s", err)
+	}
+}
+
+// matches checks the patterns of a rule, and that a plain name exists.
+func (c *compiler) matches(key string, m matchYAML) {
+	check := func(field string, list []string, what string, known func(string) bool) {
+		at := key + "." + field
+		if len(list) > maxPatterns {
+			c.Fault(at, "%d patterns: at most %d are allowed", len(list), maxPatterns)
+			return
+		}
+		if len(list) == 0 && c.Has(at) {
+			c.Fault(at, "an empty list matches nothing: leave the key out to match all")
+		}
+		for i, p := range list {
+			at := fmt.Sprintf("%s[%d]", at, i)
+			switch {
+			case p == "" || len(p) > maxPattern:
+				c.Fault(at, "%q is not a name or a pattern of 1 to %d bytes", clip(p), maxPattern)
+			case strings.ContainsAny(p, `[]\`):
+				c.Fault(at, "%q: only * and ? have a meaning in a pattern", clip(p))
+			case known != nil && !strings.ContainsAny(p, wild) && !known(p):
+				c.Fault(at, "there is no %s %q", what, clip(p))
+			}
+		}
+	}
+	check("team", m.Team, "team", func(s string) bool { _, ok := c.in.Teams[s]; return ok })
+	check("service", m.Service, "service", func(s string) bool { _, ok := c.in.Services[s]; return ok })
+	check("provider", m.Provider, "provider", func(s string) bool { _, ok := c.in.Providers[s]; return ok })
+	check("endpoint", m.Endpoint, "", nil)
+	check("model", m.Model, "", nil)
+}
+
+// actions reads what happens past a limit: models to try, then throttle or deny.
+func (c *compiler) actions(key string, y ruleYAML, r *rule) {
+	for i, a := range y.OnExceed {
+		at := fmt.Sprintf("%s[%d]", key, i)
+		if a.action != sentinel.Allow {
+			r.deny = a.action == sentinel.Deny
+			if i < len(y.OnExceed)-1 {
+				c.Fault(at, "%s ends the list: what follows is never reached", a.action)
+			}
+			continue
+		}
+		if c.Has(at+".downgrade") && len(a.Downgrade) == 0 {
+			c.Fault(at+".downgrade", "name at least one model")
+		}
+		for j, m := range a.Downgrade {
+			c.downgrade(fmt.Sprintf("%s.downgrade[%d]", at, j), m, y.Match)
+			r.downgrades = append(r.downgrades, m)
+		}
+	}
+	if len(r.downgrades) > maxDowngrades {
+		c.Fault(key, "%d cheaper models: at most %d can be tried", len(r.downgrades), maxDowngrades)
+	}
+}
+
+// downgrade checks a cheaper model: it must not be one that the rule is about, and where calls without a price
+// are denied, a provider of the rule must have a price for it.
+func (c *compiler) downgrade(key, model string, m matchYAML) {
+	switch {
+	case model == "" || len(model) > maxPattern || strings.ContainsAny(model, wild):
+		c.Fault(key, "%q is not the name of a model", clip(model))
+		return
+	case slices.Contains(m.Model, model):
+		c.Fault(key, "%s is a model that the rule itself is about", clip(model))
+		return
+	case c.opt.ModelKnown == nil || c.set.Unpriced.Mode != UnpricedDeny:
+		return
+	}
+	var presets []string
+	for _, p := range c.set.Providers {
+		if !globs(m.Provider).match(p.Name) || p.Preset == "" || slices.Contains(presets, p.Preset) {
+			continue
+		}
+		if c.opt.ModelKnown(p.Preset, model) {
+			return
+		}
+		presets = append(presets, p.Preset)
+	}
+	if len(presets) > 0 {
+		c.Fault(key, "no price is known for model %s at %s: calls without a price are denied", clip(model), list(presets))
+	}
+}

@@ -1,0 +1,124 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/internal/strictyaml"
+)
+
+// DownMode is what to do while the limiter cannot be reached.
+type DownMode uint8
+
+// The modes.
+const (
+	DownClosed DownMode = iota // refuse with 503
+	DownOpen                   // let pass
+)
+
+type downMode struct {
+	set  bool
+	mode DownMode
+}
+
+// UnmarshalText reads "closed" or "open".
+func (m *downMode) UnmarshalText(b []byte) error {
+	switch string(b) {
+	case "closed":
+		*m = downMode{true, DownClosed}
+	case "open":
+		*m = downMode{true, DownOpen}
+	case "local":
+		return errors.New("local is not offered yet: use closed or open")
+	default:
+		return fmt.Errorf("%q is not a mode: use closed or open", clip(string(b)))
+	}
+	return nil
+}
+
+// SchemaHint lists the modes.
+func (*downMode) SchemaHint() strictyaml.Hint {
+	return strictyaml.Hint{Words: []string{"closed", "open"}}
+}
+
+// UnpricedMode is what to do with a call that has no price.
+type UnpricedMode uint8
+
+// The modes.
+const (
+	UnpricedDeny  UnpricedMode = iota
+	UnpricedFlat               // every call at Unpriced.Flat
+	UnpricedAlert              // allowed at no cost, and marked
+)
+
+type unpricedYAML struct {
+	mode    UnpricedMode
+	FlatUSD *usd `yaml:"flat_usd,required" doc:"Dollars for each call without a price."`
+}
+
+// UnmarshalText reads "deny" or "alert".
+func (u *unpricedYAML) UnmarshalText(b []byte) error {
+	switch string(b) {
+	case "deny":
+		u.mode = UnpricedDeny
+	case "alert":
+		u.mode = UnpricedAlert
+	default:
+		return fmt.Errorf("%q is not allowed: use deny, alert or {flat_usd: 0.01}", clip(string(b)))
+	}
+	return nil
+}
+
+// SchemaHint lists the words; {flat_usd: 0.01} is the other form.
+func (*unpricedYAML) SchemaHint() strictyaml.Hint {
+	return strictyaml.Hint{Words: []string{"deny", "alert"}}
+}
+
+// refYAML is the place of a secret.
+type refYAML struct{ path, field string }
+
+// UnmarshalText reads "vault:secret/openai#api_key"; "vault:" may be left out. The text is not repeated
+// in the error: somebody may have put the secret itself here.
+func (r *refYAML) UnmarshalText(b []byte) error {
+	place, field, has := strings.Cut(strings.TrimPrefix(string(b), "vault:"), "#")
+	if len(b) > 512 || !refPath.MatchString(place) || slices.Contains(strings.Split(place, "/"), "..") || has && !refField.MatchString(field) {
+		return errors.New("not the place of a secret: write vault:MOUNT/PATH#FIELD, such as vault:secret/openai#api_key")
+	}
+	r.path, r.field = place, field
+	return nil
+}
+
+var (
+	refPath  = regexp.MustCompile(`^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)+$`)
+	refField = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
+)
+
+// SchemaHint describes the place of a secret.
+func (*refYAML) SchemaHint() strictyaml.Hint {
+	return strictyaml.Hint{
+		Pattern:  `^(vault:)?[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)+(#[A-Za-z0-9._-]+)?$`,
+		Examples: []string{"vault:secret/openai#api_key", "vault:secret/aws"},
+	}
+}
+
+// UnmarshalText reads "throttle" or "deny".
+func (a *actionYAML) UnmarshalText(b []byte) error {
+	switch string(b) {
+	case "throttle":
+		a.action = sentinel.Throttle
+	case "deny":
+		a.action = sentinel.Deny
+	default:
+		return fmt.Errorf("%q is not an action: use throttle, deny or {downgrade: [model]}", clip(string(b)))
+	}
+	return nil
+}
+
+// SchemaHint lists the words; {downgrade: [model]} is the other form.
+func (*actionYAML) SchemaHint() strictyaml.Hint {
+	return strictyaml.Hint{Words: []string{"throttle", "deny"}}
+}
