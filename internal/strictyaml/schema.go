@@ -51,7 +51,8 @@ func schemaOf(t reflect.Type, depth int) (object, error) {
 	if depth > maxDepth {
 		return nil, fmt.Errorf("nested deeper than %d levels", maxDepth)
 	}
-	if t.Kind() == reflect.Pointer {
+	pointer := t.Kind() == reflect.Pointer // needs a value, where other mappings may be left empty
+	if pointer {
 		t = t.Elem()
 	}
 	if takesText(t) {
@@ -67,7 +68,7 @@ func schemaOf(t reflect.Type, depth int) (object, error) {
 		return object{"type": "string", "pattern": durationPattern, "examples": []string{"10s", "5m"}}, nil
 	case kind == reflect.Struct:
 		out, err := structSchema(t, depth)
-		if err == nil && out["required"] == nil {
+		if err == nil && out["required"] == nil && !pointer {
 			out["type"] = []string{"object", "null"}
 		}
 		return out, err
