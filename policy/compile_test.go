@@ -206,7 +206,7 @@ func TestEveryFaultHasAPlaceAndNoTokenIsRepeated(t *testing.T) {
 		t.Fatalf("4 faults expected:\n%s", err)
 	}
 	for _, e := range joined.Unwrap() {
-		if f, ok := e.(strictyaml.Fault); !ok || f.Line == 0 || f.Column == 0 || f.Key == "" || f.File != "p.yaml" {
+		if f := (strictyaml.Fault{}); !errors.As(e, &f) || f.Line == 0 || f.Column == 0 || f.Key == "" || f.File != "p.yaml" {
 			t.Errorf("%#v has no place", e)
 		}
 	}

@@ -60,9 +60,10 @@ func detail(d sentinel.Denial) string {
 		return fmt.Sprintf("the quota %q is used up until %s", d.Limit.Name, d.Limit.End.Format("2006-01-02 15:04 UTC"))
 	case sentinel.ReasonConcurrency:
 		return fmt.Sprintf("the limit %q of %d calls at once is reached", d.Limit.Name, d.Limit.Max)
+	default:
+		if d.RetryAfter == 0 {
+			return fmt.Sprintf("one call may not take more than the limit %q has in all", d.Limit.Name)
+		}
+		return fmt.Sprintf("the limit %q is reached", d.Limit.Name)
 	}
-	if d.RetryAfter == 0 {
-		return fmt.Sprintf("one call may not take more than the limit %q has in all", d.Limit.Name)
-	}
-	return fmt.Sprintf("the limit %q is reached", d.Limit.Name)
 }

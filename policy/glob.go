@@ -17,7 +17,7 @@ func (g globs) match(s string) bool {
 		return true
 	}
 	for _, p := range g {
-		if p == s || strings.ContainsAny(p, wild) && globMatch(p, s) {
+		if p == s || globMatch(p, s) {
 			return true
 		}
 	}

@@ -44,31 +44,39 @@ func newIndex(rules []rule) index {
 func (x *index) find(rules []rule, c *sentinel.Call, model string, out []*rule) []*rule {
 	lists := [...][]int32{x.service[c.Caller.Service], x.team[c.Caller.Team], x.provider[c.Provider], x.model[model], x.rest}
 	for {
-		first := -1
+		var first *[]int32
 		for i := range lists {
-			if len(lists[i]) > 0 && (first < 0 || lists[i][0] < lists[first][0]) {
-				first = i
+			if l := &lists[i]; len(*l) > 0 && (first == nil || (*l)[0] < (*first)[0]) {
+				first = l
 			}
 		}
-		if first < 0 {
+		if first == nil {
 			return out
 		}
-		if r := &rules[lists[first][0]]; r.match(c, model) {
+		if r := &rules[(*first)[0]]; r.match(c, model) {
 			out = append(out, r)
 		}
-		lists[first] = lists[first][1:]
+		*first = (*first)[1:]
 	}
 }
 
 // crowded finds a service and a provider between which a call could fall under more than maxLimits limits.
 // It never overlooks one; it may count patterns together that no one name matches.
 func (s *Set) crowded() error {
+	var general []int32 // rules that the index does not find by service or team
+	for i := range s.rules {
+		if r := &s.rules[i]; !r.service.literal() && !r.team.literal() {
+			general = append(general, int32(i))
+		}
+	}
 	for _, caller := range s.callers {
 		base := len(s.org) + len(s.teams[caller.Team]) + len(s.services[caller.Service])
 		var about []*rule
-		for i := range s.rules {
-			if r := &s.rules[i]; r.team.match(caller.Team) && r.service.match(caller.Service) {
-				about = append(about, r)
+		for _, list := range [][]int32{s.index.service[caller.Service], s.index.team[caller.Team], general} {
+			for _, i := range list {
+				if r := &s.rules[i]; r.team.match(caller.Team) && r.service.match(caller.Service) {
+					about = append(about, r)
+				}
 			}
 		}
 		if base+limitsOf(about) <= maxLimits {

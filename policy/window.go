@@ -18,6 +18,7 @@ func window(s span, zone *time.Location, now time.Time) (start, end time.Time) {
 		d = 1
 	case year:
 		m, d = time.January, 1
+	default: // a day
 	}
 	start, end = startOf(y, m, d, zone), startOf(next(s, y, m, d, zone))
 	for range 2 { // clocks that are set back over midnight repeat the end of a day whose window is over
@@ -39,8 +40,9 @@ func next(s span, y int, m time.Month, d int, zone *time.Location) (int, time.Mo
 		return y, m + 1, 1, zone
 	case year:
 		return y + 1, time.January, 1, zone
+	default:
+		return y, m, d + 1, zone
 	}
-	return y, m, d + 1, zone
 }
 
 // hourOf counts hours on the clock of the offset in force, so that the repeated hour of autumn is

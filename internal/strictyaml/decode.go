@@ -93,6 +93,7 @@ func tooDeep(tokens token.Tokens) *token.Token {
 			marks = 0
 		case token.SequenceEntryType, token.MappingKeyType, token.MappingValueType, token.AnchorType, token.AliasType, token.TagType:
 			marks++
+		default: // the parser does not recurse on the others
 		}
 		if open > maxDepth || marks > maxDepth {
 			return t

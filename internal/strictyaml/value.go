@@ -41,7 +41,7 @@ func (d *Doc) value(n ast.Node, v reflect.Value, key string, depth int) {
 		v = v.Elem()
 	}
 	_, mapping := mappingOf(n)
-	if takesText(v.Type()) && !(mapping && v.Kind() == reflect.Struct) {
+	if takesText(v.Type()) && (!mapping || v.Kind() != reflect.Struct) {
 		d.text(n, v, key)
 		return
 	}
