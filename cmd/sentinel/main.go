@@ -1,0 +1,120 @@
+// Command sentinel is SaaS-Sentinel: the control plane and external processor of an Envoy that
+// stands in front of third-party APIs, and the tools around it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"github.com/saas-sentinel/saas-sentinel/internal/app"
+)
+
+// Exit codes.
+const (
+	exitFailed = 1 // it began, and failed
+	exitUsage  = 2 // it did not begin: wrong arguments, configuration or surroundings
+)
+
+// failure is an error with its own exit code.
+type failure struct {
+	error
+	code int
+}
+
+// refused marks an error that kept a command from beginning.
+func refused(err error) error {
+	if err == nil {
+		return nil
+	}
+	return failure{err, exitUsage}
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := root().ExecuteContext(ctx)
+	if err == nil {
+		return
+	}
+	fmt.Fprintln(os.Stderr, "sentinel:", err)
+	var f failure
+	if errors.As(err, &f) {
+		os.Exit(f.code)
+	}
+	os.Exit(exitFailed)
+}
+
+func root() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "sentinel",
+		Short: "Keep the spend on third-party APIs safe, visible and under control",
+		Long: "SaaS-Sentinel is an egress gateway: Envoy carries the calls of your services to OpenAI, Stripe, AWS and\n" +
+			"any other API, and sentinel identifies, prices, limits and meters them, and gives each its credential.",
+		Example: "  sentinel demo                     see it work on this machine\n" +
+			"  sentinel policy check policies.yaml\n" +
+			"  sentinel run --config sentinel.yaml",
+		SilenceUsage: true, SilenceErrors: true,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return refused(err) })
+	c.AddCommand(runCommand(), demoCommand(), policyCommand(), envoyCommand(), migrateCommand(), usageCommand(), versionCommand())
+	return c
+}
+
+// configFlag adds the flag that names sentinel.yaml.
+func configFlag(c *cobra.Command) *string {
+	return c.Flags().StringP("config", "c", "sentinel.yaml", "configuration file")
+}
+
+// exactly checks the number of arguments with the exit code of wrong usage.
+func exactly(n int, what string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) != n {
+			return refused(fmt.Errorf("%s expected, got %d arguments", what, len(args)))
+		}
+		return nil
+	}
+}
+
+// none refuses arguments.
+func none(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return refused(fmt.Errorf("%s takes no arguments: %q", c.CommandPath(), args[0]))
+	}
+	return nil
+}
+
+// logger writes to stderr as the configuration says.
+func logger(c app.LogConfig) zerolog.Logger {
+	level, err := zerolog.ParseLevel(c.Level)
+	if err != nil {
+		level = zerolog.InfoLevel
+	}
+	if c.Format == "console" {
+		return zerolog.New(zerolog.ConsoleWriter{Out: os.Stderr, TimeFormat: "15:04:05"}).Level(level).With().Timestamp().Logger()
+	}
+	return zerolog.New(os.Stderr).Level(level).With().Timestamp().Logger()
+}
+
+// version is set by the linker for releases.
+var version = "dev"
+
+func versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version", Args: none,
+		RunE: func(c *cobra.Command, _ []string) error {
+			info, _ := debug.ReadBuildInfo()
+			_, err := fmt.Fprintf(c.OutOrStdout(), "sentinel %s, %s\n", version, info.GoVersion)
+			return err
+		},
+	}
+}
