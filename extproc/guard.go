@@ -119,6 +119,9 @@ func (s *Server) judge(st *answeredStream, in *inbound, onHeaders bool) error {
 		return s.refuse(st, in, *deny(reason, "the gateway could not decide on this call"))
 	}
 	in.request.Call = a.Ticket.Call // the model is known now
+	if a.Cause != nil {
+		s.Log.Warn().Err(a.Cause).Str("call", a.Ticket.Call.ID.String()).Msg("call judged without the limiter")
+	}
 	if a.Verdict.Action.Refused() {
 		return s.refuse(st, in, a.Verdict)
 	}
@@ -184,7 +187,7 @@ func (s *Server) observe(in *inbound, v sentinel.Verdict) {
 		return
 	}
 	s.Log.Info().Str("call", c.ID.String()).Str("service", c.Caller.Service).Str("provider", c.Provider).
-		Str("endpoint", c.Endpoint).Str("action", v.Action.String()).Str("reason", string(v.Reason)).Str("limit", v.Limit).Msg("call judged")
+		Str("endpoint", c.Endpoint).Str("action", v.Action.String()).Str("reason", string(v.Reason)).Str("limit", v.Limit).Str("detail", v.Detail).Msg("call judged")
 }
 
 // settleTimeout bounds the booking of a call after its stream has ended.

@@ -25,6 +25,7 @@ type Admission struct {
 	Ticket  Ticket
 	Body    []byte // nil: as it came
 	Path    string // the provider's own path, without prefix
+	Cause   error  // why the limiter could not be asked, when the policy decided without it
 }
 
 // voidTimeout bounds the return of a hold after its call could not be journaled.
@@ -46,7 +47,9 @@ func (g *Governor) Admit(ctx context.Context, r Request) (Admission, error) {
 	reserved, err := g.reserve(ctx, ask)
 	if err != nil {
 		if mustClose(ask, r.State.Policy.WhenLimiterDown) {
-			return refusal(r, sentinel.ReasonLimiterUnavailable, "the limiter cannot be reached, and this call's limits are declared closed")
+			a, _ := refusal(r, sentinel.ReasonLimiterUnavailable, "the limiter cannot be reached, and this call's limits are declared closed")
+			a.Cause = err
+			return a, nil
 		}
 		reserved = sentinel.Reservation{} // open: the first candidate, without a hold
 	}

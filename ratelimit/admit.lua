@@ -50,7 +50,8 @@ local function used(key, charge)
   local all = redis.call('HGETALL', key)
   for i = 1, #all, 2 do
     local field, value = all[i], all[i + 1]
-    local bucket = tonumber(string.match(field, '^p(%d+)$'))
+    local digits = string.match(field, '^p(%d+)$')
+    local bucket = digits and tonumber(digits)
     if bucket and bucket < now_bucket and not charge then
       redis.call('HDEL', key, field)
     else
