@@ -75,7 +75,7 @@ func (c *compiler) spiffe(key, uri string, caller sentinel.Caller) {
 	c.set.spiffe[uri] = caller
 }
 
-var accessKeyPattern = regexp.MustCompile(`^[A-Za-z0-9_]{8,128}$`)
+var accessKeyPattern = regexp.MustCompile(`^[A-Za-z0-9_]{16,128}$`)
 
 func (c *compiler) accessKey(key string, a awsYAML, caller sentinel.Caller) {
 	if a.Secret.path != "" && a.Secret.field == "" {
@@ -85,7 +85,7 @@ func (c *compiler) accessKey(key string, a awsYAML, caller sentinel.Caller) {
 		return
 	}
 	if !accessKeyPattern.MatchString(a.AccessKeyID) {
-		c.Fault(key+".access_key_id", "an access key id has 8 to 128 letters, digits and _")
+		c.Fault(key+".access_key_id", "an access key id has 16 to 128 letters, digits and _")
 		return
 	}
 	if other, taken := c.set.accessKeys[a.AccessKeyID]; taken {

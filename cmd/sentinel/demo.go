@@ -62,7 +62,7 @@ type demo struct {
 }
 
 // AccessKeyID was issued to the service ingest for AWS SDKs.
-func (*demo) AccessKeyID() string { return "SNTLINGEST01" }
+func (*demo) AccessKeyID() string { return "SNTLINGEST000001" }
 
 // Address is where the stand-ins answer in the providers' place.
 func (d *demo) Address() string { return d.mock.TLSAddr }
