@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
@@ -48,6 +49,9 @@ type Redis struct {
 	timeout time.Duration
 	breaker breaker
 }
+
+// The driver's own log lines would stand between ours; every failure reaches a caller as an error.
+func init() { logging.Disable() }
 
 // Dial connects, checks that Redis does not evict, and loads the scripts.
 func Dial(ctx context.Context, o Options) (*Redis, error) {

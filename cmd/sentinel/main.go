@@ -62,7 +62,12 @@ func root() *cobra.Command {
 			"  sentinel policy check policies.yaml\n" +
 			"  sentinel run --config sentinel.yaml",
 		SilenceUsage: true, SilenceErrors: true,
-		Args: cobra.NoArgs,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return refused(fmt.Errorf("there is no command %q: see sentinel --help", args[0]))
+			}
+			return nil
+		},
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return refused(err) })
