@@ -6,7 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 	"time"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
@@ -186,7 +186,7 @@ func (c *Config) check(doc *strictyaml.Doc) {
 	if c.Spool.Mode != "sync" && c.Spool.Mode != "buffered" {
 		doc.Fault("spool.mode", "%q is not a mode: use sync or buffered", c.Spool.Mode)
 	}
-	if !strings.Contains("debug info warn error", c.Log.Level) || c.Log.Level == "" {
+	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level) {
 		doc.Fault("log.level", "%q is not a level: use debug, info, warn or error", c.Log.Level)
 	}
 	if c.Log.Format != "json" && c.Log.Format != "console" {

@@ -13,13 +13,25 @@ func LoadState(file string) (*governor.State, error) {
 	if err != nil {
 		return nil, err
 	}
-	set, err := policy.Compile(policy.File{Name: file, Data: data}, policy.Options{Presets: provider.Names()})
-	if err != nil {
-		return nil, err
-	}
 	catalog, err := pricing.Embedded()
 	if err != nil {
 		return nil, err
 	}
+	set, err := policy.Compile(policy.File{Name: file, Data: data}, policy.Options{
+		Presets: provider.Names(), ModelKnown: catalog.Known, Endpoints: endpointsOf,
+	})
+	if err != nil {
+		return nil, err
+	}
 	return governor.NewState(set, catalog)
+}
+
+// endpointsOf lists what a preset offers.
+func endpointsOf(preset string) []string {
+	p, _ := provider.Find(preset)
+	names := make([]string, len(p.Endpoints))
+	for i, e := range p.Endpoints {
+		names[i] = e.Name
+	}
+	return names
 }

@@ -1,0 +1,52 @@
+package app
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func environ(t *testing.T) {
+	t.Helper()
+	t.Setenv("VAULT_ADDR", "")
+	t.Setenv("VAULT_TOKEN", "t")
+	t.Setenv("SENTINEL_DATABASE_URL", "postgres://u:p@127.0.0.1:5432/d")
+}
+
+func TestExampleLoads(t *testing.T) {
+	environ(t)
+	c, err := LoadConfig("../../examples/sentinel.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	state, err := LoadState(c.Policies)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.ForEnvoy(state).Validate(); err != nil {
+		t.Errorf("the example's Envoy configuration: %v", err)
+	}
+}
+
+func TestEveryFaultAtOnce(t *testing.T) {
+	environ(t)
+	t.Setenv("SENTINEL_DATABASE_URL", "")
+	file := filepath.Join(t.TempDir(), "sentinel.yaml")
+	text := "control: {listen: nowhere}\nspool: {mode: fast}\nlog: {level: info warn}\nredis: {timeout: 2m}\nvault: {adress: x}\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := LoadConfig(file)
+	if err == nil {
+		t.Fatal("no fault found")
+	}
+	for _, want := range []string{
+		"control.listen: \"nowhere\" is not host:port", "spool.mode: \"fast\"", "log.level: \"info warn\"", "redis.timeout: 2m0s is outside",
+		"vault.adress: unknown key: did you mean address?", "SENTINEL_DATABASE_URL", "VAULT_ADDR",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("the faults\n%s\nhave no %q", err, want)
+		}
+	}
+}
