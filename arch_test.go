@@ -1,0 +1,101 @@
+package sentinel_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/saas-sentinel/saas-sentinel"
+
+// rooms have numbers: a room imports only lower ones, and rooms of one number never meet.
+// The longest matching path counts.
+var rooms = map[string]int{
+	"": 0, "internal/pgtest": 0, "internal/baotest": 0, "internal/redistest": 0, "internal/envoytest": 0,
+	"internal/strictyaml": 5,
+	"policy":              10, "provider": 10, "pricing": 10, "ml": 10, "internal/mockapi": 10,
+	"governor": 20,
+	"extproc":  30, "envoy": 30, "ratelimit": 30, "credential": 30, "spool": 30, "store": 30,
+	"internal/app":   40,
+	"internal/stack": 45,
+	"cmd":            50,
+	"e2e":            60,
+}
+
+// room finds a package's room and number.
+func room(path string) (string, int, bool) {
+	rel := strings.TrimPrefix(strings.TrimPrefix(path, module), "/")
+	for at := rel; ; at = at[:max(0, strings.LastIndex(at, "/"))] {
+		if n, ok := rooms[at]; ok && (at != "" || rel == "") {
+			return at, n, true
+		}
+		if at == "" {
+			return rel, 0, false
+		}
+	}
+}
+
+type pkg struct {
+	ImportPath, Doc, Name string
+	Imports               []string
+	GoFiles               []string
+}
+
+func packages(t *testing.T) []pkg {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Doc,Name,Imports,GoFiles", "./...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var list []pkg
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p pkg
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return list
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, p)
+	}
+}
+
+func TestImportsPointDown(t *testing.T) {
+	list := packages(t)
+	if len(list) < 20 {
+		t.Fatalf("go list found %d packages", len(list))
+	}
+	for _, p := range list {
+		from, number, ok := room(p.ImportPath)
+		if !ok {
+			t.Errorf("%s has no room: give it a number in arch_test.go", p.ImportPath)
+			continue
+		}
+		for _, i := range p.Imports {
+			if i != module && !strings.HasPrefix(i, module+"/") {
+				if from == "" && strings.Contains(strings.Split(i, "/")[0], ".") {
+					t.Errorf("the vocabulary imports %s: the standard library is all that it may know", i)
+				}
+				continue
+			}
+			to, n, _ := room(i)
+			if to != from && n >= number && !(n == 0 && number == 0 && to == "") {
+				t.Errorf("%s (%d) imports %s (%d): imports point down", p.ImportPath, number, i, n)
+			}
+		}
+	}
+}
+
+func TestEveryPackageIsDocumented(t *testing.T) {
+	for _, p := range packages(t) {
+		want := "Package " + p.Name
+		if p.Name == "main" {
+			want = "Command "
+		}
+		if len(p.GoFiles) > 0 && !strings.HasPrefix(p.Doc, want) {
+			t.Errorf("%s: the package comment begins with %q, want %q", p.ImportPath, p.Doc, want)
+		}
+	}
+}
