@@ -1,0 +1,200 @@
+package ratelimit
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"go.uber.org/goleak"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/internal/redistest"
+	"github.com/saas-sentinel/saas-sentinel/ratelimit/limitertest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func dial(t testing.TB, addr string) *Redis {
+	t.Helper()
+	r, err := Dial(context.Background(), Options{Addresses: []string{addr}, Timeout: 5 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = r.Close() })
+	return r
+}
+
+func TestMiniredis(t *testing.T) {
+	limitertest.Run(t, func(t *testing.T) limitertest.Bench {
+		m := miniredis.RunT(t)
+		now := time.Now()
+		m.SetTime(now)
+		return limitertest.Bench{Limiter: dial(t, m.Addr()), Advance: func(d time.Duration) {
+			now = now.Add(d)
+			m.SetTime(now)
+			m.FastForward(d)
+		}}
+	})
+}
+
+// realRedis starts Debian's redis-server.
+func realRedis(t testing.TB) string {
+	t.Helper()
+	addr, stop, err := redistest.Start(t.TempDir())
+	if errors.Is(err, redistest.ErrMissing) && os.Getenv("E2E") != "must" {
+		t.Skip("redis-server is not installed: run make tools")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	return addr
+}
+
+func TestRealRedis(t *testing.T) {
+	addr := realRedis(t)
+	limitertest.Run(t, func(t *testing.T) limitertest.Bench {
+		r := dial(t, addr)
+		if err := r.client.FlushAll(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		return limitertest.Bench{Limiter: r}
+	})
+}
+
+func TestEvictingRedisIsRefused(t *testing.T) {
+	addr := realRedis(t)
+	r := dial(t, addr)
+	if err := r.client.ConfigSet(t.Context(), "maxmemory-policy", "allkeys-lru").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Dial(t.Context(), Options{Addresses: []string{addr}}); err == nil || !strings.Contains(err.Error(), "allkeys-lru") || !strings.Contains(err.Error(), "noeviction") {
+		t.Errorf("Dial of an evicting Redis gave %v", err)
+	}
+}
+
+func TestEveryKeyOfAnAdmissionEndsByItself(t *testing.T) {
+	m := miniredis.RunT(t)
+	r := dial(t, m.Addr())
+	budget := limitertest.Money(1000)
+	a := sentinel.Ask{Org: "acme", Call: sentinel.NewCallID(time.Now()), TTL: time.Minute, Candidates: []sentinel.Candidate{{Bound: sentinel.Amounts{1, 1, 1, 1, 1, 1}, Limits: []sentinel.Limit{
+		budget,
+		{Cell: "c", Kind: sentinel.Concurrent, Measure: sentinel.MeasureConcurrent, Max: 9},
+		{Cell: "r", Kind: sentinel.Rate, Measure: sentinel.MeasureRequests, Max: 9, Period: time.Minute},
+	}}}}
+	got, err := r.Reserve(t.Context(), a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Settle(t.Context(), sentinel.Settlement{Org: "acme", Call: a.Call, Hold: got.Hold, Actual: sentinel.Amounts{1, 1, 1, 1, 1, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range m.Keys() {
+		if !strings.HasPrefix(k, "{o:acme}:") {
+			t.Errorf("key %q is not in the organisation's slot", k)
+		}
+		if m.TTL(k) <= 0 {
+			t.Errorf("key %q lives for ever", k)
+		}
+	}
+}
+
+func TestLostRedisIsKnownAtOnceByTheBreaker(t *testing.T) {
+	m := miniredis.RunT(t)
+	r := dial(t, m.Addr())
+	m.Close()
+	a := sentinel.Ask{Org: "acme", TTL: time.Minute, Candidates: []sentinel.Candidate{{Limits: []sentinel.Limit{limitertest.Money(1)}}}}
+	for i := range breakerFailures + 2 {
+		if _, err := r.Reserve(t.Context(), a); !errors.Is(err, ErrUnavailable) {
+			t.Fatalf("call %d: %v, want ErrUnavailable", i+1, err)
+		}
+	}
+	if r.breaker.allow(time.Now()) {
+		t.Error("the breaker did not open")
+	}
+}
+
+func TestBreakerLetsOneTryAfterThePause(t *testing.T) {
+	var b breaker
+	now := time.Unix(1000, 0)
+	for range breakerFailures {
+		if !b.allow(now) {
+			t.Fatal("it opened too early")
+		}
+		b.report(now, false)
+	}
+	if b.allow(now.Add(breakerPause - 1)) {
+		t.Error("it let a call through before the pause was over")
+	}
+	later := now.Add(breakerPause)
+	if !b.allow(later) || b.allow(later) {
+		t.Error("after the pause exactly one call must try")
+	}
+	b.report(later, true)
+	if !b.allow(later) {
+		t.Error("it stays open after a success")
+	}
+}
+
+func TestHungRedisIsLeftAtTheDeadline(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if _, err := Dial(ctx, Options{Addresses: []string{l.Addr().String()}}); err == nil {
+		t.Error("a server that never answers was accepted")
+	}
+}
+
+func FuzzDecodeHold(f *testing.F) {
+	l := limitertest.Money(5)
+	f.Add(string(encodeHold(sentinel.Candidate{Limits: []sentinel.Limit{l}}, "1")))
+	f.Add("1|2|R:x,0,1,0,c,z")
+	f.Fuzz(func(_ *testing.T, s string) { _, _, _ = decodeHold(sentinel.Hold(s)) })
+}
+
+func TestHoldsAreSmallAndRoundTrip(t *testing.T) {
+	c := sentinel.Candidate{Bound: sentinel.Amounts{1, 123456, 1000, 2000, 9_000_000_000_000_000_000, 1}}
+	for range 8 {
+		l := limitertest.Money(1 << 60)
+		l.Cell = "rule/" + strings.Repeat("a long name ", 8) + "/cost/month"
+		c.Limits = append(c.Limits, l)
+	}
+	h := encodeHold(c, "119698175")
+	if len(h) > 900 {
+		t.Errorf("a hold of 8 limits has %d bytes", len(h))
+	}
+	bucket, entries, err := decodeHold(h)
+	if err != nil || bucket != "119698175" || len(entries) != 8 || entries[7].amount != c.Bound[sentinel.MeasureCost] {
+		t.Errorf("decodeHold(%s) = %s, %+v, %v", h, bucket, entries, err)
+	}
+}
+
+func BenchmarkReserveAndSettle(b *testing.B) {
+	r := dial(b, realRedis(b))
+	var limits []sentinel.Limit
+	for i := range 8 {
+		l := limitertest.Money(1 << 60)
+		l.Cell += string(rune('a' + i))
+		limits = append(limits, l)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		a := sentinel.Ask{Org: "acme", Call: sentinel.NewCallID(time.Now()), TTL: time.Minute, Candidates: []sentinel.Candidate{{Bound: sentinel.Amounts{sentinel.MeasureCost: 5}, Limits: limits}}}
+		got, err := r.Reserve(b.Context(), a)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := r.Settle(b.Context(), sentinel.Settlement{Org: "acme", Call: a.Call, Hold: got.Hold, Actual: sentinel.Amounts{sentinel.MeasureCost: 3}}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
