@@ -1,0 +1,231 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	domain "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/internal/envoytest"
+	"github.com/saas-sentinel/saas-sentinel/internal/mockapi"
+	"github.com/saas-sentinel/saas-sentinel/internal/stack"
+	"github.com/saas-sentinel/saas-sentinel/store"
+)
+
+const (
+	vaultKey = "sk-vault-canary-7d1c"
+	token    = "svc_canary-caller-93ab"
+)
+
+// gateway is real Envoy, a sentinel process of its own, and everything around them.
+type gateway struct {
+	t      *testing.T
+	dir    string
+	stack  *stack.Stack
+	mock   *stack.Mock
+	env    []string
+	dsn    string
+	url    string
+	ready  string
+	child  *exec.Cmd
+	exited chan error
+}
+
+// policyOf is a policy with one budget and rules of the test's own.
+func (g *gateway) policyOf(team, rules string) string {
+	return fmt.Sprintf(`org: acme
+teams: {core: %[1]s}
+services: {app: {team: core, identity: {token: %[2]s}}}
+providers:
+  openai: {preset: openai, credential: "vault:secret/openai#api_key", address: "%[3]s", ca_file: "%[4]s"}
+  weather:
+    host: api.weather.example
+    address: "%[3]s"
+    ca_file: "%[4]s"
+    credential: {vault: "secret/openai#api_key", header: x-api-key}
+    endpoints: [{name: forecast, method: GET, path: "/v1/forecast/{city}", price: {per_request_usd: 0.10}}]
+%[5]s`, team, token, g.mock.TLSAddr, g.mock.CAFile, rules)
+}
+
+// open starts a gateway with a policy for the team core.
+func open(t *testing.T, config mockapi.Config, team, rules string) *gateway {
+	t.Helper()
+	tools := needTools(t)
+	g := &gateway{t: t, dir: t.TempDir()}
+	var err error
+	if g.stack, err = stack.New(stack.Options{Dir: g.dir, Tools: tools}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(g.stack.Close)
+	config.Canaries = append(config.Canaries, token)
+	g.mock, err = g.stack.Mock(config)
+	g.must(err)
+	g.dsn, err = g.stack.Postgres()
+	g.must(err)
+	vault, root, err := g.stack.OpenBao()
+	g.must(err)
+	redis, err := g.stack.Redis()
+	g.must(err)
+	g.put(vault, root, "openai", map[string]string{"api_key": vaultKey})
+	ports, err := stack.FreePorts(4)
+	g.must(err)
+	at := func(i int) string { return "127.0.0.1:" + strconv.Itoa(ports[i]) }
+	g.url, g.ready = "http://"+at(2), "http://"+at(1)+"/readyz"
+	g.write("policies.yaml", g.policyOf(team, rules))
+	g.write("sentinel.yaml", fmt.Sprintf(`control: {listen: "%s"}
+metrics: {listen: "%s"}
+envoy: {listen: "%s", admin: "%s", access_log: "%s", stream_idle: 20s}
+redis: {address: ["%s"], timeout: 500ms}
+reconcile: {after: 1s, every: 300ms}
+`, at(0), at(1), at(2), at(3), filepath.Join(g.dir, "access.log"), redis))
+	g.env = []string{"VAULT_ADDR=" + vault, "VAULT_TOKEN=" + root, "SENTINEL_DATABASE_URL=" + g.dsn}
+	if code, _, stderr := sentinelIn(t, g.dir, g.env, "migrate"); code != 0 {
+		t.Fatalf("migrate: %s", stderr)
+	}
+	g.start()
+	code, bootstrap, stderr := sentinelIn(t, g.dir, g.env, "envoy", "bootstrap")
+	if code != 0 {
+		t.Fatalf("envoy bootstrap: %s", stderr)
+	}
+	_, err = g.stack.Envoy(t.Context(), []byte(bootstrap), envoytest.Options{Admin: at(3)})
+	g.must(err)
+	return g
+}
+
+func (g *gateway) must(err error) {
+	g.t.Helper()
+	if err != nil {
+		g.t.Fatal(err)
+	}
+}
+
+func (g *gateway) write(name, text string) {
+	g.t.Helper()
+	g.must(os.WriteFile(filepath.Join(g.dir, name), []byte(text), 0o600))
+}
+
+func (g *gateway) put(vault, root, path string, data map[string]string) {
+	g.t.Helper()
+	body, err := json.Marshal(map[string]any{"data": data})
+	g.must(err)
+	r, err := http.NewRequestWithContext(g.t.Context(), http.MethodPost, vault+"/v1/secret/data/"+path, bytes.NewReader(body))
+	g.must(err)
+	r.Header.Set("X-Vault-Token", root)
+	answer, err := http.DefaultClient.Do(r)
+	g.must(err)
+	_ = answer.Body.Close()
+	if answer.StatusCode >= 300 {
+		g.t.Fatalf("put %s: %s", path, answer.Status)
+	}
+}
+
+// start runs sentinel until the test ends, and waits until it is ready.
+func (g *gateway) start() {
+	g.t.Helper()
+	log, err := os.OpenFile(filepath.Join(g.dir, "sentinel.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	g.must(err)
+	defer func() { _ = log.Close() }()
+	c := exec.Command(built(g.t), "run")
+	c.Dir, c.Stderr = g.dir, log
+	c.Env = append([]string{"PATH=" + os.Getenv("PATH")}, g.env...)
+	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	g.must(c.Start())
+	g.child, g.exited = c, make(chan error, 1)
+	go func() { g.exited <- c.Wait() }()
+	g.stack.OnClose(func() { _ = c.Process.Kill() })
+	g.eventually("sentinel is ready", func() bool {
+		answer, err := http.Get(g.ready)
+		if err != nil {
+			return false
+		}
+		_ = answer.Body.Close()
+		return answer.StatusCode == http.StatusOK
+	})
+}
+
+// kill ends sentinel as a crash would.
+func (g *gateway) kill() {
+	g.t.Helper()
+	g.must(g.child.Process.Kill())
+	<-g.exited
+}
+
+func (g *gateway) eventually(what string, ok func() bool) {
+	g.t.Helper()
+	for range 300 {
+		if ok() {
+			return
+		}
+		select {
+		case <-g.t.Context().Done():
+			g.t.Fatal("the test ended")
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	log, _ := os.ReadFile(filepath.Join(g.dir, "sentinel.log"))
+	g.t.Fatalf("after 30 s it is still not so that %s\n%s", what, tail(log))
+}
+
+func tail(log []byte) []byte { return log[max(0, len(log)-4000):] }
+
+// do sends one request with the service's token.
+func (g *gateway) do(method, path, body string) (int, http.Header, string) {
+	g.t.Helper()
+	answer, err := g.send(method, path, body)
+	if err != nil {
+		g.t.Errorf("%s %s: %v", method, path, err)
+		return 0, nil, ""
+	}
+	defer func() { _ = answer.Body.Close() }()
+	b, err := io.ReadAll(answer.Body)
+	if err != nil {
+		g.t.Errorf("%s %s: %v", method, path, err)
+	}
+	return answer.StatusCode, answer.Header, string(b)
+}
+
+func (g *gateway) send(method, path, body string) (*http.Response, error) {
+	r, err := http.NewRequest(method, g.url+path, strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	r.Header.Set("Content-Type", "application/json")
+	return http.DefaultClient.Do(r)
+}
+
+// ledger reads all rows, and calls until every one of the wanted number is there.
+func (g *gateway) ledger(want int) []domain.Entry {
+	g.t.Helper()
+	st, err := store.Open(g.t.Context(), store.Options{DSN: domain.NewSecret(g.dsn), MaxConns: 2})
+	g.must(err)
+	defer st.Close()
+	var rows []domain.Entry
+	g.eventually(fmt.Sprintf("the ledger has %d rows", want), func() bool {
+		rows, err = st.Entries(g.t.Context(), store.EntryQuery{Limit: 10_000})
+		g.must(err)
+		return len(rows) >= want
+	})
+	return rows
+}
+
+// sums counts the rows that went upstream, and their cost.
+func sums(rows []domain.Entry) (calls int64, cost domain.NanoUSD) {
+	for _, e := range rows {
+		if !e.Action.Refused() {
+			calls++
+			cost += e.Cost
+		}
+	}
+	return calls, cost
+}
