@@ -23,8 +23,12 @@ var converseKeys = []string{
 
 func (bedrockDialect) readRequest(_ Endpoint, r RawRequest) (Request, error) {
 	rq := flatRequest()
-	model, err := url.PathUnescape(strings.Split(r.Path, "/")[2])
-	if err != nil || len(model) > 200 {
+	segments := strings.Split(r.Path, "/")
+	if len(segments) < 3 {
+		return rq, badRequest("path", "it must name a model")
+	}
+	model, err := url.PathUnescape(segments[2])
+	if err != nil || model == "" || len(model) > 200 {
 		return rq, badRequest("modelId", "name a model")
 	}
 	o, err := readObject(r.Body, converseKeys)
@@ -62,6 +66,9 @@ func (bedrockDialect) readRequest(_ Endpoint, r RawRequest) (Request, error) {
 
 func (bedrockDialect) withModel(_ Endpoint, r RawRequest, _ Request, model string) ([]byte, string, error) {
 	segments := strings.Split(r.Path, "/")
+	if len(segments) < 3 {
+		return nil, "", badRequest("path", "it must name a model")
+	}
 	// AWS's SDKs encode the colon of a model's version, and so do we.
 	segments[2] = strings.ReplaceAll(url.PathEscape(model), ":", "%3A")
 	return nil, strings.Join(segments, "/"), nil

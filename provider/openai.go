@@ -75,15 +75,17 @@ func (openAIDialect) refuseUnpriced(o object) error {
 		return badRequest("background", "the answer of a background response cannot be metered")
 	}
 	if tools, ok := o.members["tools"]; ok && tools.value.Kind() == '[' {
-		var list []struct {
-			Type string `json:"type"`
-		}
+		var list []json.RawMessage
 		if err := json.Unmarshal(tools.value, &list); err != nil {
 			return badRequest("tools", "a list of tools is expected")
 		}
-		for _, t := range list {
-			if t.Type != "function" && t.Type != "custom" {
-				return badRequest("tools", "tools of type %q are billed apart from tokens and are not priced yet", clip(t.Type))
+		for _, raw := range list {
+			t, err := readObject(raw, []string{"type"}) // encoding/json would take "Type" for "type" as well
+			if err != nil {
+				return badRequest("tools", "%s", err)
+			}
+			if kind, err := t.text("type"); err != nil || kind != "function" && kind != "custom" {
+				return badRequest("tools", "tools of type %q are billed apart from tokens and are not priced yet", clip(kind))
 			}
 		}
 	}

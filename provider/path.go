@@ -39,6 +39,9 @@ func canonicalSegment(s string) error {
 			if c == '/' || c == '.' || c == '%' {
 				return badRequest("path", "encoded slashes, dots and percent signs are not allowed")
 			}
+			if isPlain(c) { // /v1/ch%61rges would be judged as another call than the one it is
+				return badRequest("path", "letters, digits, - and _ must not be percent-encoded")
+			}
 		} else if c > 0x7e || c == ' ' || c == '#' || c == '?' {
 			return badRequest("path", "byte 0x%02x must be percent-encoded", c)
 		}
@@ -60,6 +63,12 @@ func canonicalSegment(s string) error {
 
 func isHex(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
+}
+
+// isPlain tells the bytes that need no escape anywhere (RFC 3986, section 2.3). The tilde is one
+// too, but older S3 clients escape it.
+func isPlain(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '-' || c == '_'
 }
 
 func unhex(c byte) byte {

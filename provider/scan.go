@@ -38,8 +38,12 @@ func (s *scanner) write(chunk []byte) {
 // inString reads on inside a string and returns the index of the last byte read.
 func (s *scanner) inString(chunk []byte, i int) int {
 	if !s.taking && !s.isKey && !s.escaped { // skip quickly to what can end the string
-		n := bytes.IndexByte(chunk[i:], '"')
-		if b := bytes.IndexByte(chunk[i:], '\\'); b >= 0 && (n < 0 || b < n) {
+		rest := chunk[i:]
+		n := bytes.IndexByte(rest, '"')
+		if n >= 0 {
+			rest = rest[:n] // a backslash behind the quote is another string's
+		}
+		if b := bytes.IndexByte(rest, '\\'); b >= 0 {
 			n = b
 		}
 		if n < 0 {

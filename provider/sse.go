@@ -17,6 +17,7 @@ type events struct {
 	hasData bool
 	skipLF  bool   // the last byte was a CR: an LF that follows belongs to it
 	raw     []byte // of an unfinished event, when hide
+	size    int    // of an unfinished event
 	tooLong bool
 	hidden  bool // the last event was hidden, and so is an LF behind its CR
 }
@@ -27,9 +28,10 @@ func (s *events) write(chunk []byte) []byte {
 		s.split(chunk, nil)
 		return chunk
 	}
-	out := make([]byte, 0, len(s.raw)+len(chunk))
+	held := len(s.raw)
+	out := make([]byte, 0, held+len(chunk))
 	s.split(chunk, &out)
-	if len(out) == len(chunk) && len(s.raw) == 0 {
+	if held == 0 && len(out) == len(chunk) {
 		return chunk // nothing was held before or now: the same bytes
 	}
 	return out
@@ -52,8 +54,9 @@ func (s *events) split(chunk []byte, out *[]byte) {
 			return
 		}
 		line := chunk[:end]
+		s.grow(end + 1)
 		if len(s.line) > 0 {
-			s.line = appendBounded(s.line, line, &s.tooLong)
+			s.line = s.keep(s.line, line)
 			line = s.line
 		}
 		s.hold(chunk[:end+1], out)
@@ -66,13 +69,21 @@ func (s *events) split(chunk []byte, out *[]byte) {
 
 // carry keeps an unfinished line.
 func (s *events) carry(b []byte, out *[]byte) {
-	s.line = appendBounded(s.line, b, &s.tooLong)
+	s.grow(len(b))
+	s.line = s.keep(s.line, b)
 	s.hold(b, out)
 }
 
-func appendBounded(to, b []byte, tooLong *bool) []byte {
-	if len(to)+len(b) > maxEvent {
-		*tooLong = true
+// grow counts an event's bytes of any kind, so that endless comments are bounded too, and so that
+// what is too long does not depend on how the stream was cut.
+func (s *events) grow(n int) {
+	s.size += n
+	s.tooLong = s.tooLong || s.size > maxEvent
+}
+
+// keep appends what will be read; nothing of an event that is too long will be.
+func (s *events) keep(to, b []byte) []byte {
+	if s.tooLong {
 		return to
 	}
 	return append(to, b...)
@@ -106,10 +117,10 @@ func (s *events) endLine(line []byte, out *[]byte) {
 	if len(line) > 0 {
 		if field, ok := bytes.CutPrefix(line, []byte("data:")); ok {
 			if s.hasData {
-				s.data = append(s.data, '\n')
+				s.data = s.keep(s.data, []byte{'\n'})
 			}
 			s.hasData = true
-			s.data = appendBounded(s.data, bytes.TrimPrefix(field, []byte(" ")), &s.tooLong)
+			s.data = s.keep(s.data, bytes.TrimPrefix(field, []byte(" ")))
 		}
 		return
 	}
@@ -119,7 +130,7 @@ func (s *events) endLine(line []byte, out *[]byte) {
 	if out != nil && !(s.hide && s.hidden) {
 		*out = append(*out, s.raw...)
 	}
-	s.raw, s.data, s.hasData, s.tooLong = s.raw[:0], s.data[:0], false, false
+	s.raw, s.data, s.hasData, s.size, s.tooLong = s.raw[:0], s.data[:0], false, 0, false
 }
 
 // tail gives what is still held back at the end of the stream.

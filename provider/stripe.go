@@ -31,6 +31,9 @@ type stripeDialect struct{}
 
 func (stripeDialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
 	rq := flatRequest()
+	if strings.HasSuffix(r.Path, "/") || strings.Contains(r.Path, ";") {
+		return rq, badRequest("path", "a trailing slash or a semicolon could hide a charge behind a call without a fee")
+	}
 	if e.Body == BodyNone {
 		return rq, nil
 	}

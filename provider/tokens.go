@@ -30,8 +30,11 @@ func (t *textCounter) add(s string) {
 func (t *textCounter) count(model string) (int64, string) {
 	enc := encodingOf(model)
 	kept := int64(t.text.Len())
+	if kept == 0 {
+		return (t.lost + bytesPerToken - 1) / bytesPerToken, string(enc)
+	}
 	codec, err := codecs(enc)
-	if err != nil || kept == 0 {
+	if err != nil {
 		return (kept + t.lost + bytesPerToken - 1) / bytesPerToken, string(enc)
 	}
 	ids, _, err := codec.Encode(t.text.String())

@@ -48,10 +48,12 @@ func openAIUsage(found map[string][]byte) (Metered, bool) {
 		return Metered{}, false
 	}
 	var c clamp
-	in, out := c.within(r.Prompt+r.Input, maxReported), c.within(r.Completion+r.Output, maxReported)
-	cached := c.within(r.PromptDetails.Cached+r.InputDetails.Cached, in)
+	// Each is clamped before the sum, which could wrap otherwise.
+	in := c.within(c.within(r.Prompt, maxReported)+c.within(r.Input, maxReported), maxReported)
+	out := c.within(c.within(r.Completion, maxReported)+c.within(r.Output, maxReported), maxReported)
+	cached := c.within(c.within(r.PromptDetails.Cached, in)+c.within(r.InputDetails.Cached, in), in)
 	audioIn := c.within(r.PromptDetails.Audio, in-cached)
-	reasoning := c.within(r.CompletionDetails.Reasoning+r.OutputDetails.Reasoning, out)
+	reasoning := c.within(c.within(r.CompletionDetails.Reasoning, out)+c.within(r.OutputDetails.Reasoning, out), out)
 	audioOut := c.within(r.CompletionDetails.Audio, out-reasoning)
 	return Metered{
 		Usage: sentinel.Usage{
