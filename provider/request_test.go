@@ -125,7 +125,7 @@ func TestStripeFeesFollowTheMoney(t *testing.T) {
 		`{"object":"payment_intent","status":"succeeded","amount_received":700}`:               700,
 		`{"object":"payment_intent","status":"requires_action","amount_received":0}`:           0,
 	} {
-		_, got := feed(stripe.NewMeter(MeterSpec{Endpoint: create, Status: 200, ContentType: "application/json"}), answer)
+		_, got := pour(stripe.NewMeter(MeterSpec{Endpoint: create, Status: 200, ContentType: "application/json"}), answer)
 		if got.Usage[sentinel.AmountCents] != want || (got.Usage[sentinel.Messages] == 1) != (want > 0) || got.Usage[sentinel.Requests] != 1 {
 			t.Errorf("%s gave %v, want %d cents", answer, got.Usage, want)
 		}
@@ -142,7 +142,7 @@ func TestConverse(t *testing.T) {
 	if _, path, err := bedrock.WithModel(e, raw, rq, "amazon.nova-micro-v1:0"); err != nil || path != "/model/amazon.nova-micro-v1%3A0/converse" {
 		t.Errorf("another model's path is %s, %v", path, err)
 	}
-	_, got := feed(bedrock.NewMeter(MeterSpec{Endpoint: e, Status: 200}), `{"output":{},"usage":{"inputTokens":3,"outputTokens":4,"cacheReadInputTokens":5,"cacheWriteInputTokens":6,"totalTokens":18}}`)
+	_, got := pour(bedrock.NewMeter(MeterSpec{Endpoint: e, Status: 200}), `{"output":{},"usage":{"inputTokens":3,"outputTokens":4,"cacheReadInputTokens":5,"cacheWriteInputTokens":6,"totalTokens":18}}`)
 	want := sentinel.Usage{sentinel.Requests: 1, sentinel.InputTokens: 3, sentinel.OutputTokens: 4, sentinel.CachedInputTokens: 5, sentinel.CacheWriteTokens: 6}
 	if got.Usage != want {
 		t.Errorf("metered %v, want %v", got.Usage, want)

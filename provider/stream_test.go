@@ -29,8 +29,8 @@ func chatStream(eol string) (shown, hidden string) {
 	return strings.ReplaceAll(first+last, "\n", eol), strings.ReplaceAll(first+usageEvent+last, "\n", eol)
 }
 
-// feed writes a stream in pieces and gives what is passed on and metered.
-func feed(m Meter, pieces ...string) (string, Metered) {
+// pour writes a stream in pieces and gives what is passed on and metered.
+func pour(m Meter, pieces ...string) (string, Metered) {
 	var out bytes.Buffer
 	for _, p := range pieces {
 		out.Write(m.Write([]byte(p)))
@@ -55,7 +55,7 @@ func TestEverySplitOfAStreamGivesTheSame(t *testing.T) {
 				spec := MeterSpec{Endpoint: chatEndpoint(t), Status: 200, ContentType: "text/event-stream; charset=utf-8", HideUsage: hide, Model: "gpt-5-mini"}
 				for i := range len(whole) + 1 {
 					for _, j := range []int{i, (i + len(whole)) / 2} {
-						passed, got := feed(openAI.NewMeter(spec), whole[:i], whole[i:j], whole[j:])
+						passed, got := pour(openAI.NewMeter(spec), whole[:i], whole[i:j], whole[j:])
 						if passed != shown {
 							t.Fatalf("split at %d and %d: passed on\n%q\nwant\n%q", i, j, passed, shown)
 						}
@@ -94,7 +94,7 @@ func TestACutStreamIsCountedByItsText(t *testing.T) {
 func TestResponsesStreamEndsWithItsUsage(t *testing.T) {
 	e, _ := openAI.Endpoint("responses")
 	m := openAI.NewMeter(MeterSpec{Endpoint: e, Status: 200, ContentType: "text/event-stream"})
-	_, got := feed(m, "event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"delta\":\"Hi\"}\n\n",
+	_, got := pour(m, "event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"delta\":\"Hi\"}\n\n",
 		"data: {\"type\":\"response.completed\",\"response\":{\"model\":\"gpt-5\",\"usage\":{\"input_tokens\":9,\"input_tokens_details\":{\"cached_tokens\":3},\"output_tokens\":5,\"output_tokens_details\":{\"reasoning_tokens\":4}}}}\n\n")
 	want := sentinel.Usage{sentinel.Requests: 1, sentinel.InputTokens: 6, sentinel.CachedInputTokens: 3, sentinel.OutputTokens: 1, sentinel.ReasoningTokens: 4}
 	if got.Usage != want || got.Model != "gpt-5" {
@@ -107,7 +107,7 @@ func TestEverySplitOfAJSONAnswerGivesTheSame(t *testing.T) {
 		`"model" : "gpt-5-mini" ,"usage":{"prompt_tokens":10,"completion_tokens":7,"prompt_tokens_details":{"cached_tokens":4},"completion_tokens_details":{"reasoning_tokens":2}},"x":null}`
 	for i := range len(answer) + 1 {
 		m := openAI.NewMeter(MeterSpec{Endpoint: chatEndpoint(t), Status: 200, ContentType: "application/json"})
-		passed, got := feed(m, answer[:i], answer[i:])
+		passed, got := pour(m, answer[:i], answer[i:])
 		if passed != answer || got.Usage != chatUsage || got.Model != "gpt-5-mini" || !got.Reported {
 			t.Fatalf("split at %d: %+v", i, got)
 		}
@@ -128,7 +128,7 @@ func TestUsageThatLiesIsClamped(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := openAI.NewMeter(MeterSpec{Endpoint: chatEndpoint(t), Status: 200, ContentType: "application/json", Bound: sentinel.Usage{sentinel.InputTokens: 50}})
-			_, got := feed(m, `{"usage":`+tt.usage+`}`)
+			_, got := pour(m, `{"usage":`+tt.usage+`}`)
 			if got.Usage.InputTokenSum() != tt.in || got.Method != tt.method {
 				t.Errorf("%s gave %+v, want %d by %q", tt.usage, got, tt.in, tt.method)
 			}
@@ -138,7 +138,7 @@ func TestUsageThatLiesIsClamped(t *testing.T) {
 
 func TestRefusalsOfTheProviderCostNothing(t *testing.T) {
 	m := openAI.NewMeter(MeterSpec{Endpoint: chatEndpoint(t), Status: 429, ContentType: "application/json"})
-	if _, got := feed(m, `{"usage":{"prompt_tokens":10}}`); got.Usage != (sentinel.Usage{}) || !got.Reported {
+	if _, got := pour(m, `{"usage":{"prompt_tokens":10}}`); got.Usage != (sentinel.Usage{}) || !got.Reported {
 		t.Errorf("a 429 gave %+v", got)
 	}
 }
@@ -149,8 +149,8 @@ func FuzzStream(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte, at int) {
 		spec := MeterSpec{Endpoint: chatEndpoint(t), Status: 200, ContentType: "text/event-stream"}
 		at = min(max(at, 0), len(data))
-		passed, one := feed(openAI.NewMeter(spec), string(data))
-		_, two := feed(openAI.NewMeter(spec), string(data[:at]), string(data[at:]))
+		passed, one := pour(openAI.NewMeter(spec), string(data))
+		_, two := pour(openAI.NewMeter(spec), string(data[:at]), string(data[at:]))
 		if passed != string(data) || one.Usage != two.Usage {
 			t.Errorf("split at %d: %v, whole: %v", at, two.Usage, one.Usage)
 		}
