@@ -44,7 +44,9 @@ fuzz: ## every fuzz target for FUZZTIME (10s)
 	    echo "$$dir $$target"; go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(or $(FUZZTIME),10s) $$dir; \
 	  done; done
 
-bench: tools build ## benchmarks; those of e2e/bench against real Envoy
+bench: export BENCH_OUT := $(CURDIR)/docs/bench/main.md
+bench: export E2E ?= must
+bench: tools build ## benchmarks; those beside Envoy alone into docs/bench/main.md
 	go test -run '^$$' -bench . -benchmem ./...
 
 golden: ## rewrite the golden files

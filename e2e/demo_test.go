@@ -31,7 +31,7 @@ var binary = sync.OnceValues(func() (string, error) {
 	return file, nil
 })
 
-func built(t *testing.T) string {
+func built(t testing.TB) string {
 	t.Helper()
 	file, err := binary()
 	if err != nil {
@@ -41,7 +41,7 @@ func built(t *testing.T) string {
 }
 
 // needTools skips without the installed components, and fails when they must be there.
-func needTools(t *testing.T) string {
+func needTools(t testing.TB) string {
 	t.Helper()
 	tools, err := filepath.Abs(filepath.Join(repo, ".tools"))
 	if err != nil {
@@ -57,7 +57,7 @@ func needTools(t *testing.T) string {
 }
 
 // sentinelIn runs the binary in a folder and gives its exit code and what it printed.
-func sentinelIn(t *testing.T, dir string, env []string, args ...string) (code int, stdout, stderr string) {
+func sentinelIn(t testing.TB, dir string, env []string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()

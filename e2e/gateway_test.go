@@ -29,7 +29,7 @@ const (
 
 // gateway is real Envoy, a sentinel process of its own, and everything around them.
 type gateway struct {
-	t      *testing.T
+	t      testing.TB
 	dir    string
 	stack  *stack.Stack
 	mock   *stack.Mock
@@ -58,7 +58,7 @@ providers:
 }
 
 // open starts a gateway with a policy for the team core.
-func open(t *testing.T, config mockapi.Config, team, rules string) *gateway {
+func open(t testing.TB, config mockapi.Config, team, rules string) *gateway {
 	t.Helper()
 	tools := needTools(t)
 	g := &gateway{t: t, dir: t.TempDir()}
