@@ -1,0 +1,46 @@
+package governor
+
+import (
+	"testing"
+	"time"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+)
+
+func ticket() Ticket {
+	at := time.Date(2026, 11, 23, 22, 0, 0, 123456000, time.UTC)
+	return Ticket{
+		Call: sentinel.Call{ID: sentinel.NewCallID(at), At: at, Caller: sentinel.Caller{Org: "acme", Team: "growth", Service: "bot"},
+			Provider: "openai", Endpoint: "chat.completions", Model: "gpt-5-mini", Stream: true},
+		Asked: "gpt-5", Action: sentinel.Downgrade, Reason: sentinel.ReasonBudget, Hold: "1|2|W:a,4,5,1,x",
+		PriceVersion: "p", PolicyVersion: "v", BoundInput: 12, BoundOutput: 1 << 40, TextBytes: 7, HideUsage: true,
+	}
+}
+
+func TestTicketsRoundTrip(t *testing.T) {
+	want := ticket()
+	if got, err := ParseTicket(want.Encode()); err != nil || got != want {
+		t.Errorf("ParseTicket(Encode(%+v)) = %+v, %v", want, got, err)
+	}
+}
+
+func FuzzParseTicket(f *testing.F) {
+	f.Add(ticket().Encode())
+	f.Fuzz(func(t *testing.T, s string) {
+		got, err := ParseTicket(s)
+		if err != nil {
+			return
+		}
+		if again, err := ParseTicket(got.Encode()); err != nil || again.Encode() != got.Encode() {
+			t.Errorf("%q reads as %+v, then as %+v, %v", s, got, again, err)
+		}
+	})
+}
+
+func TestBoundsUseTheDearestRateOfAClass(t *testing.T) {
+	rates := sentinel.Rates{sentinel.InputTokens: 100, sentinel.CachedInputTokens: 10, sentinel.CacheWriteTokens: 125,
+		sentinel.OutputTokens: 400, sentinel.ReasoningTokens: 400, sentinel.AudioOutputTokens: 900}
+	if got := dearest(rates); got[sentinel.InputTokens] != 125 || got[sentinel.OutputTokens] != 900 {
+		t.Errorf("dearest(%v) = %v", rates, got)
+	}
+}
