@@ -61,6 +61,10 @@ func TestThrottledAndDowngradedInTheProvidersOwnShape(t *testing.T) {
 	if code != 429 || header.Get("Retry-After") == "" || header.Get("Ratelimit") == "" || header.Get("Ratelimit-Policy") == "" || !strings.Contains(body, `"rate_limit_error"`) {
 		t.Errorf("a third call in a minute got %d %v %s", code, header, body)
 	}
+	large := `{"model":"gpt-5-mini","messages":[{"role":"user","content":"` + strings.Repeat("a", 9<<20) + `"}]}`
+	if code, _, body := g.do(http.MethodPost, "/openai/v1/chat/completions", large); code != 413 || !strings.Contains(body, "request_too_large") {
+		t.Errorf("a body of 9 MiB got %d %s", code, body)
+	}
 	if code, _, body := g.do(http.MethodGet, "/openai/v1/organization/costs", ""); code != 403 {
 		t.Errorf("an endpoint that is not listed got %d %s", code, body)
 	}

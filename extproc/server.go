@@ -50,7 +50,9 @@ type Options struct {
 	Governor    *governor.Governor
 	Credentials Credentials
 	Log         zerolog.Logger
-	Observe     func(Observation) // counts and durations for metrics; may be nil
+	// MaxBodyBytes bounds the bodies that are read; Envoy holds no longer ones. 0 is no bound.
+	MaxBodyBytes int64
+	Observe      func(Observation) // counts and durations for metrics; may be nil
 }
 
 // Observation is one decision or one settlement, for metrics. Every field is of a bounded set or a number.

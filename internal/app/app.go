@@ -193,6 +193,7 @@ func (a *App) serve(context.Context) error {
 	}
 	a.extproc = extproc.New(extproc.Options{
 		Governor: a.governor, Credentials: credentials{a.vault}, Log: a.log, Observe: a.metrics.observe,
+		MaxBodyBytes: a.config.Envoy.MaxBody,
 	})
 	const window = 1 << 20
 	a.grpc = grpc.NewServer(
