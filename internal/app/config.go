@@ -202,3 +202,8 @@ func (c *Config) check(doc *strictyaml.Doc) {
 		doc.Fault("vault", "set VAULT_TOKEN, or VAULT_ROLE_ID and VAULT_SECRET_ID, in the environment")
 	}
 }
+
+// Schema is the JSON Schema of sentinel.yaml, for editors.
+func Schema() ([]byte, error) {
+	return strictyaml.Schema(Config{}, "https://github.com/saas-sentinel/saas-sentinel/schemas/sentinel.schema.json", "SaaS-Sentinel: where everything is")
+}
