@@ -10,6 +10,7 @@
 -- two numbers, billions and the rest, and are only ever changed by HINCRBY. Rates are microseconds.
 local BILLION = 1000000000
 local BUCKET_MS = 15000
+local FARTHEST_US = 1000000000000000 -- 31 years: an overdrawn soft rate stays a number that is exact
 
 local time = redis.call('TIME')
 local now_us = tonumber(time[1]) * 1000000 + tonumber(time[2])
@@ -80,12 +81,12 @@ local function check(l)
   if l.kind == 'R' then
     local tat = math.max(tonumber(redis.call('GET', l.key) or '0'), now_us)
     local step = math.ceil(tonumber(l.amount) * l.period / tonumber(l.max))
-    l.tat = tat + step
+    l.tat = math.min(tat + step, now_us + FARTHEST_US)
     l.fits = l.tat - now_us <= l.period
     l.before = string.format('%.0f', math.max(0, math.floor((l.period - (tat - now_us)) * tonumber(l.max) / l.period)))
     l.after = string.format('%.0f', math.max(0, math.floor((l.period - (l.tat - now_us)) * tonumber(l.max) / l.period)))
     l.wait = step > l.period and 0 or l.tat - now_us - l.period
-    l.reset = (l.fits and l.tat or tat) - now_us
+    l.reset, l.reset_after = tat - now_us, l.tat - now_us
     return
   end
   local hi, lo = used(l.key, l.charge)
@@ -147,7 +148,9 @@ if chosen >= 0 then
       if l.kind == 'W' then
         redis.call('PEXPIREAT', l.key, string.format('%.0f', l.end_ms + 86400000))
       else
-        redis.call('PEXPIRE', l.key, string.format('%.0f', ttl_ms + 2 * BUCKET_MS))
+        -- only ever later: a short hold must not take longer ones with it
+        local life = ttl_ms + 2 * BUCKET_MS
+        if redis.call('PTTL', l.key) < life then redis.call('PEXPIRE', l.key, string.format('%.0f', life)) end
       end
     end
   end
@@ -166,6 +169,6 @@ reply[#reply + 1] = tostring(#levels)
 for i, l in ipairs(levels) do
   reply[#reply + 1] = tostring(i - 1)
   reply[#reply + 1] = chosen >= 0 and (l.after or '0') or (l.before or '0')
-  reply[#reply + 1] = string.format('%.0f', l.reset or 0)
+  reply[#reply + 1] = string.format('%.0f', chosen >= 0 and l.reset_after or l.reset or 0)
 end
 return reply

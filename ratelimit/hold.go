@@ -94,6 +94,9 @@ func decodeHeld(f []string) (held, error) {
 	if len(f) != fields {
 		return e, fmt.Errorf("entry %q has %d fields", f[0], len(f))
 	}
+	if f[3] != "0" && f[3] != "1" {
+		return e, fmt.Errorf("entry %q has no charge flag", f[0])
+	}
 	measure, err := strconv.ParseUint(f[1], 10, 8)
 	if err != nil || measure >= sentinel.MeasureCount {
 		return e, fmt.Errorf("entry %q has no measure", f[0])

@@ -123,7 +123,9 @@ func (r *Redis) run(ctx context.Context, s *redis.Script, keys []string, args []
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
 	reply, err := s.Run(ctx, r.client, keys, args...).Result()
-	r.breaker.report(time.Now(), err == nil || errors.Is(err, context.Canceled))
+	if !errors.Is(err, context.Canceled) { // a caller that left says nothing about Redis
+		r.breaker.report(time.Now(), err == nil)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}

@@ -119,6 +119,20 @@ func TestLostRedisIsKnownAtOnceByTheBreaker(t *testing.T) {
 	}
 }
 
+func TestACallerThatLeavesSaysNothingAboutRedis(t *testing.T) {
+	r := dial(t, miniredis.RunT(t).Addr())
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	r.breaker.failures.Store(breakerFailures - 1)
+	a := sentinel.Ask{Org: "acme", TTL: time.Minute, Candidates: []sentinel.Candidate{{Limits: []sentinel.Limit{limitertest.Money(1)}}}}
+	if _, err := r.Reserve(gone, a); !errors.Is(err, context.Canceled) {
+		t.Fatalf("Reserve gave %v, want canceled", err)
+	}
+	if n := r.breaker.failures.Load(); n != breakerFailures-1 {
+		t.Errorf("%d failures are counted, want %d still", n, breakerFailures-1)
+	}
+}
+
 func TestBreakerLetsOneTryAfterThePause(t *testing.T) {
 	var b breaker
 	now := time.Unix(1000, 0)
@@ -158,7 +172,33 @@ func FuzzDecodeHold(f *testing.F) {
 	l := limitertest.Money(5)
 	f.Add(string(encodeHold(sentinel.Candidate{Limits: []sentinel.Limit{l}}, "1")))
 	f.Add("1|2|R:x,0,1,0,c,z")
-	f.Fuzz(func(_ *testing.T, s string) { _, _, _ = decodeHold(sentinel.Hold(s)) })
+	f.Add("1|2|W:x,4,5,7,z")
+	f.Fuzz(func(t *testing.T, s string) {
+		_, entries, err := decodeHold(sentinel.Hold(s))
+		if err != nil {
+			return
+		}
+		if len(entries) > maxHeld {
+			t.Errorf("%q has %d entries, over %d", s, len(entries), maxHeld)
+		}
+		for _, e := range entries {
+			if e.amount < 0 || e.max < 1 || e.periodUS < 1 || e.endMS < 0 || int(e.measure) >= sentinel.MeasureCount {
+				t.Errorf("%q was read as %+v", s, e)
+			}
+		}
+	})
+}
+
+func TestMalformedHoldsAreRefused(t *testing.T) {
+	for name, h := range map[string]sentinel.Hold{
+		"nothing": "", "other version": "2|2", "no bucket": "1|x", "unknown kind": "1|2|X:x,0,1,0",
+		"charge neither 0 nor 1": "1|2|N:x,5,1,7", "negative amount": "1|2|N:x,5,-1,0", "no such measure": "1|2|N:x,6,1,0",
+		"a rate of nothing": "1|2|R:x,1,1,0,0,z", "a window without its end": "1|2|W:x,4,1,0",
+	} {
+		if _, _, err := decodeHold(h); err == nil {
+			t.Errorf("%s: %q was accepted", name, h)
+		}
+	}
 }
 
 func TestHoldsAreSmallAndRoundTrip(t *testing.T) {

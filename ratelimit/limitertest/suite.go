@@ -95,6 +95,8 @@ func Run(t *testing.T, open func(t *testing.T) Bench) {
 		"a call larger than its limit never waits":       tooLarge,
 		"concurrency is holds only":                      concurrencyIsHolds,
 		"amounts past 2^53 are exact":                    exactPast53Bits,
+		"a call that may cost nothing settles once":      freeCallSettles,
+		"a short hold does not end a longer one":         shortHoldBesideLong,
 		"a void hold expires by itself":                  voidExpires,
 		"a charged hold stays until it is settled":       chargeStays,
 		"a settlement after the expiry posts once":       lateSettlement,
@@ -261,6 +263,37 @@ func exactPast53Bits(t *testing.T, b Bench) {
 	}
 	if fits(t, b, amounts(0, most-past53+1), budget) || !fits(t, b, amounts(0, most-past53), budget) {
 		t.Error("the last nano-dollar is not where it must be")
+	}
+}
+
+func freeCallSettles(t *testing.T, b Bench) {
+	a := ask(amounts(0, 0), Money(1000))
+	r := reserve(t, b, a)
+	if s := settle(t, b, a, r, amounts(0, 7)); s.Duplicate || !s.UnderReserved {
+		t.Errorf("settled as %+v, want under-reserved", s)
+	}
+	if s := settle(t, b, a, r, amounts(0, 7)); !s.Duplicate {
+		t.Error("it settled twice")
+	}
+	if fits(t, b, amounts(0, 994), Money(1000)) || !fits(t, b, amounts(0, 993), Money(1000)) {
+		t.Error("what is left is not 1000 − 7")
+	}
+}
+
+func shortHoldBesideLong(t *testing.T, b Bench) {
+	if b.Advance == nil {
+		t.Skip("the clock of this server cannot be moved")
+	}
+	long, short := ask(amounts(0, 0), concurrent(2)), ask(amounts(0, 0), concurrent(2))
+	long.TTL, short.TTL = 10*time.Minute, time.Second
+	reserve(t, b, long)
+	reserve(t, b, short)
+	b.Advance(50 * time.Second)
+	if r := reserve(t, b, ask(amounts(0, 0), concurrent(2))); r.Chosen != 0 {
+		t.Error("the short hold outlived its time")
+	}
+	if fits(t, b, amounts(0, 0), concurrent(2)) {
+		t.Error("the long hold ended with the short one")
 	}
 }
 
