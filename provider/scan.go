@@ -37,19 +37,12 @@ func (s *scanner) write(chunk []byte) {
 
 // inString reads on inside a string and returns the index of the last byte read.
 func (s *scanner) inString(chunk []byte, i int) int {
-	if !s.taking && !s.isKey && !s.escaped { // skip quickly to what can end the string
-		rest := chunk[i:]
-		n := bytes.IndexByte(rest, '"')
-		if n >= 0 {
-			rest = rest[:n] // a backslash behind the quote is another string's
+	if !s.taking && !s.isKey && !s.escaped { // skip to what can end the string, reading each byte once
+		for chunk[i] != '"' && chunk[i] != '\\' {
+			if i++; i == len(chunk) {
+				return i
+			}
 		}
-		if b := bytes.IndexByte(rest, '\\'); b >= 0 {
-			n = b
-		}
-		if n < 0 {
-			return len(chunk) - 1
-		}
-		i += n
 	}
 	c := chunk[i]
 	s.take(c)
