@@ -29,7 +29,7 @@ func (s *events) write(chunk []byte) []byte {
 		return chunk
 	}
 	held := len(s.raw)
-	out := make([]byte, 0, held+len(chunk))
+	out := make([]byte, 0, len(chunk)) // grows when held bytes go out, and costs nothing while they are held
 	s.split(chunk, &out)
 	if held == 0 && len(out) == len(chunk) {
 		return chunk // nothing was held before or now: the same bytes
@@ -133,5 +133,16 @@ func (s *events) endLine(line []byte, out *[]byte) {
 	s.raw, s.data, s.hasData, s.size, s.tooLong = s.raw[:0], s.data[:0], false, 0, false
 }
 
-// tail gives what is still held back at the end of the stream.
-func (s *events) tail() []byte { return s.raw }
+// finish reads an event that lacks its empty line, because what it reports was used all the same,
+// and gives what is still held back.
+func (s *events) finish() []byte {
+	var out []byte
+	if len(s.line) > 0 {
+		s.endLine(s.line, &out)
+	}
+	if s.hasData {
+		s.endLine(nil, &out)
+		return out
+	}
+	return append(out, s.raw...)
+}

@@ -82,6 +82,7 @@ func (m *openAIStream) event(data []byte) bool {
 
 // Finish gives the reported usage, or an estimate from the text that was sent.
 func (m *openAIStream) Finish(bool) Metered {
+	tail := m.events.finish()
 	out := m.reported
 	if !m.seen {
 		n, method := m.text.count(m.spec.Model)
@@ -89,7 +90,7 @@ func (m *openAIStream) Finish(bool) Metered {
 			sentinel.Requests: 1, sentinel.InputTokens: inputEstimate(m.spec), sentinel.OutputTokens: n,
 		}}
 	}
-	out.Tail = m.events.tail()
+	out.Tail = tail
 	return out
 }
 
