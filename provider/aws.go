@@ -15,6 +15,10 @@ var bedrock = Preset{
 	Endpoints: []Endpoint{{Name: "converse", Method: "POST", Path: "/model/{model}/converse", Body: BodyJSON, Meters: true}},
 }
 
+// toolPrompt bounds the system prompt that a model's maker adds when a call has tools. Anthropic lists 159 to
+// 530 tokens by model and tool choice (https://docs.anthropic.com/en/docs/tool-use-pricing-and-tokens); twice that leaves room.
+const toolPrompt = 1024
+
 type bedrockDialect struct{}
 
 var converseKeys = []string{
@@ -28,8 +32,8 @@ func (bedrockDialect) readRequest(_ Endpoint, r RawRequest) (Request, error) {
 		return rq, badRequest("path", "it must name a model")
 	}
 	model, err := url.PathUnescape(segments[2])
-	if err != nil || model == "" || len(model) > 200 {
-		return rq, badRequest("modelId", "name a model")
+	if err != nil || !isModelName(model) {
+		return rq, badRequest("modelId", "name a model, in printable ASCII of at most %d bytes", maxModel)
 	}
 	o, err := readObject(r.Body, converseKeys)
 	if err != nil {
@@ -40,12 +44,13 @@ func (bedrockDialect) readRequest(_ Endpoint, r RawRequest) (Request, error) {
 			return rq, badRequest(key, "this has a price list of its own and is not priced yet")
 		}
 	}
-	rq.Model, rq.TextBytes = model, o.facts.textBytes
+	rq.Model, rq.TextBytes = model, o.textBytes()
 	rq.Bound[sentinel.InputTokens] = int64(len(r.Body))
-	for _, name := range []string{"image", "document", "video"} {
-		if o.facts.names[name] {
-			rq.Bound[sentinel.InputTokens] = AsModelAllows
-		}
+	if m, ok := o.members["toolConfig"]; ok && m.value.Kind() != 'n' {
+		rq.Bound[sentinel.InputTokens] += toolPrompt
+	}
+	if len(o.members["messages"].facts.media) > 0 || len(o.members["system"].facts.media) > 0 {
+		rq.Bound[sentinel.InputTokens] = AsModelAllows
 	}
 	rq.Bound[sentinel.OutputTokens] = AsModelAllows
 	config, ok, err := o.object("inferenceConfig", []string{"maxTokens"})

@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"encoding/json"
 	"slices"
 	"strings"
 
@@ -38,12 +37,12 @@ func (d openAIDialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
 		return Request{}, err
 	}
 	rq := flatRequest()
-	rq.TextBytes = o.facts.textBytes
+	rq.TextBytes = o.textBytes()
 	if rq.Model, err = o.text("model"); err != nil {
 		return rq, err
 	}
-	if rq.Model == "" || len(rq.Model) > 200 {
-		return rq, badRequest("model", "name a model")
+	if !isModelName(rq.Model) {
+		return rq, badRequest("model", "name a model, in printable ASCII of at most %d bytes", maxModel)
 	}
 	if err := d.refuseUnpriced(o); err != nil {
 		return rq, err
@@ -74,26 +73,39 @@ func (openAIDialect) refuseUnpriced(o object) error {
 	if background, err := o.flag("background"); err != nil || background {
 		return badRequest("background", "the answer of a background response cannot be metered")
 	}
-	if tools, ok := o.members["tools"]; ok && tools.value.Kind() == '[' {
-		var list []json.RawMessage
-		if err := json.Unmarshal(tools.value, &list); err != nil {
-			return badRequest("tools", "a list of tools is expected")
+	tools, err := o.elements("tools", []string{"type"})
+	if err != nil {
+		return err
+	}
+	for _, t := range tools {
+		kind, err := t.text("type")
+		if err != nil {
+			return badRequest("tools", "%s", err)
 		}
-		for _, raw := range list {
-			t, err := readObject(raw, []string{"type"}) // encoding/json would take "Type" for "type" as well
-			if err != nil {
-				return badRequest("tools", "%s", err)
-			}
-			if kind, err := t.text("type"); err != nil || kind != "function" && kind != "custom" {
-				return badRequest("tools", "tools of type %q are billed apart from tokens and are not priced yet", clip(kind))
-			}
+		if kind != "function" && kind != "custom" {
+			return badRequest("tools", "tools of type %q are billed apart from tokens and are not priced yet", clip(kind))
 		}
 	}
 	return nil
 }
 
-// pulls are the parts of a request that bring in more tokens than the body has bytes.
-var pulls = []string{"image_url", "input_image", "input_audio", "file", "input_file", "item_reference"}
+// inline are the types of message parts and input items whose content stands in the body. Every other type
+// may refer to an image, a file or stored items, whose tokens the body's bytes do not bound.
+var inline = []string{
+	"text", "refusal", "function", "custom", "message", "input_text", "output_text", "function_call", "function_call_output",
+	"custom_tool_call", "custom_tool_call_output", "url_citation", "file_citation", "container_file_citation", "file_path",
+}
+
+// pullsIn tells whether messages or input refer to something outside of the body. An input item that has
+// neither type nor role is a reference to a stored one; "audio" in a message is an earlier answer's.
+func (f facts) pullsIn() bool {
+	for t := range f.types {
+		if !slices.Contains(inline, t) {
+			return true
+		}
+	}
+	return f.bare || f.media["audio"]
+}
 
 // bound finds the most that the call can use. A token has at least one byte, so a body of n bytes
 // has at most n tokens, unless it refers to something outside.
@@ -104,13 +116,11 @@ func (openAIDialect) bound(e Endpoint, o object, rq *Request, bodyBytes int) err
 			rq.Bound[sentinel.InputTokens] = AsModelAllows
 		}
 	}
-	for _, t := range o.facts.types {
-		if slices.Contains(pulls, t) {
-			rq.Bound[sentinel.InputTokens] = AsModelAllows
-		}
-	}
 	if e.Name == "embeddings" {
 		return nil
+	}
+	if o.members["messages"].facts.pullsIn() || o.members["input"].facts.pullsIn() {
+		rq.Bound[sentinel.InputTokens] = AsModelAllows
 	}
 	var err error
 	if n, err := o.number("n"); err != nil {

@@ -126,6 +126,19 @@ func badRequest(field, format string, args ...any) error {
 	return &BadRequest{field, fmt.Sprintf(format, args...)}
 }
 
+// maxModel bounds the name of a model.
+const maxModel = 200
+
+// isModelName keeps control bytes and lookalikes out of labels, ledger rows and whatever else a model's name enters.
+func isModelName(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return s != "" && len(s) <= maxModel
+}
+
 // dialect is what differs between APIs.
 type dialect interface {
 	readRequest(e Endpoint, r RawRequest) (Request, error)

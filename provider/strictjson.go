@@ -15,29 +15,37 @@ const maxJSONDepth = 64
 // object is a JSON request, read once and strictly: the one decoder of this path.
 type object struct {
 	members map[string]member
-	facts   facts
 	first   int // offset behind the opening brace
 }
 
-// member is one member of the top level: its text, and where that stands.
+// member is one member of the top level: its text, where that stands, and what its tree shows.
 type member struct {
 	value jsontext.Value
 	at    span
+	facts facts
 }
 
-// facts are what the whole tree shows, whatever its shape.
+// facts are what a tree shows, whatever its shape.
 type facts struct {
-	textBytes int64    // of all string values
-	types     []string // values of members called "type", at most maxTypes of them
-	names     map[string]bool
+	textBytes int64           // of all string values
+	types     map[string]bool // values of members called "type"; one too many is kept as manyTypes
+	media     map[string]bool // which of mediaNames are there
+	bare      bool            // a list's object has neither a "type" nor a "role"
 }
 
-const maxTypes = 4096
+// maxTypes bounds the different types that are kept: protocols have fewer.
+const (
+	maxTypes  = 64
+	manyTypes = "\x00"
+)
+
+// mediaNames are members that bring in more tokens than their text has bytes.
+var mediaNames = map[string]bool{"image": true, "document": true, "video": true, "audio": true}
 
 // readObject reads a JSON object. Repeated keys, invalid UTF-8, deep nesting and keys that fold to one of the
 // policy keys in another case are refused: two readers might understand them differently.
 func readObject(body []byte, policyKeys []string) (object, error) {
-	o := object{members: map[string]member{}, facts: facts{names: map[string]bool{}}}
+	o := object{members: map[string]member{}}
 	if depthOf(body) > maxJSONDepth {
 		return o, badRequest("body", "nested deeper than %d levels", maxJSONDepth)
 	}
@@ -63,10 +71,11 @@ func readObject(body []byte, policyKeys []string) (object, error) {
 			return o, malformed(err)
 		}
 		end := int(d.InputOffset())
-		o.members[name] = member{value: v.Clone(), at: span{end - len(v), end}}
-		if err := o.facts.gather(v); err != nil {
+		m := member{value: v.Clone(), at: span{end - len(v), end}}
+		if m.facts, err = gather(m.value); err != nil {
 			return o, malformed(err)
 		}
+		o.members[name] = m
 	}
 	if _, err := d.ReadToken(); err != nil {
 		return o, malformed(err)
@@ -77,41 +86,80 @@ func readObject(body []byte, policyKeys []string) (object, error) {
 	return o, nil
 }
 
-// gather walks one value for the facts.
-func (f *facts) gather(v jsontext.Value) error {
+// gather walks one value for its facts.
+func gather(v jsontext.Value) (facts, error) {
+	var f facts
 	if k := v.Kind(); k != '{' && k != '[' {
 		if k == '"' {
-			f.textBytes += int64(len(v)) - 2
+			f.textBytes = int64(len(v)) - 2
 		}
-		return nil
+		return f, nil
 	}
-	d := jsontext.NewDecoder(bytes.NewBuffer(v))
-	name := ""
+	// The value was checked when it was read: looking for repeated names again would only take memory.
+	d := jsontext.NewDecoder(bytes.NewBuffer(v), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	name, told := "", false
 	for {
 		t, err := d.ReadToken()
 		if err != nil {
 			if d.StackDepth() == 0 {
-				return nil
+				return f, nil
 			}
-			return err
+			return f, err
 		}
 		kind, n := d.StackIndex(d.StackDepth())
 		isName := kind == '{' && n%2 == 1 && t.Kind() == '"'
+		inElement := v.Kind() == '[' && d.StackDepth() == elementDepth
 		switch {
 		case isName:
 			name = t.String()
-			f.names[name] = true
+			f.name(name)
+			told = told || inElement && (name == "type" || name == "role")
+			continue
 		case t.Kind() == '"':
 			s := t.String()
 			f.textBytes += int64(len(s))
-			if name == "type" && len(f.types) < maxTypes {
-				f.types = append(f.types, s)
+			if name == "type" {
+				f.typed(s)
 			}
-			name = ""
-		default:
-			name = ""
+		case t.Kind() == '{' && inElement:
+			told = false
+		case t.Kind() == '}' && d.StackDepth() == elementDepth-1 && v.Kind() == '[':
+			f.bare = f.bare || !told
 		}
+		name = ""
 	}
+}
+
+// elementDepth is how deep the members of a list's objects are nested.
+const elementDepth = 2
+
+func (f *facts) name(s string) {
+	if !mediaNames[s] {
+		return
+	}
+	if f.media == nil {
+		f.media = map[string]bool{}
+	}
+	f.media[s] = true
+}
+
+func (f *facts) typed(s string) {
+	if f.types == nil {
+		f.types = map[string]bool{}
+	}
+	if len(f.types) >= maxTypes {
+		s = manyTypes
+	}
+	f.types[s] = true
+}
+
+// textBytes counts the text of the whole request.
+func (o object) textBytes() int64 {
+	var n int64
+	for _, m := range o.members {
+		n += m.facts.textBytes
+	}
+	return n
 }
 
 func malformed(err error) error {
@@ -207,6 +255,34 @@ func (o object) object(key string, policyKeys []string) (object, bool, error) {
 		return object{}, false, badRequest(key, "%s", err)
 	}
 	return inner, true, nil
+}
+
+// elements reads a member that is a list of objects, each as strictly as the request.
+func (o object) elements(key string, policyKeys []string) ([]object, error) {
+	m, ok := o.members[key]
+	if !ok || m.value.Kind() == 'n' {
+		return nil, nil
+	}
+	if m.value.Kind() != '[' {
+		return nil, badRequest(key, "a list is expected")
+	}
+	d := jsontext.NewDecoder(bytes.NewBuffer(m.value))
+	if _, err := d.ReadToken(); err != nil {
+		return nil, malformed(err)
+	}
+	var list []object
+	for d.PeekKind() != ']' {
+		v, err := d.ReadValue()
+		if err != nil {
+			return nil, malformed(err)
+		}
+		inner, err := readObject(v, policyKeys)
+		if err != nil {
+			return nil, badRequest(key, "%s", err)
+		}
+		list = append(list, inner)
+	}
+	return list, nil
 }
 
 // edit replaces a range of a body.
