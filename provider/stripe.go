@@ -44,26 +44,49 @@ func (stripeDialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
 	if err != nil {
 		return rq, badRequest("body", "not a valid form")
 	}
+	query, err := url.ParseQuery(r.Query)
+	if err != nil {
+		return rq, badRequest("query", "not a valid query")
+	}
 	for _, key := range []string{"amount", "amount_to_capture", "currency"} {
 		if len(form[key]) > 1 {
 			return rq, badRequest(key, "this field stands twice")
+		}
+		if query.Has(key) {
+			return rq, badRequest(key, "this field must stand in the body")
 		}
 	}
 	if c := form.Get("currency"); c != "" && !strings.EqualFold(c, "usd") {
 		return rq, badRequest("currency", "only usd is priced yet")
 	}
-	amount := int64(largestCharge) // a capture or confirmation may name none: the charge's own
-	for _, key := range []string{"amount", "amount_to_capture"} {
-		if v := form.Get(key); v != "" {
-			n, err := strconv.ParseInt(v, 10, 64)
-			if err != nil || n < 0 || n > largestCharge {
-				return rq, badRequest(key, "a whole number of cents up to %d is expected", largestCharge)
-			}
-			amount = n
-		}
+	amount, err := formAmount(form)
+	if err != nil {
+		return rq, err
 	}
 	rq.Bound[sentinel.AmountCents], rq.Bound[sentinel.Messages] = amount, 1
 	return rq, nil
+}
+
+// formAmount gives the most cents that a form can move. A capture or confirmation may name none: it
+// moves what the charge was made for.
+func formAmount(form url.Values) (int64, error) {
+	var most int64
+	named := false
+	for _, key := range []string{"amount", "amount_to_capture"} {
+		v := form.Get(key)
+		if v == "" {
+			continue
+		}
+		n, err := strconv.ParseInt(v, 10, 64)
+		if err != nil || n < 0 || n > largestCharge {
+			return 0, badRequest(key, "a whole number of cents up to %d is expected", largestCharge)
+		}
+		most, named = max(most, n), true
+	}
+	if !named {
+		return largestCharge, nil
+	}
+	return most, nil
 }
 
 func (stripeDialect) withModel(Endpoint, RawRequest, Request, string) ([]byte, string, error) {
@@ -77,9 +100,13 @@ func (stripeDialect) newMeter(s MeterSpec) Meter {
 	case !s.Endpoint.Meters:
 		return oneRequest{}
 	}
-	keys := []string{"object", "amount", "amount_captured", "amount_received", "paid", "captured", "status"}
+	keys := []string{"object", "amount", "amount_captured", "amount_received", "paid", "captured", "status", "currency"}
 	return &jsonMeter{spec: s, scan: newScanner(keys...), read: stripeUsage}
 }
+
+// methodOtherCurrency marks money that was moved in a currency without a price: the call counts as one
+// request. Requests that name such a currency are refused; a confirmation or capture does not name it.
+const methodOtherCurrency = "other_currency"
 
 // stripeUsage finds the amount that a charge or payment intent really moved: a fee is due when
 // money was taken, not when a call was made.
@@ -102,6 +129,10 @@ func stripeUsage(found map[string][]byte) (Metered, bool) {
 		cents = cents64(found["amount_received"])
 	default:
 		return Metered{}, false
+	}
+	if c := unquote(found["currency"]); c != "" && c != "usd" {
+		out.Method = methodOtherCurrency
+		return out, true
 	}
 	var c clamp
 	out.Usage[sentinel.AmountCents], out.Usage[sentinel.Messages] = c.within(cents, largestCharge), 1

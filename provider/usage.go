@@ -16,10 +16,10 @@ const methodClamped = "clamped"
 
 // openAIReport is the usage object of chat completions, embeddings and responses together.
 type openAIReport struct {
-	Prompt        int64 `json:"prompt_tokens"`
-	Completion    int64 `json:"completion_tokens"`
-	Input         int64 `json:"input_tokens"`
-	Output        int64 `json:"output_tokens"`
+	Prompt        *int64 `json:"prompt_tokens"`
+	Completion    *int64 `json:"completion_tokens"`
+	Input         *int64 `json:"input_tokens"`
+	Output        *int64 `json:"output_tokens"`
 	PromptDetails struct {
 		Cached int64 `json:"cached_tokens"`
 		Audio  int64 `json:"audio_tokens"`
@@ -47,10 +47,13 @@ func openAIUsage(found map[string][]byte) (Metered, bool) {
 	if err := json.Unmarshal(raw, &r); err != nil {
 		return Metered{}, false
 	}
+	if r.Prompt == nil && r.Completion == nil && r.Input == nil && r.Output == nil {
+		return Metered{}, false // an object without a count reports nothing, and must not make the call free
+	}
 	var c clamp
 	// Each is clamped before the sum, which could wrap otherwise.
-	in := c.within(c.within(r.Prompt, maxReported)+c.within(r.Input, maxReported), maxReported)
-	out := c.within(c.within(r.Completion, maxReported)+c.within(r.Output, maxReported), maxReported)
+	in := c.within(c.count(r.Prompt)+c.count(r.Input), maxReported)
+	out := c.within(c.count(r.Completion)+c.count(r.Output), maxReported)
 	cached := c.within(c.within(r.PromptDetails.Cached, in)+c.within(r.InputDetails.Cached, in), in)
 	audioIn := c.within(r.PromptDetails.Audio, in-cached)
 	reasoning := c.within(c.within(r.CompletionDetails.Reasoning, out)+c.within(r.OutputDetails.Reasoning, out), out)
@@ -74,6 +77,14 @@ func (c *clamp) within(n, most int64) int64 {
 		return max(0, min(n, most))
 	}
 	return n
+}
+
+// count gives a reported count; 0 where there is none.
+func (c *clamp) count(n *int64) int64 {
+	if n == nil {
+		return 0
+	}
+	return c.within(*n, maxReported)
 }
 
 func (c *clamp) method() string {
@@ -112,9 +123,14 @@ func (m *jsonMeter) Finish(bool) Metered {
 	return Metered{Usage: m.spec.atBound(), Method: "bound"}
 }
 
-// atBound is the most that the call can have used.
+// atBound is the most that the call can have used, in every unit that was bounded.
 func (s MeterSpec) atBound() sentinel.Usage {
-	return sentinel.Usage{sentinel.Requests: 1, sentinel.InputTokens: s.Bound[sentinel.InputTokens], sentinel.OutputTokens: s.Bound[sentinel.OutputTokens]}
+	u := s.Bound
+	for i, n := range u {
+		u[i] = max(0, n)
+	}
+	u[sentinel.Requests] = 1
+	return u
 }
 
 // nothingUsed is the meter of an answer that cost nothing, such as a provider's refusal.
