@@ -112,8 +112,12 @@ var awsErrors = map[int]string{
 }
 
 func (bedrockDialect) errorBody(r Refusal) Shape {
+	kind, ok := awsErrors[r.Status]
+	if !ok {
+		kind = "InternalServerException"
+	}
 	s := jsonShape(map[string]any{"message": r.Message, "code": r.Code})
-	s.Headers = [][2]string{{"x-amzn-errortype", awsErrors[r.Status]}}
+	s.Headers = [][2]string{{"x-amzn-errortype", kind}}
 	return s
 }
 
@@ -125,8 +129,12 @@ var s3 = Preset{
 		{Name: "object.head", Method: "HEAD", Path: "/{bucket}/{key...}"},
 		{Name: "object.put", Method: "PUT", Path: "/{bucket}/{key...}"},
 		{Name: "object.delete", Method: "DELETE", Path: "/{bucket}/{key...}"},
+		{Name: "object.post", Method: "POST", Path: "/{bucket}/{key...}"}, // begins and completes uploads in parts
 		{Name: "bucket.list", Method: "GET", Path: "/{bucket}"},
 		{Name: "bucket.head", Method: "HEAD", Path: "/{bucket}"},
+		{Name: "bucket.put", Method: "PUT", Path: "/{bucket}"},
+		{Name: "bucket.delete", Method: "DELETE", Path: "/{bucket}"},
+		{Name: "bucket.post", Method: "POST", Path: "/{bucket}"}, // deletes many objects at once
 	},
 }
 
@@ -146,8 +154,16 @@ func (s3Dialect) newMeter(s MeterSpec) Meter {
 	return oneRequest{}
 }
 
+// s3Errors are S3's own codes for our refusals.
+var s3Errors = map[int]string{
+	400: "InvalidRequest", 401: "InvalidAccessKeyId", 403: "AccessDenied", 413: "EntityTooLarge", 429: "SlowDown", 503: "ServiceUnavailable",
+}
+
 func (s3Dialect) errorBody(r Refusal) Shape {
-	code := map[int]string{400: "InvalidRequest", 401: "InvalidAccessKeyId", 403: "AccessDenied", 413: "EntityTooLarge", 429: "SlowDown", 503: "ServiceUnavailable"}[r.Status]
+	code, ok := s3Errors[r.Status]
+	if !ok {
+		code = "InternalError"
+	}
 	body, err := xml.Marshal(struct {
 		XMLName xml.Name `xml:"Error"`
 		Code    string
