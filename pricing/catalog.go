@@ -3,9 +3,10 @@
 package pricing
 
 import (
+	"fmt"
+	"maps"
 	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
@@ -33,8 +34,15 @@ type Override struct {
 
 // Catalog finds prices. It never changes.
 type Catalog struct {
-	models    map[string][]Price // "provider\x00model", newest first
-	endpoints map[string][]Price // "provider\x00endpoint", newest first
+	models    map[filed][]Price // by model, newest first
+	endpoints map[filed][]Price // by endpoint, newest first
+}
+
+// filed is where a price stands. A struct, because joined texts would be allocated at every look-up.
+type filed struct{ provider, name string }
+
+func newCatalog() *Catalog {
+	return &Catalog{models: map[filed][]Price{}, endpoints: map[filed][]Price{}}
 }
 
 // dated is the date that providers append to a model's snapshots.
@@ -43,14 +51,14 @@ var dated = regexp.MustCompile(`-20\d\d-[01]\d-[0-3]\d$`)
 // Find gives the price of a key at a time. A model is found by its exact name or as a dated
 // snapshot of it ("gpt-5-mini-2025-08-07"), never by a looser guess. A call without a model is priced by its endpoint.
 func (c *Catalog) Find(k Key, at time.Time) (Price, bool) {
-	if p, ok := pick(c.endpoints[k.Provider+"\x00"+k.Endpoint], at); ok || k.Model == "" {
+	if p, ok := pick(c.endpoints[filed{k.Provider, k.Endpoint}], at); ok || k.Model == "" {
 		return p, ok
 	}
-	if p, ok := pick(c.models[k.Provider+"\x00"+k.Model], at); ok {
+	if p, ok := pick(c.models[filed{k.Provider, k.Model}], at); ok {
 		return p, ok
 	}
 	if len(k.Model) > len("-2025-01-01") && k.Model[len(k.Model)-3] == '-' && dated.MatchString(k.Model) {
-		return pick(c.models[k.Provider+"\x00"+k.Model[:len(k.Model)-len("-2025-01-01")]], at)
+		return pick(c.models[filed{k.Provider, k.Model[:len(k.Model)-len("-2025-01-01")]}], at)
 	}
 	return Price{}, false
 }
@@ -75,41 +83,40 @@ func pick(list []Price, at time.Time) (Price, bool) {
 
 // With gives a new catalog in which overrides stand before published prices.
 func (c *Catalog) With(overrides []Override) *Catalog {
-	out := &Catalog{models: clone(c.models), endpoints: clone(c.endpoints)}
+	out := &Catalog{models: maps.Clone(c.models), endpoints: maps.Clone(c.endpoints)}
 	for _, o := range overrides {
 		p := Price{Version: o.Version, Rates: o.Rates, Source: "policy"}
 		if o.Model != "" {
-			out.models[o.Provider+"\x00"+o.Model] = []Price{p}
+			out.models[filed{o.Provider, o.Model}] = []Price{p}
 		} else {
-			out.endpoints[o.Provider+"\x00"+o.Endpoint] = []Price{p}
+			out.endpoints[filed{o.Provider, o.Endpoint}] = []Price{p}
 		}
 	}
 	return out
 }
 
-func clone(m map[string][]Price) map[string][]Price {
-	out := make(map[string][]Price, len(m))
-	for k, v := range m {
-		out[k] = v
-	}
-	return out
-}
-
-// add files a price under its names, newest first.
-func (c *Catalog) add(into map[string][]Price, provider string, names []string, p Price) {
+// add files a price under its names, newest first. Two prices of one name from one date are a fault,
+// because only their order in the file would decide between them.
+func add(into map[filed][]Price, provider string, names []string, p Price) error {
 	for _, n := range names {
-		k := provider + "\x00" + n
+		k := filed{provider, n}
+		for _, other := range into[k] {
+			if other.From.Equal(p.From) {
+				return fmt.Errorf("%s has another price from the same date", n)
+			}
+		}
 		into[k] = append(into[k], p)
 		slices.SortStableFunc(into[k], func(a, b Price) int { return b.From.Compare(a.From) })
 	}
+	return nil
 }
 
 // Models lists a provider's priced models by name.
 func (c *Catalog) Models(provider string) []string {
 	var out []string
 	for k := range c.models {
-		if p, m, _ := strings.Cut(k, "\x00"); p == provider {
-			out = append(out, m)
+		if k.provider == provider {
+			out = append(out, k.name)
 		}
 	}
 	slices.Sort(out)

@@ -54,7 +54,7 @@ var Embedded = sync.OnceValues(func() (*Catalog, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the embedded catalog: %w", err)
 	}
-	c := &Catalog{models: map[string][]Price{}, endpoints: map[string][]Price{}}
+	c := newCatalog()
 	var faults []error
 	for _, n := range names {
 		data, err := files.ReadFile(path.Join("catalog", n.Name()))
@@ -72,17 +72,21 @@ func (c *Catalog) load(name string, data []byte) error {
 	doc := strictyaml.Decode(name, data, &f)
 	for i, m := range f.Models {
 		p, err := m.price(f)
+		if err == nil {
+			err = add(c.models, f.Provider, append([]string{m.Model}, m.Aliases...), p)
+		}
 		if err != nil {
 			doc.Fault(fmt.Sprintf("models[%d]", i), "%s: %s", m.Model, err)
 		}
-		c.add(c.models, f.Provider, append([]string{m.Model}, m.Aliases...), p)
 	}
 	for i, e := range f.Endpoints {
 		p, err := e.price(f)
+		if err == nil {
+			err = add(c.endpoints, f.Provider, []string{e.Endpoint}, p)
+		}
 		if err != nil {
 			doc.Fault(fmt.Sprintf("endpoints[%d]", i), "%s: %s", e.Endpoint, err)
 		}
-		c.add(c.endpoints, f.Provider, []string{e.Endpoint}, p)
 	}
 	return strictyaml.Join(doc.Faults())
 }
@@ -92,17 +96,18 @@ const (
 	tokensPerMTo = 1_000_000
 )
 
-// price turns a model's rates into pico-dollars a token. Reasoning is billed as output; cached and
-// cache-writing input without a rate of their own are billed as input, so that nothing is free by omission.
+// price turns a model's rates into pico-dollars a token. Reasoning is billed as output; classes
+// without a rate of their own are billed as input or output, so that nothing is free by omission.
 func (m modelYAML) price(f catalogYAML) (Price, error) {
 	p := Price{MaxOutput: m.MaxOutput, ContextWindow: m.Context, Source: f.Source}
 	var r rater
 	in := r.pico(m.Input, tokensPerMTo)
 	out := r.pico(orText(m.Output, "0"), tokensPerMTo)
-	p.Rates[sentinel.InputTokens] = in
+	p.Rates[sentinel.InputTokens], p.Rates[sentinel.AudioInputTokens], p.Rates[sentinel.ImageInputTokens] = in, in, in
 	p.Rates[sentinel.CachedInputTokens] = r.pico(orText(m.CachedInput, m.Input), tokensPerMTo)
 	p.Rates[sentinel.CacheWriteTokens] = r.pico(orText(m.CacheWrite, m.Input), tokensPerMTo)
 	p.Rates[sentinel.OutputTokens], p.Rates[sentinel.ReasoningTokens] = out, out
+	p.Rates[sentinel.AudioOutputTokens], p.Rates[sentinel.ImageOutputTokens] = out, out
 	p.From = r.date(m.From)
 	p.Version = version(f.Provider, m.Model, m.From, f.Read)
 	return p, r.err
