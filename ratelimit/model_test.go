@@ -1,0 +1,133 @@
+package ratelimit
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/google/go-cmp/cmp"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/ratelimit/limitertest"
+)
+
+func TestModel(t *testing.T) {
+	limitertest.Run(t, func(*testing.T) limitertest.Bench {
+		now := time.Now()
+		return limitertest.Bench{Limiter: NewModel(func() time.Time { return now }), Advance: func(d time.Duration) { now = now.Add(d) }}
+	})
+}
+
+// journey makes random asks and settlements over few cells, so that they meet.
+type journey struct {
+	*rand.Rand
+	now  time.Time
+	past []taken
+}
+
+type taken struct {
+	ask  sentinel.Ask
+	hold sentinel.Hold
+}
+
+func (j *journey) limit() sentinel.Limit {
+	n := j.IntN(3)
+	l := sentinel.Limit{Cell: fmt.Sprint("cell/", n), Soft: j.IntN(6) == 0}
+	switch j.IntN(4) {
+	case 0:
+		l.Kind, l.Measure, l.Max, l.Period = sentinel.Rate, sentinel.MeasureTokens, int64(1+j.IntN(5000)), time.Minute
+	case 1:
+		l.Kind, l.Measure, l.Max = sentinel.Concurrent, sentinel.MeasureConcurrent, int64(1+j.IntN(4))
+	default:
+		l.Kind, l.Measure, l.Charge = sentinel.Window, sentinel.MeasureCost, n > 0
+		l.Max = []int64{1000, 1<<53 + 1, 500_000_000_000_000_000}[n]
+		l.Start = j.now.UTC().Truncate(6 * time.Hour)
+		l.End = l.Start.Add(6 * time.Hour)
+	}
+	return l
+}
+
+func (j *journey) ask() sentinel.Ask {
+	if len(j.past) > 0 && j.IntN(12) == 0 {
+		return j.past[j.IntN(len(j.past))].ask
+	}
+	a := sentinel.Ask{Org: "acme", Call: sentinel.NewCallID(j.now), TTL: time.Duration(1+j.IntN(300)) * time.Second}
+	for range 1 + j.IntN(3) {
+		c := sentinel.Candidate{Bound: j.amounts()}
+		c.Bound[sentinel.MeasureConcurrent] = 1
+		for range 1 + j.IntN(4) {
+			l := j.limit()
+			same := func(o sentinel.Limit) bool { return keyOf(o) == keyOf(l) }
+			if !slices.ContainsFunc(c.Limits, same) { // a cell stands once in a candidate
+				c.Limits = append(c.Limits, l)
+			}
+		}
+		a.Candidates = append(a.Candidates, c)
+	}
+	return a
+}
+
+func (j *journey) amounts() sentinel.Amounts {
+	cost := []int64{0, int64(j.IntN(1200)), int64(j.Uint64N(1 << 53)), 1<<53 + 1, int64(j.Uint64N(300_000_000_000_000_000))}
+	return sentinel.Amounts{sentinel.MeasureRequests: 1, sentinel.MeasureTokens: int64(j.IntN(3000)), sentinel.MeasureCost: cost[j.IntN(len(cost))]}
+}
+
+func TestModelAndScriptsAgreeOnRandomJourneys(t *testing.T) {
+	steps, seeds := 24_000, 6
+	if testing.Short() {
+		steps = 3000
+	}
+	for seed := range seeds {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { travel(t, uint64(seed), steps/seeds) })
+	}
+}
+
+func travel(t *testing.T, seed uint64, steps int) {
+	m := miniredis.RunT(t)
+	j := &journey{Rand: rand.New(rand.NewPCG(seed, 2026)), now: time.UnixMicro(1_790_000_000_123_457)}
+	m.SetTime(j.now)
+	scripts, model := dial(t, m.Addr()), NewModel(func() time.Time { return j.now })
+	seen := map[string]int{}
+	for step := range steps {
+		switch n := j.IntN(10); {
+		case n < 3:
+			d := []time.Duration{time.Microsecond, 700 * time.Millisecond, 9 * time.Second, 2 * time.Minute, 40 * time.Minute}[min(j.IntN(9), 4)]
+			if j.IntN(4) > 0 {
+				d = min(d, time.Second)
+			}
+			j.now = j.now.Add(d)
+			m.SetTime(j.now)
+			m.FastForward(d)
+		case n < 7 || len(j.past) == 0:
+			a := j.ask()
+			got, err := scripts.Reserve(t.Context(), a)
+			want, errModel := model.Reserve(t.Context(), a)
+			if (err != nil) != (errModel != nil) || !reflect.DeepEqual(got, want) {
+				t.Fatalf("step %d: Reserve(%+v) gave %v, %v (−model +scripts):\n%s", step, a, err, errModel, cmp.Diff(want, got))
+			}
+			if got.Chosen >= 0 {
+				j.past = append(j.past, taken{a, got.Hold})
+				j.past = j.past[max(0, len(j.past)-40):]
+			}
+			seen[fmt.Sprint("chosen ", min(got.Chosen, 1))]++
+		default:
+			p := j.past[j.IntN(len(j.past))]
+			s := sentinel.Settlement{Org: p.ask.Org, Call: p.ask.Call, Hold: p.hold, Actual: j.amounts()}
+			got, err := scripts.Settle(t.Context(), s)
+			want, errModel := model.Settle(t.Context(), s)
+			if err != nil || errModel != nil || got != want {
+				t.Fatalf("step %d: Settle(%+v) = %+v, %v; the model says %+v, %v", step, s, got, err, want, errModel)
+			}
+			seen[fmt.Sprint("duplicate ", got.Duplicate)]++
+		}
+	}
+	for _, k := range []string{"chosen -1", "chosen 0", "chosen 1", "duplicate true", "duplicate false"} {
+		if seen[k] == 0 {
+			t.Errorf("the journey never saw %q: %v", k, seen)
+		}
+	}
+}
