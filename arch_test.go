@@ -19,6 +19,7 @@ var rooms = map[string]int{
 	"policy":              10, "provider": 10, "pricing": 10, "ml": 10, "internal/mockapi": 10,
 	"governor": 20,
 	"extproc":  30, "envoy": 30, "ratelimit": 30, "credential": 30, "spool": 30, "store": 30,
+	"audit": 30, "alerts": 30, "admin": 30, "dashboard": 30,
 	"internal/app":   40,
 	"internal/stack": 45,
 	"cmd":            50,
