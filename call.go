@@ -60,5 +60,6 @@ type Call struct {
 	Provider string // the name in the policy file
 	Endpoint string // "chat.completions", "charges.create", …; the provider's vocabulary
 	Model    string // as asked; empty where the API has none
+	Tier     string // price list within the model's or endpoint's: "batch", "priority", a SKU; empty for the standard one
 	Stream   bool
 }

@@ -39,34 +39,62 @@ func (n NanoUSD) String() string {
 	return fmt.Sprintf("%s$%d.%s", sign, u/uint64(USD), frac[:end])
 }
 
-// Cost is the price of a usage under rates: Σ usage[u] × rates[u], summed exactly in 128 bits and
-// rounded once to nano-dollars, half to even. Negative quantities are refused, because
+// secondsPerHour is the divisor of the rate of Seconds.
+const secondsPerHour = 3600
+
+// Cost is the price of a usage under rates: Σ usage[u] × rates[u], with seconds as parts of an hour, summed exactly
+// in 128 bits and rounded once to nano-dollars, half to even. Negative quantities are refused, because
 // no provider consumes less than nothing.
 func Cost(usage Usage, rates Rates) (NanoUSD, error) {
-	var hi, lo uint64
+	var sum uint128
 	for u, n := range usage {
-		if n == 0 || rates[u] == 0 {
+		rate := rates[u]
+		if n == 0 || rate == 0 {
 			continue
 		}
-		if n < 0 || rates[u] < 0 {
-			return 0, fmt.Errorf("%d %s at %d pico-dollars: negative", n, Unit(u), rates[u])
+		if n < 0 || rate < 0 {
+			return 0, fmt.Errorf("%d %s at %d pico-dollars: negative", n, Unit(u), rate)
 		}
-		h, l := bits.Mul64(uint64(n), uint64(rates[u]))
-		var carry uint64
-		lo, carry = bits.Add64(lo, l, 0)
-		if hi, carry = bits.Add64(hi, h, carry); carry != 0 {
-			return 0, ErrAmountRange
+		if Unit(u) != Seconds {
+			sum.add(bits.Mul64(uint64(n), uint64(rate)))
 		}
 	}
-	if hi >= picoPerNano { // the quotient would not fit into 64 bits
+	divisor := uint64(picoPerNano)
+	if usage[Seconds] > 0 && rates[Seconds] > 0 {
+		divisor *= secondsPerHour
+		sum.scale(secondsPerHour)
+		sum.add(bits.Mul64(uint64(usage[Seconds]), uint64(rates[Seconds])))
+	}
+	if sum.over || sum.hi >= divisor { // the quotient would not fit into 64 bits
 		return 0, ErrAmountRange
 	}
-	quo, rem := bits.Div64(hi, lo, picoPerNano)
-	if rem > picoPerNano/2 || rem == picoPerNano/2 && quo%2 == 1 {
+	quo, rem := bits.Div64(sum.hi, sum.lo, divisor)
+	if half := divisor / 2; rem > half || rem == half && quo%2 == 1 {
 		quo++
 	}
 	if quo > math.MaxInt64 {
 		return 0, ErrAmountRange
 	}
 	return NanoUSD(quo), nil
+}
+
+// uint128 is a sum that remembers that it has left its range.
+type uint128 struct {
+	hi, lo uint64
+	over   bool
+}
+
+func (s *uint128) add(hi, lo uint64) {
+	var carry uint64
+	s.lo, carry = bits.Add64(s.lo, lo, 0)
+	s.hi, carry = bits.Add64(s.hi, hi, carry)
+	s.over = s.over || carry != 0
+}
+
+func (s *uint128) scale(by uint64) {
+	over, hi := bits.Mul64(s.hi, by)
+	carry, lo := bits.Mul64(s.lo, by)
+	s.over = s.over || over != 0
+	s.hi, s.lo = hi, lo
+	s.add(carry, 0)
 }

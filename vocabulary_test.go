@@ -18,11 +18,14 @@ func TestCostRoundsOnceHalfToEven(t *testing.T) {
 		rates sentinel.Rates
 		want  sentinel.NanoUSD
 	}{
-		"nothing":             {},
-		"half down to even":   {sentinel.Usage{sentinel.Requests: 1}, sentinel.Rates{sentinel.Requests: 2500}, 2},
-		"half up to even":     {sentinel.Usage{sentinel.Requests: 1}, sentinel.Rates{sentinel.Requests: 3500}, 4},
-		"over half":           {sentinel.Usage{sentinel.Requests: 1}, sentinel.Rates{sentinel.Requests: 2501}, 3},
-		"summed before round": {sentinel.Usage{sentinel.InputTokens: 1, sentinel.OutputTokens: 1}, sentinel.Rates{sentinel.InputTokens: 400, sentinel.OutputTokens: 400}, 1},
+		"nothing":           {},
+		"half down to even": {sentinel.Usage{sentinel.Requests: 1}, sentinel.Rates{sentinel.Requests: 2500}, 2},
+		"half up to even":   {sentinel.Usage{sentinel.Requests: 1}, sentinel.Rates{sentinel.Requests: 3500}, 4},
+		"over half":         {sentinel.Usage{sentinel.Requests: 1}, sentinel.Rates{sentinel.Requests: 2501}, 3},
+		// 1,800 s at 0.111 dollars an hour are 0.0555 dollars, though a second's rate has no end.
+		"half an hour of audio":      {sentinel.Usage{sentinel.Seconds: 1800, sentinel.Requests: 1}, sentinel.Rates{sentinel.Seconds: 111_000_000_000, sentinel.Requests: 1000}, 55_500_001},
+		"half of a nano, in seconds": {sentinel.Usage{sentinel.Seconds: 1}, sentinel.Rates{sentinel.Seconds: 1_800_000}, 0},
+		"summed before round":        {sentinel.Usage{sentinel.InputTokens: 1, sentinel.OutputTokens: 1}, sentinel.Rates{sentinel.InputTokens: 400, sentinel.OutputTokens: 400}, 1},
 		"past 64 bits of pico": {sentinel.Usage{sentinel.InputTokens: 1 << 40}, sentinel.Rates{sentinel.InputTokens: 8_000_000_000},
 			sentinel.NanoUSD((1 << 40) * 8_000_000)},
 	} {
@@ -96,8 +99,8 @@ func TestTokenClassesAddUp(t *testing.T) {
 	for i := range u {
 		u[i] = 1
 	}
-	if in, out, all := u.InputTokenSum(), u.OutputTokenSum(), u.TokenSum(); in != 5 || out != 4 || all != 9 {
-		t.Errorf("sums are %d, %d, %d; want 5, 4, 9", in, out, all)
+	if in, out, all := u.InputTokenSum(), u.OutputTokenSum(), u.TokenSum(); in != 9 || out != 5 || all != 14 {
+		t.Errorf("sums are %d, %d, %d; want 9, 5, 14", in, out, all)
 	}
 	for unit := range sentinel.Unit(sentinel.UnitCount) {
 		if got, ok := sentinel.UnitByName(unit.String()); !ok || got != unit {

@@ -62,9 +62,8 @@ func (s *Server) open(t governor.Ticket, h headers) (*answer, bool) {
 	route := s.Governor.Route(t)
 	spec := provider.MeterSpec{
 		Endpoint: route.Endpoint, Model: t.Call.Model, Stream: t.Call.Stream, HideUsage: t.HideUsage,
-		TextBytes: t.TextBytes, Status: a.status, ContentType: h.get("content-type"),
+		TextBytes: t.TextBytes, Status: a.status, ContentType: h.get("content-type"), Bound: t.Bound,
 	}
-	spec.Bound[sentinel.InputTokens], spec.Bound[sentinel.OutputTokens] = t.BoundInput, t.BoundOutput
 	a.meter = route.Preset.NewMeter(spec)
 	return a, route.Endpoint.Meters && a.status < 300
 }

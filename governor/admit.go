@@ -38,7 +38,7 @@ func (g *Governor) Admit(ctx context.Context, r Request) (Admission, error) {
 	if err != nil {
 		return refusal(r, sentinel.ReasonBadRequest, err.Error())
 	}
-	r.Call.Model, r.Call.Stream = rq.Model, rq.Stream
+	r.Call.Model, r.Call.Tier, r.Call.Stream = rq.Model, rq.Tier, rq.Stream
 	c, ok := candidates(r, rq)
 	if !ok {
 		return refusal(r, sentinel.ReasonUnpriced, fmt.Sprintf("no price is known for model %q of %s on %s", rq.Model, r.Call.Provider, r.Call.Endpoint))
@@ -119,8 +119,7 @@ func (g *Governor) dispatch(ctx context.Context, r Request, rq provider.Request,
 	return Admission{Verdict: v, Body: body, Path: path, Ticket: Ticket{
 		Call: r.Call, Asked: asked, Action: v.Action, Reason: v.Reason, Hold: hold,
 		PriceVersion: b.price.Version, PolicyVersion: r.State.Policy.Version,
-		BoundInput: b.usage.InputTokenSum(), BoundOutput: b.usage.OutputTokenSum(),
-		TextBytes: rq.TextBytes, HideUsage: rq.HideUsage,
+		Bound: sums(b.usage), TextBytes: rq.TextBytes, HideUsage: rq.HideUsage,
 	}}, nil
 }
 

@@ -99,17 +99,24 @@ func (s *State) price(route Route, model string, c sentinel.Call) (pricing.Price
 	}
 }
 
-var (
-	inputUnits  = []sentinel.Unit{sentinel.InputTokens, sentinel.CachedInputTokens, sentinel.CacheWriteTokens, sentinel.AudioInputTokens, sentinel.ImageInputTokens}
-	outputUnits = []sentinel.Unit{sentinel.OutputTokens, sentinel.ReasoningTokens, sentinel.AudioOutputTokens, sentinel.ImageOutputTokens}
-)
-
 // dearest prices bounds from above: before the answer nobody knows which class a token falls
 // into, so every input token counts at the dearest input rate, and every output token likewise.
 func dearest(rates sentinel.Rates) sentinel.Rates {
-	for _, class := range [][]sentinel.Unit{inputUnits, outputUnits} {
+	for _, class := range [][]sentinel.Unit{sentinel.InputTokenUnits[:], sentinel.OutputTokenUnits[:]} {
 		top := slices.MaxFunc(class, func(a, b sentinel.Unit) int { return int(min(1, max(-1, rates[a]-rates[b]))) })
 		rates[class[0]] = rates[top]
 	}
 	return rates
+}
+
+// sums gathers the classes of tokens by direction: what a bound knows of them.
+func sums(u sentinel.Usage) sentinel.Usage {
+	in, out := u.InputTokenSum(), u.OutputTokenSum()
+	for _, class := range [][]sentinel.Unit{sentinel.InputTokenUnits[:], sentinel.OutputTokenUnits[:]} {
+		for _, unit := range class {
+			u[unit] = 0
+		}
+	}
+	u[sentinel.InputTokens], u[sentinel.OutputTokens] = in, out
+	return u
 }

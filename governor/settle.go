@@ -30,6 +30,9 @@ func (g *Governor) Settle(ctx context.Context, o Outcome) (sentinel.Entry, error
 	if o.Metered.Reported {
 		entry.Source = sentinel.SourceMeter
 	}
+	if o.Metered.Tier != "" {
+		entry.Tier = o.Metered.Tier
+	}
 	var err error
 	if entry.Cost, err = g.cost(t, o.Metered.Usage); err != nil {
 		return entry, fmt.Errorf("price call %s: %w", t.Call.ID, err)

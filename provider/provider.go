@@ -97,6 +97,7 @@ const AsModelAllows = -1
 // Request is what admission needs to know.
 type Request struct {
 	Model  string
+	Tier   string // the price list that was asked for; see sentinel.Call
 	Stream bool
 	// Bound is a true upper bound of the usage. InputTokens or OutputTokens may be AsModelAllows.
 	Bound     sentinel.Usage
@@ -189,6 +190,7 @@ type Meter interface {
 type Metered struct {
 	Usage    sentinel.Usage
 	Model    string // as the provider names it; may be empty
+	Tier     string // the price list that applied, where the answer says so; empty: the one that was asked for
 	Method   string // how it was estimated; empty for the provider's own report
 	Reported bool   // the provider's own report was seen, or there was nothing to charge
 	Tail     []byte // bytes that Write held back, to pass on now

@@ -14,7 +14,7 @@ import (
 // so that an older release reads its part and leaves the rest; any other change takes a new kind,
 // which an older release refuses. Integers are varints, strings have a length before them.
 const (
-	version    = 1
+	version    = 2 // since 2, records end with the call's tier
 	kindIntent = 1
 	kindEntry  = 2
 )
@@ -81,7 +81,7 @@ func (e *encoder) call(c *sentinel.Call) {
 	e.b = append(e.b, stream)
 }
 
-// usage writes only units that are not zero: most calls have three of fifteen.
+// usage writes only units that are not zero: most calls have three of dozens.
 func (e *encoder) usage(u *sentinel.Usage) {
 	var n uint64
 	for _, v := range u {
@@ -109,6 +109,7 @@ func (e *encoder) intent(i *sentinel.Intent) {
 	e.text(i.PriceVersion)
 	e.text(i.PolicyVersion)
 	e.text(i.Instance)
+	e.text(i.Tier)
 }
 
 func (e *encoder) entry(n *sentinel.Entry) {
@@ -126,14 +127,15 @@ func (e *encoder) entry(n *sentinel.Entry) {
 	e.text(n.Method)
 	e.int(int64(n.Duration))
 	e.int(int64(n.FirstByte))
+	e.text(n.Tier)
 }
 
 // decodeRecord reads a payload. Texts are copied, so the record outlives b.
 func decodeRecord(b []byte) (sentinel.Record, error) {
-	if len(b) < 2 || b[0] < version {
+	if len(b) < 2 || b[0] < 1 {
 		return sentinel.Record{}, errRecord
 	}
-	d := decoder{b: b[2:]}
+	d := decoder{b: b[2:], version: b[0]}
 	var r sentinel.Record
 	switch b[1] {
 	case kindIntent:
@@ -143,7 +145,7 @@ func decodeRecord(b []byte) (sentinel.Record, error) {
 	default:
 		return sentinel.Record{}, errRecord
 	}
-	if d.bad || b[0] == version && len(d.b) != 0 {
+	if d.bad || b[0] <= version && len(d.b) != 0 {
 		return sentinel.Record{}, errRecord
 	}
 	return r, nil
@@ -151,8 +153,9 @@ func decodeRecord(b []byte) (sentinel.Record, error) {
 
 // decoder gives zero values once something is bad, so that callers check once, at the end.
 type decoder struct {
-	b   []byte
-	bad bool
+	b       []byte
+	version byte
+	bad     bool
 }
 
 func (d *decoder) fail() { d.b, d.bad = nil, true }
@@ -213,6 +216,14 @@ func (d *decoder) usage() (u sentinel.Usage) {
 	return u
 }
 
+// tier is the last text of a record since version 2.
+func (d *decoder) tier() string {
+	if d.version < 2 {
+		return ""
+	}
+	return d.text()
+}
+
 func (d *decoder) intent() *sentinel.Intent {
 	i := &sentinel.Intent{Call: d.call()}
 	i.Asked = d.text()
@@ -224,6 +235,7 @@ func (d *decoder) intent() *sentinel.Intent {
 	i.PriceVersion = d.text()
 	i.PolicyVersion = d.text()
 	i.Instance = d.text()
+	i.Tier = d.tier()
 	return i
 }
 
@@ -242,5 +254,6 @@ func (d *decoder) entry() *sentinel.Entry {
 	e.Method = d.text()
 	e.Duration = time.Duration(d.int64())
 	e.FirstByte = time.Duration(d.int64())
+	e.Tier = d.tier()
 	return e
 }

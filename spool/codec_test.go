@@ -73,6 +73,26 @@ func TestRecordsComeBackAsTheyWere(t *testing.T) {
 	})
 }
 
+// Records of release 1 have no tier, and read as before.
+func TestCodecReadsVersionOne(t *testing.T) {
+	for i := range 2 {
+		want := record(i)
+		frame, err := appendFrame(nil, want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		payload, _, err := unseal(frame)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := append([]byte{1}, payload[1:len(payload)-1]...) // an empty tier is one byte
+		got, err := decodeRecord(first)
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("version 1: error %v, (-want +got)\n%s", err, diff)
+		}
+	}
+}
+
 func TestCodecRefuses(t *testing.T) {
 	long := record(0)
 	long.Intent.Hold = sentinel.Hold(strings.Repeat("x", maxString+1))

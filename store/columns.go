@@ -85,6 +85,7 @@ func callColumns[T any](call func(*T) *sentinel.Call) []column[T] {
 		text("provider", func(r *T) *string { return &call(r).Provider }),
 		text("endpoint", func(r *T) *string { return &call(r).Endpoint }),
 		text("model", func(r *T) *string { return &call(r).Model }),
+		text("tier", func(r *T) *string { return &call(r).Tier }),
 		{"stream", "boolean",
 			func(rows []*T) any { return collect(rows, func(r *T) bool { return call(r).Stream }) },
 			func(r *T) any { return &call(r).Stream }},

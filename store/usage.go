@@ -17,7 +17,7 @@ import (
 // these constants reach the text of a query; values are always parameters.
 var dimensions = map[string]string{
 	"org": "org", "team": "team", "service": "service", "provider": "provider", "endpoint": "endpoint",
-	"model": "model", "asked": "asked", "action": "action", "reason": "reason",
+	"model": "model", "tier": "tier", "asked": "asked", "action": "action", "reason": "reason",
 	"price_version": "price_version", "policy_version": "policy_version",
 	"source": fmt.Sprintf("CASE source WHEN %d THEN '%s' WHEN %d THEN '%s' WHEN %d THEN '%s' ELSE 'unknown' END",
 		sentinel.SourceReconciler, sentinel.SourceReconciler, sentinel.SourcePartial, sentinel.SourcePartial,
@@ -74,16 +74,23 @@ func (s *Store) Usage(ctx context.Context, q UsageQuery) ([]UsageRow, error) {
 }
 
 // sums are the columns after the keys. sum(bigint) is numeric in PostgreSQL, so no sum wraps.
-const sums = `count(*),
+var sums = `count(*),
 	count(*) FILTER (WHERE action IN ('throttle', 'deny')),
 	count(*) FILTER (WHERE action = 'downgrade'),
 	count(*) FILTER (WHERE method <> ''),
-	coalesce(sum(input_tokens) + sum(cached_input_tokens) + sum(cache_write_tokens)
-		+ sum(audio_input_tokens) + sum(image_input_tokens), 0)::bigint,
+	coalesce(` + sumOf(sentinel.InputTokenUnits[:]) + `, 0)::bigint,
 	coalesce(sum(cached_input_tokens), 0)::bigint,
-	coalesce(sum(output_tokens) + sum(reasoning_tokens)
-		+ sum(audio_output_tokens) + sum(image_output_tokens), 0)::bigint,
+	coalesce(` + sumOf(sentinel.OutputTokenUnits[:]) + `, 0)::bigint,
 	coalesce(sum(cost_nusd), 0)::bigint AS cost`
+
+// sumOf adds the sums of units.
+func sumOf(units []sentinel.Unit) string {
+	list := make([]string, len(units))
+	for i, u := range units {
+		list[i] = "sum(" + u.String() + ")"
+	}
+	return strings.Join(list, " + ")
+}
 
 func (q UsageQuery) build() (string, []any, error) {
 	var keys, places []string
