@@ -2,6 +2,7 @@ package governor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -17,8 +18,10 @@ type Outcome struct {
 	FirstByte time.Duration // from the call's start to the response headers
 }
 
-// Settle books what a call used and ends its reservation: price → entry → limiter. The entry is
-// durable before the limiter is asked. A limiter that fails leaves the hold charged until it expires.
+// Settle books what a call used and ends its reservation: price → entry and limiter side by side, which
+// costs the longer of the two waits. Both are done when it returns. What a crash leaves half-done is
+// made good: a call without its entry is booked by the reconciler at its bound, and a limiter that
+// fails leaves the hold charged until it expires.
 func (g *Governor) Settle(ctx context.Context, o Outcome) (sentinel.Entry, error) {
 	t := o.Ticket
 	entry := sentinel.Entry{
@@ -37,10 +40,12 @@ func (g *Governor) Settle(ctx context.Context, o Outcome) (sentinel.Entry, error
 	if entry.Cost, err = g.cost(t, o.Metered.Usage); err != nil {
 		return entry, fmt.Errorf("price call %s: %w", t.Call.ID, err)
 	}
-	if err := g.Journal.Append(ctx, sentinel.Record{Entry: &entry}); err != nil {
-		return entry, fmt.Errorf("book call %s: %w", t.Call.ID, err)
+	released := make(chan error, 1)
+	go func() { released <- g.release(ctx, t.Call, t.Hold, entry) }()
+	if err = g.Journal.Append(ctx, sentinel.Record{Entry: &entry}); err != nil {
+		err = fmt.Errorf("book call %s: %w", t.Call.ID, err)
 	}
-	return entry, g.release(ctx, t.Call, t.Hold, entry)
+	return entry, errors.Join(err, <-released)
 }
 
 // cost prices a usage with the price of the call's admission.
