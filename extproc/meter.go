@@ -89,7 +89,7 @@ func (s *Server) chunks(st *answeredStream, a *answer) error {
 		case a.ticket.HideUsage:
 			err = st.Send(passChunk(body.Body, a.meter.Write(body.Body)))
 		default:
-			if err = st.Send(passChunk(nil, nil)); err == nil {
+			if err = st.Send(unchanged); err == nil {
 				a.meter.Write(body.Body)
 			}
 		}
@@ -158,14 +158,19 @@ func readAnswer(t governor.Ticket, mode filterv3.ProcessingMode_BodySendMode) *e
 
 // passChunk lets a chunk go: as it is where out is the same bytes, else replaced.
 func passChunk(in, out []byte) *extprocv3.ProcessingResponse {
-	common := &extprocv3.CommonResponse{}
+	var mutation *extprocv3.BodyMutation
 	switch {
 	case len(in) == len(out) && (len(in) == 0 || &in[0] == &out[0]): // the very same bytes
+		return unchanged
 	case len(out) == 0:
-		common.BodyMutation = &extprocv3.BodyMutation{Mutation: &extprocv3.BodyMutation_ClearBody{ClearBody: true}}
+		mutation = &extprocv3.BodyMutation{Mutation: &extprocv3.BodyMutation_ClearBody{ClearBody: true}}
 	default:
-		common.BodyMutation = &extprocv3.BodyMutation{Mutation: &extprocv3.BodyMutation_Body{Body: out}}
+		mutation = &extprocv3.BodyMutation{Mutation: &extprocv3.BodyMutation_Body{Body: out}}
 	}
+	return bodyReply(&extprocv3.CommonResponse{BodyMutation: mutation})
+}
+
+func bodyReply(common *extprocv3.CommonResponse) *extprocv3.ProcessingResponse {
 	return &extprocv3.ProcessingResponse{
 		Response: &extprocv3.ProcessingResponse_ResponseBody{ResponseBody: &extprocv3.BodyResponse{Response: common}},
 	}

@@ -197,6 +197,7 @@ func (a *App) serve(context.Context) error {
 	})
 	const window = 1 << 20
 	a.grpc = grpc.NewServer(
+		grpc.ForceServerCodecV2(extproc.Codec()),
 		grpc.MaxRecvMsgSize(int(a.config.Envoy.MaxBody)+window), // Envoy sends a whole buffered body in one message
 		grpc.InitialWindowSize(window), grpc.InitialConnWindowSize(8*window), grpc.SharedWriteBuffer(true),
 		grpc.MaxConcurrentStreams(1<<20), // every answer in flight holds one
