@@ -7,15 +7,23 @@ import (
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
 
-// openAIStream reads a stream of chat completions or responses. It counts the text that goes by, so
-// that a stream that ends without a usage report is charged for what was sent.
+// openAIStream reads a stream of chat completions or responses. It keeps the text that goes by, so
+// that a stream that ends without a usage report is charged for what was sent. Most streams
+// do report: events without usage are kept as they came, and read only when their text is needed.
 type openAIStream struct {
 	spec     MeterSpec
 	events   events
 	reported Metered
 	seen     bool
+	unread   []byte // events that report nothing, each with a separator behind it
 	text     textCounter
 }
+
+// maxUnread bounds the events that wait to be read; with more, their text is taken out and kept instead.
+const maxUnread = 128 << 10
+
+// separator stands in no JSON text (RFC 7464 uses it for this).
+const separator = 0x1e
 
 // openAIEvent is one event of either API.
 type openAIEvent struct {
@@ -52,6 +60,13 @@ func (m *openAIStream) event(data []byte) bool {
 	if bytes.Equal(data, done) {
 		return false
 	}
+	if !mayReport(data) {
+		if len(m.unread)+len(data) > maxUnread {
+			m.readText()
+		}
+		m.unread = append(append(m.unread, data...), separator)
+		return false
+	}
 	var e openAIEvent
 	if err := json.Unmarshal(data, &e); err != nil {
 		return false
@@ -60,6 +75,43 @@ func (m *openAIStream) event(data []byte) bool {
 	if len(e.Response.Usage) > 0 {
 		usage, model = e.Response.Usage, e.Response.Model
 	}
+	m.takeText(&e)
+	if got, ok := openAIUsage(map[string][]byte{"usage": usage}); ok {
+		got.Model = model
+		m.reported, m.seen = got, true
+		return m.spec.HideUsage && len(e.Choices) == 0 && e.Type == ""
+	}
+	return false
+}
+
+var usageKey = []byte(`"usage"`)
+
+// mayReport tells whether an event may have a usage object: OpenAI writes "usage":null into every other one.
+func mayReport(data []byte) bool {
+	for {
+		at := bytes.Index(data, usageKey)
+		if at < 0 {
+			return false
+		}
+		data = data[at+len(usageKey):]
+		if v, ok := bytes.CutPrefix(bytes.TrimLeft(data, " \t\n\r"), []byte(":")); ok && !bytes.HasPrefix(bytes.TrimLeft(v, " \t\n\r"), []byte("null")) {
+			return true
+		}
+	}
+}
+
+// readText takes the text out of the events that wait.
+func (m *openAIStream) readText() {
+	for data := range bytes.SplitSeq(m.unread, []byte{separator}) {
+		var e openAIEvent
+		if len(data) > 0 && json.Unmarshal(data, &e) == nil {
+			m.takeText(&e)
+		}
+	}
+	m.unread = m.unread[:0]
+}
+
+func (m *openAIStream) takeText(e *openAIEvent) {
 	for _, c := range e.Choices {
 		m.text.add(c.Delta.Content)
 		m.text.add(c.Delta.Refusal)
@@ -72,12 +124,6 @@ func (m *openAIStream) event(data []byte) bool {
 	if len(e.Delta) > 0 && e.Delta[0] == '"' {
 		m.text.add(unquote(e.Delta))
 	}
-	if got, ok := openAIUsage(map[string][]byte{"usage": usage}); ok {
-		got.Model = model
-		m.reported, m.seen = got, true
-		return m.spec.HideUsage && len(e.Choices) == 0 && e.Type == ""
-	}
-	return false
 }
 
 // Finish gives the reported usage, or an estimate from the text that was sent.
@@ -85,6 +131,7 @@ func (m *openAIStream) Finish(bool) Metered {
 	tail := m.events.finish()
 	out := m.reported
 	if !m.seen {
+		m.readText()
 		n, method := m.text.count(m.spec.Model)
 		out = Metered{Method: method, Usage: sentinel.Usage{
 			sentinel.Requests: 1, sentinel.InputTokens: inputEstimate(m.spec), sentinel.OutputTokens: n,
