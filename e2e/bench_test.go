@@ -62,7 +62,7 @@ func BenchmarkGateway(b *testing.B) {
 		r, err := load.Run(b.Context(), load.Options{
 			URL: urls[who] + "/openai/v1/chat/completions", Body: []byte(body), Mode: mode, Clients: clients,
 			Header: http.Header{"Authorization": {"Bearer " + token}, "Content-Type": {"application/json"}},
-			Warmup: time.Second, Duration: 4 * time.Second, Processes: map[string]int{"sentinel": g.child.Process.Pid},
+			Warmup: time.Second, Duration: 4 * time.Second, Ramp: map[load.Mode]time.Duration{load.SSE: time.Second}[mode], Processes: map[string]int{"sentinel": g.child.Process.Pid},
 		})
 		g.must(err)
 		if r.Errors > 0 {

@@ -41,6 +41,9 @@ type Options struct {
 	Clients  int           // calls in flight, each client's next starts when its last has ended
 	Warmup   time.Duration // calls that start within it are not measured
 	Duration time.Duration // of the measured part; calls that started within it are awaited
+	// Ramp spreads the clients' first calls: streams that beat at one pace and began at one instant would
+	// all send in the same instant, and each would measure the queue of the others.
+	Ramp     time.Duration
 	Requests int64         // ends the load sooner, once so many were measured; 0: no such end
 	Timeout  time.Duration // of one call, 30 s when 0
 	TLS      *tls.Config   // for https; may be nil
@@ -91,6 +94,9 @@ func (o Options) validate() error {
 	}
 	if o.Clients < 1 || o.Clients > maxClients {
 		faults = append(faults, fmt.Errorf("clients: %d is outside 1 to %d", o.Clients, maxClients))
+	}
+	if o.Ramp < 0 || o.Ramp > o.Duration {
+		faults = append(faults, fmt.Errorf("ramp: %s is outside [0, %s], the duration", o.Ramp, o.Duration))
 	}
 	if o.Duration <= 0 || o.Warmup < 0 || o.Duration+o.Warmup > maxDuration {
 		faults = append(faults, fmt.Errorf("duration: %s after a warm-up of %s is outside (0, %s]", o.Duration, o.Warmup, maxDuration))
@@ -176,8 +182,12 @@ func (r *run) warmUp(ctx context.Context) error {
 func (r *run) drive(ctx context.Context, deadline time.Time) {
 	var clients sync.WaitGroup
 	var begun atomic.Int64
-	for range r.o.Clients {
+	for i := range r.o.Clients {
 		clients.Go(func() {
+			select {
+			case <-ctx.Done():
+			case <-time.After(r.o.Ramp * time.Duration(i) / time.Duration(r.o.Clients)):
+			}
 			for ctx.Err() == nil && time.Now().Before(deadline) {
 				if n := begun.Add(1); r.o.Requests > 0 && n > r.o.Requests {
 					return
