@@ -45,7 +45,16 @@ const secondsPerHour = 3600
 // Cost is the price of a usage under rates: Σ usage[u] × rates[u], with seconds as parts of an hour, summed exactly
 // in 128 bits and rounded once to nano-dollars, half to even. Negative quantities are refused, because
 // no provider consumes less than nothing.
-func Cost(usage Usage, rates Rates) (NanoUSD, error) {
+func Cost(usage Usage, rates Rates) (NanoUSD, error) { return CostAt(&usage, &rates, 0) }
+
+// Factor scales a price, in millionths: 880,000 is 12 % off. Zero is the plain price, as a million is.
+type Factor int64
+
+// OneFactor is the factor of the plain price.
+const OneFactor Factor = 1_000_000
+
+// CostAt is Cost under a contract's factor, likewise rounded once.
+func CostAt(usage *Usage, rates *Rates, f Factor) (NanoUSD, error) {
 	var sum uint128
 	for u, n := range usage {
 		rate := rates[u]
@@ -65,10 +74,19 @@ func Cost(usage Usage, rates Rates) (NanoUSD, error) {
 		sum.scale(secondsPerHour)
 		sum.add(bits.Mul64(uint64(usage[Seconds]), uint64(rates[Seconds])))
 	}
-	if sum.over || sum.hi >= divisor { // the quotient would not fit into 64 bits
+	if f > 0 && f != OneFactor {
+		divisor *= uint64(OneFactor)
+		sum.scale(uint64(f))
+	}
+	return sum.divided(divisor)
+}
+
+// divided gives the quotient as an amount, rounded half to even.
+func (s *uint128) divided(divisor uint64) (NanoUSD, error) {
+	if s.over || s.hi >= divisor { // the quotient would not fit into 64 bits
 		return 0, ErrAmountRange
 	}
-	quo, rem := bits.Div64(sum.hi, sum.lo, divisor)
+	quo, rem := bits.Div64(s.hi, s.lo, divisor)
 	if half := divisor / 2; rem > half || rem == half && quo%2 == 1 {
 		quo++
 	}

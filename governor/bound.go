@@ -1,8 +1,6 @@
 package governor
 
 import (
-	"slices"
-
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/policy"
 	"github.com/saas-sentinel/saas-sentinel/pricing"
@@ -23,7 +21,7 @@ const (
 type bound struct {
 	usage sentinel.Usage
 	cost  sentinel.NanoUSD
-	price pricing.Price
+	price *pricing.Price
 }
 
 // choice has the candidates of one call with their bounds, in the same order.
@@ -60,18 +58,19 @@ func (c *choice) add(model string, limits []sentinel.Limit, b bound) {
 
 // boundOf prices the most that a call with this model can use.
 func boundOf(r Request, rq provider.Request, model string) (bound, bool) {
-	price, ok := r.State.price(r.Route, model, r.Call)
+	price, list, ok := r.State.price(r.Route, model, r.Call)
 	if !ok {
 		return bound{}, false
 	}
 	u := rq.Bound
+	context := orElse(price.ContextWindow, largestContext)
 	if u[sentinel.InputTokens] < 0 {
-		u[sentinel.InputTokens] = orElse(price.ContextWindow, largestContext)
+		u[sentinel.InputTokens] = context
 	}
 	if u[sentinel.OutputTokens] < 0 {
-		u[sentinel.OutputTokens] = orElse(price.MaxOutput, largestOutput) * max(rq.Choices, 1)
+		u[sentinel.OutputTokens] = orElse(price.MaxOutput, min(context, largestOutput)) * max(rq.Choices, 1)
 	}
-	cost, err := sentinel.Cost(u, dearest(price.Rates))
+	cost, err := list.Bound(u)
 	return bound{usage: u, cost: cost, price: price}, err == nil
 }
 
@@ -82,32 +81,33 @@ func orElse(n, otherwise int64) int64 {
 	return otherwise
 }
 
-// price finds what a call costs by unit: from the catalog, or as the policy says for unpriced calls.
-func (s *State) price(route Route, model string, c sentinel.Call) (pricing.Price, bool) {
-	p, ok := s.Prices.Find(pricing.Key{Provider: route.Catalog, Endpoint: route.Endpoint.Name, Model: model}, c.At)
-	if ok {
-		return p, true
+// price finds what a call costs by unit: from the catalog, or as the policy says for unpriced calls. A tier
+// without a price list is unpriced, too.
+func (s *State) price(route Route, model string, c sentinel.Call) (*pricing.Price, *pricing.List, bool) {
+	key := pricing.Key{Provider: route.Catalog, Endpoint: route.Endpoint.Name, Model: model, Region: route.Provider.Region}
+	if p, ok := s.Prices.Find(key, c.At); ok {
+		if list, ok := p.For(c.Tier, c.At); ok {
+			return p, list, true
+		}
 	}
 	switch s.Policy.Unpriced.Mode {
 	case policy.UnpricedFlat:
 		flat := sentinel.PicoUSD(s.Policy.Unpriced.Flat) * picoPerNano
-		return pricing.Price{Version: "unpriced@flat", Rates: sentinel.Rates{sentinel.Requests: flat}}, true
+		p := &pricing.Price{Version: VersionFlat, List: pricing.List{Rates: sentinel.Rates{sentinel.Requests: flat}}}
+		return p, &p.List, true
 	case policy.UnpricedAlert:
-		return pricing.Price{Version: "unpriced@alert"}, true
+		p := &pricing.Price{Version: VersionUnpriced}
+		return p, &p.List, true
 	default:
-		return pricing.Price{}, false
+		return nil, nil, false
 	}
 }
 
-// dearest prices bounds from above: before the answer nobody knows which class a token falls
-// into, so every input token counts at the dearest input rate, and every output token likewise.
-func dearest(rates sentinel.Rates) sentinel.Rates {
-	for _, class := range [][]sentinel.Unit{sentinel.InputTokenUnits[:], sentinel.OutputTokenUnits[:]} {
-		top := slices.MaxFunc(class, func(a, b sentinel.Unit) int { return int(min(1, max(-1, rates[a]-rates[b]))) })
-		rates[class[0]] = rates[top]
-	}
-	return rates
-}
+// The versions of prices that no catalog has: the policy's flat one, and none at all.
+const (
+	VersionFlat     = "unpriced@flat"
+	VersionUnpriced = "unpriced@alert"
+)
 
 // sums gathers the classes of tokens by direction: what a bound knows of them.
 func sums(u sentinel.Usage) sentinel.Usage {

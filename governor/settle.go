@@ -33,11 +33,7 @@ func (g *Governor) Settle(ctx context.Context, o Outcome) (sentinel.Entry, error
 	if o.Metered.Reported {
 		entry.Source = sentinel.SourceMeter
 	}
-	if o.Metered.Tier != "" {
-		entry.Tier = o.Metered.Tier
-	}
-	var err error
-	if entry.Cost, err = g.cost(t, o.Metered.Usage); err != nil {
+	if err := g.price(&entry, o.Metered.Tier); err != nil {
 		return entry, fmt.Errorf("price call %s: %w", t.Call.ID, err)
 	}
 	released := make(chan error, 1)
@@ -48,18 +44,33 @@ func (g *Governor) Settle(ctx context.Context, o Outcome) (sentinel.Entry, error
 	return entry, errors.Join(err, <-released)
 }
 
-// cost prices a usage with the price of the call's admission.
-func (g *Governor) cost(t Ticket, u sentinel.Usage) (sentinel.NanoUSD, error) {
-	s := g.stateOf(t.PolicyVersion)
-	route, ok := s.Routes[t.Call.Provider+"/"+t.Call.Endpoint]
+// methodUnpricedTier marks a usage under a price list that nobody knows: the one that was asked for prices it.
+const methodUnpricedTier = "unpriced_tier"
+
+// price prices an entry's usage with the price of the call's admission. A tier that the answer names takes the
+// place of the one that was asked for, where it has a price list.
+func (g *Governor) price(e *sentinel.Entry, answered string) error {
+	s := g.stateOf(e.PolicyVersion)
+	route, ok := s.Routes[e.Provider+"/"+e.Endpoint]
 	if !ok {
-		return 0, fmt.Errorf("no route %s/%s in policy %s", t.Call.Provider, t.Call.Endpoint, s.Policy.Version)
+		return fmt.Errorf("no route %s/%s in policy %s", e.Provider, e.Endpoint, s.Policy.Version)
 	}
-	p, ok := s.price(route, t.Call.Model, t.Call)
+	_, list, ok := s.price(route, e.Model, e.Call)
 	if !ok {
-		return 0, fmt.Errorf("no price for %s of %s", t.Call.Model, route.Name)
+		return fmt.Errorf("no price for %s of %s", e.Model, route.Name)
 	}
-	return sentinel.Cost(u, p.Rates)
+	if answered != "" && answered != e.Tier {
+		call := e.Call
+		call.Tier = answered
+		if p, other, ok := s.price(route, e.Model, call); ok && p.Version == e.PriceVersion {
+			list, e.Tier = other, answered
+		} else {
+			e.Method = methodUnpricedTier
+		}
+	}
+	var err error
+	e.Cost, err = list.Cost(e.Usage)
+	return err
 }
 
 // release ends a reservation with the amounts of an entry.

@@ -85,8 +85,10 @@ const picoPerNano = 1000
 
 func flatPrice(providerName, endpoint string, perRequest sentinel.NanoUSD, version string) pricing.Override {
 	return pricing.Override{
-		Key:     pricing.Key{Provider: providerName, Endpoint: endpoint},
-		Rates:   sentinel.Rates{sentinel.Requests: sentinel.PicoUSD(perRequest) * picoPerNano},
-		Version: providerName + "/" + endpoint + "@policy-" + version,
+		Key: pricing.Key{Provider: providerName, Endpoint: endpoint},
+		Price: pricing.Price{
+			Version: providerName + "/" + endpoint + "@policy-" + version,
+			List:    pricing.List{Rates: sentinel.Rates{sentinel.Requests: sentinel.PicoUSD(perRequest) * picoPerNano}},
+		},
 	}
 }

@@ -36,11 +36,3 @@ func FuzzParseTicket(f *testing.F) {
 		}
 	})
 }
-
-func TestBoundsUseTheDearestRateOfAClass(t *testing.T) {
-	rates := sentinel.Rates{sentinel.InputTokens: 100, sentinel.CachedInputTokens: 10, sentinel.CacheWriteTokens: 125,
-		sentinel.OutputTokens: 400, sentinel.ReasoningTokens: 400, sentinel.AudioOutputTokens: 900}
-	if got := dearest(rates); got[sentinel.InputTokens] != 125 || got[sentinel.OutputTokens] != 900 {
-		t.Errorf("dearest(%v) = %v", rates, got)
-	}
-}

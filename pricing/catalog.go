@@ -3,33 +3,20 @@
 package pricing
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"time"
-
-	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
 
 // Key names a price: of a model, or of an endpoint where the API has no models.
-type Key struct{ Provider, Endpoint, Model string }
-
-// Price is what a provider charges from a date on.
-type Price struct {
-	Version       string // "openai/gpt-5-mini@2025-08-07": stored on every entry
-	Rates         sentinel.Rates
-	MaxOutput     int64     // most tokens that one answer can have; 0 when not known
-	ContextWindow int64     // most tokens that one call can take; 0 when not known
-	From          time.Time // UTC; zero for "always so far"
-	Source        string    // where the figure was published
-}
+type Key struct{ Provider, Endpoint, Model, Region string }
 
 // Override is a price that an operator sets, for instance for a custom API.
 type Override struct {
 	Key
-	Rates   sentinel.Rates
-	Version string
+	Price
 }
 
 // Catalog finds prices. It never changes.
@@ -39,28 +26,72 @@ type Catalog struct {
 }
 
 // filed is where a price stands. A struct, because joined texts would be allocated at every look-up.
-type filed struct{ provider, name string }
+type filed struct{ provider, region, name string }
 
 func newCatalog() *Catalog {
 	return &Catalog{models: map[filed][]Price{}, endpoints: map[filed][]Price{}}
 }
 
-// dated is the date that providers append to a model's snapshots.
-var dated = regexp.MustCompile(`-20\d\d-[01]\d-[0-3]\d$`)
-
 // Find gives the price of a key at a time. A model is found by its exact name or as a dated
-// snapshot of it ("gpt-5-mini-2025-08-07"), never by a looser guess. A call without a model is priced by its endpoint.
-func (c *Catalog) Find(k Key, at time.Time) (Price, bool) {
-	if p, ok := pick(c.endpoints[filed{k.Provider, k.Endpoint}], at); ok || k.Model == "" {
+// snapshot of it ("gpt-5-mini-2025-08-07"), never by a looser guess. A call without a model is priced by its
+// endpoint. A price of the call's own region stands before the one that holds everywhere.
+func (c *Catalog) Find(k Key, at time.Time) (*Price, bool) {
+	if k.Region != "" {
+		if p, ok := c.find(k, at); ok {
+			return p, true
+		}
+		k.Region = ""
+	}
+	return c.find(k, at)
+}
+
+func (c *Catalog) find(k Key, at time.Time) (*Price, bool) {
+	if p, ok := pick(c.endpoints[filed{k.Provider, k.Region, k.Endpoint}], at); ok || k.Model == "" {
 		return p, ok
 	}
-	if p, ok := pick(c.models[filed{k.Provider, k.Model}], at); ok {
+	if p, ok := pick(c.models[filed{k.Provider, k.Region, k.Model}], at); ok {
 		return p, ok
 	}
-	if len(k.Model) > len("-2025-01-01") && k.Model[len(k.Model)-3] == '-' && dated.MatchString(k.Model) {
-		return pick(c.models[filed{k.Provider, k.Model[:len(k.Model)-len("-2025-01-01")]}], at)
+	if name, ok := undated(k.Model); ok {
+		return pick(c.models[filed{k.Provider, k.Region, name}], at)
 	}
-	return Price{}, false
+	return nil, false
+}
+
+// undated takes the date off a model's snapshot: -2025-08-07, -20250807 or @20250807.
+func undated(model string) (string, bool) {
+	for _, length := range [...]int{len("-2025-08-07"), len("-20250807")} {
+		at := len(model) - length
+		if at <= 0 || model[at] != '-' && (model[at] != '@' || length != len("@20250807")) {
+			continue
+		}
+		if isDate(model[at+1:]) {
+			return model[:at], true
+		}
+	}
+	return "", false
+}
+
+// isDate tells 2025-08-07 and 20250807 from other digits.
+func isDate(s string) bool {
+	if len(s) == len("2025-08-07") {
+		if s[4] != '-' || s[7] != '-' {
+			return false
+		}
+		return isDay(s[:4], s[5:7], s[8:])
+	}
+	return isDay(s[:4], s[4:6], s[6:])
+}
+
+func isDay(year, month, day string) bool {
+	for _, part := range [...]string{year, month, day} {
+		for i := range len(part) {
+			if part[i] < '0' || part[i] > '9' {
+				return false
+			}
+		}
+	}
+	return year[:2] == "20" && month >= "01" && month <= "12" && day >= "01" && day <= "31"
 }
 
 // Known tells whether any price of a model is known.
@@ -72,41 +103,49 @@ func (c *Catalog) Known(provider, model string) bool {
 var farFuture = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // pick finds the newest price that is in force.
-func pick(list []Price, at time.Time) (Price, bool) {
-	for _, p := range list {
-		if !p.From.After(at) {
+func pick(list []Price, at time.Time) (*Price, bool) {
+	for i := range list {
+		if p := &list[i]; !p.From.After(at) && p.Hours.holds(at) {
 			return p, true
 		}
 	}
-	return Price{}, false
+	return nil, false
 }
 
-// With gives a new catalog in which overrides stand before published prices.
+// With gives a new catalog in which overrides stand before published prices, whatever the region.
 func (c *Catalog) With(overrides []Override) *Catalog {
+	if len(overrides) == 0 {
+		return c
+	}
 	out := &Catalog{models: maps.Clone(c.models), endpoints: maps.Clone(c.endpoints)}
 	for _, o := range overrides {
-		p := Price{Version: o.Version, Rates: o.Rates, Source: "policy"}
+		p := o.Price
+		if p.Source == "" {
+			p.Source = "policy"
+		}
 		if o.Model != "" {
-			out.models[filed{o.Provider, o.Model}] = []Price{p}
+			out.models[filed{o.Provider, o.Region, o.Model}] = []Price{p}
 		} else {
-			out.endpoints[filed{o.Provider, o.Endpoint}] = []Price{p}
+			out.endpoints[filed{o.Provider, o.Region, o.Endpoint}] = []Price{p}
 		}
 	}
 	return out
 }
 
-// add files a price under its names, newest first. Two prices of one name from one date are a fault,
-// because only their order in the file would decide between them.
-func add(into map[filed][]Price, provider string, names []string, p Price) error {
+// add files a price under its names, newest first, and the hours of a day before the whole day. Two prices of one
+// name from one date are a fault, because only their order in the file would decide between them.
+func add(into map[filed][]Price, provider, region string, names []string, p Price) error {
 	for _, n := range names {
-		k := filed{provider, n}
+		k := filed{provider, region, n}
 		for _, other := range into[k] {
-			if other.From.Equal(p.From) {
+			if other.From.Equal(p.From) && other.Hours == p.Hours {
 				return fmt.Errorf("%s has another price from the same date", n)
 			}
 		}
 		into[k] = append(into[k], p)
-		slices.SortStableFunc(into[k], func(a, b Price) int { return b.From.Compare(a.From) })
+		slices.SortStableFunc(into[k], func(a, b Price) int {
+			return cmp.Or(b.From.Compare(a.From), cmp.Compare(b.Hours.To, a.Hours.To))
+		})
 	}
 	return nil
 }
@@ -120,5 +159,5 @@ func (c *Catalog) Models(provider string) []string {
 		}
 	}
 	slices.Sort(out)
-	return out
+	return slices.Compact(out)
 }

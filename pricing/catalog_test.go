@@ -23,31 +23,59 @@ func TestExactCosts(t *testing.T) {
 	for name, tt := range map[string]struct {
 		key   Key
 		at    time.Time
+		tier  string
 		usage sentinel.Usage
 		want  sentinel.NanoUSD
 	}{
 		// 1,000 × 0.25 + 200 × 0.025 + 500 × 2 dollars a million = 0.00025 + 0.000005 + 0.001
-		"gpt-5-mini with cache": {Key{"openai", "chat.completions", "gpt-5-mini"}, now,
+		"gpt-5-mini with cache": {Key{Provider: "openai", Endpoint: "chat.completions", Model: "gpt-5-mini"}, now, "",
 			sentinel.Usage{sentinel.InputTokens: 1000, sentinel.CachedInputTokens: 200, sentinel.OutputTokens: 300, sentinel.ReasoningTokens: 200}, 1_255_000},
 		// A dated snapshot costs what its model does: 1 × 1.25 dollars a million = 1,250 nano-dollars.
-		"snapshot": {Key{"openai", "chat.completions", "gpt-5-2025-08-07"}, now, sentinel.Usage{sentinel.InputTokens: 1}, 1250},
+		"snapshot": {Key{Provider: "openai", Endpoint: "chat.completions", Model: "gpt-5-2025-08-07"}, now, "", sentinel.Usage{sentinel.InputTokens: 1}, 1250},
 		// o3 cost 10 dollars a million until 2025-06-10, and 2 since.
-		"before a price change": {Key{"openai", "responses", "o3"}, time.Date(2025, 6, 9, 23, 59, 0, 0, time.UTC), sentinel.Usage{sentinel.InputTokens: 100}, 1_000_000},
-		"after a price change":  {Key{"openai", "responses", "o3"}, time.Date(2025, 6, 10, 0, 0, 0, 0, time.UTC), sentinel.Usage{sentinel.InputTokens: 100}, 200_000},
+		"before a price change": {Key{Provider: "openai", Endpoint: "responses", Model: "o3"}, time.Date(2025, 6, 9, 23, 59, 0, 0, time.UTC), "", sentinel.Usage{sentinel.InputTokens: 100}, 1_000_000},
+		"after a price change":  {Key{Provider: "openai", Endpoint: "responses", Model: "o3"}, time.Date(2025, 6, 10, 0, 0, 0, 0, time.UTC), "", sentinel.Usage{sentinel.InputTokens: 100}, 200_000},
 		// One cached token at 0.00875 dollars a million is 8.75 nano-dollars: 9.
-		"half a nano up": {Key{"aws-bedrock", "converse", "amazon.nova-micro-v1:0"}, now, sentinel.Usage{sentinel.CachedInputTokens: 1}, 9},
+		"half a nano up": {Key{Provider: "aws-bedrock", Endpoint: "converse", Model: "amazon.nova-micro-v1:0"}, now, "", sentinel.Usage{sentinel.CachedInputTokens: 1}, 9},
 		// 20.00 dollars: 2.9 % = 0.58, and 0.30.
-		"stripe charge": {Key{"stripe", "charges.create", ""}, now, sentinel.Usage{sentinel.Requests: 1, sentinel.AmountCents: 2000, sentinel.Messages: 1}, 880_000_000},
-		"s3 put":        {Key{"aws-s3", "object.put", ""}, now, sentinel.Usage{sentinel.Requests: 1}, 5000},
-		"regional alias": {Key{"aws-bedrock", "converse", "us.anthropic.claude-haiku-4-5-20251001-v1:0"}, now,
+		"stripe charge": {Key{Provider: "stripe", Endpoint: "charges.create", Model: ""}, now, "", sentinel.Usage{sentinel.Requests: 1, sentinel.AmountCents: 2000, sentinel.Messages: 1}, 880_000_000},
+		"s3 put":        {Key{Provider: "aws-s3", Endpoint: "object.put", Model: ""}, now, "", sentinel.Usage{sentinel.Requests: 1}, 5000},
+		"regional alias": {Key{Provider: "aws-bedrock", Endpoint: "converse", Model: "us.anthropic.claude-haiku-4-5-20251001-v1:0"}, now, "",
 			sentinel.Usage{sentinel.InputTokens: 10}, 11_000},
+		// 272,000 tokens are the last at the short rates: 0.68 and 0.015 dollars.
+		"at the threshold": {Key{Provider: "openai", Model: "gpt-5.4"}, now, "",
+			sentinel.Usage{sentinel.InputTokens: 200_000, sentinel.CachedInputTokens: 72_000, sentinel.OutputTokens: 1000}, 533_000_000},
+		// One more, and every token has the long rates: 200,001 × 5 + 72,000 × 0.5 + 1,000 × 22.5 dollars a million.
+		"past the threshold": {Key{Provider: "openai", Model: "gpt-5.4"}, now, "",
+			sentinel.Usage{sentinel.InputTokens: 200_001, sentinel.CachedInputTokens: 72_000, sentinel.OutputTokens: 1000}, 1_058_505_000},
+		// Flex has its own steps: 272,001 × 2.5 dollars a million.
+		"flex, long": {Key{Provider: "openai", Model: "gpt-5.4"}, now, "flex", sentinel.Usage{sentinel.InputTokens: 272_001}, 680_002_500},
+		// Priority: 1,000 × 2.5 + 100 × 20 dollars a million.
+		"priority":                     {Key{Provider: "openai", Model: "gpt-5"}, now, "priority", sentinel.Usage{sentinel.InputTokens: 1000, sentinel.OutputTokens: 100}, 4_500_000},
+		"default is the standard list": {Key{Provider: "openai", Model: "gpt-5"}, now, "default", sentinel.Usage{sentinel.InputTokens: 1}, 1250},
+		// Claude Haiku 4.5 on Bedrock: an hour's cache write costs 2.20 dollars a million, five minutes' 1.375.
+		"cache writes by lifetime": {Key{Provider: "aws-bedrock", Model: "us.anthropic.claude-haiku-4-5-20251001-v1:0"}, now, "",
+			sentinel.Usage{sentinel.CacheWriteTokens: 1000, sentinel.CacheWriteLongTokens: 1000}, 3_575_000},
+		"a day's dear hours":   {Key{Provider: "deepseek", Model: "deepseek-v4-pro"}, time.Date(2026, 11, 23, 3, 59, 59, 0, time.UTC), "", sentinel.Usage{sentinel.InputTokens: 100}, 132_000},
+		"a day's cheap hours":  {Key{Provider: "deepseek", Model: "deepseek-v4-pro"}, time.Date(2026, 11, 23, 4, 0, 0, 0, time.UTC), "", sentinel.Usage{sentinel.InputTokens: 100}, 66_000},
+		"audio by the hour":    {Key{Provider: "groq", Model: "whisper-large-v3"}, now, "", sentinel.Usage{sentinel.Seconds: 100}, 3_083_333},
+		"audio by the token":   {Key{Provider: "openai", Model: "gpt-realtime"}, now, "", sentinel.Usage{sentinel.AudioInputTokens: 10, sentinel.CachedAudioTokens: 10, sentinel.AudioOutputTokens: 1}, 388_000},
+		"searches by the call": {Key{Provider: "openai", Model: "gpt-5"}, now, "", sentinel.Usage{sentinel.WebSearches: 3, sentinel.FileSearches: 2}, 35_000_000},
+		"pages, annotated":     {Key{Provider: "mistral", Model: "mistral-ocr-2505"}, now, "annotated", sentinel.Usage{sentinel.Pages: 3}, 9_000_000},
+		"Anthropic's snapshot": {Key{Provider: "anthropic", Model: "claude-haiku-4-5-20251001"}, now, "batch", sentinel.Usage{sentinel.InputTokens: 1000}, 500_000},
+		"the same by Vertex":   {Key{Provider: "vertex", Model: "gemini-2.5-flash"}, now, "", sentinel.Usage{sentinel.InputTokens: 1000}, 300_000},
+		"published as free":    {Key{Provider: "openrouter", Model: "openai/gpt-oss-20b:free"}, now, "", sentinel.Usage{sentinel.InputTokens: 1000}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, ok := embedded(t).Find(tt.key, tt.at)
 			if !ok {
 				t.Fatalf("Find(%+v): no price", tt.key)
 			}
-			if got, err := sentinel.Cost(tt.usage, p.Rates); err != nil || got != tt.want {
+			list, ok := p.For(tt.tier, tt.at)
+			if !ok {
+				t.Fatalf("%s has no price list %q", p.Version, tt.tier)
+			}
+			if got, err := list.Cost(tt.usage); err != nil || got != tt.want {
 				t.Errorf("cost of %v under %s = %d, %v; want %d", tt.usage, p.Version, got, err, tt.want)
 			}
 		})
@@ -56,9 +84,9 @@ func TestExactCosts(t *testing.T) {
 
 func TestNothingIsGuessed(t *testing.T) {
 	for _, k := range []Key{
-		{"openai", "chat.completions", "gpt-5-minimal"}, {"openai", "chat.completions", "GPT-5-mini"},
-		{"openai", "chat.completions", ""}, {"openai", "chat.completions", "gpt-5-mini-2025-13-99x"}, {"nobody", "x", "gpt-5"},
-		{"stripe", "payouts.create", ""},
+		{Provider: "openai", Endpoint: "chat.completions", Model: "gpt-5-minimal"}, {Provider: "openai", Endpoint: "chat.completions", Model: "GPT-5-mini"},
+		{Provider: "openai", Endpoint: "chat.completions", Model: ""}, {Provider: "openai", Endpoint: "chat.completions", Model: "gpt-5-mini-2025-13-99x"}, {Provider: "nobody", Endpoint: "x", Model: "gpt-5"},
+		{Provider: "stripe", Endpoint: "payouts.create", Model: ""},
 	} {
 		if p, ok := embedded(t).Find(k, now); ok {
 			t.Errorf("Find(%+v) = %s, want none", k, p.Version)
@@ -85,16 +113,19 @@ func TestEveryRateIsSourced(t *testing.T) {
 func TestFaultsOfACatalogFile(t *testing.T) {
 	const head = "provider: x\nsource: s\nread: 2026-01-01\n"
 	for name, tt := range map[string]struct{ body, want string }{
-		"a tenth of a pico-dollar":   {"models:\n  - {model: m, input: \"0.0000001\"}\n", "not a whole number of pico-dollars"},
-		"no input rate":              {"models:\n  - {model: m, output: \"1\"}\n", "is not an amount"},
-		"below nothing":              {"models:\n  - {model: m, input: \"-1\"}\n", "is not an amount"},
-		"not a date":                 {"models:\n  - {model: m, input: \"1\", from: soon}\n", "is not a date"},
-		"a model twice":              {"models:\n  - {model: m, input: \"1\"}\n  - {model: m, input: \"2\"}\n", "another price"},
-		"an alias of another":        {"models:\n  - {model: m, aliases: [n], input: \"1\"}\n  - {model: n, input: \"2\"}\n", "another price"},
-		"an endpoint twice":          {"endpoints:\n  - {endpoint: e, request: \"1\"}\n  - {endpoint: e, free: true}\n", "another price"},
+		"a tenth of a pico-dollar":   {"models:\n  - {model: m, rates: {input: \"0.0000001\"}}\n", "not a whole number of pico-dollars"},
+		"no rate":                    {"models:\n  - {model: m}\n", "say free: true"},
+		"below nothing":              {"models:\n  - {model: m, rates: {input: \"-1\"}}\n", "is not an amount"},
+		"not a date":                 {"models:\n  - {model: m, rates: {input: \"1\"}, from: soon}\n", "is not a date"},
+		"not hours":                  {"models:\n  - {model: m, rates: {input: \"1\"}, hours: noon}\n", "01:00-04:00"},
+		"a model twice":              {"models:\n  - {model: m, rates: {input: \"1\"}}\n  - {model: m, rates: {input: \"2\"}}\n", "another price"},
+		"an alias of another":        {"models:\n  - {model: m, aliases: [n], rates: {input: \"1\"}}\n  - {model: n, rates: {input: \"2\"}}\n", "another price"},
+		"an endpoint twice":          {"endpoints:\n  - {endpoint: e, rates: {request: \"1\"}}\n  - {endpoint: e, free: true}\n", "another price"},
 		"an endpoint without a rate": {"endpoints:\n  - {endpoint: e}\n", "say free: true"},
-		"free, with a rate":          {"endpoints:\n  - {endpoint: e, free: true, request: \"0\"}\n  - {endpoint: f, request: \"0\"}\n", "say free: true"},
-		"an unknown key":             {"models:\n  - {model: m, input: \"1\", inptu: \"1\"}\n", "inptu"},
+		"free, with a rate":          {"endpoints:\n  - {endpoint: e, free: true, rates: {request: \"0\"}}\n", "say free: true"},
+		"an unknown key":             {"models:\n  - {model: m, rates: {input: \"1\"}, contxt: 1}\n", "contxt"},
+		"an unknown rate":            {"models:\n  - {model: m, rates: {inptu: \"1\"}}\n", "inptu"},
+		"steps that fall":            {"models:\n  - {model: m, rates: {input: \"1\"}, steps: [{above: 2, rates: {input: \"2\"}}, {above: 1, rates: {input: \"3\"}}]}\n", "is not above"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := newCatalog().load("x.yaml", []byte(head+tt.body)); err == nil || !strings.Contains(err.Error(), tt.want) {
@@ -107,20 +138,20 @@ func TestFaultsOfACatalogFile(t *testing.T) {
 func TestOverridesStandBeforePublishedPrices(t *testing.T) {
 	base := embedded(t)
 	c := base.With([]Override{
-		{Key: Key{"openai", "", "gpt-5"}, Rates: sentinel.Rates{sentinel.InputTokens: 1}, Version: "own"},
-		{Key: Key{"weather", "forecast", ""}, Rates: sentinel.Rates{sentinel.Requests: 2}, Version: "flat"},
+		{Key{Provider: "openai", Model: "gpt-5"}, Price{Version: "own"}},
+		{Key{Provider: "weather", Endpoint: "forecast"}, Price{Version: "flat"}},
 	})
 	for k, want := range map[Key]string{
-		{"openai", "chat.completions", "gpt-5"}:            "own",
-		{"openai", "chat.completions", "gpt-5-2025-08-07"}: "own",
-		{"openai", "chat.completions", "gpt-5-mini"}:       "openai/gpt-5-mini@2026-11-23",
-		{"weather", "forecast", ""}:                        "flat",
+		{Provider: "openai", Endpoint: "chat.completions", Model: "gpt-5"}:            "own",
+		{Provider: "openai", Endpoint: "chat.completions", Model: "gpt-5-2025-08-07"}: "own",
+		{Provider: "openai", Endpoint: "chat.completions", Model: "gpt-5-mini"}:       "openai/gpt-5-mini@2026-11-23",
+		{Provider: "weather", Endpoint: "forecast", Model: ""}:                        "flat",
 	} {
 		if p, ok := c.Find(k, now); !ok || p.Version != want {
 			t.Errorf("Find(%+v) = %q, %v; want %q", k, p.Version, ok, want)
 		}
 	}
-	if p, _ := base.Find(Key{"openai", "chat.completions", "gpt-5"}, now); p.Version == "own" {
+	if p, _ := base.Find(Key{Provider: "openai", Endpoint: "chat.completions", Model: "gpt-5"}, now); p.Version == "own" {
 		t.Error("an override changed the catalog that it was made from")
 	}
 	if !c.Known("openai", "gpt-5") || c.Known("openai", "gpt-9") || c.Known("weather", "gpt-5") {
@@ -128,23 +159,88 @@ func TestOverridesStandBeforePublishedPrices(t *testing.T) {
 	}
 }
 
-// Every class of tokens that an answer can report has a rate, so that nothing is free by omission.
+// Every class of tokens that an answer can report has a rate where its direction has one, so that nothing is free by omission.
 func TestNoTokenIsFreeByOmission(t *testing.T) {
-	for k, list := range embedded(t).models {
-		for _, p := range list {
-			for _, u := range []sentinel.Unit{sentinel.InputTokens, sentinel.CachedInputTokens, sentinel.CacheWriteTokens, sentinel.AudioInputTokens, sentinel.ImageInputTokens} {
-				if p.Rates[u] <= 0 {
-					t.Errorf("%v: %s are free", k, u)
+	for k, prices := range embedded(t).models {
+		for _, p := range prices {
+			for _, l := range append([]List{p.List}, p.Others...) {
+				for _, r := range append([]sentinel.Rates{l.Rates}, stepRates(l)...) {
+					for _, class := range [][]sentinel.Unit{sentinel.InputTokenUnits[:], sentinel.OutputTokenUnits[:]} {
+						for _, u := range class {
+							if r[class[0]] > 0 && r[u] == 0 && u != sentinel.CachedInputTokens && u != sentinel.CachedAudioTokens && u != sentinel.CachedImageTokens {
+								t.Errorf("%v %s: %s are free", k, l.Tier, u)
+							}
+						}
+					}
 				}
 			}
-			for _, u := range []sentinel.Unit{sentinel.ReasoningTokens, sentinel.AudioOutputTokens, sentinel.ImageOutputTokens} {
-				if p.Rates[u] != p.Rates[sentinel.OutputTokens] {
-					t.Errorf("%v: %s cost %d, output %d", k, u, p.Rates[u], p.Rates[sentinel.OutputTokens])
+		}
+	}
+}
+
+func stepRates(l List) (out []sentinel.Rates) {
+	for _, s := range l.Steps {
+		out = append(out, s.Rates)
+	}
+	return out
+}
+
+func TestBoundsCostAtLeastWhatFollows(t *testing.T) {
+	rates := func(in, cached, out sentinel.PicoUSD) sentinel.Rates {
+		return sentinel.Rates{sentinel.InputTokens: in, sentinel.CachedInputTokens: cached, sentinel.CacheWriteTokens: 2 * in, sentinel.OutputTokens: out, sentinel.ReasoningTokens: out, sentinel.AudioOutputTokens: 3 * out}
+	}
+	l := List{Rates: rates(100, 10, 400), Steps: []Step{{Above: 1000, Rates: rates(200, 20, 300)}, {Above: 5000, Rates: rates(150, 30, 900)}}}
+	for _, in := range []int64{0, 1, 1000, 1001, 5000, 5001, 1 << 30} {
+		bound, err := l.Bound(sentinel.Usage{sentinel.InputTokens: in, sentinel.OutputTokens: 500})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, input := range []int64{0, in / 2, in} {
+			for _, class := range []sentinel.Unit{sentinel.InputTokens, sentinel.CachedInputTokens, sentinel.CacheWriteTokens} {
+				u := sentinel.Usage{sentinel.AudioOutputTokens: 500}
+				u[class] = input
+				cost, err := l.Cost(u)
+				if err != nil || cost > bound {
+					t.Errorf("%d %s cost %d, %v: above the bound of %d for %d tokens", input, class, cost, err, bound, in)
 				}
 			}
-			if p.Rates[sentinel.CachedInputTokens] > p.Rates[sentinel.InputTokens] {
-				t.Errorf("%v: cached input costs more than input", k)
-			}
+		}
+	}
+}
+
+// A contract's factor is applied to the exact sum, which is rounded once: 15 % off of 3 nano-dollars are 2.55.
+func TestFactorsRoundOnce(t *testing.T) {
+	l := List{Rates: sentinel.Rates{sentinel.InputTokens: 1500}, Factor: 850_000}
+	if got, err := l.Cost(sentinel.Usage{sentinel.InputTokens: 2}); err != nil || got != 3 {
+		t.Errorf("2 tokens cost %d, %v; want 3 nano-dollars", got, err)
+	}
+	if got, err := l.Cost(sentinel.Usage{sentinel.InputTokens: 2_000_000}); err != nil || got != 2_550_000 {
+		t.Errorf("2,000,000 tokens cost %d, %v; want 2,550,000 nano-dollars", got, err)
+	}
+}
+
+func TestPriceListsApplyFromTheirDate(t *testing.T) {
+	p, ok := embedded(t).Find(Key{Provider: "openai", Model: "gpt-5"}, now)
+	if !ok {
+		t.Fatal("gpt-5 has no price")
+	}
+	if _, ok := p.For("flex", time.Date(2026, 10, 11, 23, 59, 59, 0, time.UTC)); ok {
+		t.Error("flex is priced before its date")
+	}
+	if _, ok := p.For("scale", now); ok {
+		t.Error("an unknown tier has a price")
+	}
+}
+
+func TestRegionsStandBeforeTheWorld(t *testing.T) {
+	c := newCatalog()
+	err := c.load("x.yaml", []byte("provider: x\nsource: s\nread: 2026-01-01\nendpoints:\n  - {endpoint: e, rates: {request: \"1\"}}\n  - {endpoint: e, region: [eu-central-1, eu-west-1], rates: {request: \"2\"}}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for region, want := range map[string]string{"": "x/e@2026-01-01", "us-east-1": "x/e@2026-01-01", "eu-west-1": "x/e.eu-west-1@2026-01-01"} {
+		if p, ok := c.Find(Key{Provider: "x", Endpoint: "e", Region: region}, now); !ok || p.Version != want {
+			t.Errorf("in %q the price is %v, %v; want %s", region, p, ok, want)
 		}
 	}
 }
@@ -153,15 +249,19 @@ func BenchmarkPriceAnEntry(b *testing.B) {
 	c := embedded(b)
 	u := sentinel.Usage{sentinel.InputTokens: 1000, sentinel.CachedInputTokens: 200, sentinel.OutputTokens: 300}
 	for name, k := range map[string]Key{
-		"model":     {"openai", "chat.completions", "gpt-5-mini"},
-		"snapshot":  {"openai", "chat.completions", "gpt-5-mini-2025-08-07"},
-		"long name": {"aws-bedrock", "converse", "us.anthropic.claude-haiku-4-5-20251001-v1:0"},
+		"model":     {Provider: "openai", Endpoint: "chat.completions", Model: "gpt-5-mini"},
+		"snapshot":  {Provider: "openai", Endpoint: "chat.completions", Model: "gpt-5-mini-2025-08-07"},
+		"long name": {Provider: "aws-bedrock", Endpoint: "converse", Model: "us.anthropic.claude-haiku-4-5-20251001-v1:0"},
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				p, ok := c.Find(k, now)
-				if _, err := sentinel.Cost(u, p.Rates); err != nil || !ok {
+				if !ok {
+					b.Fatalf("%v has no price", k)
+				}
+				l, ok := p.For("", now)
+				if _, err := l.Cost(u); err != nil || !ok {
 					b.Fatal(ok, err)
 				}
 			}

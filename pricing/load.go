@@ -4,12 +4,10 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"math/big"
 	"path"
 	"sync"
 	"time"
 
-	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/internal/strictyaml"
 )
 
@@ -18,34 +16,50 @@ var files embed.FS
 
 // catalogYAML is one provider's file.
 type catalogYAML struct {
-	Provider  string         `yaml:"provider"`
-	Source    string         `yaml:"source"`
-	Read      string         `yaml:"read"`
+	Provider  string         `yaml:"provider,required"`
+	Also      []string       `yaml:"also"` // other providers with the same prices
+	Source    string         `yaml:"source,required"`
+	Read      string         `yaml:"read,required"`
 	Endpoints []endpointYAML `yaml:"endpoints"`
 	Models    []modelYAML    `yaml:"models"`
 }
 
-// modelYAML has rates in dollars a million tokens.
+// modelYAML is one model from a date on.
 type modelYAML struct {
-	Model       string   `yaml:"model"`
-	Aliases     []string `yaml:"aliases"`
-	From        string   `yaml:"from"`
-	Context     int64    `yaml:"context"`
-	MaxOutput   int64    `yaml:"max_output"`
-	Input       string   `yaml:"input"`
-	CachedInput string   `yaml:"cached_input"`
-	CacheWrite  string   `yaml:"cache_write"`
-	Output      string   `yaml:"output"`
+	Model     string     `yaml:"model,required"`
+	Aliases   []string   `yaml:"aliases"`
+	Region    string     `yaml:"region"`
+	From      string     `yaml:"from"`
+	Hours     string     `yaml:"hours"` // "01:00-04:00" UTC
+	Context   int64      `yaml:"context"`
+	MaxOutput int64      `yaml:"max_output"`
+	Free      bool       `yaml:"free"`
+	Rates     ratesYAML  `yaml:"rates"`
+	Steps     []stepYAML `yaml:"steps"`
+	Lists     []listYAML `yaml:"lists"`
 }
 
-// endpointYAML has rates in dollars a unit.
+// stepYAML has the rates that differ above a length of context.
+type stepYAML struct {
+	Above int64     `yaml:"above,required"`
+	Rates ratesYAML `yaml:"rates,required"`
+}
+
+// listYAML has the rates that differ in another price list.
+type listYAML struct {
+	Tier  string     `yaml:"tier,required"`
+	From  string     `yaml:"from"`
+	Rates ratesYAML  `yaml:"rates"`
+	Steps []stepYAML `yaml:"steps"`
+}
+
+// endpointYAML is a call that has a price of its own.
 type endpointYAML struct {
-	Endpoint   string `yaml:"endpoint"`
-	From       string `yaml:"from"`
-	Free       bool   `yaml:"free"`
-	Request    string `yaml:"request"`
-	AmountCent string `yaml:"amount_cent"`
-	Message    string `yaml:"message"`
+	Endpoint string    `yaml:"endpoint,required"`
+	Region   []string  `yaml:"region"`
+	From     string    `yaml:"from"`
+	Free     bool      `yaml:"free"`
+	Rates    ratesYAML `yaml:"rates"`
 }
 
 // Embedded is the catalog that comes with the program.
@@ -70,95 +84,104 @@ var Embedded = sync.OnceValues(func() (*Catalog, error) {
 func (c *Catalog) load(name string, data []byte) error {
 	var f catalogYAML
 	doc := strictyaml.Decode(name, data, &f)
-	for i, m := range f.Models {
-		p, err := m.price(f)
-		if err == nil {
-			err = add(c.models, f.Provider, append([]string{m.Model}, m.Aliases...), p)
+	for _, provider := range append([]string{f.Provider}, f.Also...) {
+		for i, m := range f.Models {
+			p, err := m.price(provider, f)
+			if err == nil {
+				err = add(c.models, provider, m.Region, append([]string{m.Model}, m.Aliases...), p)
+			}
+			if err != nil {
+				doc.Fault(fmt.Sprintf("models[%d]", i), "%s: %s", m.Model, err)
+			}
 		}
-		if err != nil {
-			doc.Fault(fmt.Sprintf("models[%d]", i), "%s: %s", m.Model, err)
-		}
-	}
-	for i, e := range f.Endpoints {
-		p, err := e.price(f)
-		if err == nil {
-			err = add(c.endpoints, f.Provider, []string{e.Endpoint}, p)
-		}
-		if err != nil {
-			doc.Fault(fmt.Sprintf("endpoints[%d]", i), "%s: %s", e.Endpoint, err)
+		for i, e := range f.Endpoints {
+			if err := c.endpoint(provider, e, f); err != nil {
+				doc.Fault(fmt.Sprintf("endpoints[%d]", i), "%s: %s", e.Endpoint, err)
+			}
 		}
 	}
 	return strictyaml.Join(doc.Faults())
 }
 
-const (
-	picoPerUSD   = 1_000_000_000_000
-	tokensPerMTo = 1_000_000
-)
-
-// price turns a model's rates into pico-dollars a token. Reasoning is billed as output; classes
-// without a rate of their own are billed as input or output, so that nothing is free by omission.
-func (m modelYAML) price(f catalogYAML) (Price, error) {
-	p := Price{MaxOutput: m.MaxOutput, ContextWindow: m.Context, Source: f.Source}
-	var r rater
-	in := r.pico(m.Input, tokensPerMTo)
-	out := r.pico(orText(m.Output, "0"), tokensPerMTo)
-	p.Rates[sentinel.InputTokens], p.Rates[sentinel.AudioInputTokens], p.Rates[sentinel.ImageInputTokens] = in, in, in
-	p.Rates[sentinel.CachedInputTokens] = r.pico(orText(m.CachedInput, m.Input), tokensPerMTo)
-	p.Rates[sentinel.CacheWriteTokens] = r.pico(orText(m.CacheWrite, m.Input), tokensPerMTo)
-	p.Rates[sentinel.OutputTokens], p.Rates[sentinel.ReasoningTokens] = out, out
-	p.Rates[sentinel.AudioOutputTokens], p.Rates[sentinel.ImageOutputTokens] = out, out
-	p.From = r.date(m.From)
-	p.Version = version(f.Provider, m.Model, m.From, f.Read)
+// price fills what a model's lists and steps do not say from the rates that they differ from.
+func (m modelYAML) price(provider string, f catalogYAML) (Price, error) {
+	p := Price{
+		Version: version(provider, m.Model, m.From, f.Read), MaxOutput: m.MaxOutput, ContextWindow: m.Context, Source: f.Source, Read: f.Read,
+	}
+	if m.Region != "" {
+		p.Version = version(provider, m.Model+"."+m.Region, m.From, f.Read)
+	}
+	if len(m.Rates) == 0 != m.Free {
+		return p, errNoRate
+	}
+	var r reader
+	p.Hours = r.hours(m.Hours)
+	p.List = r.list(listYAML{From: m.From, Rates: m.Rates, Steps: m.Steps}, ratesYAML{})
+	for _, l := range m.Lists {
+		p.Others = append(p.Others, r.list(l, m.Rates))
+	}
 	return p, r.err
 }
 
-func (e endpointYAML) price(f catalogYAML) (Price, error) {
-	p := Price{Source: f.Source}
-	var r rater
-	if !e.Free {
-		p.Rates[sentinel.Requests] = r.pico(orText(e.Request, "0"), 1)
-		p.Rates[sentinel.AmountCents] = r.pico(orText(e.AmountCent, "0"), 1)
-		p.Rates[sentinel.Messages] = r.pico(orText(e.Message, "0"), 1)
+var errNoRate = errors.New("give rates, or say free: true")
+
+func (c *Catalog) endpoint(provider string, e endpointYAML, f catalogYAML) error {
+	rates, err := e.Rates.units()
+	if err != nil {
+		return err
 	}
-	if free := p.Rates == (sentinel.Rates{}); free != e.Free {
-		return p, errors.New("give a rate, or say free: true")
+	if len(e.Rates) == 0 != e.Free {
+		return errNoRate
 	}
-	p.From = r.date(e.From)
-	p.Version = version(f.Provider, e.Endpoint, e.From, f.Read)
-	return p, r.err
+	regions := e.Region
+	if len(regions) == 0 {
+		regions = []string{""}
+	}
+	for _, region := range regions {
+		name := e.Endpoint
+		if region != "" {
+			name += "." + region
+		}
+		var r reader
+		p := Price{Version: version(provider, name, e.From, f.Read), Source: f.Source, Read: f.Read}
+		p.List = List{Rates: rates, From: r.date(e.From)}
+		if r.err != nil {
+			return r.err
+		}
+		if err := add(c.endpoints, provider, region, []string{e.Endpoint}, p); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func version(provider, name, from, read string) string {
-	return provider + "/" + name + "@" + orText(from, read)
+	if from == "" {
+		from = read
+	}
+	return provider + "/" + name + "@" + from
 }
 
-func orText(s, otherwise string) string {
-	if s == "" {
-		return otherwise
+// reader converts texts and keeps the first error.
+type reader struct{ err error }
+
+// list reads one price list; what it does not say is as in base.
+func (r *reader) list(y listYAML, base ratesYAML) List {
+	l := List{Tier: y.Tier, From: r.date(y.From)}
+	rates := base.with(y.Rates)
+	l.Rates = r.tokens(rates)
+	var above int64
+	for _, s := range y.Steps {
+		if s.Above <= above {
+			r.fail(fmt.Errorf("steps: %d is not above %d", s.Above, above))
+		}
+		above = s.Above
+		l.Steps = append(l.Steps, Step{Above: s.Above, Rates: r.tokens(rates.with(s.Rates))})
 	}
-	return s
+	return l
 }
 
-// rater converts texts and keeps the first error.
-type rater struct{ err error }
-
-// pico reads a decimal amount of dollars for so many units as exact pico-dollars a unit.
-func (r *rater) pico(text string, units int64) sentinel.PicoUSD {
-	usd, ok := new(big.Rat).SetString(text)
-	if !ok || usd.Sign() < 0 {
-		r.fail(fmt.Errorf("%q is not an amount", text))
-		return 0
-	}
-	usd.Mul(usd, big.NewRat(picoPerUSD, units))
-	if !usd.IsInt() || !usd.Num().IsInt64() {
-		r.fail(fmt.Errorf("%s dollars for %d units is not a whole number of pico-dollars a unit", text, units))
-		return 0
-	}
-	return sentinel.PicoUSD(usd.Num().Int64())
-}
-
-func (r *rater) date(text string) time.Time {
+func (r *reader) date(text string) time.Time {
 	if text == "" {
 		return time.Time{}
 	}
@@ -169,7 +192,25 @@ func (r *rater) date(text string) time.Time {
 	return t
 }
 
-func (r *rater) fail(err error) {
+func (r *reader) hours(text string) (h Hours) {
+	if text == "" {
+		return h
+	}
+	var fromH, fromM, toH, toM int
+	if n, err := fmt.Sscanf(text, "%d:%d-%d:%d", &fromH, &fromM, &toH, &toM); err != nil || n != 4 {
+		r.fail(fmt.Errorf("hours %q: write for instance 01:00-04:00", text))
+	}
+	h = Hours{From: fromH*60 + fromM, To: toH*60 + toM}
+	if h.To == 0 {
+		h.To = 24 * 60
+	}
+	if h.From == h.To || h.From < 0 || h.From >= 24*60 || h.To < 0 || h.To > 24*60 {
+		r.fail(fmt.Errorf("hours %q: write for instance 01:00-04:00", text))
+	}
+	return h
+}
+
+func (r *reader) fail(err error) {
 	if r.err == nil {
 		r.err = err
 	}

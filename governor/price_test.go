@@ -1,0 +1,74 @@
+package governor
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/policy"
+	"github.com/saas-sentinel/saas-sentinel/pricing"
+	"github.com/saas-sentinel/saas-sentinel/provider"
+)
+
+type journal struct{ entries []sentinel.Entry }
+
+func (j *journal) Append(_ context.Context, r sentinel.Record) error {
+	if r.Entry != nil {
+		j.entries = append(j.entries, *r.Entry)
+	}
+	return nil
+}
+
+var day = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+// state compiles a policy with the given providers.
+func state(t testing.TB, providers string) *State {
+	t.Helper()
+	catalog, err := pricing.Embedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := policy.Compile(policy.File{Name: "p.yaml", Data: []byte(
+		"org: acme\nteams: {t: {}}\nservices: {s: {team: t, identity: {token: svc_s}}}\nproviders:\n" + providers)},
+		policy.Options{Presets: provider.Names()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := NewState(set, catalog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestSettlePricesTheTierThatApplied(t *testing.T) {
+	s := state(t, "  openai: {preset: openai, credential: vault:secret/openai#key}\n")
+	// 1,000 input tokens of gpt-5: 1.25 dollars a million, 2.50 with priority, 0.625 with flex.
+	for name, tt := range map[string]struct {
+		asked, answered, tier, method string
+		cost                          sentinel.NanoUSD
+	}{
+		"standard":             {"", "default", "default", "", 1_250_000},
+		"as asked":             {"priority", "", "priority", "", 2_500_000},
+		"priority, not served": {"priority", "default", "default", "", 1_250_000},
+		"flex by the project":  {"", "flex", "flex", "", 625_000},
+		"a tier without price": {"priority", "scale", "priority", "unpriced_tier", 2_500_000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			j := &journal{}
+			g := New(Options{Journal: j, Now: func() time.Time { return day }}, s)
+			call := sentinel.Call{ID: sentinel.NewCallID(day), At: day, Provider: "openai", Endpoint: "chat.completions", Model: "gpt-5", Tier: tt.asked}
+			e, err := g.Settle(t.Context(), Outcome{
+				Ticket:  Ticket{Call: call, PriceVersion: "openai/gpt-5@2026-11-23", PolicyVersion: s.Policy.Version},
+				Metered: provider.Metered{Usage: sentinel.Usage{sentinel.InputTokens: 1000}, Tier: tt.answered, Reported: true}, Status: 200,
+			})
+			if err != nil || e.Cost != tt.cost || e.Tier != tt.tier || e.Method != tt.method {
+				t.Errorf("cost %d of tier %q by %q, %v; want %d of %q by %q", e.Cost, e.Tier, e.Method, err, tt.cost, tt.tier, tt.method)
+			}
+			if len(j.entries) != 1 || j.entries[0].Cost != tt.cost {
+				t.Errorf("booked %v", j.entries)
+			}
+		})
+	}
+}
