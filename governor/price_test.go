@@ -30,7 +30,7 @@ func state(t testing.TB, providers string) *State {
 		t.Fatal(err)
 	}
 	set, err := policy.Compile(policy.File{Name: "p.yaml", Data: []byte(
-		"org: acme\nteams: {t: {}}\nservices: {s: {team: t, identity: {token: svc_s}}}\nproviders:\n" + providers)},
+		"org: acme\nteams: {t: {}}\nservices: {s: {team: t, identity: {token: svc_service}}}\nproviders:\n" + providers)},
 		policy.Options{Presets: provider.Names()})
 	if err != nil {
 		t.Fatal(err)

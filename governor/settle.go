@@ -38,7 +38,8 @@ func (g *Governor) Settle(ctx context.Context, o Outcome) (sentinel.Entry, error
 	}
 	released := make(chan error, 1)
 	go func() { released <- g.release(ctx, t.Call, t.Hold, entry) }()
-	if err = g.Journal.Append(ctx, sentinel.Record{Entry: &entry}); err != nil {
+	err := g.Journal.Append(ctx, sentinel.Record{Entry: &entry})
+	if err != nil {
 		err = fmt.Errorf("book call %s: %w", t.Call.ID, err)
 	}
 	return entry, errors.Join(err, <-released)
