@@ -82,7 +82,7 @@ func TestImportsPointDown(t *testing.T) {
 				continue
 			}
 			to, n, _ := room(i)
-			if to != from && n >= number && !(n == 0 && number == 0 && to == "") {
+			if to != from && n >= number && (n != 0 || number != 0 || to != "") {
 				t.Errorf("%s (%d) imports %s (%d): imports point down", p.ImportPath, number, i, n)
 			}
 		}

@@ -51,7 +51,7 @@ const (
 	ReasonUnknownEndpoint    Reason = "unknown_endpoint"
 	ReasonBadRequest         Reason = "bad_request"
 	ReasonTooLarge           Reason = "request_too_large"
-	ReasonCredential         Reason = "credential_unavailable"
+	ReasonCredential         Reason = "credential_unavailable" //nolint:gosec // a word, no credential
 	ReasonLimiterUnavailable Reason = "limiter_unavailable"
 	ReasonLedgerUnavailable  Reason = "ledger_unavailable"
 )

@@ -182,10 +182,10 @@ func cause(err error) string {
 	if errors.Is(err, context.DeadlineExceeded) || os.IsTimeout(err) {
 		return "no answer in time"
 	}
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		return op.Error()
+	}
 	for next := errors.Unwrap(err); next != nil; next = errors.Unwrap(err) {
-		if op, ok := err.(*net.OpError); ok {
-			return op.Error()
-		}
 		err = next
 	}
 	return err.Error()

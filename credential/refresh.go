@@ -74,7 +74,7 @@ func (v *Vault) pause(failures int) time.Duration {
 	if failures > 0 {
 		d = min(d, d/32<<min(failures-1, 5))
 	}
-	d -= time.Duration(rand.Int64N(int64(d)/5 + 1))
+	d -= time.Duration(rand.Int64N(int64(d)/5 + 1)) //nolint:gosec // jitter is no secret
 	if until, ok := v.session.untilRenewal(); ok {
 		d = min(d, max(until, v.o.Refresh/32))
 	}

@@ -172,7 +172,7 @@ func (g *gateway) readStream(t *testing.T, each func(string)) error {
 	}
 	defer response.Body.Close()
 	if n, err := events(response.Body, each); err != nil || n != streamEvents {
-		return fmt.Errorf("%d of %d events, error %v", n, streamEvents, err)
+		return fmt.Errorf("%d of %d events, error %w", n, streamEvents, err)
 	}
 	return nil
 }

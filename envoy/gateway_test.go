@@ -23,8 +23,10 @@ import (
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
 	"github.com/rs/zerolog"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/saas-sentinel/saas-sentinel/internal/envoytest"
@@ -300,8 +302,10 @@ func (p *fakeProcessor) meter(st extprocv3.ExternalProcessor_ProcessServer, firs
 	})
 	for err == nil {
 		var r *extprocv3.ProcessingRequest
-		if r, err = st.Recv(); err != nil {
-			break
+		if r, err = st.Recv(); errors.Is(err, io.EOF) || status.Code(err) == codes.Canceled {
+			return nil
+		} else if err != nil {
+			return err
 		}
 		p.mu.Lock()
 		p.chunks++
@@ -313,7 +317,7 @@ func (p *fakeProcessor) meter(st extprocv3.ExternalProcessor_ProcessServer, firs
 			return nil
 		}
 	}
-	return nil
+	return err
 }
 
 // last gives what the guard was told about the latest request.

@@ -77,7 +77,7 @@ func (s *Server) chunks(st *answeredStream, a *answer) error {
 	for {
 		r, err := st.Recv()
 		if err != nil {
-			return nil // EOF and Canceled both come with a complete answer too; abandon books what is not settled
+			return nil //nolint:nilerr // EOF and Canceled both come with a complete answer too; abandon books what is not settled
 		}
 		body := r.GetResponseBody()
 		if body == nil {
@@ -94,7 +94,7 @@ func (s *Server) chunks(st *answeredStream, a *answer) error {
 			}
 		}
 		if err != nil {
-			return nil // Envoy has gone; abandon books the rest
+			return nil //nolint:nilerr // Envoy has gone; abandon books the rest
 		}
 	}
 }

@@ -64,15 +64,16 @@ func forward(in *inbound, a governor.Admission, credential []Header, clientHeade
 			remove = append(remove, name)
 		}
 	}
-	common := &extprocv3.CommonResponse{HeaderMutation: &extprocv3.HeaderMutation{SetHeaders: set, RemoveHeaders: remove}}
+	common := &extprocv3.CommonResponse{}
 	if a.Body != nil {
 		common.BodyMutation = &extprocv3.BodyMutation{Mutation: &extprocv3.BodyMutation_Body{Body: a.Body}}
 		// Envoy answers 500 when a body changes its length under an old content-length.
-		common.HeaderMutation.SetHeaders = append(set, overwrite("content-length", strconv.Itoa(len(a.Body))))
+		set = append(set, overwrite("content-length", strconv.Itoa(len(a.Body))))
 	}
 	if a.Path != in.upstream {
-		common.HeaderMutation.SetHeaders = append(common.HeaderMutation.SetHeaders, overwrite(":path", in.rewritten(a.Path)))
+		set = append(set, overwrite(":path", in.rewritten(a.Path)))
 	}
+	common.HeaderMutation = &extprocv3.HeaderMutation{SetHeaders: set, RemoveHeaders: remove}
 	r := &extprocv3.ProcessingResponse{DynamicMetadata: mark(a.Ticket)}
 	if onHeaders {
 		r.Response = &extprocv3.ProcessingResponse_RequestHeaders{RequestHeaders: &extprocv3.HeadersResponse{Response: common}}

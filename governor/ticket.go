@@ -84,7 +84,7 @@ func parseUsage(s string) (u sentinel.Usage, err error) {
 		if err1 != nil || err2 != nil || unit >= sentinel.UnitCount {
 			return u, ErrTicket
 		}
-		u[unit] = n
+		u[unit] = n //nolint:gosec // the unit was compared with the bound above
 	}
 	return u, nil
 }

@@ -127,7 +127,7 @@ func (s *events) endLine(line []byte, out *[]byte) {
 	if s.hasData && !s.tooLong {
 		s.hidden = s.each(s.data)
 	}
-	if out != nil && !(s.hide && s.hidden) {
+	if out != nil && (!s.hide || !s.hidden) {
 		*out = append(*out, s.raw...)
 	}
 	s.raw, s.data, s.hasData, s.size, s.tooLong = s.raw[:0], s.data[:0], false, 0, false

@@ -61,6 +61,7 @@ func encodeHold(c sentinel.Candidate, bucket string) sentinel.Hold {
 			fmt.Fprintf(&b, ",%s,%s", strconv.FormatInt(l.Max, 36), strconv.FormatInt(l.Period.Microseconds(), 36))
 		case sentinel.Window:
 			fmt.Fprintf(&b, ",%s", strconv.FormatInt(l.End.UnixMilli(), 36))
+		case sentinel.Concurrent: // nothing but the hold itself
 		}
 	}
 	return sentinel.Hold(b.String())

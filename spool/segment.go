@@ -71,7 +71,7 @@ func (s *Spool) recoverSegment(id uint64, last bool) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	info, err := f.Stat()
 	if err != nil {
 		return err

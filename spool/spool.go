@@ -129,7 +129,7 @@ func Open(o Options) (*Spool, error) {
 	}
 	s := &Spool{options: o, lock: lock, grown: make(chan struct{}, 1), closed: make(chan struct{})}
 	if err := s.recover(); err != nil {
-		s.release()
+		_ = s.release()
 		return nil, fmt.Errorf("open spool %s: %w", o.Dir, err)
 	}
 	return s, nil

@@ -146,9 +146,11 @@ func dataFault(err error) bool {
 
 // park keeps a refused record as text, once, however often it comes.
 func (s *Store) park(ctx context.Context, entries []*sentinel.Entry, intents []*sentinel.Intent, cause error) error {
-	kind, call, record := "entry", sentinel.CallID{}, []byte(nil)
+	var kind string
+	var call sentinel.CallID
+	var record []byte
 	if len(entries) == 1 {
-		call, record = entries[0].ID, dump(*entries[0])
+		kind, call, record = "entry", entries[0].ID, dump(*entries[0])
 	} else {
 		kind, call, record = "intent", intents[0].ID, dump(*intents[0])
 	}

@@ -37,19 +37,22 @@ func refused(err error) error {
 	return failure{err, exitUsage}
 }
 
-func main() {
+func main() { os.Exit(run()) }
+
+// run gives the exit code.
+func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	err := root().ExecuteContext(ctx)
 	if err == nil {
-		return
+		return 0
 	}
 	fmt.Fprintln(os.Stderr, "sentinel:", err)
 	var f failure
 	if errors.As(err, &f) {
-		os.Exit(f.code)
+		return f.code
 	}
-	os.Exit(exitFailed)
+	return exitFailed
 }
 
 func root() *cobra.Command {

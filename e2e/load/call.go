@@ -39,7 +39,7 @@ func (r *run) call(ctx context.Context) (status int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	defer rs.Body.Close()
+	defer func() { _ = rs.Body.Close() }()
 	body := &firstByte{r: http.MaxBytesReader(nil, rs.Body, maxAnswer)}
 	if r.o.Mode == SSE && rs.StatusCode == http.StatusOK {
 		err = r.events(body)

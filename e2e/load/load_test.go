@@ -122,7 +122,7 @@ func TestFailedCallsAreCountedAndTold(t *testing.T) {
 		want    string
 	}{
 		"refused":           {JSON, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(429) }, 429, "status 429"},
-		"a redirect":        {JSON, func(w http.ResponseWriter, rq *http.Request) { http.Redirect(w, rq, "/x", 302) }, 302, "status 302"},
+		"a redirect":        {JSON, func(w http.ResponseWriter, rq *http.Request) { http.Redirect(w, rq, "/x", http.StatusFound) }, 302, "status 302"},
 		"refused stream":    {SSE, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }, 503, "status 503"},
 		"no answer":         {JSON, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, 0, "EOF"},
 		"stream of nothing": {SSE, func(http.ResponseWriter, *http.Request) {}, 200, "without an event"},

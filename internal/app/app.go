@@ -199,7 +199,7 @@ func (a *App) serve(context.Context) error {
 	a.grpc = grpc.NewServer(
 		grpc.ForceServerCodecV2(extproc.Codec()),
 		grpc.MaxRecvMsgSize(int(a.config.Envoy.MaxBody)+window), // Envoy sends a whole buffered body in one message
-		grpc.InitialWindowSize(window), grpc.InitialConnWindowSize(8*window), grpc.SharedWriteBuffer(true),
+		grpc.InitialWindowSize(window), grpc.InitialConnWindowSize(8*window),
 		grpc.MaxConcurrentStreams(1<<20), // every answer in flight holds one
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}),
 	)

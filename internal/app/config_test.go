@@ -33,7 +33,7 @@ func TestEveryFaultAtOnce(t *testing.T) {
 	environ(t)
 	t.Setenv("SENTINEL_DATABASE_URL", "")
 	file := filepath.Join(t.TempDir(), "sentinel.yaml")
-	text := "control: {listen: nowhere}\nspool: {mode: fast}\nlog: {level: info warn}\nredis: {timeout: 2m}\nvault: {adress: x}\n"
+	text := "control: {listen: nowhere}\nspool: {mode: fast}\nlog: {level: info warn}\nredis: {timeout: 2m}\nvault: {addrress: x}\n"
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +43,7 @@ func TestEveryFaultAtOnce(t *testing.T) {
 	}
 	for _, want := range []string{
 		"control.listen: \"nowhere\" is not host:port", "spool.mode: \"fast\"", "log.level: \"info warn\"", "redis.timeout: 2m0s is outside",
-		"vault.adress: unknown key: did you mean address?", "SENTINEL_DATABASE_URL", "VAULT_ADDR",
+		"vault.addrress: unknown key: did you mean address?", "SENTINEL_DATABASE_URL", "VAULT_ADDR",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the faults\n%s\nhave no %q", err, want)

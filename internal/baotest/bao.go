@@ -59,7 +59,7 @@ func freeAddress() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("a free port for openbao: %w", err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	return l.Addr().String(), nil
 }
 
@@ -70,7 +70,7 @@ func launch(dir, binary, listen, token string) (stop func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("openbao's log: %w", err)
 	}
-	defer log.Close()
+	defer func() { _ = log.Close() }()
 	cmd := exec.Command(binary, "server", "-dev", "-dev-no-store-token", "-dev-listen-address="+listen)
 	cmd.Dir = dir
 	// The token goes by the environment: arguments are for every user of the machine to read.
@@ -115,7 +115,7 @@ func answers(addr, token string, ended <-chan struct{}) error {
 		}
 		rq.Header.Set("X-Vault-Token", token)
 		if rs, err := client.Do(rq); err == nil {
-			rs.Body.Close()
+			_ = rs.Body.Close()
 			if rs.StatusCode == http.StatusOK {
 				return nil
 			}

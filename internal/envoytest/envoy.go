@@ -90,7 +90,7 @@ func Start(ctx context.Context, bootstrap []byte, o Options) (*Process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open envoy's log: %w", err)
 	}
-	defer log.Close() // the child has its own descriptor
+	defer func() { _ = log.Close() }() // the child has its own descriptor
 	p.cmd = exec.Command(binary, arguments(config, o)...)
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = o.Dir, log, log
 	if o.Stdout != nil {

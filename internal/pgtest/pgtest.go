@@ -97,7 +97,7 @@ func run(cmd *exec.Cmd, stop syscall.Signal, ready func(line string) bool) (*ser
 
 // read drains the output until the child and its children have closed it.
 func (s *server) read(out io.ReadCloser, ready func(string) bool, up chan<- struct{}) {
-	defer out.Close()
+	defer func() { _ = out.Close() }()
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		line := lines.Text()
 		s.mu.Lock()

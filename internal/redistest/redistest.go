@@ -39,12 +39,12 @@ func StartAt(dir string, port int) (addr string, stop func(), err error) {
 		return "", nil, ErrMissing
 	}
 	logPath := filepath.Join(dir, "redis.log")
-	log, err := os.OpenFile(logPath, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644) //nolint:gosec // a log of a test server
+	log, err := os.OpenFile(logPath, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644) // a log of a test server
 	if err != nil {
 		return "", nil, fmt.Errorf("open the log of redis-server: %w", err)
 	}
 	defer func() { _ = log.Close() }()                                                          // the child has its own descriptor
-	cmd := exec.Command(bin, "--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--dir", dir, //nolint:gosec // a fixed command
+	cmd := exec.Command(bin, "--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--dir", dir, // a fixed command
 		"--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction", "--daemonize", "no")
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -127,6 +127,6 @@ func freePort() (int, error) {
 
 // tail is the last 2 KiB of a log.
 func tail(path string) string {
-	b, _ := os.ReadFile(path) //nolint:gosec // the log that was opened above; unreadable is empty
+	b, _ := os.ReadFile(path) // the log that was opened above; unreadable is empty
 	return string(b[max(0, len(b)-2048):])
 }

@@ -29,7 +29,7 @@ func (s *Stack) Mock(c mockapi.Config) (*Mock, error) {
 		return nil, err
 	}
 	m := &Mock{Server: server, CAFile: filepath.Join(dir, "ca.pem")}
-	if err := os.WriteFile(m.CAFile, server.CAPEM(), 0o644); err != nil { //nolint:gosec // a certificate is public
+	if err := os.WriteFile(m.CAFile, server.CAPEM(), 0o644); err != nil { // a certificate is public
 		return nil, fmt.Errorf("write the stand-ins' authority: %w", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())

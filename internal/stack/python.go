@@ -25,7 +25,7 @@ func (s *Stack) Python(ctx context.Context, script string, env ...string) ([]byt
 	if _, err := os.Stat(python); err != nil {
 		return nil, missing("Python", err)
 	}
-	cmd := exec.CommandContext(ctx, python, script) //nolint:gosec // the caller's own script
+	cmd := exec.CommandContext(ctx, python, script) // the caller's own script
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.o.Dir, "PYTHONDONTWRITEBYTECODE=1", "PYTHONUNBUFFERED=1"}, env...)
 	cmd.WaitDelay = 5 * time.Second // a grandchild that keeps stdout open must not hold us
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

@@ -43,7 +43,7 @@ func New(o Options) (*Stack, error) {
 		}
 		*dir = abs
 	}
-	if err := os.MkdirAll(o.Dir, 0o755); err != nil { //nolint:gosec // PostgreSQL's own user must pass
+	if err := os.MkdirAll(o.Dir, 0o755); err != nil { // PostgreSQL's own user must pass
 		return nil, fmt.Errorf("make the directory of the stack: %w", err)
 	}
 	if o.Progress == nil {
@@ -145,7 +145,7 @@ func (s *Stack) OpenBao() (addr, token string, err error) {
 
 func (s *Stack) sub(name string) (string, error) {
 	dir := filepath.Join(s.o.Dir, name)
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // logs of servers for tests
+	if err := os.MkdirAll(dir, 0o755); err != nil { // logs of servers for tests
 		return "", fmt.Errorf("make the directory of %s: %w", name, err)
 	}
 	return dir, nil

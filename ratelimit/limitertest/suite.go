@@ -112,11 +112,12 @@ func tenOfFifty(t *testing.T, b Bench) {
 	for range 50 {
 		group.Go(func() {
 			r, err := b.Reserve(t.Context(), ask(amounts(0, 100_000_000), Money(1_000_000_000)))
-			if err != nil {
+			switch {
+			case err != nil:
 				t.Errorf("Reserve: %v", err)
-			} else if r.Chosen == 0 {
+			case r.Chosen == 0:
 				admitted.Add(1)
-			} else if len(r.Denials) != 1 || r.Denials[0].Remaining != 0 {
+			case len(r.Denials) != 1 || r.Denials[0].Remaining != 0:
 				t.Errorf("a refusal says %+v, want one denial with nothing left", r.Denials)
 			}
 		})
