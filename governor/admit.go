@@ -44,11 +44,11 @@ func (g *Governor) Admit(ctx context.Context, r Request) (Admission, error) {
 		return refusal(r, sentinel.ReasonUnpriced, fmt.Sprintf("no price is known for model %q of %s on %s", rq.Model, r.Call.Provider, r.Call.Endpoint))
 	}
 	ask := sentinel.Ask{Org: r.Call.Caller.Org, Call: r.Call.ID, TTL: g.HoldTTL, Candidates: c.asks}
-	reserved, err := g.reserve(ctx, ask)
-	if err != nil {
+	reserved, down := g.reserve(ctx, ask)
+	if down != nil {
 		if mustClose(ask, r.State.Policy.WhenLimiterDown) {
 			a, _ := refusal(r, sentinel.ReasonLimiterUnavailable, "the limiter cannot be reached, and this call's limits are declared closed")
-			a.Cause = err
+			a.Cause = down
 			return a, nil
 		}
 		reserved = sentinel.Reservation{} // open: the first candidate, without a hold
@@ -57,7 +57,9 @@ func (g *Governor) Admit(ctx context.Context, r Request) (Admission, error) {
 	if verdict.Action.Refused() {
 		return Admission{Verdict: verdict, Ticket: r.refused(verdict)}, nil
 	}
-	return g.dispatch(ctx, r, rq, c.bounds[reserved.Chosen], verdict, reserved.Hold)
+	a, err := g.dispatch(ctx, r, rq, c.bounds[reserved.Chosen], verdict, reserved.Hold)
+	a.Cause = down
+	return a, err
 }
 
 // refusal is a decision that needs no limiter.
@@ -76,14 +78,15 @@ func (g *Governor) reserve(ctx context.Context, ask sentinel.Ask) (sentinel.Rese
 	return sentinel.Reservation{}, nil
 }
 
-// mustClose tells whether a limit of the asked candidate forbids to go on without the limiter.
+// mustClose tells whether a limit of the asked candidate forbids to go on without the limiter. A soft
+// one never does.
 func mustClose(ask sentinel.Ask, down policy.LimiterDown) bool {
 	for _, l := range ask.Candidates[0].Limits {
 		mode := down.Rates
-		if l.Charge && !l.Soft {
+		if l.Charge {
 			mode = down.HardBudgets
 		}
-		if mode == policy.DownClosed {
+		if !l.Soft && mode == policy.DownClosed {
 			return true
 		}
 	}

@@ -13,8 +13,8 @@ const maxCandidates = 8
 // Where the catalog does not say how much a model takes or gives, these bound it from above:
 // no model of the catalog has more.
 const (
-	largestContext = 2_000_000
-	largestOutput  = 131_072
+	largestContext = 10_000_000
+	largestOutput  = 272_000
 )
 
 // bound is the most that one candidate can use and cost.

@@ -56,10 +56,11 @@ func (g *Governor) price(e *sentinel.Entry, answered string) error {
 	if !ok {
 		return fmt.Errorf("no route %s/%s in policy %s", e.Provider, e.Endpoint, s.Policy.Version)
 	}
-	_, list, ok := s.price(route, e.Model, e.Call)
+	p, list, ok := s.price(route, e.Model, e.Call)
 	if !ok {
 		return fmt.Errorf("no price for %s of %s", e.Model, route.Name)
 	}
+	e.PriceVersion = p.Version // another than at admission when that state is forgotten: cost and version belong together
 	if answered != "" && answered != e.Tier {
 		call := e.Call
 		call.Tier = answered

@@ -1,6 +1,7 @@
 package governor
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -33,6 +34,25 @@ func FuzzParseTicket(f *testing.F) {
 		}
 		if again, err := ParseTicket(got.Encode()); err != nil || again.Encode() != got.Encode() {
 			t.Errorf("%q reads as %+v, then as %+v, %v", s, got, again, err)
+		}
+	})
+}
+
+// A separator inside of a field must not make another ticket of it: that would be another caller's money.
+func FuzzTicketsReadAsTheyWereOrNotAtAll(f *testing.F) {
+	f.Add("a", "m", "asked", "hold", "x", "flex", uint8(1), int64(7), int64(-1), true)
+	f.Add("a\x1fb", "\x1f", "", "\x1f\x1f", "x", "\x00", uint8(200), int64(-1<<63), int64(1<<62), false)
+	f.Fuzz(func(t *testing.T, team, model, asked, hold, reason, tier string, action uint8, text, bound int64, hide bool) {
+		want := ticket()
+		want.Call.Caller.Team, want.Call.Model, want.Call.Tier, want.Asked = team, model, tier, asked
+		want.Hold, want.Reason, want.Action = sentinel.Hold(hold), sentinel.Reason(reason), sentinel.Action(action)
+		want.TextBytes, want.Bound[sentinel.OutputTokens], want.HideUsage = text, bound, hide
+		got, err := ParseTicket(want.Encode())
+		if err == nil && got != want {
+			t.Errorf("%+v reads as %+v", want, got)
+		}
+		if err != nil && !strings.Contains(team+model+asked+hold+reason+tier, ticketSeparator) {
+			t.Errorf("%+v does not read: %v", want, err)
 		}
 	})
 }

@@ -1,0 +1,33 @@
+package governor
+
+import (
+	"testing"
+	"time"
+
+	"github.com/saas-sentinel/saas-sentinel/pricing"
+	"github.com/saas-sentinel/saas-sentinel/provider"
+)
+
+// The bounds of models that do not say their own must be above all that do.
+func TestNoModelTakesOrGivesMoreThanTheLargest(t *testing.T) {
+	catalog, err := pricing.Embedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
+	models := 0
+	for _, name := range provider.Names() {
+		for _, model := range catalog.Models(name) {
+			p, ok := catalog.Find(pricing.Key{Provider: name, Model: model}, at)
+			if !ok {
+				t.Errorf("%s has no price for %s", name, model)
+			}
+			if models++; p.ContextWindow > largestContext || p.MaxOutput > largestOutput {
+				t.Errorf("%s/%s takes %d and gives %d tokens", name, model, p.ContextWindow, p.MaxOutput)
+			}
+		}
+	}
+	if models < 50 {
+		t.Errorf("%d models seen", models)
+	}
+}
