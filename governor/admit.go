@@ -122,7 +122,7 @@ func (g *Governor) dispatch(ctx context.Context, r Request, rq provider.Request,
 	return Admission{Verdict: v, Body: body, Path: path, Ticket: Ticket{
 		Call: r.Call, Asked: asked, Action: v.Action, Reason: v.Reason, Hold: hold,
 		PriceVersion: b.price.Version, PolicyVersion: r.State.Policy.Version,
-		Bound: sums(b.usage), TextBytes: rq.TextBytes, HideUsage: rq.HideUsage,
+		Bound: b.usage, TextBytes: rq.TextBytes, HideUsage: rq.HideUsage,
 	}}, nil
 }
 

@@ -108,15 +108,3 @@ const (
 	VersionFlat     = "unpriced@flat"
 	VersionUnpriced = "unpriced@alert"
 )
-
-// sums gathers the classes of tokens by direction: what a bound knows of them.
-func sums(u sentinel.Usage) sentinel.Usage {
-	in, out := u.InputTokenSum(), u.OutputTokenSum()
-	for _, class := range [][]sentinel.Unit{sentinel.InputTokenUnits[:], sentinel.OutputTokenUnits[:]} {
-		for _, unit := range class {
-			u[unit] = 0
-		}
-	}
-	u[sentinel.InputTokens], u[sentinel.OutputTokens] = in, out
-	return u
-}

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/declare"
 	"github.com/saas-sentinel/saas-sentinel/policy"
 	"github.com/saas-sentinel/saas-sentinel/pricing"
 	"github.com/saas-sentinel/saas-sentinel/provider"
@@ -52,7 +52,7 @@ func NewState(set *policy.Set, catalog *pricing.Catalog) (*State, error) {
 			s.Ordered = append(s.Ordered, s.Routes[route])
 		}
 		for _, e := range p.Endpoints {
-			overrides = append(overrides, flatPrice(name, e.Name, e.PerRequest, set.Version))
+			overrides = append(overrides, declaredPrice(name, e, set.Version))
 		}
 	}
 	s.Prices = catalog.With(overrides)
@@ -62,11 +62,7 @@ func NewState(set *policy.Set, catalog *pricing.Catalog) (*State, error) {
 // presetOf finds how a provider speaks, and the name of its prices.
 func presetOf(p policy.Provider) (provider.Preset, string, error) {
 	if p.Preset == "" {
-		endpoints := make([]provider.Endpoint, 0, len(p.Endpoints))
-		for _, e := range p.Endpoints {
-			endpoints = append(endpoints, provider.Endpoint{Name: e.Name, Method: e.Method, Path: e.Path})
-		}
-		return provider.Generic(endpoints), p.Name, nil
+		return provider.Generic(p.Endpoints), p.Name, nil
 	}
 	preset, ok := provider.Find(p.Preset)
 	if !ok {
@@ -83,12 +79,15 @@ func presetOf(p policy.Provider) (provider.Preset, string, error) {
 // picoPerNano turns an amount into a rate.
 const picoPerNano = 1000
 
-func flatPrice(providerName, endpoint string, perRequest sentinel.NanoUSD, version string) pricing.Override {
-	return pricing.Override{
-		Key: pricing.Key{Provider: providerName, Endpoint: endpoint},
-		Price: pricing.Price{
-			Version: providerName + "/" + endpoint + "@policy-" + version,
-			List:    pricing.List{Rates: sentinel.Rates{sentinel.Requests: sentinel.PicoUSD(perRequest) * picoPerNano}},
-		},
+// declaredPrice gives the price lists of an endpoint that the policy describes.
+func declaredPrice(providerName string, e *declare.Endpoint, version string) pricing.Override {
+	p := pricing.Price{Version: providerName + "/" + e.Name + "@policy-" + version}
+	for i, l := range e.Lists() {
+		list := pricing.List{Tier: l.SKU, Rates: l.Rates}
+		if i == 0 {
+			p.List = list
+		}
+		p.Others = append(p.Others, list)
 	}
+	return pricing.Override{Key: pricing.Key{Provider: providerName, Endpoint: e.Name}, Price: p}
 }

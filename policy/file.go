@@ -2,6 +2,7 @@ package policy
 
 import (
 	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/declare"
 	"github.com/saas-sentinel/saas-sentinel/internal/strictyaml"
 )
 
@@ -51,15 +52,15 @@ type awsYAML struct {
 }
 
 type providerYAML struct {
-	Preset     string         `yaml:"preset" doc:"A known API: openai, stripe, aws-bedrock or aws-s3. Without it, host and endpoints describe a custom API."`
-	Host       string         `yaml:"host" doc:"The provider's host name; presets know theirs."`
-	Address    string         `yaml:"address" doc:"ip:port to connect to instead of the host's own address. The certificate must still be the host's."`
-	CAFile     string         `yaml:"ca_file" doc:"File of the certificate authorities to trust for this provider. Default: the system's."`
-	Plaintext  bool           `yaml:"plaintext" doc:"Connect without TLS. For tests on one machine."`
-	Region     string         `yaml:"region" doc:"AWS region."`
-	Credential credentialYAML `yaml:"credential,required" doc:"Where the credential lies, such as vault:secret/openai#api_key, or a mapping that also says how it is sent."`
-	Endpoints  []endpointYAML `yaml:"endpoints" doc:"A custom API's endpoints. What is not listed cannot be called."`
-	Allow      []string       `yaml:"allow" doc:"The preset's endpoints that may be called. Default: all that the preset lists."`
+	Preset     string                 `yaml:"preset" doc:"A known API: openai, stripe, aws-bedrock or aws-s3. Without it, host and endpoints describe a custom API."`
+	Host       string                 `yaml:"host" doc:"The provider's host name; presets know theirs."`
+	Address    string                 `yaml:"address" doc:"ip:port to connect to instead of the host's own address. The certificate must still be the host's."`
+	CAFile     string                 `yaml:"ca_file" doc:"File of the certificate authorities to trust for this provider. Default: the system's."`
+	Plaintext  bool                   `yaml:"plaintext" doc:"Connect without TLS. For tests on one machine."`
+	Region     string                 `yaml:"region" doc:"AWS region."`
+	Credential credentialYAML         `yaml:"credential,required" doc:"Where the credential lies, such as vault:secret/openai#api_key, or a mapping that also says how it is sent."`
+	Endpoints  []declare.EndpointYAML `yaml:"endpoints" doc:"A custom API's endpoints. What is not listed cannot be called."`
+	Allow      []string               `yaml:"allow" doc:"The preset's endpoints that may be called. Default: all that the preset lists."`
 }
 
 type credentialYAML struct {
@@ -73,17 +74,6 @@ func (c *credentialYAML) UnmarshalText(b []byte) error { return c.Vault.Unmarsha
 
 // SchemaHint describes the short form.
 func (c *credentialYAML) SchemaHint() strictyaml.Hint { return c.Vault.SchemaHint() }
-
-type endpointYAML struct {
-	Name   string    `yaml:"name" doc:"A name for the ledger. Default: method and path."`
-	Method string    `yaml:"method,required" enum:"GET,POST,PUT,PATCH,DELETE,HEAD" doc:"The HTTP method."`
-	Path   string    `yaml:"path,required" doc:"Path template such as /v1/forecast/{city}; {rest...} at the end takes the rest."`
-	Price  priceYAML `yaml:"price,required" doc:"What a call costs, such as {per_request_usd: 0.001}, or 0 if it is free: what has no price is not routable."`
-}
-
-type priceYAML struct {
-	PerRequestUSD usd `yaml:"per_request_usd,required" doc:"Dollars a call, to the nano-dollar."`
-}
 
 type ruleYAML struct {
 	Name     string       `yaml:"name,required" doc:"Unique; people see it when the rule refuses a call."`

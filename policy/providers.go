@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/declare"
 )
 
 var (
@@ -120,13 +120,13 @@ func (c *compiler) credential(key string, y credentialYAML, aws bool) Credential
 	return Credential{Path: y.Vault.path, Field: y.Vault.field, Kind: kind, Header: strings.ToLower(y.Header)}
 }
 
-func (c *compiler) endpoints(key string, list []endpointYAML) []Endpoint {
+func (c *compiler) endpoints(key string, list []declare.EndpointYAML) []*declare.Endpoint {
 	if len(list) > maxProviders {
 		c.Fault(key, "%d endpoints: at most %d are allowed", len(list), maxProviders)
 		return nil
 	}
 	shapes, names := map[string]int{}, map[string]int{}
-	var out []Endpoint
+	var out []*declare.Endpoint
 	for i, y := range list {
 		at := fmt.Sprintf("%s[%d]", key, i)
 		if !c.Has(at+".method") || !c.Has(at+".path") {
@@ -150,8 +150,7 @@ func (c *compiler) endpoints(key string, list []endpointYAML) []Endpoint {
 			c.Fault(at+".name", "endpoints[%d] is called %q as well", first, clip(y.Name))
 		}
 		names[y.Name] = i
-		c.most(at+".price.per_request_usd", y.Price.PerRequestUSD)
-		out = append(out, Endpoint{Name: y.Name, Method: y.Method, Path: y.Path, PerRequest: sentinel.NanoUSD(y.Price.PerRequestUSD)})
+		out = append(out, declare.Compile(y, at, c.Fault))
 	}
 	return out
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/declare"
 )
 
 // Set is a compiled policy file. It never changes; a new file makes a new Set.
@@ -49,8 +50,8 @@ type Provider struct {
 	Region       string
 	Plaintext    bool
 	Credential   Credential
-	Endpoints    []Endpoint // of a custom API
-	Allow        []string   // endpoints of the preset; empty: all
+	Endpoints    []*declare.Endpoint // of a custom API
+	Allow        []string            // endpoints of the preset; empty: all
 }
 
 // CredentialKind is how a credential is sent.
@@ -70,12 +71,6 @@ type Credential struct {
 	Path, Field string
 	Kind        CredentialKind
 	Header      string // of CredentialHeader
-}
-
-// Endpoint is one call of a custom API.
-type Endpoint struct {
-	Name, Method, Path string
-	PerRequest         sentinel.NanoUSD
 }
 
 // AWSIdentity is a service that is known by an issued access key. The signature must be verified with the secret.

@@ -1,26 +1,201 @@
 package provider
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"mime"
+	"net/url"
+	"strings"
 
-// Generic is the preset of a custom API: headers only, a flat price a request.
-func Generic(endpoints []Endpoint) Preset {
-	return Preset{Name: "generic", Credential: "bearer", Endpoints: endpoints, dialect: generic{}}
+	"github.com/saas-sentinel/saas-sentinel/declare"
+)
+
+// Generic is the preset of an API that is described in YAML.
+func Generic(endpoints []*declare.Endpoint) Preset {
+	p := Preset{Name: "generic", Credential: "bearer", dialect: generic{}}
+	for _, d := range endpoints {
+		e := Endpoint{Name: d.Name, Method: d.Method, Path: d.Path, Meters: d.ReadsAnswer(), Declared: d}
+		switch d.Body {
+		case declare.BodyJSON:
+			e.Body = BodyJSON
+		case declare.BodyForm:
+			e.Body = BodyForm
+		}
+		p.Endpoints = append(p.Endpoints, e)
+	}
+	return p
 }
 
+// generic meters by the rules of the endpoint's description.
 type generic struct{}
 
-func (generic) readRequest(Endpoint, RawRequest) (Request, error) { return flatRequest(), nil }
+// maxMember bounds a member of a request's body that rules read.
+const maxMember = 256 << 10
+
+func (generic) readRequest(e Endpoint, r RawRequest) (Request, error) {
+	rq := flatRequest()
+	if e.Declared == nil {
+		return rq, nil
+	}
+	if e.Declared.Flat() {
+		var err error
+		rq.Tier, rq.Bound, err = e.Declared.Judge(declare.Request{})
+		return rq, err
+	}
+	facts := declare.Request{Path: r.Path, BodyBytes: int64(len(r.Body)), Header: headersOf(r.Header, e.Declared.Headers)}
+	query, err := url.ParseQuery(r.Query)
+	if err != nil {
+		return rq, badRequest("query", "not a valid query")
+	}
+	if facts.Query, err = single(query, nil); err != nil {
+		return rq, err
+	}
+	switch e.Body {
+	case BodyJSON:
+		facts.Body, err = jsonMembers(r.Body, e.Declared.BodyMembers)
+	case BodyForm:
+		facts.Body, err = formMembers(r, e.Declared.BodyMembers)
+	}
+	if err != nil {
+		return rq, err
+	}
+	if rq.Tier, rq.Bound, err = e.Declared.Judge(facts); err != nil {
+		return rq, badRequest("", "this call cannot be priced: %s", err)
+	}
+	return rq, nil
+}
+
+// headersOf gives the headers that are there.
+func headersOf(get func(string) string, names []string) map[string]string {
+	out := map[string]string{}
+	for _, n := range names {
+		if get == nil {
+			break
+		}
+		if v := get(n); v != "" {
+			out[n] = v
+		}
+	}
+	return out
+}
+
+// single gives values by name, all or those of names, and refuses repeated ones: two readers might take different ones.
+func single(values url.Values, names []string) (map[string]string, error) {
+	if names == nil {
+		for n := range values {
+			names = append(names, n)
+		}
+	}
+	out := make(map[string]string, len(names))
+	for _, n := range names {
+		v, ok := values[n]
+		if !ok {
+			continue
+		}
+		if len(v) > 1 {
+			return nil, badRequest(clip(n), "this field stands twice")
+		}
+		if len(v[0]) > maxMember {
+			return nil, badRequest(clip(n), "a field of %d bytes: at most %d are read", len(v[0]), maxMember)
+		}
+		out[n] = v[0]
+	}
+	return out, nil
+}
+
+func jsonMembers(body []byte, names []string) (map[string]any, error) {
+	o, err := readObject(body, names)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[string]any, len(names))
+	for _, n := range names {
+		m, ok := o.members[n]
+		if !ok {
+			continue
+		}
+		if len(m.value) > maxMember {
+			return nil, badRequest(clip(n), "a member of %d bytes: at most %d are read", len(m.value), maxMember)
+		}
+		if out[n], err = declare.Value(m.value); err != nil {
+			return nil, badRequest(clip(n), "%s", err)
+		}
+	}
+	return out, nil
+}
+
+func formMembers(r RawRequest, names []string) (map[string]any, error) {
+	if kind, _, err := mime.ParseMediaType(r.ContentType); len(r.Body) > 0 && (err != nil || !strings.EqualFold(kind, "application/x-www-form-urlencoded")) {
+		return nil, badRequest("content-type", "application/x-www-form-urlencoded is expected")
+	}
+	form, err := url.ParseQuery(string(r.Body))
+	if err != nil {
+		return nil, badRequest("body", "not a valid form")
+	}
+	texts, err := single(form, names)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[string]any, len(texts))
+	for n, v := range texts {
+		out[n] = v
+	}
+	return out, nil
+}
 
 func (generic) withModel(Endpoint, RawRequest, Request, string) ([]byte, string, error) {
 	return nil, "", badRequest("", "this API has no models")
 }
 
-// newMeter charges what the provider accepted.
 func (generic) newMeter(s MeterSpec) Meter {
-	if s.Status == 0 || s.Status >= 400 {
+	d := s.Endpoint.Declared
+	switch {
+	case d == nil && (s.Status == 0 || s.Status >= 400):
 		return nothingUsed{}
+	case d == nil:
+		return oneRequest{}
 	}
-	return oneRequest{}
+	m := &declaredMeter{spec: s}
+	if d.ReadsAnswer() {
+		m.scan = newScanner(d.AnswerMembers...)
+	}
+	return m
+}
+
+// declaredMeter counts by the rules of a description.
+type declaredMeter struct {
+	spec MeterSpec
+	scan *scanner // nil where the rules do not read the body
+}
+
+// Write takes the next bytes.
+func (m *declaredMeter) Write(chunk []byte) []byte {
+	if m.scan != nil {
+		m.scan.write(chunk)
+	}
+	return chunk
+}
+
+// Finish counts. Where the rules cannot read the answer, the bound of the admission stands.
+func (m *declaredMeter) Finish(bool) Metered {
+	d, s := m.spec.Endpoint.Declared, m.spec
+	a := declare.Answer{Status: s.Status, Header: headersOf(s.Header, d.AnswerHeaders), Body: map[string]any{}}
+	if m.scan != nil {
+		for name, raw := range m.scan.found {
+			if v, err := declare.Value(raw); err == nil {
+				a.Body[name] = v
+			}
+		}
+	}
+	got, err := d.Count(a, s.Tier, s.Bound)
+	switch {
+	case err != nil:
+		return Metered{Usage: s.atBound(), Method: "bound"}
+	case !got.Charged:
+		return Metered{Reported: true}
+	case got.Clamped:
+		return Metered{Usage: got.Usage, Reported: true, Method: methodClamped}
+	}
+	return Metered{Usage: got.Usage, Reported: true}
 }
 
 func (generic) errorBody(r Refusal) Shape {

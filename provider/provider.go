@@ -8,6 +8,7 @@ import (
 	"time"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/declare"
 )
 
 // BodyKind is how an endpoint's request body is read.
@@ -27,6 +28,8 @@ type Endpoint struct {
 	Path   string // template: {x} is one segment, {x...} at the end is the rest
 	Body   BodyKind
 	Meters bool // the answer's body says what the call used
+	// Declared has the price rules of an API that is described in YAML; nil for those that are written here.
+	Declared *declare.Endpoint
 }
 
 // Match compares a raw, canonical path with the template.
@@ -88,6 +91,7 @@ func Names() []string {
 // RawRequest is a request as it came, its path without the gateway's prefix.
 type RawRequest struct {
 	Path, Query, ContentType string
+	Header                   func(name string) string // by its name in lower case; nil where there are none
 	Body                     []byte
 }
 
@@ -174,7 +178,9 @@ type MeterSpec struct {
 	TextBytes         int64
 	Status            int
 	ContentType       string
-	Bound             sentinel.Usage // InputTokens and OutputTokens hold the sums of their classes
+	Tier              string
+	Header            func(name string) string // of the answer, by its name in lower case; nil where there are none
+	Bound             sentinel.Usage           // InputTokens and OutputTokens hold the sums of their classes
 }
 
 // Meter reads one answer. It is not safe for concurrent use.
