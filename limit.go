@@ -63,6 +63,21 @@ type Limit struct {
 	Charge bool
 	// Soft limits are counted and reported, and never refuse.
 	Soft bool
+	// WarnAt are shares of Max in hundredths of a percent, ascending; each is reported once a window (Window only).
+	WarnAt []int64
+}
+
+// FullShare is the whole of a limit, in hundredths of a percent.
+const FullShare = 10_000
+
+// Crossing says that a window's posted amount has reached a share of its limit for the first time, on
+// whatever replica: exactly one admission or settlement reports it.
+type Crossing struct {
+	Cell   string // the limit's cell, as in Limit
+	Start  time.Time
+	Share  int64 // in hundredths of a percent
+	Posted int64 // in the limit's measure; for a refusal, what was not left
+	Max    int64
 }
 
 // Candidate is one way to serve the call: the asked model or a cheaper one.
@@ -106,6 +121,8 @@ type Reservation struct {
 	Denials []Denial
 	// Levels of the chosen candidate's limits; for a refusal, those of the first candidate.
 	Levels []Level
+	// Crossed has the budgets that refused a call for the first time in their window, as their FullShare.
+	Crossed []Crossing
 }
 
 // Settlement ends a reservation with what the call really took.
@@ -120,4 +137,5 @@ type Settlement struct {
 type Settled struct {
 	Duplicate     bool // it had been settled before: nothing changed
 	UnderReserved bool // the actual amount was above the hold, and was posted in full
+	Crossed       []Crossing
 }

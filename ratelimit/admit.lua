@@ -1,124 +1,177 @@
--- admit.lua: one admission over all limits of a call. It checks everything, then commits everything or nothing.
+-- admit.lua: one admission over all limits of a call. It checks everything, then commits everything or nothing:
+-- a refused call writes to no cell but the one that refused it, and there only that its budget was seen to be spent.
 --
--- KEYS[1] is the call's own key; the others are cells. ARGV:
---   ttl_ms, candidates, then for each candidate: limits, then for each limit:
---   key index, kind (R rate, W window, N concurrent), max, period_us, charge (0/1), soft (0/1), amount, window end ms
--- Reply: {chosen, bucket, denials, {candidate, limit, remaining, wait_us}…, levels, {limit, remaining, reset_us}…},
--- all indices from 0; chosen is -1 when no candidate fits.
+-- KEYS[1] is the call's record, KEYS[2] the organisation's memory mark; the others are cells. ARGV:
+--   ttl_ms, unseeded (0: an organisation without memory is refused, 1: it begins), candidates,
+--   then for each candidate: limits, then for each limit:
+--   key index, kind (R rate, W window, N concurrent), max, period_us, charge (0/1), soft (0/1), warn (0/1), amount, window end ms
+-- Reply: {chosen, bucket, at_us, marks, mark…, denials, {candidate, limit, remaining, wait_us, spent}…,
+-- levels, {remaining, reset_us}…}, all indices from 0; chosen is -1 when no candidate fits, and -2 when
+-- the organisation's counters are not there.
 --
--- Lua numbers are doubles, exact to 2^53 only. Window amounts can be larger, so they are read as
--- two numbers, billions and the rest, and are only ever changed by HINCRBY. Rates are microseconds.
-local BILLION = 1000000000
+-- A window's or concurrency's cell is a hash: u used (posted and held), s posted, f<bucket> held until the bucket dies
+-- (v void, c charged), o the oldest bucket that may have to be buried, e when the key ends, w the share last warned of.
+-- A rate's cell is "z x g": GCRA's arrival time is z + x, z is when the cell was last idle, g what was given back since.
+--
+-- Lua numbers are doubles, exact to 2^53 only. Amounts are therefore pairs: multiples of 10^15 and the rest.
+local call, floor, format, sub = redis.call, math.floor, string.format, string.sub
+local LIMB = 1000000000000000
 local BUCKET_MS = 15000
 local FARTHEST_US = 1000000000000000 -- 31 years: an overdrawn soft rate stays a number that is exact
-
-local time = redis.call('TIME')
-local now_us = tonumber(time[1]) * 1000000 + tonumber(time[2])
-local now_ms = math.floor(now_us / 1000)
-local now_bucket = math.floor(now_ms / BUCKET_MS)
+local KEPT_MS = 86400000
+local RECORD_MS = 172800000 -- an unsettled call is remembered for two days: the reconciler may come late
 
 local function split(s)
   local n = #s
-  if n <= 9 then return 0, tonumber(s) end
-  return tonumber(string.sub(s, 1, n - 9)), tonumber(string.sub(s, n - 8))
+  if n <= 15 then return 0, tonumber(s) end
+  return tonumber(sub(s, 1, n - 15)), tonumber(sub(s, n - 14))
 end
 
-local function join(hi, lo)
-  if hi == 0 then return string.format('%.0f', lo) end
-  return string.format('%.0f%09.0f', hi, lo)
+local function text(hi, lo)
+  if hi == 0 then return format('%.0f', lo) end
+  return format('%.0f%015.0f', hi, lo)
 end
 
-local function add(hi, lo, s)
-  local h, l = split(s)
+local function plus(hi, lo, h, l)
   hi, lo = hi + h, lo + l
-  if lo >= BILLION then return hi + 1, lo - BILLION end
+  if lo >= LIMB then return hi + 1, lo - LIMB end
   return hi, lo
 end
 
--- left gives max - used as a text, "0" when it is negative.
-local function left(max, hi, lo)
-  local h, l = split(max)
-  h, l = h - hi, l - lo
-  if l < 0 then h, l = h - 1, l + BILLION end
-  if h < 0 then return '0' end
-  return join(h, l)
+local function minus(hi, lo, h, l)
+  hi, lo = hi - h, lo - l
+  if lo < 0 then hi, lo = hi - 1, lo + LIMB end
+  if hi < 0 then return 0, 0 end
+  return hi, lo
 end
 
--- used sums a cell's posted and pending amounts. Buckets that died long ago are folded away: void ones
--- vanish, charged ones are counted as unreconciled in the field "dead".
-local function used(key, charge)
-  local hi, lo = 0, 0
-  local all = redis.call('HGETALL', key)
+local memory = call('MGET', KEYS[1], KEYS[2])
+if not memory[2] and ARGV[2] == '0' then return { -2 } end
+local time = redis.call('TIME')
+local now_us = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local now_ms = floor(now_us / 1000)
+local now_bucket = floor(now_ms / BUCKET_MS)
+local ttl_ms = tonumber(ARGV[1])
+local bucket = floor((now_ms + ttl_ms) / BUCKET_MS)
+
+-- bury takes the void holds of dead buckets off what is used. Charged ones stay until they are settled.
+local function bury(l, hi, lo)
+  l.dead, l.oldest = {}, nil
+  local all = call('HGETALL', l.key)
   for i = 1, #all, 2 do
-    local field, value = all[i], all[i + 1]
-    local digits = string.match(field, '^p(%d+)$')
-    local bucket = digits and tonumber(digits)
-    if bucket and bucket < now_bucket and not charge then
-      redis.call('HDEL', key, field)
-    else
-      if string.sub(value, 1, 1) ~= '-' then hi, lo = add(hi, lo, value) end
-      if bucket and bucket < now_bucket then
-        redis.call('HINCRBY', key, 'dead', value)
-        redis.call('HDEL', key, field)
-      end
+    local kind, digits = string.match(all[i], '^([vc])(%d+)$')
+    local b = digits and tonumber(digits)
+    if b and b >= now_bucket then
+      if not l.oldest or b < l.oldest then l.oldest = b end
+    elseif b and (kind == 'v' or all[i + 1] == '0') then
+      hi, lo = minus(hi, lo, split(all[i + 1]))
+      l.dead[#l.dead + 1] = all[i]
     end
   end
   return hi, lo
 end
 
-local at = 3
-local function read_limit()
-  local l = {
-    key = KEYS[tonumber(ARGV[at])], kind = ARGV[at + 1], max = ARGV[at + 2], period = tonumber(ARGV[at + 3]),
-    charge = ARGV[at + 4] == '1', soft = ARGV[at + 5] == '1', amount = ARGV[at + 6], end_ms = tonumber(ARGV[at + 7]),
-  }
-  at = at + 8
-  return l
-end
-
--- check fills in what is left of a limit before this call, and whether the call fits.
+-- check fills in what is left of a limit before and after this call, and whether the call fits.
 local function check(l)
   if l.kind == 'R' then
-    local tat = math.max(tonumber(redis.call('GET', l.key) or '0'), now_us)
-    local step = math.ceil(tonumber(l.amount) * l.period / tonumber(l.max))
-    l.tat = math.min(tat + step, now_us + FARTHEST_US)
-    l.fits = l.tat - now_us <= l.period
-    l.before = string.format('%.0f', math.max(0, math.floor((l.period - (tat - now_us)) * tonumber(l.max) / l.period)))
-    l.after = string.format('%.0f', math.max(0, math.floor((l.period - (l.tat - now_us)) * tonumber(l.max) / l.period)))
-    l.wait = step > l.period and 0 or l.tat - now_us - l.period
-    l.reset, l.reset_after = tat - now_us, l.tat - now_us
+    local z, x, g = now_us, 0, 0
+    local cell = call('GET', l.key)
+    if cell then
+      z, x, g = string.match(cell, '^(%S+) (%S+) (%S+)$')
+      z, x, g = tonumber(z), tonumber(x), tonumber(g)
+      if x <= now_us - z then z, x, g = now_us, 0, 0 end
+    end
+    local max, period = tonumber(l.max), l.period
+    local ahead, step = x - (now_us - z), l.n * period / max
+    local after = math.min(ahead + step, FARTHEST_US)
+    local slack = math.min(0.5, 0.5 * period / max) -- less than one unit: what doubles round
+    l.fits = after <= period + slack
+    l.z, l.x, l.g, l.ahead = z, after + (now_us - z), g, after
+    l.before, l.after = math.max(0, floor((period - ahead) * max / period + 0.000001)), math.max(0, floor((period - after) * max / period + 0.000001))
+    l.wait = step > period + slack and 0 or math.max(0, math.ceil(after - period))
+    l.reset, l.reset_after = math.ceil(ahead), math.ceil(after)
     return
   end
-  local hi, lo = used(l.key, l.charge)
-  l.before = left(l.max, hi, lo)
-  hi, lo = add(hi, lo, l.amount)
-  l.after = left(l.max, hi, lo)
+  local cell = call('HMGET', l.key, 'u', 'o', 'e', l.field)
+  local hi, lo = 0, 0
+  if cell[1] then hi, lo = split(cell[1]) end
+  if cell[2] then
+    l.oldest = tonumber(cell[2])
+    if l.oldest < now_bucket then hi, lo = bury(l, hi, lo) end
+  end
+  l.ends, l.held = cell[3], cell[4]
   local mh, ml = split(l.max)
+  local bh, bl = minus(mh, ml, hi, lo)
+  hi, lo = plus(hi, lo, l.nh, l.nl)
   l.fits = hi < mh or (hi == mh and lo <= ml)
+  l.hi, l.lo = hi, lo
+  l.before, l.after = text(bh, bl), text(minus(mh, ml, hi, lo))
   if l.kind == 'W' then
-    l.wait = math.max(0, l.end_ms - now_ms) * 1000
-    local ah, al = split(l.amount)
-    if ah > mh or (ah == mh and al > ml) then l.wait = 0 end
     l.reset = math.max(0, l.end_ms - now_ms) * 1000
+    l.reset_after = l.reset
+    l.wait = (l.nh > mh or (l.nh == mh and l.nl > ml)) and 0 or l.reset
   else
-    l.wait, l.reset = 1000000, 0
+    l.wait, l.reset, l.reset_after = 1000000, 0, 0
   end
 end
 
-local ttl_ms = tonumber(ARGV[1])
-local known = redis.call('GET', KEYS[1])
-if known and known ~= 's' then
-  local chosen, bucket = string.match(known, '^(%d+) (%d+)$')
-  return { chosen, bucket, '0', '0' }
+local function commit(l)
+  if l.amount == '0' or (l.kind == 'W' and l.end_ms + KEPT_MS <= now_ms) then return end
+  if l.kind == 'R' then
+    call('SET', l.key, format('%.0f %.17g %.17g', l.z, l.x, l.g), 'PX', format('%.0f', math.max(60000, math.ceil(l.ahead / 1000))))
+    return
+  end
+  local h, lo = l.nh, l.nl
+  if l.held then h, lo = plus(h, lo, split(l.held)) end
+  local fields = { 'u', text(l.hi, l.lo), l.field, text(h, lo) }
+  if not l.oldest or bucket < l.oldest then l.oldest = bucket end
+  fields[5], fields[6] = 'o', format('%.0f', l.oldest)
+  local life
+  if l.kind == 'W' then
+    local ends = format('%.0f', l.end_ms)
+    if l.ends ~= ends then fields[7], fields[8], life = 'e', ends, l.end_ms + KEPT_MS - now_ms end
+  elseif not l.ends or tonumber(l.ends) < now_ms + ttl_ms + 2 * BUCKET_MS then
+    life = 2 * ttl_ms + 4 * BUCKET_MS -- with room, so that not every call moves it
+    fields[7], fields[8] = 'e', format('%.0f', now_ms + life)
+  end
+  call('HSET', l.key, unpack(fields))
+  if life then call('PEXPIRE', l.key, format('%.0f', life)) end
+  for i = 1, #(l.dead or {}) do call('HDEL', l.key, l.dead[i]) end
 end
 
-local candidates = {}
-for c = 1, tonumber(ARGV[2]) do
+local known = memory[1]
+if known and known ~= 's' then
+  local reply = {}
+  for word in string.gmatch(known, '%S+') do reply[#reply + 1] = word end
+  reply[#reply + 1], reply[#reply + 2] = 0, 0
+  return reply
+end
+
+local candidates, at = {}, 4
+for c = 1, tonumber(ARGV[3]) do
   local limits = {}
   local n = tonumber(ARGV[at])
-  at = at + 1
-  for i = 1, n do limits[i] = read_limit() end
+  for i = 1, n do
+    local p = at + 1 + (i - 1) * 9
+    local l = { key = KEYS[tonumber(ARGV[p])], kind = ARGV[p + 1], max = ARGV[p + 2], soft = ARGV[p + 5] == '1', amount = ARGV[p + 7] }
+    if l.kind == 'R' then
+      l.period, l.n = tonumber(ARGV[p + 3]), tonumber(l.amount)
+    else
+      l.warn, l.end_ms = ARGV[p + 6] == '1', tonumber(ARGV[p + 8])
+      l.nh, l.nl = split(l.amount)
+      l.field = (ARGV[p + 4] == '1' and 'c' or 'v') .. format('%.0f', bucket)
+    end
+    limits[i] = l
+  end
   candidates[c] = limits
+  at = at + 1 + n * 9
+end
+
+-- spent tells, once a window, that a budget refused for the first time a call that it could have covered when it was new.
+local function spent(l)
+  if not l.warn or l.wait == 0 or tonumber(call('HGET', l.key, 'w') or '0') >= 10000 then return 0 end
+  call('HSET', l.key, 'w', '10000')
+  return 1
 end
 
 local denials, chosen = {}, -1
@@ -133,42 +186,33 @@ if not known then
       chosen = c - 1
       break
     end
-    local l = limits[refused]
-    denials[#denials + 1] = { c - 1, refused - 1, l.before, l.wait }
+    denials[#denials + 1] = { c - 1, refused - 1, limits[refused] }
   end
 end
 
-local bucket = math.floor((now_ms + ttl_ms) / BUCKET_MS)
+local reply = { chosen, format('%.0f', bucket), format('%.0f', now_us), 0 }
 if chosen >= 0 then
-  for _, l in ipairs(candidates[chosen + 1]) do
-    if l.kind == 'R' then
-      redis.call('SET', l.key, string.format('%.0f', l.tat), 'PX', math.ceil(math.max(1000, (l.tat - now_us) / 1000)))
-    else
-      redis.call('HINCRBY', l.key, 'p' .. bucket, l.amount)
-      if l.kind == 'W' then
-        redis.call('PEXPIREAT', l.key, string.format('%.0f', l.end_ms + 86400000))
-      else
-        -- only ever later: a short hold must not take longer ones with it
-        local life = ttl_ms + 2 * BUCKET_MS
-        if redis.call('PTTL', l.key) < life then redis.call('PEXPIRE', l.key, string.format('%.0f', life)) end
-      end
-    end
+  if not memory[2] then call('SET', KEYS[2], format('%.0f', now_us)) end
+  local limits = candidates[chosen + 1]
+  for _, l in ipairs(limits) do
+    commit(l)
+    reply[#reply + 1] = l.kind == 'R' and format('%.0f', floor(l.ahead + l.g)) or '0'
   end
-  redis.call('SET', KEYS[1], chosen .. ' ' .. string.format('%.0f', bucket), 'PX', string.format('%.0f', ttl_ms + 3600000))
+  reply[4] = #limits
+  call('SET', KEYS[1], table.concat(reply, ' '), 'PX', format('%.0f', ttl_ms + RECORD_MS))
 end
-
-local reply = { string.format('%d', chosen), string.format('%.0f', bucket), tostring(#denials) }
+reply[#reply + 1] = #denials
 for _, d in ipairs(denials) do
-  reply[#reply + 1] = tostring(d[1])
-  reply[#reply + 1] = tostring(d[2])
-  reply[#reply + 1] = d[3]
-  reply[#reply + 1] = string.format('%.0f', d[4])
+  reply[#reply + 1] = d[1]
+  reply[#reply + 1] = d[2]
+  reply[#reply + 1] = d[3].before
+  reply[#reply + 1] = format('%.0f', d[3].wait)
+  reply[#reply + 1] = spent(d[3])
 end
 local levels = candidates[math.max(chosen, 0) + 1] or {}
-reply[#reply + 1] = tostring(#levels)
-for i, l in ipairs(levels) do
-  reply[#reply + 1] = tostring(i - 1)
+reply[#reply + 1] = #levels
+for _, l in ipairs(levels) do
   reply[#reply + 1] = chosen >= 0 and (l.after or '0') or (l.before or '0')
-  reply[#reply + 1] = string.format('%.0f', chosen >= 0 and l.reset_after or l.reset or 0)
+  reply[#reply + 1] = format('%.0f', chosen >= 0 and l.reset_after or l.reset or 0)
 end
 return reply

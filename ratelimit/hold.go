@@ -3,12 +3,23 @@ package ratelimit
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"math"
+	"math/bits"
 	"strconv"
 	"strings"
+	"time"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
+
+// receipt is what a settlement needs of a reservation; a Hold is its text.
+type receipt struct {
+	bucket int64 // in which the hold dies
+	at     int64 // when it was made, by Redis' clock, in Unix microseconds
+	held   []held
+}
 
 // held is one limit's part of a hold.
 type held struct {
@@ -17,24 +28,29 @@ type held struct {
 	measure  sentinel.Measure
 	amount   int64
 	charge   bool
-	max      int64
-	periodUS int64
-	endMS    int64
+	max      int64   // of a rate, and of a window that warns
+	periodUS int64   // of a rate
+	mark     int64   // of a rate: its arrival time after the admission, see admit.lua
+	endMS    int64   // of a window
+	warnAt   []int64 // of a window
 }
 
 const (
-	holdVersion = "1"
+	holdVersion = "2"
 	maxHeld     = 64 // limits in one hold
+	maxShares   = 16 // shares of one limit
 	maxKey      = 48 // bytes of a cell's name within a key; longer names end in a hash
 )
 
 // kindOf names a limit's kind as the scripts do.
 func kindOf(k sentinel.LimitKind) byte { return "RWN"[k] }
 
+var reserved = strings.NewReplacer("{", "(", "}", ")", "|", "/", ",", "_")
+
 // keyOf gives a cell's key within its organisation. The window's start is part of it, so no
 // counter is ever reset.
 func keyOf(l sentinel.Limit) string {
-	cell := strings.NewReplacer("{", "(", "}", ")", "|", "/", ",", "_").Replace(l.Cell)
+	cell := reserved.Replace(l.Cell)
 	if len(cell) > maxKey {
 		sum := sha256.Sum256([]byte(l.Cell))
 		cell = cell[:maxKey-12] + "~" + base64.RawURLEncoding.EncodeToString(sum[:8])
@@ -46,44 +62,87 @@ func keyOf(l sentinel.Limit) string {
 	return key
 }
 
-// encodeHold writes what a settlement needs of the chosen candidate.
-func encodeHold(c sentinel.Candidate, bucket string) sentinel.Hold {
-	var b strings.Builder
-	b.WriteString(holdVersion + "|" + bucket)
-	for _, l := range c.Limits {
-		charge := 0
-		if l.Charge {
-			charge = 1
-		}
-		fmt.Fprintf(&b, "|%s,%d,%s,%d", keyOf(l), l.Measure, strconv.FormatInt(c.Bound[l.Measure], 36), charge)
+// receiptOf says what a candidate holds. Marks are the rates' arrival times, in the order of the limits.
+func receiptOf(c sentinel.Candidate, bucket, at int64, marks []int64) receipt {
+	r := receipt{bucket: bucket, at: at, held: make([]held, len(c.Limits))}
+	for i, l := range c.Limits {
+		h := held{kind: kindOf(l.Kind), key: keyOf(l), measure: l.Measure, amount: c.Bound[l.Measure], charge: l.Charge}
 		switch l.Kind {
 		case sentinel.Rate:
-			fmt.Fprintf(&b, ",%s,%s", strconv.FormatInt(l.Max, 36), strconv.FormatInt(l.Period.Microseconds(), 36))
+			h.max, h.periodUS, h.mark = l.Max, periodOf(l), marks[i]
 		case sentinel.Window:
-			fmt.Fprintf(&b, ",%s", strconv.FormatInt(l.End.UnixMilli(), 36))
-		case sentinel.Concurrent: // nothing but the hold itself
+			h.endMS = l.End.UnixMilli()
+			if len(l.WarnAt) > 0 {
+				h.max, h.warnAt = l.Max, l.WarnAt
+			}
+		case sentinel.Concurrent: // nothing but the amount
 		}
+		r.held[i] = h
 	}
-	return sentinel.Hold(b.String())
+	return r
 }
 
-// decodeHold reads what encodeHold wrote, strictly.
-func decodeHold(h sentinel.Hold) (bucket string, entries []held, err error) {
+// periodOf is a rate's period in microseconds.
+func periodOf(l sentinel.Limit) int64 { return max(1, l.Period.Microseconds()) }
+
+// encode writes a receipt as short as a ticket needs it.
+func (r receipt) encode() sentinel.Hold {
+	b := make([]byte, 0, 32+96*len(r.held))
+	number := func(before byte, n int64) { b = strconv.AppendInt(append(b, before), n, 36) }
+	b = append(b, holdVersion...)
+	number('|', r.bucket)
+	number('|', r.at)
+	for _, h := range r.held {
+		b = append(append(b, '|'), h.key...)
+		number(',', int64(h.measure))
+		number(',', h.amount)
+		b = append(append(b, ','), flag(h.charge)...)
+		switch h.kind {
+		case 'R':
+			number(',', h.max)
+			number(',', h.periodUS)
+			number(',', h.mark)
+		case 'W':
+			number(',', h.endMS)
+			if len(h.warnAt) > 0 {
+				number(',', h.max)
+				for i, share := range h.warnAt {
+					number(",."[min(i, 1)], share)
+				}
+			}
+		}
+	}
+	return sentinel.Hold(b)
+}
+
+// decodeHold reads what encode wrote, strictly.
+func decodeHold(h sentinel.Hold) (receipt, error) {
 	parts := strings.Split(string(h), "|")
-	if len(parts) < 2 || parts[0] != holdVersion || len(parts) > maxHeld+2 {
-		return "", nil, fmt.Errorf("malformed hold of %d parts", len(parts))
+	if len(parts) < 3 || parts[0] != holdVersion || len(parts) > maxHeld+3 {
+		return receipt{}, fmt.Errorf("malformed hold of %d parts", len(parts))
 	}
-	if _, err := strconv.ParseUint(parts[1], 10, 53); err != nil {
-		return "", nil, fmt.Errorf("malformed hold: bucket %q", parts[1])
+	var r receipt
+	if err := parse(parts[1:3], &r.bucket, &r.at); err != nil {
+		return receipt{}, fmt.Errorf("malformed hold: %w", err)
 	}
-	for _, p := range parts[2:] {
+	for _, p := range parts[3:] {
 		e, err := decodeHeld(strings.Split(p, ","))
 		if err != nil {
-			return "", nil, fmt.Errorf("malformed hold: %w", err)
+			return receipt{}, fmt.Errorf("malformed hold: %w", err)
 		}
-		entries = append(entries, e)
+		r.held = append(r.held, e)
 	}
-	return parts[1], entries, nil
+	return r, nil
+}
+
+// parse reads numbers that are 0 or more.
+func parse(texts []string, targets ...*int64) (err error) {
+	for i, t := range targets {
+		if *t, err = strconv.ParseInt(texts[i], 36, 64); err != nil || *t < 0 {
+			return errors.New("a bad number")
+		}
+	}
+	return nil
 }
 
 func decodeHeld(f []string) (held, error) {
@@ -91,33 +150,88 @@ func decodeHeld(f []string) (held, error) {
 		return held{}, fmt.Errorf("entry of %d fields", len(f))
 	}
 	e := held{kind: f[0][0], key: f[0], charge: f[3] == "1", max: 1, periodUS: 1}
-	fields := map[byte]int{'R': 6, 'W': 5, 'N': 4}[e.kind]
-	if len(f) != fields {
-		return e, fmt.Errorf("entry %q has %d fields", f[0], len(f))
-	}
 	if f[3] != "0" && f[3] != "1" {
 		return e, fmt.Errorf("entry %q has no charge flag", f[0])
 	}
-	measure, err := strconv.ParseUint(f[1], 10, 8)
-	if err != nil || measure >= sentinel.MeasureCount {
-		return e, fmt.Errorf("entry %q has no measure", f[0])
+	var measure int64
+	err := parse(f[1:3], &measure, &e.amount)
+	switch {
+	case err != nil:
+	case e.kind == 'R' && len(f) == 7:
+		err = parse(f[4:], &e.max, &e.periodUS, &e.mark)
+	case e.kind == 'W' && len(f) == 5:
+		err = parse(f[4:], &e.endMS)
+	case e.kind == 'W' && len(f) == 7:
+		if err = parse(f[4:6], &e.endMS, &e.max); err == nil {
+			e.warnAt, err = decodeShares(f[6])
+		}
+	case e.kind == 'N' && len(f) == 4:
+	default:
+		err = fmt.Errorf("%d fields", len(f))
+	}
+	if err == nil && (measure >= sentinel.MeasureCount || e.max == 0 || e.periodUS == 0) {
+		err = errors.New("no such measure or rate")
 	}
 	e.measure = sentinel.Measure(measure)
-	targets := []*int64{&e.amount}
-	texts := []string{f[2]}
-	switch e.kind {
-	case 'R':
-		targets, texts = append(targets, &e.max, &e.periodUS), append(texts, f[4], f[5])
-	case 'W':
-		targets, texts = append(targets, &e.endMS), append(texts, f[4])
-	}
-	for i, t := range targets {
-		if *t, err = strconv.ParseInt(texts[i], 36, 64); err != nil || *t < 0 {
-			return e, fmt.Errorf("entry %q has a bad number", f[0])
-		}
-	}
-	if e.max == 0 || e.periodUS == 0 {
-		return e, fmt.Errorf("entry %q has a zero rate", f[0])
+	if err != nil {
+		return e, fmt.Errorf("entry %q: %w", f[0], err)
 	}
 	return e, nil
+}
+
+func decodeShares(s string) ([]int64, error) {
+	texts := strings.Split(s, ".")
+	if len(texts) > maxShares {
+		return nil, fmt.Errorf("%d shares", len(texts))
+	}
+	shares := make([]int64, len(texts))
+	for i := range texts {
+		if err := parse(texts[i:], &shares[i]); err != nil {
+			return nil, err
+		}
+	}
+	return shares, nil
+}
+
+// threshold is the first amount that reaches a share of a limit, rounded up; the largest number where none does.
+func threshold(limit, share int64) int64 {
+	hi, lo := bits.Mul64(uint64(limit), uint64(share))
+	lo, carry := bits.Add64(lo, sentinel.FullShare-1, 0)
+	if hi += carry; hi >= sentinel.FullShare {
+		return math.MaxInt64
+	}
+	q, _ := bits.Div64(hi, lo, sentinel.FullShare)
+	return int64(min(q, math.MaxInt64))
+}
+
+// warnings lays a window's thresholds out as settle.lua reads them.
+func (h held) warnings() string {
+	if len(h.warnAt) == 0 {
+		return ""
+	}
+	var b []byte
+	for _, share := range h.warnAt {
+		b = strconv.AppendInt(b, share, 10)
+		b = strconv.AppendInt(append(b, ':'), threshold(h.max, share), 10)
+		b = append(b, ' ')
+	}
+	return string(b)
+}
+
+// crossing names a window's cell again from its key.
+func (h held) crossing(share, posted int64) sentinel.Crossing {
+	cell, start := h.key[2:], time.Time{}
+	if at := strings.LastIndexByte(cell, ':'); at >= 0 {
+		if n, err := strconv.ParseInt(cell[at+1:], 36, 64); err == nil {
+			cell, start = cell[:at], time.Unix(n, 0).UTC()
+		}
+	}
+	return sentinel.Crossing{Cell: cell, Start: start, Share: share, Posted: posted, Max: h.max}
+}
+
+func flag(b bool) string {
+	if b {
+		return "1"
+	}
+	return "0"
 }

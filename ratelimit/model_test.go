@@ -3,6 +3,7 @@ package ratelimit
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"reflect"
 	"slices"
 	"testing"
@@ -39,11 +40,12 @@ func (j *journey) limit() sentinel.Limit {
 	l := sentinel.Limit{Cell: fmt.Sprint("cell/", n), Soft: j.IntN(6) == 0}
 	switch j.IntN(4) {
 	case 0:
-		l.Kind, l.Measure, l.Max, l.Period = sentinel.Rate, sentinel.MeasureTokens, int64(1+j.IntN(5000)), time.Minute
+		l.Kind, l.Measure, l.Max, l.Period = sentinel.Rate, sentinel.MeasureTokens, int64(1+j.IntN(5000)), []time.Duration{time.Second, time.Minute, time.Hour}[n]
 	case 1:
 		l.Kind, l.Measure, l.Max = sentinel.Concurrent, sentinel.MeasureConcurrent, int64(1+j.IntN(4))
 	default:
 		l.Kind, l.Measure, l.Charge = sentinel.Window, sentinel.MeasureCost, n > 0
+		l.WarnAt = [][]int64{nil, {5000, 8000, 10000}, {1, 20000}}[j.IntN(3)]
 		l.Max = []int64{1000, 1<<53 + 1, 500_000_000_000_000_000}[n]
 		l.Start = j.now.UTC().Truncate(6 * time.Hour)
 		l.End = l.Start.Add(6 * time.Hour)
@@ -77,31 +79,45 @@ func (j *journey) amounts() sentinel.Amounts {
 }
 
 func TestModelAndScriptsAgreeOnRandomJourneys(t *testing.T) {
-	steps, seeds := 24_000, 6
-	if testing.Short() {
-		steps = 3000
+	steps, seeds := 12_000, 12
+	if os.Getenv("E2E") == "must" {
+		steps = 120_000
 	}
 	for seed := range seeds {
-		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { travel(t, uint64(seed), steps/seeds) })
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Parallel()
+			m := miniredis.RunT(t)
+			travel(t, uint64(seed), steps/seeds, dial(t, m.Addr()), func(now time.Time, d time.Duration) {
+				m.SetTime(now)
+				m.FastForward(d)
+			})
+		})
 	}
 }
 
-func travel(t *testing.T, seed uint64, steps int) {
-	m := miniredis.RunT(t)
-	j := &journey{Rand: rand.New(rand.NewPCG(seed, 2026)), now: time.UnixMicro(1_790_000_000_123_457)}
-	m.SetTime(j.now)
-	scripts, model := dial(t, m.Addr()), NewModel(func() time.Time { return j.now })
+func TestModelAndScriptsAgreeOnRealRedis(t *testing.T) {
+	addr := realRedis(t)
+	r := dialAt(t, addr)
+	clock := redisClock(t, r, journeysStart)
+	travel(t, 99, 4000, r, func(_ time.Time, d time.Duration) { clock(d) })
+}
+
+var journeysStart = time.UnixMicro(1_790_000_000_123_457)
+
+func travel(t *testing.T, seed uint64, steps int, scripts *Redis, advance func(now time.Time, d time.Duration)) {
+	j := &journey{Rand: rand.New(rand.NewPCG(seed, 2026)), now: journeysStart}
+	advance(j.now, 0)
+	model := NewModel(func() time.Time { return j.now })
 	seen := map[string]int{}
 	for step := range steps {
 		switch n := j.IntN(10); {
 		case n < 3:
-			d := []time.Duration{time.Microsecond, 700 * time.Millisecond, 9 * time.Second, 2 * time.Minute, 40 * time.Minute}[min(j.IntN(9), 4)]
+			d := []time.Duration{time.Microsecond, 700 * time.Millisecond, 9 * time.Second, 2 * time.Minute, 40 * time.Minute, 49 * time.Hour}[min(j.IntN(9), j.IntN(6))]
 			if j.IntN(4) > 0 {
 				d = min(d, time.Second)
 			}
 			j.now = j.now.Add(d)
-			m.SetTime(j.now)
-			m.FastForward(d)
+			advance(j.now, d)
 		case n < 7 || len(j.past) == 0:
 			a := j.ask()
 			got, err := scripts.Reserve(t.Context(), a)
@@ -114,18 +130,20 @@ func travel(t *testing.T, seed uint64, steps int) {
 				j.past = j.past[max(0, len(j.past)-40):]
 			}
 			seen[fmt.Sprint("chosen ", min(got.Chosen, 1))]++
+			seen["crossed by a refusal"] += len(got.Crossed)
 		default:
 			p := j.past[j.IntN(len(j.past))]
 			s := sentinel.Settlement{Org: p.ask.Org, Call: p.ask.Call, Hold: p.hold, Actual: j.amounts()}
 			got, err := scripts.Settle(t.Context(), s)
 			want, errModel := model.Settle(t.Context(), s)
-			if err != nil || errModel != nil || got != want {
+			if err != nil || errModel != nil || !reflect.DeepEqual(got, want) {
 				t.Fatalf("step %d: Settle(%+v) = %+v, %v; the model says %+v, %v", step, s, got, err, want, errModel)
 			}
 			seen[fmt.Sprint("duplicate ", got.Duplicate)]++
+			seen["crossed by a settlement"] += len(got.Crossed)
 		}
 	}
-	for _, k := range []string{"chosen -1", "chosen 0", "chosen 1", "duplicate true", "duplicate false"} {
+	for _, k := range []string{"chosen -1", "chosen 0", "chosen 1", "duplicate true", "duplicate false", "crossed by a refusal", "crossed by a settlement"} {
 		if seen[k] == 0 {
 			t.Errorf("the journey never saw %q: %v", k, seen)
 		}

@@ -9,7 +9,6 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -25,7 +24,12 @@ var admitSource string
 //go:embed settle.lua
 var settleSource string
 
-var admitScript, settleScript = redis.NewScript(admitSource), redis.NewScript(settleSource)
+// scripts are what runs inside Redis.
+type scripts struct{ admit, settle *redis.Script }
+
+func newScripts(admit, settle string) scripts {
+	return scripts{admit: redis.NewScript(admit), settle: redis.NewScript(settle)}
+}
 
 // ErrUnavailable says that the limiter cannot be reached now. The policy says what follows.
 var ErrUnavailable = errors.New("limiter unavailable")
@@ -46,6 +50,7 @@ const DefaultTimeout = 25 * time.Millisecond
 // Redis is the limiter. It is safe for concurrent use.
 type Redis struct {
 	client  redis.UniversalClient
+	scripts scripts
 	timeout time.Duration
 	breaker breaker
 }
@@ -66,12 +71,24 @@ func Dial(ctx context.Context, o Options) (*Redis, error) {
 	if o.TLS {
 		u.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
-	r := &Redis{client: redis.NewUniversalClient(u), timeout: o.Timeout}
+	client := redis.NewUniversalClient(u)
+	if len(o.Addresses) == 1 && isCluster(ctx, client) {
+		_ = client.Close()
+		u.IsClusterMode = true
+		client = redis.NewUniversalClient(u)
+	}
+	r := &Redis{client: client, scripts: newScripts(admitSource, settleSource), timeout: o.Timeout}
 	if err := r.prepare(ctx); err != nil {
 		_ = r.client.Close()
 		return nil, fmt.Errorf("redis at %s: %w", strings.Join(o.Addresses, ", "), err)
 	}
 	return r, nil
+}
+
+// isCluster asks a single address whether it is a seed of a cluster. What does not answer is found out by prepare.
+func isCluster(ctx context.Context, c redis.UniversalClient) bool {
+	info, err := c.Info(ctx, "cluster").Result()
+	return err == nil && strings.Contains(info, "cluster_enabled:1")
 }
 
 func (r *Redis) prepare(ctx context.Context) error {
@@ -85,7 +102,7 @@ func (r *Redis) prepare(ctx context.Context) error {
 	if policy != "" && policy != "noeviction" {
 		return fmt.Errorf("its maxmemory-policy is %s: an evicted counter is a lost budget; set it to noeviction", policy)
 	}
-	for _, s := range []*redis.Script{admitScript, settleScript} {
+	for _, s := range []*redis.Script{r.scripts.admit, r.scripts.settle} {
 		if err := s.Load(ctx, r.client).Err(); err != nil {
 			return fmt.Errorf("load scripts: %w", err)
 		}
@@ -130,132 +147,4 @@ func (r *Redis) run(ctx context.Context, s *redis.Script, keys []string, args []
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return reply, nil
-}
-
-// Reserve holds the first candidate whose limits all fit, or none. The same call id again gives
-// the same reservation without a second hold.
-func (r *Redis) Reserve(ctx context.Context, a sentinel.Ask) (sentinel.Reservation, error) {
-	keys, args := admitArguments(a)
-	reply, err := r.run(ctx, admitScript, keys, args)
-	if err != nil {
-		return sentinel.Reservation{}, fmt.Errorf("reserve for call %s: %w", a.Call, err)
-	}
-	out, err := readReservation(a, reply)
-	if err != nil {
-		return sentinel.Reservation{}, fmt.Errorf("reserve for call %s: %w", a.Call, err)
-	}
-	return out, nil
-}
-
-// admitArguments lays an ask out as admit.lua reads it.
-func admitArguments(a sentinel.Ask) (keys []string, args []any) {
-	keys = []string{prefix(a.Org) + "call:" + a.Call.String()}
-	index := map[string]int{}
-	args = append(args, a.TTL.Milliseconds(), len(a.Candidates))
-	for _, c := range a.Candidates {
-		args = append(args, len(c.Limits))
-		for _, l := range c.Limits {
-			key := prefix(a.Org) + keyOf(l)
-			if index[key] == 0 {
-				keys = append(keys, key)
-				index[key] = len(keys)
-			}
-			args = append(args, index[key], string(kindOf(l.Kind)), l.Max, max(1, l.Period.Microseconds()),
-				flag(l.Charge), flag(l.Soft), c.Bound[l.Measure], l.End.UnixMilli())
-		}
-	}
-	return keys, args
-}
-
-func flag(b bool) string {
-	if b {
-		return "1"
-	}
-	return "0"
-}
-
-// numbers walks a script's reply of integer texts.
-type numbers struct {
-	list []any
-	bad  bool
-}
-
-func (n *numbers) next() int64 {
-	if len(n.list) == 0 {
-		n.bad = true
-		return 0
-	}
-	text, ok := n.list[0].(string)
-	n.list = n.list[1:]
-	i, err := strconv.ParseInt(text, 10, 64)
-	if !ok || err != nil {
-		n.bad = true
-	}
-	return i
-}
-
-func readReservation(a sentinel.Ask, reply any) (sentinel.Reservation, error) {
-	list, _ := reply.([]any)
-	n := &numbers{list: list}
-	out := sentinel.Reservation{Chosen: int(n.next())}
-	bucket := n.next()
-	limitOf := func(c, l int64) (sentinel.Limit, bool) {
-		if c < 0 || int(c) >= len(a.Candidates) || l < 0 || int(l) >= len(a.Candidates[c].Limits) {
-			n.bad = true
-			return sentinel.Limit{}, false
-		}
-		return a.Candidates[c].Limits[l], true
-	}
-	for range n.next() {
-		c, i := n.next(), n.next()
-		remaining, wait := n.next(), n.next()
-		if l, ok := limitOf(c, i); ok {
-			out.Denials = append(out.Denials, sentinel.Denial{Limit: l, Remaining: remaining, RetryAfter: time.Duration(wait) * time.Microsecond})
-		}
-		if n.bad {
-			break
-		}
-	}
-	for range n.next() {
-		i, remaining, reset := n.next(), n.next(), n.next()
-		if l, ok := limitOf(int64(max(out.Chosen, 0)), i); ok {
-			out.Levels = append(out.Levels, sentinel.Level{Limit: l, Remaining: remaining, Reset: time.Duration(reset) * time.Microsecond})
-		}
-		if n.bad {
-			break
-		}
-	}
-	if n.bad || out.Chosen >= len(a.Candidates) {
-		return out, errors.New("the script's reply is malformed")
-	}
-	if out.Chosen >= 0 {
-		out.Hold = encodeHold(a.Candidates[out.Chosen], strconv.FormatInt(bucket, 10))
-	}
-	return out, nil
-}
-
-// Settle ends a reservation. It resolves at most once: a second settlement is a duplicate and
-// changes nothing; one that comes after the hold has expired still posts what the call took.
-func (r *Redis) Settle(ctx context.Context, s sentinel.Settlement) (sentinel.Settled, error) {
-	bucket, entries, err := decodeHold(s.Hold)
-	if err != nil {
-		return sentinel.Settled{}, fmt.Errorf("settle call %s: %w", s.Call, err)
-	}
-	keys := []string{prefix(s.Org) + "call:" + s.Call.String()}
-	args := []any{bucket}
-	var out sentinel.Settled
-	for _, e := range entries {
-		actual := s.Actual[e.measure]
-		out.UnderReserved = out.UnderReserved || actual > e.amount
-		keys = append(keys, prefix(s.Org)+e.key)
-		args = append(args, string(e.kind), e.amount, actual, flag(e.charge), e.max, e.periodUS, e.endMS)
-	}
-	reply, err := r.run(ctx, settleScript, keys, args)
-	if err != nil {
-		return sentinel.Settled{}, fmt.Errorf("settle call %s: %w", s.Call, err)
-	}
-	if done, _ := reply.(int64); done == 0 {
-		return sentinel.Settled{Duplicate: true}, nil
-	}
-	return out, nil
 }

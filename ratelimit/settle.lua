@@ -1,55 +1,149 @@
--- settle.lua: ends one reservation with what the call really took. It resolves at most once.
+-- settle.lua: ends one reservation with what the call really took. The call's record is the right to do so: it is there from
+-- the admission until the settlement, so a reservation resolves at most once, however late a second one comes.
 --
--- KEYS[1] is the call's own key; the others are cells, in the order of the entries. ARGV:
---   bucket, then for each entry: kind, held, actual, charge (0/1), max, period_us, window end ms
--- Reply: 1 settled, 0 it had been settled before.
+-- KEYS[1] is the call's record, KEYS[2] the organisation's memory mark; the others are cells, in the order of the entries. ARGV:
+--   bucket, at_us of the admission, unseeded (0/1), then for each entry:
+--   kind, held, actual, charge (0/1), max, period_us, window end ms, mark, warn ("" or "share:amount share:amount …", ascending)
+-- Reply: {1 settled or 0 it had been settled before, then for each share crossed: entry index from 0, share, posted}.
+-- The cells are described in admit.lua.
+local call, floor, format, sub = redis.call, math.floor, string.format, string.sub
+local LIMB = 1000000000000000
 local BUCKET_MS = 15000
-local SETTLED_MS = 1800000
-local FARTHEST_US = 1000000000000000 -- as in admit.lua
+local FARTHEST_US = 1000000000000000
+local KEPT_MS = 86400000
+local SETTLED_MS = 300000 -- for a second admission of the same call; settlements need no mark
+local LOST_MS = 172800000 -- where the record was lost, the mark alone keeps a second settlement away
 
-if redis.call('GET', KEYS[1]) == 's' then return 0 end
+local function split(s)
+  local n = #s
+  if n <= 15 then return 0, tonumber(s) end
+  return tonumber(sub(s, 1, n - 15)), tonumber(sub(s, n - 14))
+end
+
+local function text(hi, lo)
+  if hi == 0 then return format('%.0f', lo) end
+  return format('%.0f%015.0f', hi, lo)
+end
+
+local function plus(hi, lo, h, l)
+  hi, lo = hi + h, lo + l
+  if lo >= LIMB then return hi + 1, lo - LIMB end
+  return hi, lo
+end
+
+local function minus(hi, lo, h, l)
+  hi, lo = hi - h, lo - l
+  if lo < 0 then hi, lo = hi - 1, lo + LIMB end
+  if hi < 0 then return 0, 0 end
+  return hi, lo
+end
+
+local memory = call('MGET', KEYS[1], KEYS[2])
+local known, since, admitted = memory[1], memory[2], tonumber(ARGV[2])
+if known == 's' then return { 0 } end
+if known and string.match(known, '^%S+ %S+ (%d+)') ~= ARGV[2] then return { 0 } end -- an earlier reservation of the same call
+if not known then
+  -- Either it was settled, or Redis lost its memory after the admission. What is lost is posted, but not before
+  -- the counters are back: they come from the ledger, which has this call.
+  if since and admitted >= tonumber(since) then return { 0 } end
+  if not since and ARGV[3] == '0' then return { 0 } end
+end
 
 local time = redis.call('TIME')
 local now_us = tonumber(time[1]) * 1000000 + tonumber(time[2])
-local now_ms = math.floor(now_us / 1000)
-local pending = 'p' .. ARGV[1]
+local now_ms = floor(now_us / 1000)
 
--- minus negates an amount. Redis refuses "-0", and a script that fails halfway would post twice.
-local function minus(amount) return amount == '0' and '0' or '-' .. amount end
-
--- release takes the hold off the bucket that has it; a bucket that died meanwhile was folded
--- into "dead" when it is charged, and is gone when it is void.
-local function release(key, held, charge)
-  if redis.call('HEXISTS', key, pending) == 1 then
-    if tostring(redis.call('HINCRBY', key, pending, minus(held))) == '0' then redis.call('HDEL', key, pending) end
-  elseif charge and redis.call('HEXISTS', key, 'dead') == 1 then
-    redis.call('HINCRBY', key, 'dead', minus(held))
+local function rate(key, held, actual, max, period, mark)
+  local z, x, g = now_us, 0, 0
+  local cell = call('GET', key)
+  local busy = false
+  if cell then
+    local cz, cx, cg = string.match(cell, '^(%S+) (%S+) (%S+)$')
+    cz, cx, cg = tonumber(cz), tonumber(cx), tonumber(cg)
+    if cx > now_us - cz then z, x, g, busy = cz, cx, cg, true end
   end
+  local ahead = x - (now_us - z)
+  local back = (held - actual) * period / max
+  if back > 0 then
+    -- Only what has not decayed since comes back: nothing after an idle moment, and no more than the part of the
+    -- arrival time that is this call's own, wherever earlier gifts have moved it.
+    if not busy or z > admitted then return end
+    back = math.min(back, mark - (now_us - admitted) - g, ahead)
+    if back <= 0 then return end
+    g = g + back
+  end
+  ahead = math.min(ahead - back, FARTHEST_US)
+  call('SET', key, format('%.0f %.17g %.17g', z, ahead + (now_us - z), g), 'PX', format('%.0f', math.max(60000, math.ceil(ahead / 1000))))
 end
 
-for i = 2, #KEYS do
-  local at = 2 + (i - 2) * 7
-  local key, kind, held, actual = KEYS[i], ARGV[at], ARGV[at + 1], ARGV[at + 2]
-  local charge, max, period, end_ms = ARGV[at + 3] == '1', ARGV[at + 4], tonumber(ARGV[at + 5]), tonumber(ARGV[at + 6])
-  if kind == 'R' then
-    local tat = tonumber(redis.call('GET', key) or '0')
-    local back = math.floor((tonumber(held) - tonumber(actual)) * period / tonumber(max))
-    if back < 0 or tat > now_us then
-      tat = math.min(math.max(tat, now_us) - back, now_us + FARTHEST_US)
-      local ttl = math.ceil((tat - now_us) / 1000)
-      if ttl > 0 then
-        redis.call('SET', key, string.format('%.0f', tat), 'PX', math.max(ttl, 1000))
-      else
-        redis.call('DEL', key)
+local reply = { 1 }
+
+-- warn reports the shares of a budget that what is posted has reached, each once a window.
+local function warn(entry, list, hi, lo, last)
+  local top = last
+  for share, amount in string.gmatch(list, '(%d+):(%d+)') do
+    local h, l = split(amount)
+    local n = tonumber(share)
+    if n > last and (hi > h or (hi == h and lo >= l)) then
+      reply[#reply + 1], reply[#reply + 2], reply[#reply + 3] = entry, n, text(hi, lo)
+      top = n
+    end
+  end
+  return top
+end
+
+local function release(i, at, key, kind)
+  local field = (ARGV[at + 3] == '1' and 'c' or 'v') .. ARGV[1]
+  local list = ARGV[at + 8]
+  local cell = call('HMGET', key, 'u', 's', 'e', field, 'w')
+  local hi, lo = split(cell[1] or '0')
+  local fields = {}
+  if known and cell[4] then -- a void hold that is buried has been taken off
+    local hh, hl = split(ARGV[at + 1])
+    hi, lo = minus(hi, lo, hh, hl)
+    local fh, fl = split(cell[4])
+    fields[1], fields[2] = field, text(minus(fh, fl, hh, hl))
+  end
+  local life
+  if kind == 'W' then
+    local end_ms = tonumber(ARGV[at + 6])
+    if end_ms + KEPT_MS <= now_ms then return end
+    if ARGV[at + 2] ~= '0' then
+      local ah, al = split(ARGV[at + 2])
+      hi, lo = plus(hi, lo, ah, al)
+      local sh, sl = plus(ah, al, split(cell[2] or '0'))
+      fields[#fields + 1] = 's'
+      fields[#fields + 1] = text(sh, sl)
+      if list ~= '' then
+        local last = tonumber(cell[5] or '0')
+        local top = warn(i - 3, list, sh, sl, last)
+        if top > last then
+          fields[#fields + 1] = 'w'
+          fields[#fields + 1] = format('%.0f', top)
+        end
+      end
+      if not cell[3] then
+        fields[#fields + 1] = 'e'
+        fields[#fields + 1] = ARGV[at + 6]
+        life = end_ms + KEPT_MS - now_ms
       end
     end
-  else
-    release(key, held, charge)
-    if kind == 'W' and end_ms + 86400000 > now_ms then
-      if actual ~= '0' then redis.call('HINCRBY', key, 's', actual) end
-      redis.call('PEXPIREAT', key, string.format('%.0f', end_ms + 86400000))
-    end
+  end
+  if #fields == 0 then return end
+  fields[#fields + 1] = 'u'
+  fields[#fields + 1] = text(hi, lo)
+  call('HSET', key, unpack(fields))
+  if life then call('PEXPIRE', key, format('%.0f', life)) end
+end
+
+for i = 3, #KEYS do
+  local at = 4 + (i - 3) * 9
+  local kind = ARGV[at]
+  if kind ~= 'R' then
+    release(i, at, KEYS[i], kind)
+  elseif known then
+    rate(KEYS[i], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 4]), tonumber(ARGV[at + 5]), tonumber(ARGV[at + 7]))
   end
 end
-redis.call('SET', KEYS[1], 's', 'PX', SETTLED_MS)
-return 1
+call('SET', KEYS[1], 's', 'PX', known and SETTLED_MS or LOST_MS)
+return reply

@@ -34,6 +34,10 @@ func Start(dir string) (addr string, stop func(), err error) {
 
 // StartAt is Start on a given port, so that a test can bring a Redis back where it was.
 func StartAt(dir string, port int) (addr string, stop func(), err error) {
+	return start(dir, port)
+}
+
+func start(dir string, port int, more ...string) (addr string, stop func(), err error) {
 	bin, err := exec.LookPath("redis-server")
 	if err != nil {
 		return "", nil, ErrMissing
@@ -43,9 +47,10 @@ func StartAt(dir string, port int) (addr string, stop func(), err error) {
 	if err != nil {
 		return "", nil, fmt.Errorf("open the log of redis-server: %w", err)
 	}
-	defer func() { _ = log.Close() }()                                                          // the child has its own descriptor
-	cmd := exec.Command(bin, "--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--dir", dir, // a fixed command
-		"--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction", "--daemonize", "no")
+	defer func() { _ = log.Close() }() // the child has its own descriptor
+	args := []string{"--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--dir", dir,
+		"--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction", "--daemonize", "no"}
+	cmd := exec.Command(bin, append(args, more...)...) //nolint:gosec // a fixed command
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	exited, err := spawn(cmd)

@@ -1,0 +1,197 @@
+package ratelimit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+)
+
+// Chosen indices of a reply that are not a candidate's.
+const (
+	noneFits = -1
+	noMemory = -2 // the organisation's counters are gone
+)
+
+// Reserve holds the first candidate whose limits all fit, or none. The same call id again gives
+// the same reservation without a second hold.
+func (r *Redis) Reserve(ctx context.Context, a sentinel.Ask) (sentinel.Reservation, error) {
+	keys, args := admitArguments(a)
+	reply, err := r.run(ctx, r.scripts.admit, keys, args)
+	if err != nil {
+		return sentinel.Reservation{}, fmt.Errorf("reserve for call %s: %w", a.Call, err)
+	}
+	out, err := readReservation(a, reply)
+	if err != nil {
+		return sentinel.Reservation{}, fmt.Errorf("reserve for call %s: %w", a.Call, err)
+	}
+	return out, nil
+}
+
+// admitArguments lays an ask out as admit.lua reads it.
+func admitArguments(a sentinel.Ask) (keys []string, args []any) {
+	keys = []string{recordKey(a.Org, a.Call), memoryKey(a.Org)}
+	index := map[string]int{}
+	args = append(args, a.TTL.Milliseconds(), "1", len(a.Candidates))
+	for _, c := range a.Candidates {
+		args = append(args, len(c.Limits))
+		for _, l := range c.Limits {
+			key := prefix(a.Org) + keyOf(l)
+			if index[key] == 0 {
+				keys = append(keys, key)
+				index[key] = len(keys)
+			}
+			args = append(args, index[key], string(kindOf(l.Kind)), l.Max, periodOf(l),
+				flag(l.Charge), flag(l.Soft), flag(warnsFull(l)), c.Bound[l.Measure], l.End.UnixMilli())
+		}
+	}
+	return keys, args
+}
+
+// warnsFull tells whether a first refusal is to be reported.
+func warnsFull(l sentinel.Limit) bool {
+	for _, share := range l.WarnAt {
+		if share == sentinel.FullShare {
+			return true
+		}
+	}
+	return false
+}
+
+// numbers walks a script's reply of integers and integer texts.
+type numbers struct {
+	list []any
+	bad  bool
+}
+
+func (n *numbers) next() int64 {
+	if len(n.list) == 0 {
+		n.bad = true
+		return 0
+	}
+	first := n.list[0]
+	n.list = n.list[1:]
+	switch v := first.(type) {
+	case int64:
+		return v
+	case string:
+		i, err := strconv.ParseInt(v, 10, 64)
+		switch {
+		case errors.Is(err, strconv.ErrRange): // soft budgets may be overspent without end
+			return math.MaxInt64
+		case err == nil:
+			return i
+		}
+	}
+	n.bad = true
+	return 0
+}
+
+// times bounds a count that a reply announces.
+func (n *numbers) times(most int) int64 {
+	if c := n.next(); c >= 0 && c <= int64(most) {
+		return c
+	}
+	n.bad = true
+	return 0
+}
+
+func readReservation(a sentinel.Ask, reply any) (sentinel.Reservation, error) {
+	list, _ := reply.([]any)
+	n := &numbers{list: list}
+	out := sentinel.Reservation{Chosen: int(n.next())}
+	if out.Chosen == noMemory {
+		return sentinel.Reservation{}, ErrUnavailable
+	}
+	if out.Chosen < noneFits || out.Chosen >= len(a.Candidates) {
+		return out, errors.New("it was held for another ask")
+	}
+	subject := a.Candidates[max(out.Chosen, 0)]
+	bucket, at := n.next(), n.next()
+	var marks []int64
+	for range n.times(len(subject.Limits)) {
+		marks = append(marks, n.next())
+	}
+	for range n.times(len(a.Candidates)) {
+		c, i, remaining, wait, spent := n.next(), n.next(), n.next(), n.next(), n.next()
+		if c < 0 || int(c) >= len(a.Candidates) || i < 0 || int(i) >= len(a.Candidates[c].Limits) {
+			n.bad = true
+			break
+		}
+		l := a.Candidates[c].Limits[i]
+		out.Denials = append(out.Denials, sentinel.Denial{Limit: l, Remaining: remaining, RetryAfter: micros(wait)})
+		if spent == 1 {
+			out.Crossed = append(out.Crossed, sentinel.Crossing{Cell: l.Cell, Start: l.Start, Share: sentinel.FullShare, Posted: l.Max - remaining, Max: l.Max})
+		}
+	}
+	for i := range n.times(len(subject.Limits)) {
+		out.Levels = append(out.Levels, sentinel.Level{Limit: subject.Limits[i], Remaining: n.next(), Reset: micros(n.next())})
+	}
+	switch {
+	case n.bad:
+		return out, errors.New("the script's reply is malformed")
+	case out.Chosen >= 0 && len(marks) != len(subject.Limits):
+		return out, errors.New("it was held for another ask")
+	case out.Chosen >= 0:
+		out.Hold = receiptOf(subject, bucket, at, marks).encode()
+	}
+	return out, nil
+}
+
+func micros(us int64) time.Duration { return time.Duration(us) * time.Microsecond }
+
+// Settle ends a reservation. It resolves at most once: a second settlement is a duplicate and
+// changes nothing; one that comes after the hold has expired still posts what the call took.
+func (r *Redis) Settle(ctx context.Context, s sentinel.Settlement) (sentinel.Settled, error) {
+	hold, err := decodeHold(s.Hold)
+	if err != nil {
+		return sentinel.Settled{}, fmt.Errorf("settle call %s: %w", s.Call, err)
+	}
+	keys, args := settleArguments(s, hold)
+	reply, err := r.run(ctx, r.scripts.settle, keys, args)
+	if err != nil {
+		return sentinel.Settled{}, fmt.Errorf("settle call %s: %w", s.Call, err)
+	}
+	list, _ := reply.([]any)
+	n := &numbers{list: list}
+	if done := n.next(); n.bad || done == 0 {
+		return sentinel.Settled{Duplicate: true}, nil
+	}
+	out := sentinel.Settled{UnderReserved: underReserved(hold, s.Actual)}
+	for len(n.list) > 0 && !n.bad {
+		i, share, posted := n.next(), n.next(), n.next()
+		if !n.bad && i >= 0 && int(i) < len(hold.held) {
+			out.Crossed = append(out.Crossed, hold.held[i].crossing(share, posted))
+		}
+	}
+	return out, nil
+}
+
+func underReserved(r receipt, actual sentinel.Amounts) bool {
+	for _, h := range r.held {
+		if actual[h.measure] > h.amount {
+			return true
+		}
+	}
+	return false
+}
+
+// settleArguments lays a settlement out as settle.lua reads it.
+func settleArguments(s sentinel.Settlement, r receipt) (keys []string, args []any) {
+	keys = []string{recordKey(s.Org, s.Call), memoryKey(s.Org)}
+	args = []any{r.bucket, r.at, "1"}
+	for _, h := range r.held {
+		keys = append(keys, prefix(s.Org)+h.key)
+		args = append(args, string(h.kind), h.amount, s.Actual[h.measure], flag(h.charge), h.max, h.periodUS, h.endMS, h.mark, h.warnings())
+	}
+	return keys, args
+}
+
+func recordKey(org string, call sentinel.CallID) string { return prefix(org) + "call:" + call.String() }
+
+// memoryKey is the key whose absence says that Redis has forgotten an organisation's counters. It holds since when they are known.
+func memoryKey(org string) string { return prefix(org) + "memory" }
