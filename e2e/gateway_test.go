@@ -48,6 +48,7 @@ teams: {core: %[1]s}
 services: {app: {team: core, identity: {token: %[2]s}}}
 providers:
   openai: {preset: openai, credential: "vault:secret/openai#api_key", address: "%[3]s", ca_file: "%[4]s"}
+  anthropic: {preset: anthropic, credential: "vault:secret/openai#api_key", address: "%[3]s", ca_file: "%[4]s"}
   weather:
     host: api.weather.example
     address: "%[3]s"

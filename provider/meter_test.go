@@ -174,16 +174,22 @@ func TestCompleteEventsAreNotDelayed(t *testing.T) {
 func TestEndlessEventsAreBounded(t *testing.T) {
 	p, e := use(t, "openai", "chat.completions")
 	for name, line := range map[string]string{"comments": ": x\n", "data": "data:\n", "one line": "x"} {
-		m := p.NewMeter(MeterSpec{Endpoint: e, Status: 200, HideUsage: true, ContentType: "text/event-stream"}).(*openAIStream)
+		m := p.NewMeter(MeterSpec{Endpoint: e, Status: 200, HideUsage: true, ContentType: "text/event-stream"}).(*streamMeter)
 		chunk, in, out := []byte(strings.Repeat(line, 1000)), 0, 0
 		for in < 3*maxEvent {
 			in += len(chunk)
 			out += len(m.Write(chunk))
 		}
-		if out != in || cap(m.events.raw)+cap(m.events.data)+cap(m.events.line) > 8*maxEvent {
-			t.Errorf("%s: %d of %d bytes passed on, %d held", name, out, in, cap(m.events.raw))
+		if out != in || held(m) > 8*maxEvent {
+			t.Errorf("%s: %d of %d bytes passed on, %d held", name, out, in, held(m))
 		}
 	}
+}
+
+// held counts the bytes of unfinished events.
+func held(m *streamMeter) int {
+	e := m.frames.(*events)
+	return cap(e.raw) + cap(e.data) + cap(e.line)
 }
 
 func TestAbortedStreamsAreCounted(t *testing.T) {

@@ -2,7 +2,6 @@ package provider
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -99,12 +98,17 @@ var inline = []string{
 // pullsIn tells whether messages or input refer to something outside of the body. An input item that has
 // neither type nor role is a reference to a stored one; "audio" in a message is an earlier answer's.
 func (f facts) pullsIn() bool {
+	return f.refersTo(inline) || f.bare || f.media["audio"]
+}
+
+// refersTo tells whether there are other types than those whose content stands in the body.
+func (f facts) refersTo(inline []string) bool {
 	for t := range f.types {
 		if !slices.Contains(inline, t) {
 			return true
 		}
 	}
-	return f.bare || f.media["audio"]
+	return false
 }
 
 // bound finds the most that the call can use. A token has at least one byte, so a body of n bytes
@@ -201,12 +205,10 @@ func (openAIDialect) newMeter(s MeterSpec) Meter {
 	switch {
 	case s.Status >= 300 || !s.Endpoint.Meters:
 		return nothingUsed{}
-	case strings.HasPrefix(strings.ToLower(s.ContentType), "text/event-stream"):
-		m := &openAIStream{spec: s}
-		m.events = events{each: m.event, hide: s.HideUsage}
-		return m
+	case isEventStream(s.ContentType):
+		return newEventStream(s, &openAIStream{hideUsage: s.HideUsage})
 	default:
-		return &jsonMeter{spec: s, scan: newScanner("usage", "model"), read: openAIUsage}
+		return &jsonMeter{spec: s, scan: newScanner("usage", "model", "service_tier"), read: openAIUsage}
 	}
 }
 

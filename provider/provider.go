@@ -67,7 +67,7 @@ func (p Preset) Endpoint(name string) (Endpoint, bool) {
 }
 
 // presets are the known APIs, in the order in which they are listed.
-var presets = []Preset{openAI, stripe, bedrock, s3}
+var presets = []Preset{openAI, anthropic, stripe, bedrock, s3}
 
 // Find gives a preset by its name.
 func Find(name string) (Preset, bool) {

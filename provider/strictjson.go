@@ -216,6 +216,12 @@ func (o object) text(key string) (string, error) {
 	return string(b), nil
 }
 
+// has tells whether a member is there and is not null.
+func (o object) has(key string) bool {
+	m, ok := o.members[key]
+	return ok && m.value.Kind() != 'n'
+}
+
 // flag reads a bool member; false when it is absent or null.
 func (o object) flag(key string) (bool, error) {
 	m, ok := o.members[key]

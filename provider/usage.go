@@ -64,8 +64,16 @@ func openAIUsage(found map[string][]byte) (Metered, bool) {
 			sentinel.AudioInputTokens: audioIn, sentinel.OutputTokens: out - reasoning - audioOut,
 			sentinel.ReasoningTokens: reasoning, sentinel.AudioOutputTokens: audioOut,
 		},
-		Model: unquote(found["model"]), Method: c.method(), Reported: true,
+		Model: unquote(found["model"]), Method: c.method(), Reported: true, Tier: openAITier(unquote(found["service_tier"])),
 	}, true
+}
+
+// openAITier gives the price list that an answer names; "auto" names none.
+func openAITier(tier string) string {
+	if tier == "auto" {
+		return ""
+	}
+	return tier
 }
 
 // clamp keeps reported counts within what is possible, and remembers that it had to.

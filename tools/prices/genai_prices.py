@@ -29,8 +29,13 @@ KEYS = {
 }
 ANNOTATED = "input_annotated_document_kpages"  # its own price list: the pages are the same, the rate is another
 
-# Free endpoints that list models.
-FREE = {"openai": ["models.list", "models.get"]}
+# Endpoints that cost nothing.
+FREE = {
+    "openai": ["models.list", "models.get"],
+    "anthropic": [
+        "messages.count_tokens", "batches.list", "batches.get", "batches.results", "batches.cancel", "models.list", "models.get",
+    ],
+}
 
 # The most tokens of one answer, which the data does not have: https://platform.openai.com/docs/models, read 2026-11-23.
 MAX_OUTPUT = json.loads(pathlib.Path(__file__).with_name("max_output.json").read_text())
