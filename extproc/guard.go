@@ -91,8 +91,8 @@ func (s *Server) receive(first *extprocv3.ProcessingRequest) (*inbound, *sentine
 // tooLong refuses a body by its announced length, before it is asked for: Envoy 1.40 can hang on one
 // that passes its limit before the order to buffer it arrives.
 func (s *Server) tooLong(h headers, e provider.Endpoint) *sentinel.Verdict {
-	n, err := strconv.ParseInt(h.get("content-length"), 10, 64)
-	if e.Body == provider.BodyNone || s.MaxBodyBytes == 0 || err != nil || n <= s.MaxBodyBytes {
+	n, _ := strconv.ParseInt(h.get("content-length"), 10, 64) // what is no number is 0, and what is past all numbers the largest
+	if e.Body == provider.BodyNone || s.MaxBodyBytes == 0 || n <= s.MaxBodyBytes {
 		return nil
 	}
 	return deny(sentinel.ReasonTooLarge, "the body has "+strconv.FormatInt(n, 10)+" bytes, at most "+strconv.FormatInt(s.MaxBodyBytes, 10)+" are read")
@@ -118,6 +118,7 @@ func deny(reason sentinel.Reason, detail string) *sentinel.Verdict {
 func (s *Server) judge(st *answeredStream, in *inbound, onHeaders bool) error {
 	ctx := st.Context()
 	if err := s.verify(in.id, in.asSent(), in.started); err != nil {
+		in.request.Call.Caller = sentinel.Caller{} // it was only claimed: nothing is booked on its service
 		return s.refuse(st, in, *deny(sentinel.ReasonUnidentified, err.Error()))
 	}
 	in.request.Raw = provider.RawRequest{
@@ -145,7 +146,11 @@ func (s *Server) judge(st *answeredStream, in *inbound, onHeaders bool) error {
 		return s.withdraw(st, in, a, *deny(sentinel.ReasonCredential, "the gateway holds no usable credential for this provider"))
 	}
 	s.observe(in, a.Verdict)
-	return st.SendFinal(forward(in, a, credential, s.Credentials.ClientHeaders(), onHeaders))
+	if err := st.SendFinal(forward(in, a, credential, s.Credentials.ClientHeaders(), onHeaders)); err != nil {
+		s.settleNothing(st, a.Ticket, 0) // its client has hung up: without the verdict Envoy sends nothing upstream
+		return err
+	}
+	return nil
 }
 
 // asSent is the request as its client signed it.
@@ -167,16 +172,19 @@ func (in *inbound) outgoing(a governor.Admission) Outgoing {
 // withdraw undoes an admission whose call cannot go out: it is booked at nothing.
 func (s *Server) withdraw(st *answeredStream, in *inbound, a governor.Admission, v sentinel.Verdict) error {
 	a.Ticket.Action, a.Ticket.Reason = v.Action, v.Reason
-	ctx, cancel := detached(st.Context())
-	defer cancel()
-	_, err := s.Governor.Settle(ctx, governor.Outcome{
-		Ticket: a.Ticket, Status: statusOf(v), Metered: provider.Metered{Reported: true},
-	})
-	if err != nil {
-		s.Log.Error().Err(err).Msg("withdrawn call not settled")
-	}
+	s.settleNothing(st, a.Ticket, statusOf(v))
 	s.observe(in, v)
 	return st.SendFinal(refusal(in, v))
+}
+
+// settleNothing ends a call that did not reach its provider.
+func (s *Server) settleNothing(st *answeredStream, t governor.Ticket, status int) {
+	ctx, cancel := detached(st.Context())
+	defer cancel()
+	_, err := s.Governor.Settle(ctx, governor.Outcome{Ticket: t, Status: status, Metered: provider.Metered{Reported: true}})
+	if err != nil {
+		s.Log.Error().Err(err).Str("call", t.Call.ID.String()).Msg("withdrawn call not settled")
+	}
 }
 
 // refuse answers without going upstream, and books the refusal of a known caller. Requests of unknown callers

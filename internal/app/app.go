@@ -201,6 +201,7 @@ func (a *App) serve(context.Context) error {
 		grpc.MaxRecvMsgSize(int(a.config.Envoy.MaxBody)+window), // Envoy sends a whole buffered body in one message
 		grpc.InitialWindowSize(window), grpc.InitialConnWindowSize(8*window),
 		grpc.MaxConcurrentStreams(1<<20), // every answer in flight holds one
+		grpc.WaitForHandlers(true),       // a stop lets what is being booked reach the spool before that is closed
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}),
 	)
 	a.health = health.NewServer()

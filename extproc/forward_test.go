@@ -1,0 +1,180 @@
+package extproc_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	filterv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
+	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/extproc"
+)
+
+// common gives what an admitted request is changed by, and the mark that lets it pass.
+func common(t *testing.T, v *extprocv3.ProcessingResponse) (*extprocv3.CommonResponse, string) {
+	t.Helper()
+	mark := v.GetDynamicMetadata().GetFields()[extproc.Namespace].GetStructValue().GetFields()["id"].GetStringValue()
+	if _, err := sentinel.ParseCallID(mark); err != nil {
+		t.Fatalf("the call was not let through: %v", v)
+	}
+	if c := v.GetRequestBody().GetResponse(); c != nil {
+		return c, mark
+	}
+	return v.GetRequestHeaders().GetResponse(), mark
+}
+
+func TestBodyIsAskedForWholeAndOnlyWhereItIsRead(t *testing.T) {
+	r := newRig(t)
+	v, asked := r.judged(ask{route: "openai/chat.completions", headers: [][2]string{bearer}, body: chat}, "POST", "/openai/v1/chat/completions")
+	if asked.GetRequestBodyMode() != filterv3.ProcessingMode_BUFFERED || asked.GetRequestHeaderMode() != filterv3.ProcessingMode_SEND {
+		t.Errorf("the body of a chat was asked for as %v", asked)
+	}
+	if c, _ := common(t, v); c.BodyMutation != nil || len(setOf(c.HeaderMutation)["content-length"]) > 0 {
+		t.Errorf("a body that needs no change was changed: %v", c)
+	}
+	for route, line := range map[string]string{
+		"weather/forecast": "GET /weather/v1/forecast/lima", "s3/object.put": "PUT /s3/bucket/key", "openai/models.list": "GET /openai/v1/models",
+	} {
+		method, path, _ := strings.Cut(line, " ")
+		v, asked := r.judged(ask{route: route, spiffe: "spiffe://acme/app", body: "unread"}, method, path)
+		if asked != nil || v.GetRequestHeaders() == nil {
+			t.Errorf("%s was judged by its body: %v", route, asked)
+		}
+		common(t, v)
+	}
+}
+
+func TestChangedBodyCarriesItsNewLength(t *testing.T) {
+	r := newRig(t)
+	body := strings.Replace(chat, "{", `{"stream":true,`, 1)
+	v, _ := r.judged(ask{route: "openai/chat.completions", headers: [][2]string{bearer}, body: body, length: strconv.Itoa(len(body))}, "POST", "/openai/v1/chat/completions")
+	c, _ := common(t, v)
+	out := string(c.GetBodyMutation().GetBody())
+	if !strings.Contains(out, `"include_usage":true`) {
+		t.Errorf("the usage is not asked for: %s", out)
+	}
+	if n := setOf(c.HeaderMutation)["content-length"]; !slices.Equal(n, []string{strconv.Itoa(len(out))}) {
+		t.Errorf("content-length is set to %q, the body has %d bytes", n, len(out))
+	}
+}
+
+func TestClientsCredentialGoesAndExactlyOneComes(t *testing.T) {
+	everywhere := [][2]string{bearer, {"x-api-key", token}, {"api-key", token}, {"cookie", token}, {"proxy-authorization", token}, {"x-amz-security-token", token}}
+	for name, tt := range map[string]struct {
+		ask  ask
+		line string
+		set  string
+	}{
+		"bearer":             {ask{route: "openai/chat.completions", headers: everywhere, body: chat}, "POST /openai/v1/chat/completions", "authorization"},
+		"a header":           {ask{route: "weather/forecast", headers: everywhere}, "GET /weather/v1/forecast/lima", "x-api-key"},
+		"by certificate":     {ask{route: "weather/forecast", spiffe: "spiffe://acme/app", headers: everywhere}, "GET /weather/v1/forecast/lima", "x-api-key"},
+		"a signature":        {ask{route: "s3/object.get", headers: everywhere}, "GET /s3/bucket/key", "authorization"},
+		"basic, as Stripe":   {ask{route: "stripe/get", headers: [][2]string{{"authorization", "Basic c3ZjX2FwcF8xMjM0Og=="}, {"cookie", token}}}, "GET /stripe/v1/customers", "authorization"},
+		"twice in a header":  {ask{route: "weather/forecast", headers: [][2]string{{"x-api-key", token}, {"x-api-key", token}}}, "GET /weather/v1/forecast/lima", "x-api-key"},
+		"by the host's name": {ask{route: "openai/models.list", host: "openai", headers: [][2]string{bearer}}, "GET /v1/models", "authorization"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			method, path, _ := strings.Cut(tt.line, " ")
+			v, _ := r.judged(tt.ask, method, path)
+			c, _ := common(t, v)
+			set := setOf(c.HeaderMutation)
+			if len(set[tt.set]) != 1 || !strings.Contains(set[tt.set][0], secret) {
+				t.Errorf("%s is set to %q", tt.set, set[tt.set])
+			}
+			for _, h := range tt.ask.headers {
+				if !slices.Contains(c.HeaderMutation.RemoveHeaders, h[0]) && len(set[h[0]]) == 0 {
+					t.Errorf("the client's %s goes on to the provider", h[0])
+				}
+			}
+			text := v.String()
+			if strings.Contains(text, token) || strings.Count(text, secret) != 1 {
+				t.Errorf("want the provider's secret once and the client's never: %s", text)
+			}
+		})
+	}
+}
+
+func TestDowngradeReplacesTheModelWhereItStands(t *testing.T) {
+	r := newRig(t)
+	r.reserve = func(sentinel.Ask) (sentinel.Reservation, error) {
+		return sentinel.Reservation{Chosen: 1, Hold: "hold"}, nil
+	}
+	v, _ := r.judged(ask{route: "bedrock/converse", spiffe: "spiffe://acme/app", body: `{"messages":[],"inferenceConfig":{"maxTokens":5}}`},
+		"POST", "/bedrock/model/amazon.nova-pro-v1:0/converse?x=1")
+	c, _ := common(t, v)
+	if p := setOf(c.HeaderMutation)[":path"]; !slices.Equal(p, []string{"/bedrock/model/amazon.nova-lite-v1:0/converse?x=1"}) && !slices.Equal(p, []string{"/bedrock/model/amazon.nova-lite-v1%3A0/converse?x=1"}) {
+		t.Errorf("the path is set to %q", p)
+	}
+	v, _ = r.judged(ask{route: "openai/chat.completions", headers: [][2]string{bearer}, body: strings.Replace(chat, "gpt-5-mini", "gpt-5", 1)}, "POST", "/openai/v1/chat/completions")
+	c, _ = common(t, v)
+	if b := string(c.GetBodyMutation().GetBody()); b != chat || len(setOf(c.HeaderMutation)[":path"]) > 0 {
+		t.Errorf("the body is %s, want %s", b, chat)
+	}
+}
+
+// A verdict that Envoy cannot get any more lets nothing through, so it must not be charged at its bound.
+func TestHangingUpBeforeTheVerdictCostsNothing(t *testing.T) {
+	r := newRig(t)
+	ctx, hangUp := context.WithCancel(t.Context())
+	r.hangUp = hangUp
+	st, err := r.client.Process(ctx)
+	must(t, err)
+	must(t, st.Send(ask{route: "weather/forecast", headers: [][2]string{{"x-api-key", token}}}.first("GET", "/weather/v1/forecast/lima")))
+	if _, err := st.Recv(); err == nil {
+		t.Error("a stream that was cut got a verdict")
+	}
+	r.finish()
+	if len(r.intents) != 1 || len(r.entries) != 1 || r.entries[0].ID != r.intents[0].ID || r.entries[0].Cost != 0 || r.late != nil {
+		t.Errorf("intents %+v, entries %+v, context %v; want one each, at nothing", r.intents, r.entries, r.late)
+	}
+	if len(r.settled) != 1 || r.settled[0].Actual[sentinel.MeasureCost] != 0 {
+		t.Errorf("its hold ends with %+v", r.settled)
+	}
+}
+
+func TestGuardThatEndsEarlyIsAnErrorOfTheStream(t *testing.T) {
+	for name, tt := range map[string]struct {
+		arrange func(*parts)
+		second  *extprocv3.ProcessingRequest
+	}{
+		"a panic": {arrange: func(p *parts) {
+			p.reserve = func(sentinel.Ask) (sentinel.Reservation, error) { panic("a fault in the limiter") }
+		}},
+		"a stream that ends before the body": {},
+		"half of a body":                     {second: &extprocv3.ProcessingRequest{Request: &extprocv3.ProcessingRequest_RequestBody{RequestBody: &extprocv3.HttpBody{Body: []byte("{")}}}},
+		"something else in the body's place": {second: &extprocv3.ProcessingRequest{Request: &extprocv3.ProcessingRequest_ResponseHeaders{ResponseHeaders: headerMap()}}},
+		"a message without anything":         {second: &extprocv3.ProcessingRequest{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			if tt.arrange != nil {
+				tt.arrange(r.parts)
+				tt.second = &extprocv3.ProcessingRequest{Request: &extprocv3.ProcessingRequest_RequestBody{RequestBody: &extprocv3.HttpBody{Body: []byte(chat), EndOfStream: true}}}
+			}
+			st, err := r.client.Process(t.Context())
+			must(t, err)
+			must(t, st.Send(ask{route: "openai/chat.completions", headers: [][2]string{bearer}, body: chat}.first("POST", "/openai/v1/chat/completions")))
+			_, err = st.Recv()
+			must(t, err) // the order to send the body
+			if tt.second == nil {
+				must(t, st.CloseSend())
+			} else {
+				must(t, st.Send(tt.second))
+			}
+			if v, err := st.Recv(); err == nil || errors.Is(err, io.EOF) {
+				t.Errorf("the stream gave %v and ended with %v: Envoy would let the request through", v, err)
+			}
+			r.finish()
+			if len(r.entries) > 0 || len(r.intents) > 0 {
+				t.Errorf("booked %+v, %+v", r.intents, r.entries)
+			}
+		})
+	}
+}

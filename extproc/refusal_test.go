@@ -1,0 +1,143 @@
+package extproc_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/extproc"
+	"github.com/saas-sentinel/saas-sentinel/governor"
+)
+
+func refusing(l sentinel.Limit, retry time.Duration) func(p *parts) {
+	return func(p *parts) {
+		p.reserve = func(sentinel.Ask) (sentinel.Reservation, error) {
+			return sentinel.Reservation{Chosen: -1, Denials: []sentinel.Denial{{Limit: l, RetryAfter: retry}},
+				Levels: []sentinel.Level{{Limit: l, Remaining: -4, Reset: 1500 * time.Millisecond}}}, nil
+		}
+	}
+}
+
+var (
+	pace = sentinel.Limit{Name: `team "core"`, Kind: sentinel.Rate, Max: 60, Period: time.Minute}
+	cash = sentinel.Limit{Name: "team core", Kind: sentinel.Window, Measure: sentinel.MeasureCost, Max: 1, End: time.Now().Add(time.Hour)}
+)
+
+func TestRefusalsSpeakAsTheProviderDoes(t *testing.T) {
+	toChat := ask{route: "openai/chat.completions", headers: [][2]string{bearer}, body: chat}
+	toStripe := ask{route: "stripe/charges.create", headers: [][2]string{bearer, {"content-type", "application/x-www-form-urlencoded"}}, body: "amount=100&currency=usd"}
+	toWeather := ask{route: "weather/forecast", headers: [][2]string{{"x-api-key", token}}}
+	toBedrock := ask{route: "bedrock/converse", spiffe: "spiffe://acme/app", body: `{"messages":[]}`}
+	toS3 := ask{route: "s3/object.get", spiffe: "spiffe://acme/app"}
+	const (
+		chatPath = "POST /openai/v1/chat/completions"
+		charges  = "POST /stripe/v1/charges"
+		forecast = "GET /weather/v1/forecast/lima"
+		converse = "POST /bedrock/model/amazon.nova-lite-v1:0/converse"
+		object   = "GET /s3/bucket/key"
+	)
+	with := func(a ask, change func(*ask)) ask { change(&a); return a }
+	closed := func(p *parts) {
+		p.reserve = func(sentinel.Ask) (sentinel.Reservation, error) {
+			return sentinel.Reservation{}, errors.New("redis is down")
+		}
+	}
+	for name, tt := range map[string]struct {
+		ask      ask
+		line     string
+		arrange  func(*parts)
+		status   int
+		reason   sentinel.Reason
+		headers  map[string]string // "" for one that must not be there
+		contains string
+		unbooked bool
+	}{
+		"an endpoint that is not routed":          {ask{route: "openai/files", headers: [][2]string{bearer}}, "GET /openai/v1/files", nil, 403, sentinel.ReasonUnknownEndpoint, nil, `"error"`, true},
+		"another method":                          {toChat, "GET /openai/v1/chat/completions", nil, 403, sentinel.ReasonUnknownEndpoint, nil, `"permission_error"`, true},
+		"another path than the route's":           {toChat, "POST /openai/v1/responses", nil, 403, sentinel.ReasonUnknownEndpoint, nil, `"permission_error"`, true},
+		"dot segments":                            {toChat, "POST /openai/v1/x/../chat/completions", nil, 400, sentinel.ReasonBadRequest, nil, `"invalid_request_error"`, true},
+		"no credential":                           {with(toChat, func(a *ask) { a.headers = nil }), chatPath, nil, 401, sentinel.ReasonUnidentified, nil, `"authentication_error"`, true},
+		"an unknown token":                        {with(toChat, func(a *ask) { a.headers = [][2]string{{"authorization", "Bearer nobody"}} }), chatPath, nil, 401, sentinel.ReasonUnidentified, nil, `"authentication_error"`, true},
+		"two credentials in one header":           {with(toChat, func(a *ask) { a.headers = [][2]string{bearer, bearer} }), chatPath, nil, 401, sentinel.ReasonUnidentified, nil, "more than one", true},
+		"an unknown certificate and a good token": {with(toChat, func(a *ask) { a.spiffe = "spiffe://acme/other" }), chatPath, nil, 401, sentinel.ReasonUnidentified, nil, "", true},
+		"an AWS signature that is wrong": {with(toS3, func(a *ask) {
+			a.spiffe, a.headers = "", [][2]string{{"authorization", "AWS4-HMAC-SHA256 Credential=SENTINELAPP00001/x"}}
+		}), object, func(p *parts) { p.verify = errors.New("the signature does not match") }, 401, sentinel.ReasonUnidentified, map[string]string{"content-type": "application/xml"}, "<Error>", true},
+		"a body that is too long": {with(toChat, func(a *ask) { a.length = "1048577" }), chatPath, nil, 413, sentinel.ReasonTooLarge, nil, "1048576", true},
+		"not JSON":                {with(toChat, func(a *ask) { a.body = "{" }), chatPath, nil, 400, sentinel.ReasonBadRequest, nil, `"invalid_request_error"`, false},
+		"no body":                 {with(toChat, func(a *ask) { a.body = "" }), chatPath, nil, 400, sentinel.ReasonBadRequest, nil, `"invalid_request_error"`, false},
+		"unpriced":                {with(toChat, func(a *ask) { a.body = `{"model":"gpt-99"}` }), chatPath, nil, 403, sentinel.ReasonUnpriced, nil, "gpt-99", false},
+		"a pace of OpenAI": {toChat, chatPath, refusing(pace, 1500*time.Millisecond), 429, sentinel.ReasonRate, map[string]string{
+			"retry-after": "2", "x-should-retry": "", "ratelimit": `"team _core_";r=0;t=2`, "ratelimit-policy": `"team _core_";q=60;w=60`}, `"rate_limit_error"`, false},
+		"a budget of OpenAI": {toChat, chatPath, refusing(cash, time.Hour), 429, sentinel.ReasonBudget, map[string]string{
+			"x-should-retry": "false", "ratelimit": ""}, `"insufficient_quota"`, false},
+		"a pace of Stripe":    {toStripe, charges, refusing(pace, time.Second), 429, sentinel.ReasonRate, map[string]string{"retry-after": "1"}, `"code":"rate_limited"`, false},
+		"a pace of Bedrock":   {toBedrock, converse, refusing(pace, time.Second), 429, sentinel.ReasonRate, map[string]string{"x-amzn-errortype": "ThrottlingException"}, `"message"`, false},
+		"a pace of S3":        {toS3, object, refusing(pace, time.Second), 429, sentinel.ReasonRate, map[string]string{"content-type": "application/xml"}, "<Code>SlowDown</Code>", false},
+		"a pace of one's own": {toWeather, forecast, refusing(pace, time.Second), 429, sentinel.ReasonRate, map[string]string{"retry-after": "1"}, `"code":"rate_limited"`, false},
+		"no limiter":          {toChat, chatPath, closed, 503, sentinel.ReasonLimiterUnavailable, map[string]string{"retry-after": "1"}, `"server_error"`, false},
+		"no journal": {toChat, chatPath, func(p *parts) { p.fault = errors.New("disk full") }, 503, sentinel.ReasonLedgerUnavailable,
+			map[string]string{"retry-after": "1"}, `"server_error"`, true},
+		"no credential of ours": {toChat, chatPath, func(p *parts) {
+			p.inject = func(governor.Route, extproc.Outgoing) ([]extproc.Header, error) { return nil, errors.New("stale") }
+		}, 503, sentinel.ReasonCredential, nil, `"server_error"`, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			if tt.arrange != nil {
+				tt.arrange(r.parts)
+			}
+			method, path, _ := strings.Cut(tt.line, " ")
+			v, _ := r.judged(tt.ask, method, path)
+			got := v.GetImmediateResponse()
+			if got == nil || v.DynamicMetadata != nil {
+				t.Fatalf("it was let through: %v", v)
+			}
+			if int(got.Status.Code) != tt.status || !strings.Contains(string(got.Body), tt.contains) {
+				t.Errorf("answered %d %s, want %d and %q in it", got.Status.Code, got.Body, tt.status, tt.contains)
+			}
+			set := setOf(got.Headers)
+			if h := strings.Join(set["x-sentinel-verdict"], " "); !strings.HasSuffix(h, "; reason="+string(tt.reason)) {
+				t.Errorf("the verdict's header says %q, want %s", h, tt.reason)
+			}
+			for name, want := range tt.headers {
+				if h := strings.Join(set[name], " "); h != want {
+					t.Errorf("%s is %q, want %q", name, h, want)
+				}
+			}
+			if strings.Contains(v.String(), secret) || strings.Contains(v.String(), token) {
+				t.Errorf("the refusal holds a secret: %s", v)
+			}
+			r.finish()
+			r.bookedAs(tt.reason, tt.status, tt.unbooked)
+		})
+	}
+}
+
+// bookedAs checks the one row of a refusal, or that there is none.
+func (r *rig) bookedAs(reason sentinel.Reason, status int, unbooked bool) {
+	r.Helper()
+	if unbooked {
+		if len(r.entries) > 0 {
+			r.Errorf("booked as %+v, and should not be on the ledger", r.entries)
+		}
+		return
+	}
+	if len(r.entries) != 1 {
+		r.Fatalf("%d entries, want 1", len(r.entries))
+	}
+	e := r.entries[0]
+	if e.Reason != reason || e.Status != status || e.Cost != 0 || e.Caller.Service != "app" || !e.Action.Refused() {
+		r.Errorf("booked as %+v", e)
+	}
+	for _, in := range r.intents {
+		if in.ID != e.ID {
+			r.Errorf("the intent %s is left without an entry", in.ID)
+		}
+	}
+	if len(r.intents) > 0 && (len(r.settled) != 1 || r.settled[0].Actual[sentinel.MeasureCost] != 0) {
+		r.Errorf("the hold of a call that did not go ends with %+v", r.settled)
+	}
+}
