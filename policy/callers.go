@@ -19,6 +19,7 @@ func (c *compiler) service(name string, s serviceYAML) {
 		c.Fault(key+".team", "there is no team %q: known are %s", clip(s.Team), list(slices.Sorted(maps.Keys(c.in.Teams))))
 	}
 	c.set.callers = append(c.set.callers, caller)
+	c.tags(key+".tags", s.Tags)
 	c.set.services[name] = c.limits(key, "service/"+name, "service "+name, s.Limits, s.Budget)
 	id := s.Identity
 	if c.Sound(key + ".identity.token") {

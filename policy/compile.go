@@ -51,7 +51,7 @@ func Compile(f File, o Options) (*Set, error) {
 	c.set = &Set{
 		Version: hex.EncodeToString(sum[:6]), Org: c.in.Org, tokens: map[[sha256.Size]byte]sentinel.Caller{},
 		spiffe: map[string]sentinel.Caller{}, accessKeys: map[string]AWSIdentity{},
-		teams: map[string][]limit{}, services: map[string][]limit{},
+		teams: map[string][]limit{}, services: map[string][]limit{}, providers: map[string][]limit{},
 	}
 	if c.sizes() {
 		c.head()
@@ -114,7 +114,7 @@ func (c *compiler) head() {
 	if down.Rates.set {
 		c.set.WhenLimiterDown.Rates = down.Rates.mode
 	}
-	c.set.org = c.limits("", "org", "org "+c.in.Org, limitsYAML{}, c.in.Budget)
+	c.set.org = c.limits("", "org", "org "+c.in.Org, c.in.Limits, c.in.Budget)
 }
 
 // maxPrice bounds the price of one call: as a rate it must fit into pico-dollars.

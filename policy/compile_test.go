@@ -83,9 +83,16 @@ func dump(s *Set) string {
 				fmt.Fprintf(&b, " in %s", l.Period)
 			}
 			if l.Kind == sentinel.Window {
-				fmt.Fprintf(&b, " by %s", l.span)
+				fmt.Fprintf(&b, " by %s", l.cut.span)
+				if l.cut.day > 1 || l.cut.fiscal > 1 {
+					fmt.Fprintf(&b, " from day %d of %s", l.cut.day, l.cut.fiscal)
+				}
 			}
-			fmt.Fprintf(&b, " charge %t soft %t\n", l.Charge, l.Soft)
+			fmt.Fprintf(&b, " charge %t soft %t", l.Charge, l.Soft)
+			if len(l.WarnAt) > 0 {
+				fmt.Fprintf(&b, " warn at %d", l.WarnAt)
+			}
+			b.WriteString("\n")
 		}
 	}
 	limits("org", s.org)
@@ -96,10 +103,11 @@ func dump(s *Set) string {
 	}
 	for _, p := range s.Providers {
 		fmt.Fprintf(&b, "provider %+v\n", p)
+		limits("  provider", s.providers[p.Name])
 	}
 	for _, r := range s.rules {
-		fmt.Fprintf(&b, "rule %q team %q service %q provider %q endpoint %q model %q per team %t service %t downgrade %q deny %t\n",
-			r.name, r.team, r.service, r.provider, r.endpoint, r.model, r.perTeam, r.perService, r.downgrades, r.deny)
+		fmt.Fprintf(&b, "rule %q team %q service %q provider %q endpoint %q model %q tagged %v per %v downgrade %q deny %t\n",
+			r.name, r.team, r.service, r.provider, r.endpoint, r.model, r.tagged, r.per, r.downgrades, r.deny)
 		limits("  limit", r.limits)
 	}
 	fmt.Fprintf(&b, "secrets %v\n", s.SecretRefs())

@@ -32,6 +32,8 @@ func Decide(p Plan, ask sentinel.Ask, r sentinel.Reservation) sentinel.Verdict {
 	switch {
 	case p.denies(d.Limit.Cell):
 		v.Action, v.RetryAfter = sentinel.Deny, 0
+	case d.Limit.End.Equal(forever):
+		v.Action, v.RetryAfter = sentinel.Deny, 0
 	case d.Limit.Kind == sentinel.Window, d.RetryAfter == 0:
 		v.Action = sentinel.Deny // waiting helps when the next window begins, or not at all
 	}
@@ -53,7 +55,11 @@ func reasonOf(l sentinel.Limit) sentinel.Reason {
 
 // detail says in one sentence what was exceeded; it names the limit, not what others used of it.
 func detail(d sentinel.Denial) string {
-	switch reasonOf(d.Limit) {
+	reason := reasonOf(d.Limit)
+	if d.Limit.End.Equal(forever) {
+		return fmt.Sprintf("what is left of %q cannot cover this call", d.Limit.Name)
+	}
+	switch reason {
 	case sentinel.ReasonBudget:
 		return fmt.Sprintf("the budget %q cannot cover this call until %s", d.Limit.Name, d.Limit.End.Format("2006-01-02 15:04 UTC"))
 	case sentinel.ReasonQuota:

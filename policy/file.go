@@ -10,12 +10,19 @@ import (
 type file struct {
 	Org       string                  `yaml:"org,required" doc:"The organisation that pays."`
 	Timezone  string                  `yaml:"timezone" doc:"IANA time zone in which budgets and quotas begin, such as America/New_York. Default: UTC."`
-	Budget    *budgetYAML             `yaml:"budget" doc:"The whole organisation's budget."`
+	Calendar  calendarYAML            `yaml:"calendar" doc:"When months, quarters and years begin."`
+	Budget    []budgetYAML            `yaml:"budget" doc:"The whole organisation's budget, or several."`
+	Limits    limitsYAML              `yaml:"limits" doc:"The whole organisation's limits."`
 	Defaults  defaultsYAML            `yaml:"defaults" doc:"What holds where nothing else is said."`
 	Teams     map[string]teamYAML     `yaml:"teams" doc:"Who pays: teams by name."`
 	Services  map[string]serviceYAML  `yaml:"services" doc:"Who calls: services by name, each of one team."`
 	Providers map[string]providerYAML `yaml:"providers" doc:"What may be called. The name is the path prefix at the gateway."`
 	Policies  []ruleYAML              `yaml:"policies" doc:"Rules; every rule that matches a call applies."`
+}
+
+type calendarYAML struct {
+	AnchorDay  *monthDay `yaml:"anchor_day" doc:"Day on which months, quarters and years begin; in shorter months their last day. Default: 1."`
+	FiscalYear string    `yaml:"fiscal_year" enum:"january,february,march,april,may,june,july,august,september,october,november,december" doc:"The month in which years begin; quarters follow from it. Default: january."`
 }
 
 type defaultsYAML struct {
@@ -29,15 +36,16 @@ type limiterDownYAML struct {
 }
 
 type teamYAML struct {
-	Budget *budgetYAML `yaml:"budget" doc:"The team's budget."`
-	Limits limitsYAML  `yaml:"limits" doc:"The team's limits."`
+	Budget []budgetYAML `yaml:"budget" doc:"The team's budget, or several."`
+	Limits limitsYAML   `yaml:"limits" doc:"The team's limits."`
 }
 
 type serviceYAML struct {
-	Team     string       `yaml:"team,required" doc:"The name of the team that pays."`
-	Identity identityYAML `yaml:"identity,required" doc:"How the service is recognised, in at least one way: token, spiffe or aws."`
-	Budget   *budgetYAML  `yaml:"budget" doc:"The service's own budget."`
-	Limits   limitsYAML   `yaml:"limits" doc:"The service's own limits."`
+	Team     string            `yaml:"team,required" doc:"The name of the team that pays."`
+	Identity identityYAML      `yaml:"identity,required" doc:"How the service is recognised, in at least one way: token, spiffe or aws."`
+	Budget   []budgetYAML      `yaml:"budget" doc:"The service's own budget, or several."`
+	Limits   limitsYAML        `yaml:"limits" doc:"The service's own limits."`
+	Tags     map[string]string `yaml:"tags" doc:"What rules can match and count by, such as {env: prod}."`
 }
 
 type identityYAML struct {
@@ -59,6 +67,8 @@ type providerYAML struct {
 	Plaintext  bool                   `yaml:"plaintext" doc:"Connect without TLS. For tests on one machine."`
 	Region     string                 `yaml:"region" doc:"AWS region."`
 	Credential credentialYAML         `yaml:"credential,required" doc:"Where the credential lies, such as vault:secret/openai#api_key, or a mapping that also says how it is sent."`
+	Budget     []budgetYAML           `yaml:"budget" doc:"Budget of all calls to this provider, or several."`
+	Limits     limitsYAML             `yaml:"limits" doc:"Limits on all calls to this provider together."`
 	Endpoints  []declare.EndpointYAML `yaml:"endpoints" doc:"A custom API's endpoints. What is not listed cannot be called."`
 	Allow      []string               `yaml:"allow" doc:"The preset's endpoints that may be called. Default: all that the preset lists."`
 }
@@ -79,17 +89,18 @@ type ruleYAML struct {
 	Name     string       `yaml:"name,required" doc:"Unique; people see it when the rule refuses a call."`
 	Match    matchYAML    `yaml:"match" doc:"Which calls; everything that is left out matches all."`
 	Limits   limitsYAML   `yaml:"limits" doc:"Limits on the calls that match."`
-	Budget   *budgetYAML  `yaml:"budget" doc:"Budget of the calls that match."`
-	Per      []string     `yaml:"per" enum:"service,team" doc:"Each service, or each team, has limits of its own. Default: all calls that match share them."`
+	Budget   []budgetYAML `yaml:"budget" doc:"Budget of the calls that match, or several."`
+	Per      []perYAML    `yaml:"per" doc:"Each team, service, provider, credential, endpoint, model or tag.NAME, or each combination of several, has limits of its own. Default: all calls that match share them."`
 	OnExceed []actionYAML `yaml:"on_exceed" doc:"What happens past a limit, in order: {downgrade: [models]}, then throttle (default) or deny."`
 }
 
 type matchYAML struct {
-	Team     []string `yaml:"team" doc:"Teams. * stands for any text, ? for any character."`
-	Service  []string `yaml:"service" doc:"Services. * stands for any text, ? for any character."`
-	Provider []string `yaml:"provider" doc:"Providers by their names in this file. * stands for any text, ? for any character."`
-	Endpoint []string `yaml:"endpoint" doc:"Endpoints, such as chat.completions. * stands for any text, ? for any character."`
-	Model    []string `yaml:"model" doc:"Models as the caller asks for them. * stands for any text, ? for any character."`
+	Team     []string          `yaml:"team" doc:"Teams. * stands for any text, ? for any character."`
+	Service  []string          `yaml:"service" doc:"Services. * stands for any text, ? for any character."`
+	Provider []string          `yaml:"provider" doc:"Providers by their names in this file. * stands for any text, ? for any character."`
+	Endpoint []string          `yaml:"endpoint" doc:"Endpoints, such as chat.completions. * stands for any text, ? for any character."`
+	Tag      map[string]string `yaml:"tag" doc:"Tags of the service, such as {env: prod}. * stands for any text, ? for any character."`
+	Model    []string          `yaml:"model" doc:"Models as the caller asks for them. * stands for any text, ? for any character."`
 }
 
 type limitsYAML struct {
@@ -101,9 +112,10 @@ type limitsYAML struct {
 }
 
 type budgetYAML struct {
-	USD    moneyPerTime `yaml:"usd,required" doc:"Dollars in a calendar hour, day, week, month or year of the policy's time zone, such as 20000/month."`
-	Mode   string       `yaml:"mode" enum:"hard,soft" doc:"hard (default): never overspent; soft: counted, not enforced."`
-	WarnAt []share      `yaml:"warn_at" doc:"Such as [50%, 80%, 100%]."`
+	USD       moneyPerTime `yaml:"usd,required" doc:"Dollars in a calendar hour, day, week, month, quarter or year of the policy's time zone, such as 20000/month; 5000/fixed is one sum without end."`
+	Mode      string       `yaml:"mode" enum:"hard,soft" doc:"hard (default): never overspent; soft: counted, not enforced."`
+	WarnAt    []share      `yaml:"warn_at" doc:"Shares such as [50%, 80%, 100%]; each is reported once a window."`
+	AnchorDay *monthDay    `yaml:"anchor_day" doc:"Day on which this budget's months, quarters or years begin. Default: calendar.anchor_day."`
 }
 
 type actionYAML struct {

@@ -74,15 +74,16 @@ func (s *Set) crowded() error {
 		var about []*rule
 		for _, list := range [][]int32{s.index.service[caller.Service], s.index.team[caller.Team], general} {
 			for _, i := range list {
-				if r := &s.rules[i]; r.team.match(caller.Team) && r.service.match(caller.Service) {
+				if r := &s.rules[i]; r.about(caller) {
 					about = append(about, r)
 				}
 			}
 		}
-		if base+limitsOf(about) <= maxLimits {
-			continue
-		}
 		for _, p := range s.Providers {
+			base := base + len(s.providers[p.Name])
+			if base+limitsOf(about) <= maxLimits {
+				continue
+			}
 			var meeting []*rule
 			for _, r := range about {
 				if r.provider.match(p.Name) {

@@ -2,14 +2,16 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
 
 // limits compiles limits and a budget of one scope. The cell names the counter: it does not have the
 // amount in it, so that a changed amount goes on with what was counted.
-func (c *compiler) limits(key, cell, name string, l limitsYAML, b *budgetYAML) []limit {
+func (c *compiler) limits(key, cell, name string, l limitsYAML, budgets []budgetYAML) []limit {
 	var out []limit
 	for _, counted := range []struct {
 		measure sentinel.Measure
@@ -30,7 +32,7 @@ func (c *compiler) limits(key, cell, name string, l limitsYAML, b *budgetYAML) [
 				continue
 			}
 			seen[p.span] = true
-			out = append(out, countLimit(cell, name, counted.measure, p))
+			out = append(out, c.countLimit(cell, name, counted.measure, p))
 		}
 	}
 	if l.Concurrent != nil && *l.Concurrent > 0 {
@@ -39,17 +41,15 @@ func (c *compiler) limits(key, cell, name string, l limitsYAML, b *budgetYAML) [
 			Measure: sentinel.MeasureConcurrent, Max: int64(*l.Concurrent),
 		}})
 	}
-	if b != nil {
-		out = append(out, c.budget(key, cell, name, *b)...)
-	}
+	out = append(out, c.budgets(key, cell, name, budgets)...)
 	if len(out) > maxLimits {
 		c.Fault(strings.TrimPrefix(key+".limits", "."), "%d limits: a call can be checked against at most %d", len(out), maxLimits)
 	}
 	return out
 }
 
-func countLimit(cell, name string, m sentinel.Measure, p perTime) limit {
-	out := limit{span: p.span, Limit: sentinel.Limit{
+func (c *compiler) countLimit(cell, name string, m sentinel.Measure, p perTime) limit {
+	out := limit{cut: c.cut(p.span, nil), Limit: sentinel.Limit{
 		Name: fmt.Sprintf("%s: %s/%s", name, m, p.span), Cell: fmt.Sprintf("%s/%s/%s", cell, m, p.span),
 		Kind: sentinel.Window, Measure: m, Max: int64(p.n),
 	}}
@@ -59,16 +59,63 @@ func countLimit(cell, name string, m sentinel.Measure, p perTime) limit {
 	return out
 }
 
-func (c *compiler) budget(key, cell, name string, b budgetYAML) []limit {
-	if len(b.WarnAt) > maxLimits {
-		c.Fault(strings.TrimPrefix(key+".budget.warn_at", "."), "%d shares: at most %d are allowed", len(b.WarnAt), maxLimits)
+// cut gives a span its place in the calendar.
+func (c *compiler) cut(s span, anchor *monthDay) cut {
+	out := cut{span: s, day: 1, fiscal: time.January}
+	if s != month && s != quarter && s != year {
+		return out
 	}
-	if b.USD.span == 0 {
-		return nil // already a fault
+	if anchor == nil {
+		anchor = c.in.Calendar.AnchorDay
 	}
-	soft := b.Mode == "soft"
-	return []limit{{span: b.USD.span, Limit: sentinel.Limit{
-		Name: fmt.Sprintf("%s: budget/%s", name, b.USD.span), Cell: fmt.Sprintf("%s/cost/%s", cell, b.USD.span),
-		Kind: sentinel.Window, Measure: sentinel.MeasureCost, Max: int64(b.USD.amount), Soft: soft, Charge: !soft,
-	}}}
+	if anchor != nil {
+		out.day = int(*anchor)
+	}
+	if i := slices.Index(monthNames, c.in.Calendar.FiscalYear); i >= 0 {
+		out.fiscal = time.Month(i + 1)
+	}
+	return out
+}
+
+var monthNames = []string{"january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"}
+
+// budgets compiles the budgets of one scope: at most one a span.
+func (c *compiler) budgets(key, cell, name string, list []budgetYAML) []limit {
+	var out []limit
+	seen := map[span]bool{}
+	for i, b := range list {
+		at := strings.TrimPrefix(key+".budget", ".")
+		if numbered := fmt.Sprintf("%s[%d]", at, i); c.Has(numbered) {
+			at = numbered
+		}
+		if len(b.WarnAt) > maxLimits {
+			c.Fault(at+".warn_at", "%d shares: at most %d are allowed", len(b.WarnAt), maxLimits)
+		}
+		switch {
+		case b.USD.span == 0: // already a fault
+			continue
+		case seen[b.USD.span]:
+			c.Fault(at+".usd", "two budgets per %s: keep one", b.USD.span)
+			continue
+		case b.AnchorDay != nil && b.USD.span != month && b.USD.span != quarter && b.USD.span != year:
+			c.Fault(at+".anchor_day", "only months, quarters and years have an anchor day, not a budget per %s: remove the key", b.USD.span)
+		}
+		seen[b.USD.span] = true
+		soft := b.Mode == "soft"
+		out = append(out, limit{cut: c.cut(b.USD.span, b.AnchorDay), Limit: sentinel.Limit{
+			Name: fmt.Sprintf("%s: budget/%s", name, b.USD.span), Cell: fmt.Sprintf("%s/cost/%s", cell, b.USD.span),
+			Kind: sentinel.Window, Measure: sentinel.MeasureCost, Max: int64(b.USD.amount), Soft: soft, Charge: !soft, WarnAt: shares(b.WarnAt),
+		}})
+	}
+	return out
+}
+
+// shares sorts what to warn of, and names each once.
+func shares(list []share) []int64 {
+	var out []int64
+	for _, s := range list {
+		out = append(out, int64(s))
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }

@@ -14,14 +14,15 @@ const maxLimits = 16
 // limit is a compiled limit: a sentinel.Limit before its window is known.
 type limit struct {
 	sentinel.Limit
-	span span // of a window
+	cut cut // of a window
 }
 
 // rule is a compiled policy.
 type rule struct {
 	name                                     string
 	team, service, provider, endpoint, model globs
-	perTeam, perService                      bool
+	tagged                                   map[string]bool // services whose tags match; nil: all
+	per                                      []dimension
 	limits                                   []limit // never empty
 	downgrades                               []string
 	deny                                     bool // on_exceed says deny: not worth a retry
@@ -30,20 +31,13 @@ type rule struct {
 // match tells whether a rule is about a call. A rule that lists models is not about those that it
 // downgrades to itself: "gpt-5*, then gpt-5-mini" would otherwise refuse the model that it offers.
 func (r *rule) match(c *sentinel.Call, model string) bool {
-	return r.team.match(c.Caller.Team) && r.service.match(c.Caller.Service) && r.provider.match(c.Provider) &&
+	return r.about(c.Caller) && r.provider.match(c.Provider) &&
 		r.endpoint.match(c.Endpoint) && r.model.match(model) && (len(r.model) == 0 || !slices.Contains(r.downgrades, model))
 }
 
-// suffix tells apart the cells of a rule that has limits for each service or team.
-func (r *rule) suffix(c *sentinel.Call) string {
-	switch {
-	case r.perService:
-		return "/service/" + c.Caller.Service
-	case r.perTeam:
-		return "/team/" + c.Caller.Team
-	default:
-		return ""
-	}
+// about tells whether a rule concerns a caller.
+func (r *rule) about(c sentinel.Caller) bool {
+	return r.team.match(c.Team) && r.service.match(c.Service) && (r.tagged == nil || r.tagged[c.Service])
 }
 
 // Plan is what the policy says about one call with one model.
@@ -65,10 +59,10 @@ func (p *Plan) denies(cell string) bool {
 }
 
 // Plan finds the limits of a call if it used this model now: the organisation's, its team's, its
-// service's, then those of every matching rule in the file's order.
+// service's, the provider's, then those of every matching rule in the file's order.
 func (s *Set) Plan(c *sentinel.Call, model string, now time.Time) Plan {
-	team, service := s.teams[c.Caller.Team], s.services[c.Caller.Service]
-	n := len(s.org) + len(team) + len(service)
+	team, service, provider := s.teams[c.Caller.Team], s.services[c.Caller.Service], s.providers[c.Provider]
+	n := len(s.org) + len(team) + len(service) + len(provider)
 	var matched [maxLimits]*rule
 	rules := s.index.find(s.rules, c, model, matched[:0])
 	for _, r := range rules {
@@ -79,11 +73,12 @@ func (s *Set) Plan(c *sentinel.Call, model string, now time.Time) Plan {
 	p.add(&dates, s.org, "")
 	p.add(&dates, team, "")
 	p.add(&dates, service, "")
+	p.add(&dates, provider, "")
 	for _, r := range rules {
 		if r.deny {
 			p.deny |= (1<<len(r.limits) - 1) << len(p.Limits)
 		}
-		p.add(&dates, r.limits, r.suffix(c))
+		p.add(&dates, r.limits, r.suffix(c, model))
 		for _, m := range r.downgrades {
 			if m != model && !slices.Contains(p.Downgrades, m) {
 				p.Downgrades = append(p.Downgrades, m)
@@ -101,7 +96,7 @@ func (p *Plan) add(dates *calendar, limits []limit, suffix string) {
 			l.Cell += suffix
 		}
 		if l.Kind == sentinel.Window {
-			l.Start, l.End = dates.window(limits[i].span)
+			l.Start, l.End = dates.window(limits[i].cut)
 		}
 	}
 }
@@ -110,13 +105,24 @@ func (p *Plan) add(dates *calendar, limits []limit, suffix string) {
 type calendar struct {
 	zone    *time.Location
 	now     time.Time
-	windows [year + 1]struct{ start, end time.Time }
+	n       int
+	windows [4]struct {
+		cut
+		start, end time.Time
+	}
 }
 
-func (c *calendar) window(s span) (start, end time.Time) {
-	w := &c.windows[s]
-	if w.end.IsZero() {
-		w.start, w.end = window(s, c.zone, c.now)
+func (c *calendar) window(of cut) (start, end time.Time) {
+	for i := range c.n {
+		if w := &c.windows[i]; w.cut == of {
+			return w.start, w.end
+		}
 	}
-	return w.start, w.end
+	start, end = window(of, c.zone, c.now)
+	if c.n < len(c.windows) {
+		w := &c.windows[c.n]
+		w.cut, w.start, w.end = of, start, end
+		c.n++
+	}
+	return start, end
 }

@@ -212,3 +212,19 @@ func BenchmarkPlan(b *testing.B) {
 		}
 	}
 }
+
+func TestProductsOfScopesHaveCellsOfTheirOwn(t *testing.T) {
+	set := compile(t, "org: acme\nteams: {a: }\nservices:\n  s: {team: a, identity: {token: abcdefgh}, tags: {env: prod}}\n  u: {team: a, identity: {token: abcdefgi}}\n"+
+		"providers: {openai: {preset: openai, credential: secret/a#b, limits: {concurrent: 9}}}\n"+
+		"policies:\n  - {name: r, limits: {requests: 5/minute}, per: [tag.env, credential, endpoint, model]}\n"+
+		"  - {name: prod, match: {tag: {env: \"p*\"}}, limits: {tokens: 5/minute}, per: [team, provider, service]}\n")
+	c := call("a", "s", "openai", "e", "m")
+	want := "provider/openai/concurrent | rule/r/requests/minute/tag.env/prod/credential/secret%2fa#b/endpoint/e/model/x%2fy%25 | rule/prod/tokens/minute/team/a/provider/openai/service/s"
+	if diff := cmp.Diff(want, cells(set.Plan(c, "x/y%", noon))); diff != "" {
+		t.Errorf("cells (-want +got):\n%s", diff)
+	}
+	want = "provider/openai/concurrent | rule/r/requests/minute/tag.env//credential/secret%2fa#b/endpoint/e/model/m"
+	if diff := cmp.Diff(want, cells(set.Plan(call("a", "u", "openai", "e", "m"), "m", noon))); diff != "" {
+		t.Errorf("cells of a service without the tag (-want +got):\n%s", diff)
+	}
+}

@@ -35,6 +35,7 @@ func (c *compiler) provider(name string, y providerYAML) {
 		c.Fault(key+".region", "%q is not an AWS region: write for instance us-east-1", clip(y.Region))
 	}
 	c.connection(key, y)
+	c.set.providers[name] = c.limits(key, "provider/"+name, "provider "+name, y.Limits, y.Budget)
 	c.set.Providers = append(c.set.Providers, Provider{
 		Name: name, Preset: y.Preset, Host: y.Host, Address: y.Address, CAFile: y.CAFile, Region: y.Region,
 		Plaintext: y.Plaintext, Allow: y.Allow, Credential: c.credential(key+".credential", y.Credential, aws),

@@ -22,10 +22,12 @@ const (
 	day
 	week
 	month
+	quarter
 	year
+	fixed // one sum without end
 )
 
-var spanNames = [...]string{"", "second", "minute", "hour", "day", "week", "month", "year"}
+var spanNames = [...]string{"", "second", "minute", "hour", "day", "week", "month", "quarter", "year", "fixed"}
 
 func (s span) String() string { return spanNames[s] }
 
@@ -36,7 +38,7 @@ func parseSpan(s string) (span, error) {
 	if i := slices.Index(spanNames[1:], s); i >= 0 {
 		return span(i + 1), nil
 	}
-	return 0, fmt.Errorf("%q is not a span of time: use second, minute, hour, day, week, month or year", clip(s))
+	return 0, fmt.Errorf("%q is not a span of time: use second, minute, hour, day, week, month, quarter, year or fixed", clip(s))
 }
 
 // usd is an amount in dollars, read exactly.
@@ -145,7 +147,7 @@ func (p *perTime) UnmarshalText(b []byte) error {
 // SchemaHint describes a count in a span of time.
 func (*perTime) SchemaHint() strictyaml.Hint {
 	return strictyaml.Hint{
-		Pattern:  `^[0-9_]*[0-9][0-9_]*(\.[0-9_]*)?[kKmM]?/(second|minute|hour|day|week|month|year)$`,
+		Pattern:  `^[0-9_]*[0-9][0-9_]*(\.[0-9_]*)?[kKmM]?/(second|minute|hour|day|week|month|quarter|year|fixed)$`,
 		Examples: []string{"60/minute", "200k/minute", "1m/day"},
 	}
 }
@@ -167,7 +169,7 @@ func (m *moneyPerTime) UnmarshalText(b []byte) error {
 		return err
 	}
 	if spanned == second || spanned == minute {
-		return fmt.Errorf("a budget is counted by hour, day, week, month or year, not by %s", spanned)
+		return fmt.Errorf("a budget is counted by hour, day, week, month, quarter or year, or is fixed, but not by %s", spanned)
 	}
 	if err := m.amount.UnmarshalText([]byte(n)); err != nil {
 		return err
@@ -182,8 +184,8 @@ func (m *moneyPerTime) UnmarshalText(b []byte) error {
 // SchemaHint describes an amount in a span of time.
 func (*moneyPerTime) SchemaHint() strictyaml.Hint {
 	return strictyaml.Hint{
-		Pattern:  `^[0-9_]*[0-9][0-9_]*(\.[0-9_]*)?/(hour|day|week|month|year)$`,
-		Examples: []string{"20000/month", "12.50/day"},
+		Pattern:  `^[0-9_]*[0-9][0-9_]*(\.[0-9_]*)?/(hour|day|week|month|quarter|year|fixed)$`,
+		Examples: []string{"20000/month", "12.50/day", "5000/fixed"},
 	}
 }
 
@@ -204,4 +206,22 @@ func (s *share) UnmarshalText(b []byte) error {
 // SchemaHint describes a share.
 func (*share) SchemaHint() strictyaml.Hint {
 	return strictyaml.Hint{Pattern: `^[0-9_]*[0-9][0-9_]*(\.[0-9_]*)?%$`, Examples: []string{"50%", "80%", "100%"}}
+}
+
+// monthDay is a day of a month.
+type monthDay int
+
+// UnmarshalText reads 1 to 31.
+func (d *monthDay) UnmarshalText(b []byte) error {
+	n, err := strconv.Atoi(string(b))
+	if err != nil || n < 1 || n > 31 {
+		return fmt.Errorf("%q is not a day of a month: use 1 to 31; in shorter months 31 is their last day", clip(string(b)))
+	}
+	*d = monthDay(n)
+	return nil
+}
+
+// SchemaHint describes a day of a month.
+func (*monthDay) SchemaHint() strictyaml.Hint {
+	return strictyaml.Hint{Pattern: `^([1-9]|[12][0-9]|3[01])$`, Examples: []string{"1", "15", "31"}, Number: true}
 }

@@ -30,9 +30,10 @@ func (c *compiler) policies() {
 		r := rule{
 			name: y.Name, team: y.Match.Team, service: y.Match.Service, provider: y.Match.Provider,
 			endpoint: y.Match.Endpoint, model: y.Match.Model,
-			limits:  c.limits(key, "rule/"+y.Name, y.Name, y.Limits, y.Budget),
-			perTeam: slices.Contains(y.Per, "team"), perService: slices.Contains(y.Per, "service"),
+			limits: c.limits(key, "rule/"+y.Name, y.Name, y.Limits, y.Budget),
 		}
+		r.per = c.dimensions(key+".per", y.Per)
+		r.tagged = c.tagged(key+".match.tag", y.Match.Tag)
 		c.matches(key+".match", y.Match)
 		c.actions(key+".on_exceed", y, &r)
 		if len(r.limits) > 0 {

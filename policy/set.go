@@ -27,6 +27,7 @@ type Set struct {
 	org        []limit
 	teams      map[string][]limit
 	services   map[string][]limit
+	providers  map[string][]limit
 	rules      []rule
 	index      index
 	callers    []sentinel.Caller // by service

@@ -2,46 +2,95 @@ package policy
 
 import "time"
 
+// cut says how a span of time is cut out of the calendar.
+type cut struct {
+	span   span
+	day    int        // months, quarters and years begin on this day, or on the last one of a shorter month
+	fiscal time.Month // in which years begin; quarters follow from it
+}
+
+// forever is the end of windows that never end.
+var forever = time.Date(2200, time.January, 1, 0, 0, 0, 0, time.UTC)
+
 // window gives the calendar span in which now lies, as [start, end) in UTC. Windows of a span follow
 // each other without gap or overlap, whatever the zone's clocks do: days of 23 and 25 hours are
 // right, and now is always inside.
-func window(s span, zone *time.Location, now time.Time) (start, end time.Time) {
-	t := now.In(zone)
-	if s == hour {
-		return hourOf(t)
+func window(c cut, zone *time.Location, now time.Time) (start, end time.Time) {
+	switch c.span {
+	case fixed:
+		return time.Unix(0, 0).UTC(), forever
+	case hour:
+		return hourOf(now.In(zone))
 	}
-	y, m, d := t.Date()
-	switch s {
-	case week: // ISO 8601: weeks begin on Monday
-		d -= (int(t.Weekday()) + 6) % 7
-	case month:
-		d = 1
-	case year:
-		m, d = time.January, 1
-	default: // a day
-	}
-	start, end = startOf(y, m, d, zone), startOf(next(s, y, m, d, zone))
+	first, next := c.around(dateOf(now.In(zone)))
+	start, end = startOf(first, zone), startOf(next, zone)
 	for range 2 { // clocks that are set back over midnight repeat the end of a day whose window is over
 		if now.Before(end) {
 			break
 		}
-		y, m, d = end.In(zone).Date()
-		start, end = end, startOf(next(s, y, m, d, zone))
+		_, next = c.around(dateOf(end.In(zone)))
+		start, end = end, startOf(next, zone)
 	}
 	return start, end
 }
 
-// next gives the first day of the span after the one that begins on a day.
-func next(s span, y int, m time.Month, d int, zone *time.Location) (int, time.Month, int, *time.Location) {
-	switch s {
-	case week:
-		return y, m, d + 7, zone
+// date is a day of the calendar.
+type date struct {
+	year  int
+	month time.Month
+	day   int
+}
+
+func dateOf(t time.Time) date {
+	y, m, d := t.Date()
+	return date{y, m, d}
+}
+
+// around gives the first day of the window that has a day, and that of the next.
+func (c cut) around(d date) (first, next date) {
+	switch c.span {
+	case week: // ISO 8601: weeks begin on Monday
+		t := time.Date(d.year, d.month, d.day, 0, 0, 0, 0, time.UTC)
+		t = t.AddDate(0, 0, -(int(t.Weekday())+6)%7)
+		return dateOf(t), dateOf(t.AddDate(0, 0, 7))
 	case month:
-		return y, m + 1, 1, zone
+		return c.months(d, 1)
+	case quarter:
+		return c.months(d, 3)
 	case year:
-		return y + 1, time.January, 1, zone
+		return c.months(d, 12)
+	default: // a day
+		return d, dateOf(time.Date(d.year, d.month, d.day+1, 0, 0, 0, 0, time.UTC))
+	}
+}
+
+// months is around for windows of n months, counted from the month in which fiscal years begin.
+func (c cut) months(d date, n int) (first, next date) {
+	begin := int(max(c.fiscal, time.January)) - 1
+	since := d.year*12 + int(d.month) - 1 - begin
+	at := since - since%n + begin
+	if first = c.begins(at); d.before(first) {
+		at -= n
+		first = c.begins(at)
+	}
+	return first, c.begins(at + n)
+}
+
+// begins is the day on which a window begins in a month, counted from January of the year 0.
+func (c cut) begins(months int) date {
+	y, m := months/12, time.Month(months%12+1)
+	last := time.Date(y, m+1, 0, 0, 0, 0, 0, time.UTC).Day()
+	return date{y, m, min(max(c.day, 1), last)}
+}
+
+func (d date) before(o date) bool {
+	switch {
+	case d.year != o.year:
+		return d.year < o.year
+	case d.month != o.month:
+		return d.month < o.month
 	default:
-		return y, m, d + 1, zone
+		return d.day < o.day
 	}
 }
 
@@ -64,8 +113,8 @@ func hourOf(t time.Time) (start, end time.Time) {
 
 // startOf is a local day's first moment: the first at which the zone's clock shows midnight of that day or later.
 // time.Date alone would not do where clocks jump over midnight, or pass it twice.
-func startOf(y int, m time.Month, d int, zone *time.Location) time.Time {
-	midnight := time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
+func startOf(d date, zone *time.Location) time.Time {
+	midnight := time.Date(d.year, d.month, d.day, 0, 0, 0, 0, time.UTC)
 	at := midnight.Add(-27 * time.Hour) // before it in every zone: offsets stay under 16 hours
 	for range 8 {
 		local := at.In(zone)

@@ -44,7 +44,7 @@ func TestWindowsBeginAtLocalMidnight(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			start, end := window(tt.span, zone(t, tt.zone), now)
+			start, end := window(cut{span: tt.span}, zone(t, tt.zone), now)
 			if got := [2]string{start.Format(time.RFC3339), end.Format(time.RFC3339)}; got != [2]string{tt.start, tt.end} {
 				t.Errorf("window(%s, %s, %s) = %v, want %s to %s", tt.span, tt.zone, tt.now, got, tt.start, tt.end)
 			}
@@ -62,17 +62,17 @@ func TestWindowsTile(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			z := zone(t, name)
-			for _, s := range []span{hour, day, week, month, year} {
+			for _, s := range []span{hour, day, week, month, quarter, year} {
 				for _, y := range []int{1994, 2011, 2018, 2026} {
 					at := time.Date(y, 1, 1, 0, 0, 0, 0, time.UTC)
-					_, last := window(s, z, at)
+					_, last := window(cut{span: s}, z, at)
 					for until := at.AddDate(1, 0, 7); at.Before(until); at = at.Add(29 * time.Minute) {
-						start, end := window(s, z, at)
+						start, end := window(cut{span: s}, z, at)
 						if at.Before(start) || !at.Before(end) || start.Location() != time.UTC || end.Location() != time.UTC {
 							t.Fatalf("%s of %s: [%s, %s) in UTC must hold it", s, at, start, end)
 						}
 						if !end.Equal(last) && !start.Equal(last) { // a short window may lie between two steps
-							if from, to := window(s, z, last); !from.Equal(last) || !to.Equal(start) {
+							if from, to := window(cut{span: s}, z, last); !from.Equal(last) || !to.Equal(start) {
 								t.Fatalf("%s of %s: begins at %s, but the one before ended at %s", s, at, start, last)
 							}
 						}
@@ -88,6 +88,6 @@ func BenchmarkWindow(b *testing.B) {
 	z, now := zone(b, "America/New_York"), time.Date(2026, 11, 23, 20, 0, 0, 0, time.UTC)
 	b.ReportAllocs()
 	for b.Loop() {
-		window(month, z, now)
+		window(cut{span: month}, z, now)
 	}
 }
