@@ -2,6 +2,7 @@ package credential
 
 import (
 	"encoding/base64"
+	"strings"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
@@ -13,7 +14,7 @@ type Header struct{ Name, Value string }
 const (
 	Bearer     = "bearer" // Authorization: Bearer SECRET
 	HeaderKind = "header" // the secret as it is, in a header of its own
-	Basic      = "basic"  // the secret as the user, with an empty password, as Stripe takes it
+	Basic      = "basic"  // "USER:PASSWORD", or the user alone with an empty password, as Stripe takes it
 	SigV4      = "sigv4"  // AWS Signature Version 4; SignV4 makes it
 )
 
@@ -27,7 +28,10 @@ func Static(kind, name string, s sentinel.Secret) []Header {
 	case kind == Bearer:
 		return []Header{{"authorization", "Bearer " + value}}
 	case kind == Basic:
-		return []Header{{"authorization", "Basic " + base64.StdEncoding.EncodeToString([]byte(value+":"))}}
+		if !strings.Contains(value, ":") {
+			value += ":"
+		}
+		return []Header{{"authorization", "Basic " + base64.StdEncoding.EncodeToString([]byte(value))}}
 	case kind == HeaderKind && name != "":
 		return []Header{{name, value}}
 	}

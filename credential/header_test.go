@@ -16,6 +16,7 @@ func TestStatic(t *testing.T) {
 		want                 []Header
 	}{
 		"bearer":              {Bearer, "", "sk-1", []Header{{"authorization", "Bearer sk-1"}}},
+		"basic, as Twilio's":  {Basic, "", "AC1:token", []Header{{"authorization", "Basic QUMxOnRva2Vu"}}},
 		"basic, as Stripe's":  {Basic, "", "sk_test_1", []Header{{"authorization", "Basic c2tfdGVzdF8xOg=="}}},
 		"own header":          {HeaderKind, "x-api-key", "k", []Header{{"x-api-key", "k"}}},
 		"own header, unnamed": {HeaderKind, "", "k", nil},

@@ -173,3 +173,13 @@ func BenchmarkJudge(b *testing.B) {
 		})
 	}
 }
+
+func TestPresetsCompile(t *testing.T) {
+	list, err := Presets()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(list) < 8 {
+		t.Errorf("%d presets", len(list))
+	}
+}

@@ -18,6 +18,7 @@ const (
 	BodyUnread BodyKind = iota
 	BodyJSON
 	BodyForm
+	BodyBytes // only its length
 )
 
 // Endpoint is one call of a declared API. It never changes.
@@ -30,6 +31,7 @@ type Endpoint struct {
 
 	prices  []price
 	charged *formula // nil: status < 400
+	terms   map[string]string
 	path    []string // segments of the template
 }
 
@@ -101,7 +103,10 @@ func Compile(y EndpointYAML, key string, fault Fault) *Endpoint {
 		c.e.Body = BodyJSON
 	case "form":
 		c.e.Body = BodyForm
+	case "bytes":
+		c.e.Body = BodyBytes
 	}
+	c.terms(key+".terms", y.Terms)
 	if y.ChargedWhen != "" {
 		if c.e.charged = c.formula(key+".charged_when", y.ChargedWhen, cel.BoolType); c.e.charged != nil && c.e.charged.reads(requestVars) {
 			fault(key+".charged_when", "it reads the request: when the provider bills is known from status, answer and answer_header")
@@ -129,6 +134,24 @@ func Compile(y EndpointYAML, key string, fault Fault) *Endpoint {
 type compiler struct {
 	fault Fault
 	e     *Endpoint
+}
+
+// Bounds of an endpoint's terms.
+const (
+	maxTerms = 16
+	maxTerm  = 4096
+)
+
+func (c *compiler) terms(key string, terms map[string]string) {
+	c.e.terms = orEmpty(terms)
+	if len(terms) > maxTerms {
+		c.fault(key, "%d terms: at most %d are allowed", len(terms), maxTerms)
+	}
+	for name, text := range terms {
+		if len(text) > maxTerm {
+			c.fault(key+"."+name, "%d bytes: at most %d are allowed", len(text), maxTerm)
+		}
+	}
 }
 
 func (c *compiler) price(key string, y PriceYAML) {
@@ -209,8 +232,13 @@ func (c *compiler) formula(key, text string, want *cel.Type) *formula {
 		c.fault(key, "%s", err)
 		return nil
 	}
-	if f.vars[varBody] && c.e.Body == BodyUnread {
+	if f.vars[varBody] && c.e.Body != BodyJSON && c.e.Body != BodyForm || f.vars[varBodyBytes] && c.e.Body == BodyUnread {
 		c.fault(key, "it reads the request's body: say body: json or body: form for this endpoint")
+	}
+	for _, term := range f.members[varTerms] {
+		if _, ok := c.e.terms[term]; !ok {
+			c.fault(key, "there is no term %q", clip(term))
+		}
 	}
 	for into, name := range map[*[]string]string{
 		&c.e.BodyMembers: varBody, &c.e.Headers: varHeader, &c.e.AnswerMembers: varAnswer, &c.e.AnswerHeaders: varAnswerHeader,

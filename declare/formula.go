@@ -45,20 +45,21 @@ const (
 	varStatus       = "status"
 	varAnswer       = "answer"
 	varAnswerHeader = "answer_header"
+	varTerms        = "terms"
 )
 
 var (
 	requestVars = []string{varPath, varQuery, varHeader, varBody, varBodyBytes}
 	answerVars  = []string{varStatus, varAnswer, varAnswerHeader}
 	// memberVars are read member by member: which ones must be seen in the text.
-	memberVars = []string{varHeader, varBody, varAnswer, varAnswerHeader}
+	memberVars = []string{varHeader, varBody, varAnswer, varAnswerHeader, varTerms}
 )
 
 // environment is the language: CEL's own, its mathematics, and what bills are made of.
 var environment = sync.OnceValues(func() (*cel.Env, error) {
 	texts, members := cel.MapType(cel.StringType, cel.StringType), cel.MapType(cel.StringType, cel.DynType)
 	return cel.NewEnv(append(functions(),
-		cel.Variable(varPath, texts), cel.Variable(varQuery, texts), cel.Variable(varHeader, texts),
+		cel.Variable(varTerms, texts), cel.Variable(varPath, texts), cel.Variable(varQuery, texts), cel.Variable(varHeader, texts),
 		cel.Variable(varBody, members), cel.Variable(varBodyBytes, cel.IntType),
 		cel.Variable(varStatus, cel.IntType), cel.Variable(varAnswer, members), cel.Variable(varAnswerHeader, texts),
 		cel.OptionalTypes(), ext.Math(), ext.Strings(), cel.CrossTypeNumericComparisons(true),

@@ -3,6 +3,7 @@ package declare
 import (
 	"math"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -10,12 +11,15 @@ import (
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/common/types/traits"
 )
 
 // functions are what bills are made of, beside CEL's own:
 //
 //	segments(text)     SMS segments, by the alphabet that the text needs
 //	ceil_div(n, per)   how many blocks of per hold n
+//	sum(list)          the sum of a list of whole numbers
+//	within(a, b)       whether every part of a, a list with commas, is in the list b; parts end at their first dot
 //	scaled(x, places)  a decimal number or its text as whole units of 10^-places, half to even: scaled("12.34", 2) = 1234
 func functions() []cel.EnvOption {
 	return []cel.EnvOption{
@@ -36,9 +40,50 @@ func functions() []cel.EnvOption {
 				}
 				return types.Int((n + per - 1) / per)
 			}))),
+		cel.Function("sum", cel.Overload("sum_list", []*cel.Type{cel.ListType(cel.DynType)}, cel.IntType, cel.UnaryBinding(sum))),
+		cel.Function("within", cel.Overload("within_string_string", []*cel.Type{cel.StringType, cel.StringType}, cel.BoolType,
+			cel.BinaryBinding(func(a, b ref.Val) ref.Val {
+				some, ok1 := a.Value().(string)
+				all, ok2 := b.Value().(string)
+				if !ok1 || !ok2 {
+					return types.MaybeNoSuchOverloadErr(a)
+				}
+				return types.Bool(within(some, all))
+			}))),
 		cel.Function("scaled", cel.Overload("scaled_dyn_int", []*cel.Type{cel.DynType, cel.IntType}, cel.IntType,
 			cel.BinaryBinding(scaled))),
 	}
+}
+
+// sum adds whole numbers.
+func sum(v ref.Val) ref.Val {
+	list, ok := v.(traits.Lister)
+	if !ok {
+		return types.MaybeNoSuchOverloadErr(v)
+	}
+	var n int64
+	for it := list.Iterator(); it.HasNext() == types.True; {
+		x, ok := it.Next().Value().(int64)
+		if !ok || x > maxCount || x < -maxCount {
+			return types.NewErr("sum: whole numbers are needed")
+		}
+		if n += x; n > maxCount || n < -maxCount {
+			return types.NewErr("sum: too large")
+		}
+	}
+	return types.Int(n)
+}
+
+// within tells whether every part of some is among all.
+func within(some, all string) bool {
+	known := strings.Split(all, ",")
+	for part := range strings.SplitSeq(some, ",") {
+		head, _, _ := strings.Cut(strings.TrimSpace(part), ".")
+		if !slices.Contains(known, head) {
+			return false
+		}
+	}
+	return true
 }
 
 // scaled reads a number as whole units of 10^-places.

@@ -43,7 +43,7 @@ func (e *Endpoint) Judge(r Request) (sku string, bound sentinel.Usage, err error
 		return e.prices[0].sku, bound, nil
 	}
 	facts := map[string]any{
-		varPath: e.variables(r.Path), varQuery: orEmpty(r.Query), varHeader: orEmpty(r.Header), varBody: orEmpty(r.Body), varBodyBytes: r.BodyBytes,
+		varPath: e.variables(r.Path), varQuery: orEmpty(r.Query), varHeader: orEmpty(r.Header), varBody: orEmpty(r.Body), varBodyBytes: r.BodyBytes, varTerms: e.terms,
 	}
 	for i := range e.prices {
 		p := &e.prices[i]
@@ -92,7 +92,7 @@ func (e *Endpoint) Count(a Answer, sku string, bound sentinel.Usage) (Counted, e
 		}
 		return out, nil
 	}
-	facts := map[string]any{varStatus: int64(a.Status), varAnswerHeader: orEmpty(a.Header), varAnswer: orEmpty(a.Body)}
+	facts := map[string]any{varStatus: int64(a.Status), varAnswerHeader: orEmpty(a.Header), varAnswer: orEmpty(a.Body), varTerms: e.terms}
 	if e.charged != nil {
 		var err error
 		if out.Charged, err = e.charged.holds(facts); err != nil {

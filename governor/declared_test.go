@@ -54,18 +54,7 @@ func examples(t *testing.T) *State {
 func TestAnUnknownAPIIsPricedByYAMLAlone(t *testing.T) {
 	s := examples(t)
 	form := "application/x-www-form-urlencoded"
-	for name, tt := range map[string]struct {
-		route   string
-		raw     provider.RawRequest
-		status  int
-		header  map[string]string
-		answer  string
-		bound   sentinel.NanoUSD // held before the call
-		cost    sentinel.NanoUSD // booked after it
-		tier    string
-		method  string
-		refused string
-	}{
+	for name, tt := range map[string]pricedCall{
 		// 20.00 dollars: 2.9 % are 0.58, and 0.30.
 		"a charge": {"cards/charges.create", provider.RawRequest{ContentType: form, Body: []byte("amount=2000&currency=usd")}, 200, nil,
 			`{"id":"ch_1","paid":true,"amount_captured":2000}`, 880_000_000, 880_000_000, "", "", ""},
@@ -80,7 +69,7 @@ func TestAnUnknownAPIIsPricedByYAMLAlone(t *testing.T) {
 		"usage that lies": {"cards/charges.create", provider.RawRequest{ContentType: form, Body: []byte("amount=2000")}, 200, nil,
 			`{"paid":true,"amount_captured":-7}`, 880_000_000, 300_000_000, "", "clamped", ""},
 		"no amount":       {"cards/charges.create", provider.RawRequest{ContentType: form, Body: []byte("currency=usd")}, 0, nil, "", 0, 0, "", "", "cannot be priced"},
-		"an amount twice": {"cards/charges.create", provider.RawRequest{ContentType: form, Body: []byte("amount=1&amount=9")}, 0, nil, "", 0, 0, "", "", "stands twice"},
+		"an amount twice": {"cards/charges.create", provider.RawRequest{ContentType: form, Body: []byte("amount=1&amount=9")}, 0, nil, "", 0, 0, "", "", "cannot be priced"},
 		// 161 characters of the GSM alphabet are two segments.
 		"two segments": {"sms/messages.create", provider.RawRequest{ContentType: form, Body: []byte("To=%2B15005550006&Body=" + strings.Repeat("a", 161))}, 201, nil,
 			`{"num_segments":"2","price":null}`, 16_600_000, 16_600_000, "sms-us", "", ""},
@@ -95,50 +84,66 @@ func TestAnUnknownAPIIsPricedByYAMLAlone(t *testing.T) {
 		"a large message":  {"blobs/send", provider.RawRequest{Body: []byte(`{"a":"` + strings.Repeat("x", 65_537-8) + `"}`)}, 200, nil, `{}`, 800, 800, "", "", ""},
 		"a server's fault": {"blobs/send", provider.RawRequest{Body: []byte(`{}`)}, 500, nil, `{}`, 400, 0, "", "", ""},
 	} {
-		t.Run(name, func(t *testing.T) {
-			j, l := &journal{}, &limiter{}
-			g := New(Options{Journal: j, Limiter: l, Now: func() time.Time { return day }}, s)
-			route, ok := s.Routes[tt.route]
-			if !ok {
-				t.Fatalf("no route %s", tt.route)
-			}
-			a, err := g.Admit(t.Context(), Request{State: s, Route: route, Raw: tt.raw, Call: sentinel.Call{
-				ID: sentinel.NewCallID(day), At: day, Caller: sentinel.Caller{Org: "acme", Team: "platform", Service: "app"},
-				Provider: route.Provider.Name, Endpoint: route.Endpoint.Name,
-			}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if tt.refused != "" {
-				if !a.Verdict.Action.Refused() || !strings.Contains(a.Verdict.Detail, tt.refused) {
-					t.Errorf("verdict %v %q, want a refusal with %q", a.Verdict.Action, a.Verdict.Detail, tt.refused)
-				}
-				return
-			}
-			if a.Verdict.Action.Refused() {
-				t.Fatalf("refused: %s", a.Verdict.Detail)
-			}
-			if got := l.asks[0].Candidates[0].Bound[sentinel.MeasureCost]; got != int64(tt.bound) {
-				t.Errorf("held %d, want %d", got, tt.bound)
-			}
-			ticket, err := ParseTicket(a.Ticket.Encode())
-			if err != nil {
-				t.Fatal(err)
-			}
-			m := route.Preset.NewMeter(provider.MeterSpec{
-				Endpoint: route.Endpoint, Tier: ticket.Call.Tier, Status: tt.status, Bound: ticket.Bound, ContentType: "application/json",
-				Header: func(n string) string { return tt.header[n] },
-			})
-			for i := range len(tt.answer) {
-				m.Write([]byte(tt.answer[i : i+1]))
-			}
-			e, err := g.Settle(t.Context(), Outcome{Ticket: ticket, Metered: m.Finish(true), Status: tt.status})
-			if err != nil || e.Cost != tt.cost || e.Tier != tt.tier || e.Method != tt.method {
-				t.Errorf("booked %d of %q by %q, %v; want %d of %q by %q", e.Cost, e.Tier, e.Method, err, tt.cost, tt.tier, tt.method)
-			}
-			if got := l.settled[0].Actual[sentinel.MeasureCost]; got != int64(tt.cost) {
-				t.Errorf("settled %d, want %d", got, tt.cost)
-			}
-		})
+		t.Run(name, func(t *testing.T) { tt.run(t, s) })
+	}
+}
+
+// pricedCall is one call from admission to settlement.
+type pricedCall struct {
+	route   string
+	raw     provider.RawRequest
+	status  int
+	header  map[string]string
+	answer  string
+	bound   sentinel.NanoUSD // held before the call
+	cost    sentinel.NanoUSD // booked after it
+	tier    string
+	method  string
+	refused string
+}
+
+func (tt pricedCall) run(t *testing.T, s *State) {
+	j, l := &journal{}, &limiter{}
+	g := New(Options{Journal: j, Limiter: l, Now: func() time.Time { return day }}, s)
+	route, ok := s.Routes[tt.route]
+	if !ok {
+		t.Fatalf("no route %s", tt.route)
+	}
+	a, err := g.Admit(t.Context(), Request{State: s, Route: route, Raw: tt.raw, Call: sentinel.Call{
+		ID: sentinel.NewCallID(day), At: day, Caller: sentinel.Caller{Org: "acme", Team: "platform", Service: "app"},
+		Provider: route.Provider.Name, Endpoint: route.Endpoint.Name,
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tt.refused != "" {
+		if !a.Verdict.Action.Refused() || !strings.Contains(a.Verdict.Detail, tt.refused) {
+			t.Errorf("verdict %v %q, want a refusal with %q", a.Verdict.Action, a.Verdict.Detail, tt.refused)
+		}
+		return
+	}
+	if a.Verdict.Action.Refused() {
+		t.Fatalf("refused: %s", a.Verdict.Detail)
+	}
+	if got := l.asks[0].Candidates[0].Bound[sentinel.MeasureCost]; got != int64(tt.bound) {
+		t.Errorf("held %d, want %d", got, tt.bound)
+	}
+	ticket, err := ParseTicket(a.Ticket.Encode())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := route.Preset.NewMeter(provider.MeterSpec{
+		Endpoint: route.Endpoint, Tier: ticket.Call.Tier, Status: tt.status, Bound: ticket.Bound, ContentType: "application/json",
+		Header: func(n string) string { return tt.header[n] },
+	})
+	for i := range len(tt.answer) {
+		m.Write([]byte(tt.answer[i : i+1]))
+	}
+	e, err := g.Settle(t.Context(), Outcome{Ticket: ticket, Metered: m.Finish(true), Status: tt.status})
+	if err != nil || e.Cost != tt.cost || e.Tier != tt.tier || e.Method != tt.method {
+		t.Errorf("booked %d of %q by %q, %v; want %d of %q by %q", e.Cost, e.Tier, e.Method, err, tt.cost, tt.tier, tt.method)
+	}
+	if got := l.settled[0].Actual[sentinel.MeasureCost]; got != int64(tt.cost) {
+		t.Errorf("settled %d, want %d", got, tt.cost)
 	}
 }

@@ -30,7 +30,7 @@ func state(t testing.TB, providers string) *State {
 		t.Fatal(err)
 	}
 	set, err := policy.Compile(policy.File{Name: "p.yaml", Data: []byte(
-		"org: acme\nteams: {t: {}}\nservices: {s: {team: t, identity: {token: svc_service}}}\nproviders:\n" + providers)},
+		"org: acme\nbudget: {usd: 1000/day}\nteams: {t: {}}\nservices: {s: {team: t, identity: {token: svc_service}}}\nproviders:\n" + providers)},
 		policy.Options{Presets: provider.Names()})
 	if err != nil {
 		t.Fatal(err)
@@ -57,7 +57,7 @@ func TestSettlePricesTheTierThatApplied(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			j := &journal{}
-			g := New(Options{Journal: j, Now: func() time.Time { return day }}, s)
+			g := New(Options{Journal: j, Limiter: &limiter{}, Now: func() time.Time { return day }}, s)
 			call := sentinel.Call{ID: sentinel.NewCallID(day), At: day, Provider: "openai", Endpoint: "chat.completions", Model: "gpt-5", Tier: tt.asked}
 			e, err := g.Settle(t.Context(), Outcome{
 				Ticket:  Ticket{Call: call, PriceVersion: "openai/gpt-5@2026-11-23", PolicyVersion: s.Policy.Version},

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/saas-sentinel/saas-sentinel/declare"
 	"github.com/saas-sentinel/saas-sentinel/policy"
 	"github.com/saas-sentinel/saas-sentinel/pricing"
 	"github.com/saas-sentinel/saas-sentinel/provider"
@@ -52,7 +51,7 @@ func NewState(set *policy.Set, catalog *pricing.Catalog) (*State, error) {
 			s.Ordered = append(s.Ordered, s.Routes[route])
 		}
 		for _, e := range p.Endpoints {
-			overrides = append(overrides, declaredPrice(name, e, set.Version))
+			overrides = append(overrides, pricing.Declared(name, e, name+"/"+e.Name+"@policy-"+set.Version))
 		}
 	}
 	s.Prices = catalog.With(overrides)
@@ -78,16 +77,3 @@ func presetOf(p policy.Provider) (provider.Preset, string, error) {
 
 // picoPerNano turns an amount into a rate.
 const picoPerNano = 1000
-
-// declaredPrice gives the price lists of an endpoint that the policy describes.
-func declaredPrice(providerName string, e *declare.Endpoint, version string) pricing.Override {
-	p := pricing.Price{Version: providerName + "/" + e.Name + "@policy-" + version}
-	for i, l := range e.Lists() {
-		list := pricing.List{Tier: l.SKU, Rates: l.Rates}
-		if i == 0 {
-			p.List = list
-		}
-		p.Others = append(p.Others, list)
-	}
-	return pricing.Override{Key: pricing.Key{Provider: providerName, Endpoint: e.Name}, Price: p}
-}

@@ -60,7 +60,7 @@ type awsYAML struct {
 }
 
 type providerYAML struct {
-	Preset     string                 `yaml:"preset" doc:"A known API, such as openai, anthropic, stripe or aws-bedrock. Without it, host and endpoints describe a custom API."`
+	Preset     string                 `yaml:"preset" doc:"A known API, such as openai, stripe, twilio or aws-bedrock: sentinel prices show lists them. Without it, host and endpoints describe a custom API."`
 	Host       string                 `yaml:"host" doc:"The provider's host name; presets know theirs."`
 	Address    string                 `yaml:"address" doc:"ip:port to connect to instead of the host's own address. The certificate must still be the host's."`
 	CAFile     string                 `yaml:"ca_file" doc:"File of the certificate authorities to trust for this provider. Default: the system's."`

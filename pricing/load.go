@@ -77,6 +77,7 @@ var Embedded = sync.OnceValues(func() (*Catalog, error) {
 		}
 		faults = append(faults, c.load(n.Name(), data))
 	}
+	faults = append(faults, c.addPresets())
 	return c, errors.Join(faults...)
 })
 

@@ -19,6 +19,8 @@ func Generic(endpoints []*declare.Endpoint) Preset {
 			e.Body = BodyJSON
 		case declare.BodyForm:
 			e.Body = BodyForm
+		case declare.BodyBytes:
+			e.Body = BodyBytes
 		}
 		p.Endpoints = append(p.Endpoints, e)
 	}
@@ -26,7 +28,9 @@ func Generic(endpoints []*declare.Endpoint) Preset {
 }
 
 // generic meters by the rules of the endpoint's description.
-type generic struct{}
+type generic struct {
+	errors string // whose form refusals take; empty is our own
+}
 
 // maxMember bounds a member of a request's body that rules read.
 const maxMember = 256 << 10
@@ -46,7 +50,7 @@ func (generic) readRequest(e Endpoint, r RawRequest) (Request, error) {
 	if err != nil {
 		return rq, badRequest("query", "not a valid query")
 	}
-	if facts.Query, err = single(query, nil); err != nil {
+	if facts.Query, err = single(query); err != nil {
 		return rq, err
 	}
 	switch e.Body {
@@ -78,24 +82,12 @@ func headersOf(get func(string) string, names []string) map[string]string {
 	return out
 }
 
-// single gives values by name, all or those of names, and refuses repeated ones: two readers might take different ones.
-func single(values url.Values, names []string) (map[string]string, error) {
-	if names == nil {
-		for n := range values {
-			names = append(names, n)
-		}
-	}
-	out := make(map[string]string, len(names))
-	for _, n := range names {
-		v, ok := values[n]
-		if !ok {
-			continue
-		}
+// single gives values by name, and refuses repeated ones: two readers might take different ones.
+func single(values url.Values) (map[string]string, error) {
+	out := make(map[string]string, len(values))
+	for n, v := range values {
 		if len(v) > 1 {
 			return nil, badRequest(clip(n), "this field stands twice")
-		}
-		if len(v[0]) > maxMember {
-			return nil, badRequest(clip(n), "a field of %d bytes: at most %d are read", len(v[0]), maxMember)
 		}
 		out[n] = v[0]
 	}
@@ -131,13 +123,21 @@ func formMembers(r RawRequest, names []string) (map[string]any, error) {
 	if err != nil {
 		return nil, badRequest("body", "not a valid form")
 	}
-	texts, err := single(form, names)
-	if err != nil {
-		return nil, err
-	}
-	out := make(map[string]any, len(texts))
-	for n, v := range texts {
-		out[n] = v
+	out := make(map[string]any, len(names))
+	for _, n := range names {
+		v := form[n]
+		for _, text := range v {
+			if len(text) > maxMember {
+				return nil, badRequest(clip(n), "a field of %d bytes: at most %d are read", len(text), maxMember)
+			}
+		}
+		switch len(v) {
+		case 0:
+		case 1:
+			out[n] = v[0]
+		default:
+			out[n] = v // a list: rules that need one value have none, and the call is refused
+		}
 	}
 	return out, nil
 }
@@ -196,10 +196,6 @@ func (m *declaredMeter) Finish(bool) Metered {
 		return Metered{Usage: got.Usage, Reported: true, Method: methodClamped}
 	}
 	return Metered{Usage: got.Usage, Reported: true}
-}
-
-func (generic) errorBody(r Refusal) Shape {
-	return jsonShape(map[string]any{"error": map[string]any{"code": r.Code, "message": r.Message}})
 }
 
 func jsonShape(v any) Shape {

@@ -4,7 +4,9 @@ package provider
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
@@ -19,6 +21,7 @@ const (
 	BodyNone BodyKind = iota // never read: it streams past
 	BodyJSON
 	BodyForm
+	BodyBytes // read as it is
 )
 
 // Endpoint is one call that a provider offers. What is not listed cannot be called.
@@ -69,9 +72,24 @@ func (p Preset) Endpoint(name string) (Endpoint, bool) {
 // presets are the known APIs, in the order in which they are listed.
 var presets = []Preset{openAI, anthropic, stripe, bedrock, s3}
 
+// all lists the presets that are written here, then those that are described in YAML.
+var all = sync.OnceValue(func() []Preset {
+	described, err := declare.Presets()
+	if err != nil { // a test reads them all
+		return presets
+	}
+	out := slices.Clone(presets)
+	for _, d := range described {
+		p := Generic(d.Endpoints)
+		p.Name, p.Host, p.Credential, p.SigningName, p.dialect = d.Name, d.Host, d.Credential, d.SigningName, generic{d.Errors}
+		out = append(out, p)
+	}
+	return out
+})
+
 // Find gives a preset by its name.
 func Find(name string) (Preset, bool) {
-	for _, p := range presets {
+	for _, p := range all() {
 		if p.Name == name {
 			return p, true
 		}
@@ -81,8 +99,9 @@ func Find(name string) (Preset, bool) {
 
 // Names lists the presets.
 func Names() []string {
-	names := make([]string, len(presets))
-	for i, p := range presets {
+	list := all()
+	names := make([]string, len(list))
+	for i, p := range list {
 		names[i] = p.Name
 	}
 	return names

@@ -1,0 +1,79 @@
+package governor
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/saas-sentinel/saas-sentinel/provider"
+)
+
+// header gives one request header.
+func header(name, value string) func(string) string {
+	return func(n string) string {
+		if n == name {
+			return value
+		}
+		return ""
+	}
+}
+
+// TestPresetsInYAMLArePriced works the money out from the published prices that each preset names.
+func TestPresetsInYAMLArePriced(t *testing.T) {
+	s := state(t, `
+  twilio: {preset: twilio, credential: vault:secret/twilio#key}
+  mail: {preset: sendgrid, credential: vault:secret/mail#key}
+  places: {preset: google-places, credential: vault:secret/maps#key}
+  routes: {preset: google-routes, credential: vault:secret/maps#key}
+  sqs: {preset: aws-sqs, region: us-east-1, credential: vault:secret/aws}
+  sns: {preset: aws-sns, region: us-east-1, credential: vault:secret/aws}
+  dynamo: {preset: aws-dynamodb, region: us-east-1, credential: vault:secret/aws}
+  lambda: {preset: aws-lambda, region: us-east-1, credential: vault:secret/aws}
+`)
+	const form = "application/x-www-form-urlencoded"
+	sms := func(body string) provider.RawRequest {
+		return provider.RawRequest{Path: "/2010-04-01/Accounts/AC1/Messages.json", ContentType: form, Body: []byte(body)}
+	}
+	masked := func(path, mask, body string) provider.RawRequest {
+		return provider.RawRequest{Path: path, Header: header("x-goog-fieldmask", mask), Body: []byte(body)}
+	}
+	aws := func(target, body string) provider.RawRequest {
+		return provider.RawRequest{Path: "/", Header: header("x-amz-target", target), Body: []byte(body)}
+	}
+	for name, tt := range map[string]pricedCall{
+		// Three segments of UCS-2 at 0.0083.
+		"Twilio: three segments": {"twilio/messages.create", sms("To=%2B14155550100&Body=" + strings.Repeat("%E2%9C%93", 135)), 201, nil,
+			`{"sid":"SM1","num_segments":"3","price":null}`, 24_900_000, 24_900_000, "sms-us", "", ""},
+		"Twilio: a picture":  {"twilio/messages.create", sms("To=%2B14155550100&MediaUrl=a&MediaUrl=b&Body=x"), 201, nil, `{"num_segments":"1"}`, 22_000_000, 22_000_000, "mms-us", "", ""},
+		"Twilio: a template": {"twilio/messages.create", sms("To=%2B14155550100&ContentSid=HX1"), 201, nil, `{"num_segments":"2"}`, 199_200_000, 16_600_000, "sms-us", "", ""},
+		"Twilio: refused":    {"twilio/messages.create", sms("To=%2B14155550100&Body=x"), 400, nil, `{}`, 8_300_000, 0, "sms-us", "", ""},
+		"Twilio: Jamaica":    {"twilio/messages.create", sms("To=%2B18765550100&Body=x"), 0, nil, "", 0, 0, "", "", "no price"},
+		"Twilio: WhatsApp":   {"twilio/messages.create", sms("To=whatsapp%3A%2B14155550100&Body=x"), 0, nil, "", 0, 0, "", "", "no price"},
+		// Four recipients at 19.95 dollars for 50,000.
+		"SendGrid: four recipients": {"mail/mail.send", provider.RawRequest{Body: []byte(`{"personalizations":[{"to":[{"email":"a"},{"email":"b"}],"cc":[{"email":"c"}]},{"to":[{"email":"d"}]}],"content":[]}`)}, 202, nil,
+			``, 1_596_000, 1_596_000, "essentials-50k", "", ""},
+		"SendGrid: a sandbox":            {"mail/mail.send", provider.RawRequest{Body: []byte(`{"personalizations":[{"to":[{"email":"a"}]}]}`)}, 200, nil, ``, 399_000, 0, "essentials-50k", "", ""},
+		"Places: ids":                    {"places/places.get", masked("/v1/places/x", "id,name", ""), 200, nil, `{}`, 0, 0, "details-ids", "", ""},
+		"Places: an address":             {"places/places.get", masked("/v1/places/x", "id,formattedAddress,location.latitude", ""), 200, nil, `{}`, 5_000_000, 5_000_000, "details-essentials", "", ""},
+		"Places: a name":                 {"places/places.get", masked("/v1/places/x", "displayName.text", ""), 200, nil, `{}`, 17_000_000, 17_000_000, "details-pro", "", ""},
+		"Places: a rating":               {"places/places.get", masked("/v1/places/x", "displayName,rating", ""), 200, nil, `{}`, 20_000_000, 20_000_000, "details-enterprise", "", ""},
+		"Places: everything":             {"places/places.get", masked("/v1/places/x", "*", ""), 200, nil, `{}`, 25_000_000, 25_000_000, "details-atmosphere", "", ""},
+		"Places: a new field":            {"places/places.get", masked("/v1/places/x", "id,holograms", ""), 200, nil, `{}`, 25_000_000, 25_000_000, "details-atmosphere", "", ""},
+		"Places: by the query":           {"places/places.get", provider.RawRequest{Path: "/v1/places/x", Query: "fields=id,location"}, 200, nil, `{}`, 5_000_000, 5_000_000, "details-essentials", "", ""},
+		"Places: a search":               {"places/places.text_search", masked("/v1/places:searchText", "places.displayName,places.id", "{}"), 200, nil, `{}`, 32_000_000, 32_000_000, "text-search-pro", "", ""},
+		"Routes: plain":                  {"routes/routes.compute", provider.RawRequest{Body: []byte(`{"origin":{},"destination":{},"travelMode":"DRIVE"}`)}, 200, nil, `{}`, 5_000_000, 5_000_000, "routes-essentials", "", ""},
+		"Routes: traffic":                {"routes/routes.compute", provider.RawRequest{Body: []byte(`{"origin":{},"destination":{},"routingPreference":"TRAFFIC_AWARE_OPTIMAL"}`)}, 200, nil, `{}`, 10_000_000, 10_000_000, "routes-pro", "", ""},
+		"Routes: two wheels":             {"routes/routes.compute", provider.RawRequest{Body: []byte(`{"origin":{},"destination":{},"travelMode":"TWO_WHEELER"}`)}, 200, nil, `{}`, 15_000_000, 15_000_000, "routes-enterprise", "", ""},
+		"Routes: 2 by 3":                 {"routes/routes.matrix", provider.RawRequest{Body: []byte(`{"origins":[{"waypoint":{}},{"waypoint":{}}],"destinations":[{"waypoint":{}},{"waypoint":{}},{"waypoint":{}}]}`)}, 200, nil, `[]`, 30_000_000, 30_000_000, "matrix-essentials", "", ""},
+		"SQS: a message":                 {"sqs/call", aws("AmazonSQS.SendMessage", `{"QueueUrl":"https://q/1/a","MessageBody":"x"}`), 200, nil, `{}`, 400, 400, "standard-queue", "", ""},
+		"SQS: FIFO, two blocks":          {"sqs/call", aws("AmazonSQS.SendMessage", `{"QueueUrl":"https://q/1/a.fifo","MessageBody":"`+strings.Repeat("x", 65_536)+`"}`), 200, nil, `{}`, 1000, 1000, "fifo", "", ""},
+		"SQS: a large answer":            {"sqs/call", aws("AmazonSQS.ReceiveMessage", `{"QueueUrl":"https://q/1/a"}`), 200, map[string]string{"content-length": "131073"}, ``, 6400, 1200, "receive", "", ""},
+		"SNS: a topic":                   {"sns/call", provider.RawRequest{Path: "/", ContentType: form, Body: []byte("Action=Publish&TopicArn=a&Message=x")}, 200, nil, ``, 500, 500, "publish", "", ""},
+		"SNS: a telephone":               {"sns/call", provider.RawRequest{Path: "/", ContentType: form, Body: []byte("Action=Publish&PhoneNumber=%2B1&Message=x")}, 0, nil, ``, 0, 0, "", "", "no price"},
+		"DynamoDB: a read":               {"dynamo/call", aws("DynamoDB_20120810.GetItem", `{"TableName":"t"}`), 200, nil, `{}`, 125, 125, "read", "", ""},
+		"DynamoDB: a batch":              {"dynamo/call", aws("DynamoDB_20120810.BatchWriteItem", `{"RequestItems":{"t":[{},{}],"u":[{}]}}`), 200, nil, `{}`, 1875, 1875, "batch-write", "", ""},
+		"DynamoDB: a client's own error": {"dynamo/call", aws("DynamoDB_20120810.PutItem", `{"TableName":"t"}`), 400, nil, `{}`, 625, 0, "write", "", ""},
+		"Lambda: a call":                 {"lambda/invoke", provider.RawRequest{Path: "/2015-03-31/functions/f/invocations", Body: []byte(`[1]`)}, 200, nil, ``, 200, 200, "", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) { tt.run(t, s) })
+	}
+}
