@@ -1,0 +1,120 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/saas-sentinel/saas-sentinel/ml/detect"
+	"github.com/saas-sentinel/saas-sentinel/ml/series"
+)
+
+func mlCommand() *cobra.Command {
+	c := &cobra.Command{Use: "ml", Short: "Find anomalies in series, and measure how well", Args: none}
+	c.AddCommand(mlDetectCommand(), mlEvaluateCommand())
+	return c
+}
+
+const inputForms = "Input is CSV with a header: timestamp,value, or timestamp and any of requests, prompt_tokens, completion_tokens,\n" +
+	"cost_usd, latency_ms, error_rate (0 to 1). Other columns are ignored. Times are UTC, RFC 3339 or YYYY-MM-DD HH:MM:SS,\n" +
+	"in ascending order."
+
+func mlDetectCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "detect", Short: "Score every row of a series", Args: none,
+		Long: "Detect scores each row by the rows up to it: " + strings.Join(detect.Header, ",") + ".\n" +
+			"A score of 0.5 or more is an alert; an event alerts once.\n\n" + inputForms + "\n" +
+			"Repeated times, gaps and missing numbers are reported; a missing number scores 0.\n" +
+			"With a directory as input, every .csv in it is scored into the output directory.",
+		Example: "  sentinel ml detect --input calls.csv --output scores.csv\n  sentinel ml detect --input series/ --output scores/",
+	}
+	input, output := c.Flags().String("input", "", "CSV file, directory, or - for standard input"), c.Flags().String("output", "-", "file, directory, or - for standard output")
+	_ = c.MarkFlagRequired("input")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		return overFiles(c, *input, *output, func(f *series.Frame, w io.Writer, name string) error {
+			alerts, err := detect.WriteCSV(w, f)
+			fmt.Fprintf(c.ErrOrStderr(), "%s: %d rows, %d alerts\n", name, len(f.Times), alerts)
+			return err
+		})
+	}
+	return c
+}
+
+// overFiles runs work over a file, or over each CSV of a directory.
+func overFiles(c *cobra.Command, input, output string, work func(f *series.Frame, w io.Writer, name string) error) error {
+	info, err := os.Stat(input)
+	if input != "-" && err != nil {
+		return refused(fmt.Errorf("--input: %w", err))
+	}
+	if input == "-" || !info.IsDir() {
+		return overFile(c, input, output, work)
+	}
+	if output == "-" {
+		return refused(errors.New("--input is a directory: give --output one too"))
+	}
+	found := 0
+	err = filepath.WalkDir(input, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.EqualFold(filepath.Ext(path), ".csv") {
+			return err
+		}
+		found++
+		rel, err := filepath.Rel(input, path)
+		if err != nil {
+			return err
+		}
+		target := filepath.Join(output, rel)
+		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil { // results for everybody
+			return refused(fmt.Errorf("--output: %w", err))
+		}
+		return overFile(c, path, target, work)
+	})
+	if err == nil && found == 0 {
+		err = refused(fmt.Errorf("--input %s holds no .csv file", input))
+	}
+	return err
+}
+
+// overFile writes the output whole or not at all.
+func overFile(c *cobra.Command, input, output string, work func(f *series.Frame, w io.Writer, name string) error) error {
+	in := c.InOrStdin()
+	if input != "-" {
+		file, err := os.Open(input)
+		if err != nil {
+			return refused(fmt.Errorf("--input: %w", err))
+		}
+		defer file.Close()
+		in = file
+	}
+	f, err := series.Read(in)
+	if err != nil {
+		return refused(fmt.Errorf("%s: %w", input, err))
+	}
+	for _, note := range f.Report.Notes() {
+		fmt.Fprintf(c.ErrOrStderr(), "%s: %s\n", input, note)
+	}
+	if output == "-" {
+		return work(f, c.OutOrStdout(), input)
+	}
+	temporary, err := os.CreateTemp(filepath.Dir(output), ".sentinel-*")
+	if err != nil {
+		return refused(fmt.Errorf("--output: %w", err))
+	}
+	defer os.Remove(temporary.Name()) // gone already when all went well
+	err = work(f, temporary, input)
+	if closed := temporary.Close(); err == nil {
+		err = closed
+	}
+	if err == nil {
+		err = os.Chmod(temporary.Name(), 0o644) // results for everybody
+	}
+	if err == nil {
+		err = os.Rename(temporary.Name(), output)
+	}
+	return err
+}

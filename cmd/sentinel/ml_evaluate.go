@@ -1,0 +1,112 @@
+package main
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/saas-sentinel/saas-sentinel/ml/detect"
+	"github.com/saas-sentinel/saas-sentinel/ml/synth"
+)
+
+func mlEvaluateCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "evaluate", Short: "Measure the detector on labelled abuse", Args: none,
+		Long: "Evaluate makes series of a service, minute by minute, on hourly rates of real clients, with one abuse or one\n" +
+			"legitimate surprise each, and prints how the detector and a plain EWMA alarm did on them.\n\n" +
+			"Rates are CSV: a header, then a line for each client with its name and at least 192 hourly counts.",
+		Example: "  sentinel ml evaluate --rates requests_per_hour_by_client.csv --series 40",
+	}
+	path := c.Flags().String("rates", "", "CSV of hourly rates")
+	count := c.Flags().Int("series", 40, "series of each kind")
+	seed := c.Flags().Uint64("seed", 1000, "of the first series; the detector was made with seeds below 1000")
+	_ = c.MarkFlagRequired("rates")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		file, err := os.Open(*path)
+		if err != nil {
+			return refused(fmt.Errorf("--rates: %w", err))
+		}
+		defer file.Close()
+		clients, err := readRates(file)
+		if err != nil {
+			return refused(fmt.Errorf("%s: %w", *path, err))
+		}
+		if *count < 1 || *count > 1000 {
+			return refused(errors.New("--series: want 1 to 1000"))
+		}
+		return evaluate(c, clients, *count, *seed)
+	}
+	return c
+}
+
+type client struct {
+	name   string
+	hourly []float64
+}
+
+// leastRate leaves out clients with less than a call a minute: there is nothing to see in them by the minute.
+const leastRate = 60
+
+func readRates(r io.Reader) ([]client, error) {
+	rows, err := csv.NewReader(r).ReadAll()
+	if err != nil {
+		return nil, err
+	}
+	var out []client
+	for _, row := range rows[min(1, len(rows)):] {
+		one := client{name: row[0]}
+		sum := 0.0
+		for _, cell := range row[1:] {
+			v, err := strconv.ParseFloat(cell, 64)
+			if err != nil {
+				break // the client's hours end here
+			}
+			one.hourly, sum = append(one.hourly, v), sum+v
+		}
+		if n := len(one.hourly); n >= 192 && sum/float64(n) > leastRate {
+			out = append(out, one)
+		}
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("no client has 192 hours and more than %d calls an hour", leastRate)
+	}
+	return out, nil
+}
+
+// detector is the product's as a judge.
+type detector struct{ *detect.Detector }
+
+func (d detector) Alert(at time.Time, row []float64) bool { return d.Step(at, row).Alert }
+
+func evaluate(c *cobra.Command, clients []client, count int, seed uint64) error {
+	out := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
+	fmt.Fprintln(out, "kind\trecall\tmedian delay\tfalse alerts a week\tEWMA recall\tEWMA delay\tEWMA false alerts a week")
+	for _, kind := range append(append([]synth.Kind{}, synth.Abuses...), synth.Legitimate...) {
+		set := make([]synth.Series, count)
+		for i := range set {
+			who := clients[i*len(clients)/count]
+			var err error
+			if set[i], err = synth.Make(who.name, who.hourly, kind, seed+uint64(i)); err != nil {
+				return err
+			}
+		}
+		ours := synth.Measure(kind, set, func() synth.Judge { return detector{detect.New(synth.Columns)} })
+		plain := synth.Measure(kind, set, func() synth.Judge { return &synth.EWMA{} })
+		recall := func(r synth.Result) string {
+			if r.Found == 0 && ours.Found == 0 {
+				return "-"
+			}
+			return fmt.Sprintf("%.2f", r.Recall())
+		}
+		fmt.Fprintf(out, "%s\t%s\t%s\t%.2f\t%s\t%s\t%.2f\n", kind, recall(ours), ours.MedianDelay, ours.FalsePerWeek(),
+			recall(plain), plain.MedianDelay, plain.FalsePerWeek())
+	}
+	return out.Flush()
+}

@@ -1,0 +1,153 @@
+// Package detect finds what is unusual in the series of a service while they run: one pass, constant
+// memory, no labels, one configuration for every series. A value is judged by the rows up to its own.
+package detect
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"github.com/saas-sentinel/saas-sentinel/ml/series"
+)
+
+// Threshold is the score from which a point is an alert.
+const Threshold = 0.5
+
+// atThreshold is the surprise that scores Threshold, in decades.
+const atThreshold = 4
+
+// Point is what the detector says of one row.
+type Point struct {
+	// Score is in [0, 1): 0 for nothing new, Threshold for an alert. Within the refractory time of an
+	// event only what is clearly more unusual scores again, so an event alerts once.
+	Score float64
+	P     float64 // share of rows as unusual as this one by the series' own past; 1 while too little is known
+	Alert bool
+	// Feature says what was most unusual, and Share its part in (0, 1] of all that was; empty and 0 where nothing was.
+	Feature          string
+	Share            float64
+	Actual, Expected float64 // of Feature, in its own unit
+}
+
+// Detector judges the rows of one service or of one plain series. Not safe for concurrent use.
+type Detector struct {
+	columns []string
+	plain   *stream // of series.Value
+	watch   watch
+	ways    []*evidence
+	ranks   ranks
+	quiet   time.Time // until when nothing is told again
+}
+
+// New makes a detector for rows with these columns: series.Value, or any of series.Metrics.
+func New(columns []string) *Detector {
+	if slices.Contains(columns, series.Value) {
+		return &Detector{columns: columns, plain: newStream(standard)}
+	}
+	return &Detector{columns: slices.Clone(columns), ways: evidences()}
+}
+
+// Step judges the next row; its time is not before the last one's. NaN is a missing value.
+func (d *Detector) Step(at time.Time, values []float64) Point {
+	if d.plain != nil {
+		return d.stepPlain(at, values[slices.Index(d.columns, series.Value)])
+	}
+	r := readRow(d.columns, values)
+	d.watch.take(at, r)
+	p := Point{P: 1}
+	var strongest, total float64
+	for _, e := range d.ways {
+		strength, seen := e.step(&d.watch, at, r)
+		total += strength
+		if strength > strongest {
+			strongest = strength
+			p.Feature, p.Actual, p.Expected = e.name, seen.actual, seen.expected
+		}
+	}
+	p.rank(&d.ranks, strongest, total)
+	if d.watch.rows < learnRows && !(d.watch.rows > learnHours && at.Sub(d.watch.began) > 3*24*time.Hour) {
+		return p
+	}
+	if strongest >= 1 && at.Before(d.quiet) {
+		strongest = 0.99
+	} else if strongest >= 1 {
+		d.quiet = at.Add(eventLasts)
+	}
+	p.Score = strongest / (strongest + 1)
+	p.Alert = p.Score >= Threshold
+	return p
+}
+
+// eventLasts is how long an event is one event.
+const eventLasts = 2 * time.Hour
+
+func (d *Detector) stepPlain(at time.Time, v float64) Point {
+	p := Point{P: 1}
+	if math.IsNaN(v) {
+		return p
+	}
+	o := d.plain.step(at, v)
+	if o.surprise > 0 {
+		p.Feature, p.Actual, p.Expected = featureNames[o.feature], v, o.expected
+	}
+	p.rank(&d.ranks, o.surprise, o.said)
+	p.Score = o.news / (o.news + atThreshold)
+	p.Alert = p.Score >= Threshold
+	return p
+}
+
+// rank fills in what the strength of the leading feature is worth.
+func (p *Point) rank(r *ranks, strength, total float64) {
+	if total > 0 {
+		p.Share = min(1, strength/total)
+	}
+	p.P = r.survival(strength)
+	r.add(strength)
+}
+
+var featureNames = [features]string{
+	above: "high", below: "low", jump: "jump", shift: "shift", season: "off season", restless: "restless",
+	calm: "calm", drift: "drift", slow: "level",
+}
+
+// ranks estimates the share of rows that are as surprising: by a histogram, and by a tail beyond it.
+type ranks struct {
+	tail  tail
+	bins  [128]float64
+	total float64
+}
+
+const (
+	binWidth   = 0.05
+	ranksShare = 0.05
+)
+
+func (r *ranks) survival(v float64) float64 {
+	if r.total < tailFrom {
+		return 1
+	}
+	bin := r.bin(v)
+	larger := 0.0
+	for _, n := range r.bins[bin:] {
+		larger += n
+	}
+	p := (larger + 0.5) / (r.total + 1)
+	if p < ranksShare/2 {
+		p = min(p, r.tail.survival(v))
+	}
+	return min(max(p, 1e-12), 1)
+}
+
+func (r *ranks) bin(v float64) int { return int(min(v/binWidth, float64(len(r.bins)-1))) }
+
+func (r *ranks) add(v float64) {
+	r.tail.share = ranksShare
+	r.tail.add(v)
+	r.bins[r.bin(v)]++
+	if r.total++; r.total >= tailForget {
+		r.total /= 2
+		for i := range r.bins {
+			r.bins[i] /= 2
+		}
+	}
+}

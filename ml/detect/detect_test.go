@@ -1,0 +1,232 @@
+package detect
+
+import (
+	"bytes"
+	"encoding/csv"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/saas-sentinel/saas-sentinel/ml/series"
+)
+
+var start = time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
+
+// wave is a day's wave with noise, five minutes a step.
+func wave(n int, seed uint64) []float64 {
+	r := rand.New(rand.NewPCG(seed, 1))
+	out := make([]float64, n)
+	for i := range out {
+		out[i] = 100 + 40*math.Sin(2*math.Pi*float64(i)/288) + 4*r.NormFloat64()
+	}
+	return out
+}
+
+func points(columns []string, step time.Duration, rows [][]float64) []Point {
+	d := New(columns)
+	out := make([]Point, len(rows))
+	for i, row := range rows {
+		out[i] = d.Step(start.Add(time.Duration(i)*step), row)
+	}
+	return out
+}
+
+func plain(values []float64) [][]float64 {
+	out := make([][]float64, len(values))
+	for i, v := range values {
+		out[i] = []float64{v}
+	}
+	return out
+}
+
+func alerts(ps []Point) (at []int) {
+	for i, p := range ps {
+		if p.Alert {
+			at = append(at, i)
+		}
+	}
+	return at
+}
+
+func TestSpikeIsOneAlert(t *testing.T) {
+	values := wave(4000, 1)
+	for i := 3000; i < 3012; i++ {
+		values[i] += 400
+	}
+	got := alerts(points([]string{series.Value}, 5*time.Minute, plain(values)))
+	if len(got) == 0 || got[0] != 3000 {
+		t.Fatalf("alerts at %v, want the first at 3000", got)
+	}
+	if len(got) > 2 {
+		t.Errorf("one event alerted %d times: %v", len(got), got)
+	}
+}
+
+func TestQuietSeriesHasNoAlert(t *testing.T) {
+	flat := make([]float64, 4000)
+	for name, values := range map[string][]float64{"a constant": flat, "a wave": wave(4000, 2)} {
+		if got := alerts(points([]string{series.Value}, 5*time.Minute, plain(values))); len(got) > 1 {
+			t.Errorf("%s: alerts at %v", name, got)
+		}
+	}
+}
+
+// TestRowsDependOnThePastAlone cuts a series anywhere: the rows before the cut keep their points.
+func TestRowsDependOnThePastAlone(t *testing.T) {
+	values := plain(wave(3000, 3))
+	whole := points([]string{series.Value}, 5*time.Minute, values)
+	for _, cut := range []int{1, 2, 20, 21, 22, 100, 577, 2999} {
+		if diff := cmp.Diff(whole[:cut], points([]string{series.Value}, 5*time.Minute, values[:cut])); diff != "" {
+			t.Errorf("cut at %d: %s", cut, diff)
+		}
+	}
+}
+
+// minutes makes rows of a steady service; change alters them from a minute on.
+func minutes(n int, change func(i int, r []float64)) [][]float64 {
+	r := rand.New(rand.NewPCG(5, 5))
+	out := make([][]float64, n)
+	for i := range out {
+		calls := math.Round(40 + 10*math.Sin(2*math.Pi*float64(i)/1440) + 4*r.NormFloat64())
+		out[i] = []float64{calls, calls * (500 + 20*r.NormFloat64()), calls * (100 + 5*r.NormFloat64()), calls * 0.001, 800 + 50*r.NormFloat64(), 0.01}
+		change(i, out[i])
+	}
+	return out
+}
+
+func TestAbusesAreFoundAndNamed(t *testing.T) {
+	const from = 6 * 1440
+	for name, c := range map[string]struct {
+		change  func(i int, r []float64)
+		feature string
+		within  int
+	}{
+		"a burst":         {func(_ int, r []float64) { r[0], r[1], r[2] = r[0]*6, r[1]*6, r[2]*6 }, "requests", 2},
+		"stuffed prompts": {func(_ int, r []float64) { r[1] *= 10 }, "prompt_tokens_per_request", 3},
+		"failing retries": {func(_ int, r []float64) { r[5] = 0.7 }, "error_rate", 3},
+	} {
+		rows := minutes(from+120, func(i int, r []float64) {
+			if i >= from {
+				c.change(i, r)
+			}
+		})
+		ps := points(series.Metrics, time.Minute, rows)
+		got := alerts(ps)
+		if len(got) == 0 || got[0] < from || got[0] > from+c.within {
+			t.Errorf("%s: alerts at %v, want the first in %d to %d", name, got, from, from+c.within)
+			continue
+		}
+		if len(got) > 1 {
+			t.Errorf("%s alerted %d times", name, len(got))
+		}
+		if p := ps[got[0]]; p.Feature != c.feature || p.Actual <= p.Expected {
+			t.Errorf("%s: %+v, want feature %s above what was expected", name, p, c.feature)
+		}
+	}
+}
+
+func TestHabitsAreNoNews(t *testing.T) {
+	rows := minutes(10*1440, func(i int, r []float64) {
+		if at := i % 1440; at >= 180 && at < 195 {
+			for c := range 4 {
+				r[c] *= 5 + float64(i/1440) // grows by more than the record rule forgives
+			}
+		}
+	})
+	for _, at := range alerts(points(series.Metrics, time.Minute, rows)) {
+		if at > 4*1440 {
+			t.Errorf("the batch of day %d alerted", at/1440)
+		}
+	}
+}
+
+func TestWriteCSVKeepsTheRows(t *testing.T) {
+	in := "timestamp,value\n2026-01-01 00:00:00,1\n2026-01-01 00:00:00,\n2026-01-01T00:05:00Z,3\n"
+	f, err := series.Read(strings.NewReader(in))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if _, err := WriteCSV(&out, f); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := csv.NewReader(&out).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stamps []string
+	for _, r := range rows[1:] {
+		stamps = append(stamps, r[0])
+	}
+	if diff := cmp.Diff(Header, rows[0]); diff != "" {
+		t.Error(diff)
+	}
+	if want := []string{"2026-01-01 00:00:00", "2026-01-01 00:00:00", "2026-01-01T00:05:00Z"}; !slices.Equal(stamps, want) {
+		t.Errorf("stamps %v, want %v", stamps, want)
+	}
+}
+
+func TestPValuesAreCalibrated(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 9))
+	values := make([]float64, 20_000)
+	for i := range values {
+		values[i] = r.NormFloat64()
+	}
+	low := 0
+	for _, p := range points([]string{series.Value}, time.Minute, plain(values))[5000:] {
+		if p.P <= 0 || p.P > 1 {
+			t.Fatalf("p is %v", p.P)
+		}
+		if p.P < 0.01 {
+			low++
+		}
+	}
+	if share := float64(low) / 15_000; share < 0.003 || share > 0.03 {
+		t.Errorf("p < 0.01 in a share of %.4f of pure noise", share)
+	}
+}
+
+// FuzzStep holds that no sequence of numbers gives anything but probabilities.
+func FuzzStep(f *testing.F) {
+	f.Add([]byte{1, 2, 3, 200, 0, 255})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for _, columns := range [][]string{{series.Value}, series.Metrics} {
+			d := New(columns)
+			row := make([]float64, len(columns))
+			for i := range 400 {
+				for c := range row {
+					if len(b) > 0 {
+						row[c] = math.Exp(float64(b[(i*7+c)%len(b)])) - 1
+						if b[(i+c)%len(b)] == 255 {
+							row[c] = math.NaN()
+						}
+					}
+				}
+				p := d.Step(start.Add(time.Duration(i)*time.Hour), row)
+				if !(p.Score >= 0 && p.Score <= 1) || !(p.P > 0 && p.P <= 1) || math.IsNaN(p.Share) {
+					t.Fatalf("row %d: %+v", i, p)
+				}
+			}
+		}
+	})
+}
+
+func BenchmarkStep(b *testing.B) {
+	for name, columns := range map[string][]string{"value": {series.Value}, "metrics": series.Metrics} {
+		b.Run(name, func(b *testing.B) {
+			d := New(columns)
+			rows := minutes(4000, func(int, []float64) {})
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				d.Step(start.Add(time.Duration(i)*time.Minute), rows[i%4000][:len(columns)])
+				i++
+			}
+		})
+	}
+}
