@@ -23,8 +23,11 @@ import (
 )
 
 const (
-	vaultKey = "sk-vault-canary-7d1c"
-	token    = "svc_canary-caller-93ab"
+	token     = "svc_canary-caller-93ab"
+	accessKey = "SENTINELCANARY01" // issued to the service, with issued as its secret
+	issued    = "issued-canary/5b+e2/Xq"
+	vaultKey  = `sk-vault-canary/7d1c+"x"` // every way to escape it changes it
+	vaultAWS  = "aws-vault-canary/8c+31/Zr"
 )
 
 // gateway is real Envoy, a sentinel process of its own, and everything around them.
@@ -34,9 +37,12 @@ type gateway struct {
 	stack  *stack.Stack
 	mock   *stack.Mock
 	env    []string
+	root   string // Vault's token
 	dsn    string
+	redis  string
 	url    string
-	ready  string
+	probes string
+	admin  string // of Envoy
 	child  *exec.Cmd
 	exited chan error
 }
@@ -45,8 +51,12 @@ type gateway struct {
 func (g *gateway) policyOf(team, rules string) string {
 	return fmt.Sprintf(`org: acme
 teams: {core: %[1]s}
-services: {app: {team: core, identity: {token: %[2]s}}}
+services:
+  app: {team: core, identity: {token: %[2]s, aws: {access_key_id: %[6]s, secret: "vault:secret/callers/app#secret"}}}
 providers:
+  stripe: {preset: stripe, credential: "vault:secret/openai#api_key", address: "%[3]s", ca_file: "%[4]s"}
+  bedrock: {preset: aws-bedrock, region: us-east-1, credential: "vault:secret/aws", address: "%[3]s", ca_file: "%[4]s"}
+  s3: {preset: aws-s3, region: us-east-1, credential: "vault:secret/aws", address: "%[3]s", ca_file: "%[4]s"}
   openai: {preset: openai, credential: "vault:secret/openai#api_key", address: "%[3]s", ca_file: "%[4]s"}
   anthropic: {preset: anthropic, credential: "vault:secret/openai#api_key", address: "%[3]s", ca_file: "%[4]s"}
   weather:
@@ -55,7 +65,7 @@ providers:
     ca_file: "%[4]s"
     credential: {vault: "secret/openai#api_key", header: x-api-key}
     endpoints: [{name: forecast, method: GET, path: "/v1/forecast/{city}", price: {per_request_usd: 0.10}}]
-%[5]s`, team, token, g.mock.TLSAddr, g.mock.CAFile, rules)
+%[5]s`, team, token, g.mock.TLSAddr, g.mock.CAFile, rules, accessKey)
 }
 
 // open starts a gateway with a policy for the team core.
@@ -68,27 +78,30 @@ func open(t testing.TB, config mockapi.Config, team, rules string) *gateway {
 		t.Fatal(err)
 	}
 	t.Cleanup(g.stack.Close)
-	config.Canaries = append(config.Canaries, token)
+	config.Canaries = append(config.Canaries, token, issued)
 	g.mock, err = g.stack.Mock(config)
 	g.must(err)
 	g.dsn, err = g.stack.Postgres()
 	g.must(err)
 	vault, root, err := g.stack.OpenBao()
 	g.must(err)
-	redis, err := g.stack.Redis()
+	g.root = root
+	g.redis, err = g.stack.Redis()
 	g.must(err)
 	g.put(vault, root, "openai", map[string]string{"api_key": vaultKey})
+	g.put(vault, root, "aws", map[string]string{"access_key_id": "AKIAVAULTCANARY", "secret_access_key": vaultAWS})
+	g.put(vault, root, "callers/app", map[string]string{"secret": issued})
 	ports, err := stack.FreePorts(4)
 	g.must(err)
 	at := func(i int) string { return "127.0.0.1:" + strconv.Itoa(ports[i]) }
-	g.url, g.ready = "http://"+at(2), "http://"+at(1)+"/readyz"
+	g.url, g.probes, g.admin = "http://"+at(2), "http://"+at(1), "http://"+at(3)
 	g.write("policies.yaml", g.policyOf(team, rules))
 	g.write("sentinel.yaml", fmt.Sprintf(`control: {listen: "%s"}
 metrics: {listen: "%s"}
 envoy: {listen: "%s", admin: "%s", access_log: "%s", stream_idle: 20s}
 redis: {address: ["%s"], timeout: 500ms}
 reconcile: {after: 1s, every: 300ms}
-`, at(0), at(1), at(2), at(3), filepath.Join(g.dir, "access.log"), redis))
+`, at(0), at(1), at(2), at(3), filepath.Join(g.dir, "access.log"), g.redis))
 	g.env = []string{"VAULT_ADDR=" + vault, "VAULT_TOKEN=" + root, "SENTINEL_DATABASE_URL=" + g.dsn}
 	if code, _, stderr := sentinelIn(t, g.dir, g.env, "migrate"); code != 0 {
 		t.Fatalf("migrate: %s", stderr)
@@ -145,7 +158,7 @@ func (g *gateway) start() {
 	go func() { g.exited <- c.Wait() }()
 	g.stack.OnClose(func() { _ = c.Process.Kill() })
 	g.eventually("sentinel is ready", func() bool {
-		answer, err := http.Get(g.ready)
+		answer, err := http.Get(g.probes + "/readyz")
 		if err != nil {
 			return false
 		}
