@@ -146,7 +146,8 @@ func (g *gateway) clients(key string) map[string][]string {
 	}
 	return map[string][]string{
 		"openai_chat.py": openai, "openai_stream.py": append([]string{"STOP_AFTER=3"}, openai...),
-		"stripe_charge.py": {"STRIPE_BASE_URL=" + g.url + "/stripe", "STRIPE_API_KEY=" + key}, "bedrock_converse.py": aws, "s3_roundtrip.py": aws,
+		"anthropic_messages.py": {"ANTHROPIC_BASE_URL=" + g.url + "/anthropic", "ANTHROPIC_API_KEY=" + key, "PROMPT=" + prompt},
+		"stripe_charge.py":      {"STRIPE_BASE_URL=" + g.url + "/stripe", "STRIPE_API_KEY=" + key}, "bedrock_converse.py": aws, "s3_roundtrip.py": aws,
 	}
 }
 
@@ -180,7 +181,7 @@ func (g *gateway) raw(method, path, body string, header http.Header) string {
 func TestNoSecretIsWrittenOrAnswered(t *testing.T) {
 	c := mockapi.DefaultConfig()
 	aws := []string{"AKIAVAULTCANARY:" + vaultAWS}
-	c.Accept = map[string][]string{"openai": {vaultKey}, "stripe": {vaultKey}, "weather": {vaultKey}, "bedrock": aws, "s3": aws}
+	c.Accept = map[string][]string{"openai": {vaultKey}, "anthropic": {vaultKey}, "stripe": {vaultKey}, "weather": {vaultKey}, "bedrock": aws, "s3": aws}
 	const wrong = "svc_canary-mistyped-0d2e"
 	c.Canaries = []string{wrong}
 	c.Faults = []mockapi.Fault{
