@@ -16,8 +16,8 @@ import (
 )
 
 func mlCommand() *cobra.Command {
-	c := &cobra.Command{Use: "ml", Short: "Find anomalies in series, and measure how well", Args: none}
-	c.AddCommand(mlDetectCommand(), mlEvaluateCommand())
+	c := &cobra.Command{Use: "ml", Short: "Find anomalies in series, and forecast them", Args: none}
+	c.AddCommand(mlDetectCommand(), mlForecastCommand(), mlEvaluateCommand())
 	return c
 }
 
