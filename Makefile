@@ -4,7 +4,7 @@ TOOLS := .tools
 UPDATABLE = $(shell grep -rl 'flag.Bool("update"' --include='*_test.go' . | xargs -r -n1 dirname | sort -u)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt lint vet unit race e2e fuzz bench golden build tools redis clean
+.PHONY: help demo test check fmt lint vet unit race e2e accuracy fuzz bench golden build tools redis clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,10 @@ race: ## all tests but the end-to-end ones, with the race detector
 e2e: export E2E ?= must
 e2e: tools ## the end-to-end tests
 	go test -timeout 20m -count=1 ./e2e/...
+
+accuracy: export ACCURACY := 1
+accuracy: ## price the calls of provider/testdata/accuracy, and print how many are exact, by provider
+	@cd provider && go test -count=1 -run '^TestCostIsExact$$'
 
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	@set -e; for dir in $$(grep -rl '^func Fuzz' --include='*_test.go' . | xargs -r -n1 dirname | sort -u); do \

@@ -129,6 +129,10 @@ func TestParseTemplate(t *testing.T) {
 			yes: []string{"/b/k", "/b/a/b/c", "/b/folder/", "/b/a.b/..c/d"},
 			no:  []string{"/b", "/b/", "/b//k", "/b/k//", "/b/a/../k", "/b/a/./k", "/../k"},
 		},
+		"/v1beta/models/{model}:generateContent": {
+			yes: []string{"/v1beta/models/gemini-2.5-pro:generateContent", "/v1beta/models/a:b:generateContent"},
+			no:  []string{"/v1beta/models/gemini-2.5-pro:streamGenerateContent", "/v1beta/models/gemini", "/v1beta/models/:generateContent", "/v1beta/models/a%3AgenerateContent"},
+		},
 		"/v1/report.json/{x}": {
 			yes: []string{"/v1/report.json/1"},
 			no:  []string{"/v1/reportxjson/1"},

@@ -20,6 +20,7 @@ const (
 
 var (
 	literalPattern  = regexp.MustCompile(`^[A-Za-z0-9._~!$&'()*+,=:@-]*$`)
+	colonPattern   = regexp.MustCompile(`^\{[A-Za-z_][A-Za-z0-9_]*\}:[A-Za-z]+$`)
 	variablePattern = regexp.MustCompile(`^\{[A-Za-z_][A-Za-z0-9_]*(\.\.\.)?\}$`)
 )
 
@@ -32,7 +33,8 @@ type template struct {
 	pattern string // else a regular expression for RE2, which Envoy matches against the whole path
 }
 
-// parseTemplate reads a canonical path in which whole segments may be variables.
+// parseTemplate reads a canonical path in which whole segments may be variables, one of them with a method
+// behind a colon, as Google writes: {model}:generateContent.
 func parseTemplate(path string) (template, error) {
 	rest, ok := strings.CutPrefix(path, "/")
 	if !ok {
@@ -54,6 +56,10 @@ func parseTemplate(path string) (template, error) {
 				return template{}, fmt.Errorf("path %q: %s must be the last segment", path, s)
 			}
 			pattern.WriteString(variable(s))
+		case colonPattern.MatchString(s):
+			variables++
+			_, method, _ := strings.Cut(s, "}")
+			pattern.WriteString(segment + regexp.QuoteMeta(method))
 		case !literalPattern.MatchString(s):
 			return template{}, fmt.Errorf("path %q: segment %q is neither plain text nor one {variable}", path, s)
 		default:

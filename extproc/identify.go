@@ -58,7 +58,7 @@ func (s *Server) identifyAWS(set *policy.Set, authorization string) (identity, e
 	return identity{caller: id.Caller, aws: &id, authorization: authorization}, nil
 }
 
-// tokenOf finds the token where an SDK puts its key: Bearer, Basic user, x-api-key or api-key.
+// tokenOf finds the token where an SDK puts its key: Bearer, Basic user, x-api-key, api-key or x-goog-api-key.
 func tokenOf(authorization string, h headers) string {
 	scheme, rest, _ := strings.Cut(authorization, " ")
 	switch {
@@ -74,7 +74,7 @@ func tokenOf(authorization string, h headers) string {
 	case authorization != "":
 		return ""
 	}
-	for _, name := range []string{"x-api-key", "api-key"} {
+	for _, name := range []string{"x-api-key", "api-key", "x-goog-api-key"} {
 		if v := h.get(name); v != "" {
 			return v
 		}

@@ -84,8 +84,16 @@ func orElse(n, otherwise int64) int64 {
 // price finds what a call costs by unit: from the catalog, or as the policy says for unpriced calls. A tier
 // without a price list is unpriced, too.
 func (s *State) price(route Route, model string, c sentinel.Call) (*pricing.Price, *pricing.List, bool) {
+	if m, ok := route.Provider.Models[model]; ok {
+		model = m
+	}
 	key := pricing.Key{Provider: route.Catalog, Endpoint: route.Endpoint.Name, Model: model, Region: route.Provider.Region}
-	if p, ok := s.Prices.Find(key, c.At); ok {
+	p, ok := s.Prices.Find(key, c.At)
+	if !ok && route.Preset.PricedAs != "" {
+		key.Provider = route.Preset.PricedAs
+		p, ok = s.Prices.Find(key, c.At)
+	}
+	if ok {
 		if list, ok := p.For(c.Tier, c.At); ok {
 			return p, list, true
 		}

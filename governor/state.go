@@ -67,10 +67,16 @@ func presetOf(p policy.Provider) (provider.Preset, string, error) {
 	if !ok {
 		return preset, "", fmt.Errorf("provider %s: no preset %q: use one of %s", p.Name, p.Preset, strings.Join(provider.Names(), ", "))
 	}
+	if preset.Host == "" && p.Host == "" {
+		return preset, "", fmt.Errorf("provider %s: preset %s has no host of its own: add host", p.Name, p.Preset)
+	}
 	for _, name := range p.Allow {
 		if _, ok := preset.Endpoint(name); !ok {
 			return preset, "", fmt.Errorf("provider %s: preset %s has no endpoint %q", p.Name, p.Preset, name)
 		}
+	}
+	if p.PricedAs != "" {
+		preset.PricedAs = p.PricedAs
 	}
 	return preset, p.Preset, nil
 }

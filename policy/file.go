@@ -70,6 +70,8 @@ type providerYAML struct {
 	Budget     []budgetYAML           `yaml:"budget" doc:"Budget of all calls to this provider, or several."`
 	Limits     limitsYAML             `yaml:"limits" doc:"Limits on all calls to this provider together."`
 	Endpoints  []declare.EndpointYAML `yaml:"endpoints" doc:"A custom API's endpoints. What is not listed cannot be called."`
+	Models     map[string]string      `yaml:"models" doc:"Models by the provider's own names for them, such as the deployments of Azure: {our-chat: gpt-5-mini}. They cost what the model costs."`
+	PricedAs   string                 `yaml:"priced_as" doc:"The catalog's provider whose prices hold for models that have none under the preset's own name, such as together."`
 	Allow      []string               `yaml:"allow" doc:"The preset's endpoints that may be called. Default: all that the preset lists."`
 }
 

@@ -120,7 +120,11 @@ func (c *compiler) downgrade(key, model string, m matchYAML) {
 		if !globs(m.Provider).match(p.Name) || p.Preset == "" || slices.Contains(presets, p.Preset) {
 			continue
 		}
-		if c.opt.ModelKnown(p.Preset, model) {
+		known := p.Models[model]
+		if known == "" {
+			known = model
+		}
+		if c.opt.ModelKnown(p.Preset, known) || p.PricedAs != "" && c.opt.ModelKnown(p.PricedAs, known) {
 			return
 		}
 		presets = append(presets, p.Preset)

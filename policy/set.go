@@ -53,6 +53,8 @@ type Provider struct {
 	Credential   Credential
 	Endpoints    []*declare.Endpoint // of a custom API
 	Allow        []string            // endpoints of the preset; empty: all
+	Models       map[string]string   // the catalog's names of models by the provider's own
+	PricedAs     string              // the catalog's provider of models without a price under the preset's name; empty: the preset's
 }
 
 // CredentialKind is how a credential is sent.

@@ -48,15 +48,21 @@ func (d anthropicDialect) readRequest(e Endpoint, r RawRequest) (Request, error)
 
 // readMessage reads the parameters of one message.
 func (d anthropicDialect) readMessage(o object, bodyBytes int) (Request, error) {
+	model, err := o.text("model")
+	if err != nil {
+		return Request{}, err
+	}
+	if !isModelName(model) {
+		return Request{}, badRequest("model", "name a model, in printable ASCII of at most %d bytes", maxModel)
+	}
+	return d.readParameters(o, model, bodyBytes)
+}
+
+// readParameters reads all but the model, which may stand elsewhere.
+func (d anthropicDialect) readParameters(o object, model string, bodyBytes int) (Request, error) {
 	rq := flatRequest()
-	rq.TextBytes = o.textBytes()
+	rq.TextBytes, rq.Model = o.textBytes(), model
 	var err error
-	if rq.Model, err = o.text("model"); err != nil {
-		return rq, err
-	}
-	if !isModelName(rq.Model) {
-		return rq, badRequest("model", "name a model, in printable ASCII of at most %d bytes", maxModel)
-	}
 	if rq.Stream, err = o.flag("stream"); err != nil {
 		return rq, err
 	}

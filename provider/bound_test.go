@@ -75,8 +75,8 @@ func TestModelNamesArePrintable(t *testing.T) {
 		}
 	}
 	var bad *BadRequest
-	if _, err := bedrock.ReadRequest(bedrock.Endpoints[0], RawRequest{Path: "/model/m%1f/converse", Body: []byte(`{}`)}); !errors.As(err, &bad) || bad.Field != "modelId" {
-		t.Errorf("a control byte in the path: %v, want a fault of the modelId", err)
+	if _, err := bedrock.ReadRequest(bedrock.Endpoints[0], RawRequest{Path: "/model/m%1f/converse", Body: []byte(`{}`)}); !errors.As(err, &bad) || bad.Field != "path" {
+		t.Errorf("a control byte in the path: %v, want a fault of the path", err)
 	}
 }
 

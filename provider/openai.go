@@ -8,11 +8,12 @@ import (
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
 
-// openAI is the API of platform.openai.com: chat completions, responses, embeddings and the list of models.
+// openAI is the API of platform.openai.com: chat completions, completions, responses, embeddings and the list of models.
 var openAI = Preset{
 	Name: "openai", Host: "api.openai.com", Credential: "bearer", dialect: openAIDialect{},
 	Endpoints: []Endpoint{
 		{Name: "chat.completions", Method: "POST", Path: "/v1/chat/completions", Body: BodyJSON, Meters: true},
+		{Name: "completions", Method: "POST", Path: "/v1/completions", Body: BodyJSON, Meters: true},
 		{Name: "responses", Method: "POST", Path: "/v1/responses", Body: BodyJSON, Meters: true},
 		{Name: "embeddings", Method: "POST", Path: "/v1/embeddings", Body: BodyJSON, Meters: true},
 		{Name: "models.list", Method: "GET", Path: "/v1/models"},
@@ -20,11 +21,15 @@ var openAI = Preset{
 	},
 }
 
-type openAIDialect struct{}
+// openAIDialect is OpenAI's, with what differs at the hosts that speak it.
+type openAIDialect struct {
+	reportsAlways  bool // a chat stream ends with its usage without being asked, and asking is an error
+	reasoningApart bool // reasoning is counted beside the completion, not within it
+}
 
 var openAIKeys = []string{
 	"model", "stream", "stream_options", "n", "max_tokens", "max_completion_tokens", "max_output_tokens", "service_tier",
-	"tools", "modalities", "audio", "background", "previous_response_id", "conversation", "prompt", "web_search_options", "input", "messages",
+	"tools", "modalities", "audio", "background", "previous_response_id", "conversation", "prompt", "web_search_options", "search_parameters", "plugins", "input", "messages", "best_of",
 }
 
 func (d openAIDialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
@@ -35,13 +40,25 @@ func (d openAIDialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
 	if err != nil {
 		return Request{}, err
 	}
+	return d.read(e.Name, o, "", r.Body)
+}
+
+// read reads a request of one kind. Where the path names the model, the body need not.
+func (d openAIDialect) read(kind string, o object, pathModel string, body []byte) (Request, error) {
 	rq := flatRequest()
 	rq.TextBytes = o.textBytes()
+	var err error
 	if rq.Model, err = o.text("model"); err != nil {
 		return rq, err
 	}
+	if pathModel != "" {
+		rq.Model = pathModel
+	}
 	if !isModelName(rq.Model) {
 		return rq, badRequest("model", "name a model, in printable ASCII of at most %d bytes", maxModel)
+	}
+	if rq.Tier, err = d.tier(o); err != nil {
+		return rq, err
 	}
 	if err := d.refuseUnpriced(o); err != nil {
 		return rq, err
@@ -49,22 +66,32 @@ func (d openAIDialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
 	if rq.Stream, err = o.flag("stream"); err != nil {
 		return rq, err
 	}
-	if err := d.bound(e, o, &rq, len(r.Body)); err != nil {
+	if err := d.bound(kind, o, &rq, len(body)); err != nil {
 		return rq, err
 	}
 	rq.modelAt = o.members["model"].at
-	if e.Name == "chat.completions" && rq.Stream {
-		return rq, d.askForUsage(o, &rq, r.Body)
+	if (kind == "chat.completions" || kind == "completions") && rq.Stream && !d.reportsAlways {
+		return rq, d.askForUsage(o, &rq, body)
 	}
 	return rq, nil
 }
 
+// tier gives the price list that a request asks for: OpenAI's flex and priority have rates of their own.
+func (openAIDialect) tier(o object) (string, error) {
+	switch tier, err := o.text("service_tier"); {
+	case err != nil:
+		return "", err
+	case tier == "flex" || tier == "priority":
+		return tier, nil
+	case tier == "" || tier == "auto" || tier == "default" || tier == "on_demand":
+		return "", nil
+	}
+	return "", badRequest("service_tier", "only auto, default, flex and priority are known")
+}
+
 // refuseUnpriced refuses what the answer's usage does not show, or what has another price list.
 func (openAIDialect) refuseUnpriced(o object) error {
-	if tier, err := o.text("service_tier"); err != nil || tier != "" && tier != "auto" && tier != "default" {
-		return badRequest("service_tier", "only auto and default are priced")
-	}
-	for _, key := range []string{"audio", "web_search_options"} {
+	for _, key := range []string{"web_search_options", "search_parameters", "plugins"} {
 		if m, ok := o.members[key]; ok && m.value.Kind() != 'n' {
 			return badRequest(key, "this is billed apart from tokens and is not priced yet")
 		}
@@ -113,14 +140,14 @@ func (f facts) refersTo(inline []string) bool {
 
 // bound finds the most that the call can use. A token has at least one byte, so a body of n bytes
 // has at most n tokens, unless it refers to something outside.
-func (openAIDialect) bound(e Endpoint, o object, rq *Request, bodyBytes int) error {
+func (openAIDialect) bound(kind string, o object, rq *Request, bodyBytes int) error {
 	rq.Bound[sentinel.InputTokens] = int64(bodyBytes)
 	for _, key := range []string{"previous_response_id", "conversation", "prompt"} {
-		if m, ok := o.members[key]; ok && m.value.Kind() != 'n' && e.Name == "responses" {
+		if m, ok := o.members[key]; ok && m.value.Kind() != 'n' && kind == "responses" {
 			rq.Bound[sentinel.InputTokens] = AsModelAllows
 		}
 	}
-	if e.Name == "embeddings" {
+	if kind == "embeddings" {
 		return nil
 	}
 	if o.members["messages"].facts.pullsIn() || o.members["input"].facts.pullsIn() {
@@ -134,9 +161,14 @@ func (openAIDialect) bound(e Endpoint, o object, rq *Request, bodyBytes int) err
 	} else if n > 0 {
 		rq.Choices = n
 	}
+	if best, err := o.number("best_of"); err != nil || best > 128 {
+		return badRequest("best_of", "at most 128 choices can be asked for")
+	} else if best > rq.Choices && kind == "completions" {
+		rq.Choices = best
+	}
 	rq.Bound[sentinel.OutputTokens] = AsModelAllows
 	keys := []string{"max_completion_tokens", "max_tokens"}
-	if e.Name == "responses" {
+	if kind == "responses" {
 		keys = []string{"max_output_tokens"}
 	}
 	for _, key := range keys {
@@ -201,14 +233,14 @@ func (openAIDialect) withModel(_ Endpoint, r RawRequest, rq Request, model strin
 	return splice(body, edit{rq.modelAt, string(quoted)}), r.Path, nil
 }
 
-func (openAIDialect) newMeter(s MeterSpec) Meter {
+func (d openAIDialect) newMeter(s MeterSpec) Meter {
 	switch {
 	case s.Status >= 300 || !s.Endpoint.Meters:
 		return nothingUsed{}
 	case isEventStream(s.ContentType):
-		return newEventStream(s, &openAIStream{hideUsage: s.HideUsage})
+		return newEventStream(s, &openAIStream{dialect: d, hideUsage: s.HideUsage})
 	default:
-		return &jsonMeter{spec: s, scan: newScanner("usage", "model", "service_tier"), read: openAIUsage}
+		return &jsonMeter{spec: s, scan: newScanner("usage", "model", "service_tier"), read: d.usage}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 // openAIStream reads a stream of chat completions or responses.
 type openAIStream struct {
+	dialect   openAIDialect
 	hideUsage bool
 	reported  Metered
 	seen      bool
@@ -54,7 +55,7 @@ func (r *openAIStream) read(data []byte, text *textCounter) bool {
 		usage, model, tier = e.Response.Usage, e.Response.Model, e.Response.Tier
 	}
 	e.takeText(text)
-	if got, ok := openAIUsage(map[string][]byte{"usage": usage}); ok {
+	if got, ok := r.dialect.usage(map[string][]byte{"usage": usage}); ok {
 		got.Model, got.Tier = model, openAITier(tier)
 		r.reported, r.seen = got, true
 		return r.hideUsage && len(e.Choices) == 0 && e.Type == ""

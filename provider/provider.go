@@ -42,6 +42,12 @@ func (e Endpoint) Match(path string) bool {
 		if strings.HasSuffix(t, "...}") {
 			return len(rest) > i && rest[i] != ""
 		}
+		if name, suffix, ok := strings.Cut(t, "}"); ok && strings.HasPrefix(name, "{") && suffix != "" { // Google's {model}:method
+			if i >= len(rest) || !strings.HasSuffix(rest[i], suffix) || len(rest[i]) == len(suffix) {
+				return false
+			}
+			continue
+		}
 		if i >= len(rest) || strings.HasPrefix(t, "{") && rest[i] == "" || !strings.HasPrefix(t, "{") && t != rest[i] {
 			return false
 		}
@@ -55,6 +61,7 @@ type Preset struct {
 	Host        string // "{region}" stands for the configured region
 	Credential  string // "bearer", "basic", "sigv4" or "header:NAME"
 	SigningName string // of an AWS service
+	PricedAs    string // whose prices hold for the models that have none under the preset's own name
 	Endpoints   []Endpoint
 	dialect     dialect
 }
@@ -70,7 +77,7 @@ func (p Preset) Endpoint(name string) (Endpoint, bool) {
 }
 
 // presets are the known APIs, in the order in which they are listed.
-var presets = []Preset{openAI, anthropic, stripe, bedrock, s3}
+var presets = append([]Preset{openAI, azureOpenAI, anthropic, gemini, vertex, cohere, bedrock, stripe, s3}, hosts...)
 
 // all lists the presets that are written here, then those that are described in YAML.
 var all = sync.OnceValue(func() []Preset {

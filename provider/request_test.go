@@ -25,7 +25,7 @@ func TestHostileBodiesAreRefused(t *testing.T) {
 		"bound as text":          `{"model":"a","max_tokens":"5"}`,
 		"too many choices":       `{"model":"a","n":129}`,
 		"stream as text":         `{"model":"a","stream":"true"}`,
-		"a dearer tier":          `{"model":"a","service_tier":"priority"}`,
+		"a dearer tier":          `{"model":"a","service_tier":"gold"}`,
 		"a tool with a price":    `{"model":"a","tools":[{"type":"web_search"}]}`,
 		"background":             `{"model":"a","background":true}`,
 		"empty":                  ``,

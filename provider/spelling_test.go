@@ -39,7 +39,7 @@ func TestDisguisesAreRefused(t *testing.T) {
 	for name, body := range map[string]string{
 		"key twice, escaped": `{"model":"m","mod\u0065l":"n"}`, "exponent": `{"model":"m","n":1e2}`, "zero": `{"model":"m","n":0}`,
 		"huge": `{"model":"m","max_tokens":9223372036854775808}`, "tool in disguise": `{"model":"m","tools":[{"type":"web_search","Type":"function"}]}`,
-		"tool without type": `{"model":"m","tools":[{}]}`, "tool of text": `{"model":"m","tools":["x"]}`, "audio": `{"model":"m","audio":{}}`,
+		"tool without type": `{"model":"m","tools":[{}]}`, "tool of text": `{"model":"m","tools":["x"]}`, "plugins": `{"model":"m","plugins":[]}`,
 		"bad options": `{"model":"m","stream":true,"stream_options":1}`, "bad option": `{"model":"m","stream":true,"stream_options":{"include_usage":1}}`,
 		"folded option": `{"model":"m","stream":true,"stream_options":{"Include_usage":true}}`,
 	} {

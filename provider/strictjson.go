@@ -40,7 +40,10 @@ const (
 )
 
 // mediaNames are members that bring in more tokens than their text has bytes.
-var mediaNames = map[string]bool{"image": true, "document": true, "video": true, "audio": true}
+var mediaNames = map[string]bool{
+	"image": true, "document": true, "video": true, "audio": true,
+	"inlineData": true, "inline_data": true, "fileData": true, "file_data": true, // Google's
+}
 
 // readObject reads a JSON object. Repeated keys, invalid UTF-8, deep nesting and keys that fold to one of the
 // policy keys in another case are refused: two readers might understand them differently.

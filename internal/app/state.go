@@ -18,7 +18,7 @@ func LoadState(file string) (*governor.State, error) {
 		return nil, err
 	}
 	set, err := policy.Compile(policy.File{Name: file, Data: data}, policy.Options{
-		Presets: provider.Names(), ModelKnown: catalog.Known, Endpoints: endpointsOf,
+		Presets: provider.Names(), ModelKnown: modelKnown(catalog), Endpoints: endpointsOf,
 	})
 	if err != nil {
 		return nil, err
@@ -34,4 +34,12 @@ func endpointsOf(preset string) []string {
 		names[i] = e.Name
 	}
 	return names
+}
+
+// modelKnown tells whether a preset's model has a price, under the preset's own name or the one that it is priced as.
+func modelKnown(c *pricing.Catalog) func(preset, model string) bool {
+	return func(preset, model string) bool {
+		p, _ := provider.Find(preset)
+		return c.Known(preset, model) || p.PricedAs != "" && c.Known(p.PricedAs, model)
+	}
 }

@@ -53,7 +53,7 @@ func credentialOf(r *http.Request) string {
 	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
 		return token
 	}
-	for _, h := range []string{"X-Api-Key", "Api-Key"} {
+	for _, h := range []string{"X-Api-Key", "Api-Key", "X-Goog-Api-Key"} {
 		if v := r.Header.Get(h); v != "" {
 			return v
 		}

@@ -35,6 +35,15 @@ FREE = {
     "anthropic": [
         "messages.count_tokens", "batches.list", "batches.get", "batches.results", "batches.cancel", "models.list", "models.get",
     ],
+    "gemini": ["models.list", "models.get", "countTokens"],
+    "aws-bedrock": ["count-tokens"],
+    **dict.fromkeys(
+        [
+            "mistral", "groq", "deepseek", "xai", "together", "fireworks", "openrouter", "cerebras", "moonshotai", "zai", "novita",
+            "baseten", "cohere",
+        ],
+        ["models.list"],
+    ),
 }
 
 # The most tokens of one answer, which the data does not have: https://platform.openai.com/docs/models, read 2026-11-23.
@@ -211,9 +220,9 @@ def write(provider, release, read, folder):
     if provider.id in ALSO:
         lines.append(f"also: {flow(ALSO[provider.id])}")
     lines += [f"source: {flow(source)}", f"read: {read}"]
-    if provider.id in FREE:
+    if name in FREE:
         lines.append("endpoints:")
-        lines += [f"  - {{endpoint: {e}, free: true}}" for e in FREE[provider.id]]
+        lines += [f"  - {{endpoint: {e}, free: true}}" for e in FREE[name]]
     lines.append("models:")
     named = [(m, *names_of(m, provider.id)) for m in provider.models]
     taken = {}

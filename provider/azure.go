@@ -1,0 +1,81 @@
+package provider
+
+import (
+	"net/url"
+	"strings"
+)
+
+// azureOpenAI is OpenAI's API as Microsoft serves it: by deployments, whose names an operator chooses. The policy
+// names the resource's host, and says under models which model a deployment has.
+var azureOpenAI = Preset{
+	Name: "azure-openai", Credential: "header:api-key", PricedAs: "openai", dialect: azureDialect{},
+	Endpoints: []Endpoint{
+		{Name: "chat.completions", Method: "POST", Path: "/openai/deployments/{deployment}/chat/completions", Body: BodyJSON, Meters: true},
+		{Name: "completions", Method: "POST", Path: "/openai/deployments/{deployment}/completions", Body: BodyJSON, Meters: true},
+		{Name: "embeddings", Method: "POST", Path: "/openai/deployments/{deployment}/embeddings", Body: BodyJSON, Meters: true},
+		{Name: "v1.chat.completions", Method: "POST", Path: "/openai/v1/chat/completions", Body: BodyJSON, Meters: true},
+		{Name: "v1.responses", Method: "POST", Path: "/openai/v1/responses", Body: BodyJSON, Meters: true},
+		{Name: "v1.embeddings", Method: "POST", Path: "/openai/v1/embeddings", Body: BodyJSON, Meters: true},
+	},
+}
+
+// azureDialect is OpenAI's, with the model in the path of the older API.
+type azureDialect struct{ openAIDialect }
+
+// kind gives OpenAI's name of an endpoint.
+func (azureDialect) kind(e Endpoint) string { return strings.TrimPrefix(e.Name, "v1.") }
+
+func (d azureDialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
+	o, err := readObject(r.Body, openAIKeys)
+	if err != nil {
+		return Request{}, err
+	}
+	if strings.HasPrefix(e.Name, "v1.") {
+		return d.read(d.kind(e), o, "", r.Body)
+	}
+	model, err := pathModel(r.Path, "deployments")
+	if err != nil {
+		return Request{}, err
+	}
+	return d.read(d.kind(e), o, model, r.Body)
+}
+
+func (d azureDialect) withModel(e Endpoint, r RawRequest, rq Request, model string) ([]byte, string, error) {
+	if strings.HasPrefix(e.Name, "v1.") {
+		return d.openAIDialect.withModel(e, r, rq, model)
+	}
+	path, err := withPathModel(r.Path, "deployments", model)
+	return rq.Body, path, err
+}
+
+// pathModel reads the model that stands behind a segment of a path.
+func pathModel(path, behind string) (string, error) {
+	segments := strings.Split(path, "/")
+	for i, s := range segments[:len(segments)-1] {
+		if s != behind {
+			continue
+		}
+		model, err := url.PathUnescape(segments[i+1])
+		if err != nil || !isModelName(model) {
+			return "", badRequest("path", "name a model, in printable ASCII of at most %d bytes", maxModel)
+		}
+		return model, nil
+	}
+	return "", badRequest("path", "it must name a model")
+}
+
+// withPathModel puts another model into a path. AWS's SDKs encode the colon of a model's version, and so do we.
+func withPathModel(path, behind, model string) (string, error) {
+	segments := strings.Split(path, "/")
+	for i, s := range segments[:len(segments)-1] {
+		if s == behind {
+			_, suffix, has := strings.Cut(segments[i+1], ":")
+			segments[i+1] = strings.ReplaceAll(url.PathEscape(model), ":", "%3A")
+			if has && behind == "models" { // Google's methods stand behind a colon
+				segments[i+1] += ":" + suffix
+			}
+			return strings.Join(segments, "/"), nil
+		}
+	}
+	return "", badRequest("path", "it must name a model")
+}

@@ -1,0 +1,178 @@
+package provider
+
+import (
+	"bytes"
+	"encoding/json"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+)
+
+// converseReport is the usage object of Converse and of Amazon's own models.
+type converseReport struct {
+	Input      *int64 `json:"inputTokens"`
+	Output     int64  `json:"outputTokens"`
+	CacheRead  int64  `json:"cacheReadInputTokens"`
+	CacheWrite int64  `json:"cacheWriteInputTokens"`
+	Details    []struct {
+		Lifetime string `json:"ttl"`
+		Tokens   int64  `json:"inputTokens"`
+	} `json:"cacheDetails"`
+}
+
+// metered turns a report into usage by classes, which do not overlap.
+func (r *converseReport) metered() (Metered, bool) {
+	if r.Input == nil {
+		return Metered{}, false
+	}
+	var c clamp
+	written := c.within(r.CacheWrite, maxReported)
+	var long int64
+	for _, d := range r.Details {
+		if d.Lifetime == "1h" {
+			long = c.within(long+c.within(d.Tokens, written), written)
+		}
+	}
+	u := sentinel.Usage{
+		sentinel.Requests: 1, sentinel.InputTokens: c.count(r.Input), sentinel.OutputTokens: c.within(r.Output, maxReported),
+		sentinel.CachedInputTokens: c.within(r.CacheRead, maxReported), sentinel.CacheWriteTokens: written - long, sentinel.CacheWriteLongTokens: long,
+	}
+	return Metered{Usage: u, Method: c.method(), Reported: true}, true
+}
+
+// converseUsage reads a JSON answer.
+func converseUsage(found map[string][]byte) (Metered, bool) {
+	var r converseReport
+	if len(found["usage"]) == 0 || json.Unmarshal(found["usage"], &r) != nil {
+		return Metered{}, false
+	}
+	return r.metered()
+}
+
+// converseStream reads ConverseStream: its last event, metadata, reports.
+type converseStream struct {
+	report converseReport
+}
+
+// converseEvent is the payload of one event; which one, its members tell.
+type converseEvent struct {
+	Usage *converseReport `json:"usage"`
+	Delta struct {
+		Text    string `json:"text"`
+		ToolUse struct {
+			Input string `json:"input"`
+		} `json:"toolUse"`
+		Reasoning struct {
+			Text string `json:"text"`
+		} `json:"reasoningContent"`
+	} `json:"delta"`
+	Start struct {
+		ToolUse struct {
+			Name string `json:"name"`
+		} `json:"toolUse"`
+	} `json:"start"`
+}
+
+func (*converseStream) reports(data []byte) bool { return bytes.Contains(data, usageKey) }
+
+func (r *converseStream) read(data []byte, text *textCounter) bool {
+	var e converseEvent
+	if json.Unmarshal(data, &e) != nil {
+		return false
+	}
+	if e.Usage != nil {
+		r.report = *e.Usage
+	}
+	for _, s := range [...]string{e.Start.ToolUse.Name, e.Delta.Text, e.Delta.ToolUse.Input, e.Delta.Reasoning.Text} {
+		text.add(s)
+	}
+	return false
+}
+
+func (r *converseStream) result() (Metered, bool) { return r.report.metered() }
+
+// innerChunk takes a model's own event out of a chunk of InvokeModelWithResponseStream.
+func innerChunk(payload []byte) ([]byte, bool) {
+	var chunk struct {
+		Bytes []byte `json:"bytes"` // base64
+	}
+	err := json.Unmarshal(payload, &chunk)
+	return chunk.Bytes, err == nil && len(chunk.Bytes) > 0
+}
+
+// invokeStream reads the events of a model's own format: Claude's are Anthropic's, Amazon's are Converse's,
+// and the last one of every model has Bedrock's own metrics.
+type invokeStream struct {
+	claude   anthropicStream
+	converse converseStream
+	metrics  *invocationMetrics
+}
+
+type invocationMetrics struct {
+	Input      *int64 `json:"inputTokenCount"`
+	Output     int64  `json:"outputTokenCount"`
+	CacheRead  int64  `json:"cacheReadInputTokenCount"`
+	CacheWrite int64  `json:"cacheWriteInputTokenCount"`
+}
+
+// invokeEvent has what the formats of Llama, Mistral, Titan, Cohere and Nova call a piece of text.
+type invokeEvent struct {
+	Metrics    *invocationMetrics `json:"amazon-bedrock-invocationMetrics"`
+	Generation string             `json:"generation"`
+	OutputText string             `json:"outputText"`
+	Text       string             `json:"text"`
+	Outputs    []struct {
+		Text string `json:"text"`
+	} `json:"outputs"`
+	Choices []struct {
+		Delta struct {
+			Content string `json:"content"`
+		} `json:"delta"`
+	} `json:"choices"`
+	Block json.RawMessage `json:"contentBlockDelta"`
+	Meta  json.RawMessage `json:"metadata"`
+}
+
+var metricsKey = []byte(`"amazon-bedrock-invocationMetrics"`)
+
+func (r *invokeStream) reports(data []byte) bool {
+	return bytes.Contains(data, metricsKey) || bytes.Contains(data, usageKey)
+}
+
+func (r *invokeStream) read(data []byte, text *textCounter) bool {
+	var e invokeEvent
+	if json.Unmarshal(data, &e) == nil {
+		if e.Metrics != nil {
+			r.metrics = e.Metrics
+		}
+		for _, s := range [...]string{e.Generation, e.OutputText, e.Text} {
+			text.add(s)
+		}
+		for _, o := range e.Outputs {
+			text.add(o.Text)
+		}
+		for _, c := range e.Choices {
+			text.add(c.Delta.Content)
+		}
+		for _, inner := range [...]json.RawMessage{e.Block, e.Meta} {
+			if len(inner) > 0 {
+				r.converse.read(inner, text)
+			}
+		}
+	}
+	return r.claude.read(data, text)
+}
+
+// result prefers the reports that know about the cache's lifetimes.
+func (r *invokeStream) result() (Metered, bool) {
+	if got, whole := r.claude.result(); whole {
+		return got, true
+	}
+	if got, ok := r.converse.result(); ok {
+		return got, true
+	}
+	if m := r.metrics; m != nil {
+		report := converseReport{Input: m.Input, Output: m.Output, CacheRead: m.CacheRead, CacheWrite: m.CacheWrite}
+		return report.metered()
+	}
+	return r.claude.result()
+}

@@ -1,0 +1,203 @@
+package provider
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+)
+
+// gemini is Google's API for developers, and vertex the same models on Google Cloud: there the policy names the
+// host of the location, such as us-central1-aiplatform.googleapis.com.
+var (
+	gemini = Preset{
+		Name: "gemini", Host: "generativelanguage.googleapis.com", Credential: "header:x-goog-api-key", dialect: geminiDialect{},
+		Endpoints: append(geminiEndpoints("/v1beta/models"),
+			Endpoint{Name: "models.list", Method: "GET", Path: "/v1beta/models"},
+			Endpoint{Name: "models.get", Method: "GET", Path: "/v1beta/models/{model}"}),
+	}
+	vertex = Preset{
+		Name: "vertex", Credential: "bearer", dialect: geminiDialect{},
+		Endpoints: geminiEndpoints("/v1/projects/{project}/locations/{location}/publishers/google/models"),
+	}
+)
+
+func geminiEndpoints(models string) []Endpoint {
+	return []Endpoint{
+		{Name: "generateContent", Method: "POST", Path: models + "/{model}:generateContent", Body: BodyJSON, Meters: true},
+		{Name: "streamGenerateContent", Method: "POST", Path: models + "/{model}:streamGenerateContent", Body: BodyJSON, Meters: true},
+		{Name: "embedContent", Method: "POST", Path: models + "/{model}:embedContent", Body: BodyJSON, Meters: true},
+		{Name: "batchEmbedContents", Method: "POST", Path: models + "/{model}:batchEmbedContents", Body: BodyJSON, Meters: true},
+		{Name: "countTokens", Method: "POST", Path: models + "/{model}:countTokens"},
+	}
+}
+
+type geminiDialect struct{}
+
+var geminiKeys = []string{
+	"contents", "content", "requests", "systemInstruction", "system_instruction", "tools", "generationConfig", "generation_config",
+	"cachedContent", "cached_content", "serviceTier", "service_tier", "model",
+}
+
+func (d geminiDialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
+	rq := flatRequest()
+	query, err := url.ParseQuery(r.Query)
+	if err != nil || query.Has("key") || query.Has("access_token") {
+		return rq, badRequest("query", "send the service's token as x-goog-api-key: what stands in the query would reach the provider")
+	}
+	if e.Body == BodyNone {
+		return rq, nil
+	}
+	segment := r.Path[strings.LastIndexByte(r.Path, '/')+1:]
+	name, _, _ := strings.Cut(segment, ":")
+	if rq.Model, err = url.PathUnescape(name); err != nil || !isModelName(rq.Model) || strings.Count(segment, ":") != 1 {
+		return rq, badRequest("path", "name a model, in printable ASCII of at most %d bytes", maxModel)
+	}
+	o, err := readObject(r.Body, geminiKeys)
+	if err != nil {
+		return rq, err
+	}
+	rq.TextBytes = o.textBytes()
+	rq.Stream = e.Name == "streamGenerateContent"
+	if o.has("serviceTier") || o.has("service_tier") {
+		return rq, badRequest("serviceTier", "only the standard price list is known")
+	}
+	rq.Bound[sentinel.InputTokens] = int64(len(r.Body))
+	for _, m := range o.members {
+		if len(m.facts.media) > 0 {
+			rq.Bound[sentinel.InputTokens] = AsModelAllows
+		}
+	}
+	if strings.HasSuffix(e.Name, "Content") && e.Name != "embedContent" {
+		return rq, d.bound(o, &rq)
+	}
+	return rq, nil
+}
+
+// either gives the member that is written in one of two ways: Google's decoder takes both.
+func (o object) either(a, b string) (string, error) {
+	if _, ok := o.members[b]; !ok {
+		return a, nil
+	}
+	if _, ok := o.members[a]; ok {
+		return "", badRequest(b, "this is %q in another spelling: write one of them", a)
+	}
+	return b, nil
+}
+
+// bound finds the most that an answer can use. Thoughts count towards maxOutputTokens.
+func (d geminiDialect) bound(o object, rq *Request) error {
+	for _, key := range []string{"cachedContent", "cached_content"} {
+		if o.has(key) {
+			rq.Bound[sentinel.InputTokens] = AsModelAllows
+		}
+	}
+	rq.Bound[sentinel.OutputTokens] = AsModelAllows
+	key, err := o.either("generationConfig", "generation_config")
+	if err != nil {
+		return err
+	}
+	config, _, err := o.object(key, []string{"maxOutputTokens", "max_output_tokens", "candidateCount", "candidate_count"})
+	if err != nil {
+		return err
+	}
+	choices, err := config.eitherNumber("candidateCount", "candidate_count")
+	if err != nil || choices > 128 {
+		return badRequest("candidateCount", "at most 128 candidates can be asked for")
+	}
+	rq.Choices = max(1, choices)
+	most, err := config.eitherNumber("maxOutputTokens", "max_output_tokens")
+	if err != nil {
+		return err
+	}
+	if most > 0 {
+		rq.Bound[sentinel.OutputTokens] = most * rq.Choices
+	}
+	return d.tools(o, rq)
+}
+
+func (o object) eitherNumber(a, b string) (int64, error) {
+	key, err := o.either(a, b)
+	if err != nil {
+		return 0, err
+	}
+	return o.number(key)
+}
+
+// Tools of Google's that cost the tokens of what they bring in, and those that are billed by the call.
+var (
+	googleTokenTools  = []string{"urlContext", "url_context", "codeExecution", "code_execution"}
+	googleSearchTools = []string{"googleSearch", "google_search", "googleSearchRetrieval", "google_search_retrieval"}
+	googleOwnTools    = []string{"functionDeclarations", "function_declarations", "computerUse", "computer_use"}
+)
+
+// tools bounds what tools add. Up to Gemini 2.5 a prompt that searches is billed once; later models are billed
+// for each query, whose number nobody bounds.
+func (geminiDialect) tools(o object, rq *Request) error {
+	known := append(append(append([]string(nil), googleTokenTools...), googleSearchTools...), googleOwnTools...)
+	list, err := o.elements("tools", known)
+	if err != nil {
+		return err
+	}
+	for _, t := range list {
+		for name := range t.members {
+			switch {
+			case slices.Contains(googleOwnTools, name):
+				if rq.Bound[sentinel.InputTokens] != AsModelAllows {
+					rq.Bound[sentinel.InputTokens] += toolPrompt
+				}
+			case slices.Contains(googleTokenTools, name):
+				rq.Bound[sentinel.InputTokens] = AsModelAllows
+			case slices.Contains(googleSearchTools, name) && billsByPrompt(rq.Model):
+				rq.Bound[sentinel.InputTokens], rq.Bound[sentinel.WebSearches] = AsModelAllows, 1
+			default:
+				return badRequest("tools", "%q is billed apart from tokens and is not priced for this model", clip(name))
+			}
+		}
+	}
+	return nil
+}
+
+// billsByPrompt tells the models whose grounding is billed by the prompt.
+func billsByPrompt(model string) bool {
+	return strings.HasPrefix(model, "gemini-1.") || strings.HasPrefix(model, "gemini-2.")
+}
+
+func (geminiDialect) withModel(_ Endpoint, r RawRequest, _ Request, model string) ([]byte, string, error) {
+	path, err := withPathModel(r.Path, "models", model)
+	return nil, path, err
+}
+
+func (geminiDialect) newMeter(s MeterSpec) Meter {
+	switch {
+	case s.Status >= 300 || !s.Endpoint.Meters:
+		return nothingUsed{}
+	case isEventStream(s.ContentType):
+		return newEventStream(s, &geminiStream{model: s.Model})
+	case s.Endpoint.Name == "streamGenerateContent":
+		m := &streamMeter{spec: s, reader: &geminiStream{model: s.Model}}
+		m.frames = &elements{each: func(data []byte) { m.event(data) }}
+		return m
+	}
+	return &jsonMeter{
+		spec: s, scan: newScanner("usageMetadata", "modelVersion", "candidates"), estimates: strings.Contains(s.Endpoint.Name, "mbed"),
+		read: func(found map[string][]byte) (Metered, bool) { return geminiUsage(s.Model, found) },
+	}
+}
+
+// googleErrors are the canonical names of statuses (https://cloud.google.com/apis/design/errors).
+var googleErrors = map[int]string{
+	400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 413: "INVALID_ARGUMENT",
+	429: "RESOURCE_EXHAUSTED", 503: "UNAVAILABLE",
+}
+
+func (geminiDialect) errorBody(r Refusal) Shape {
+	status, ok := googleErrors[r.Status]
+	if !ok {
+		status = "INTERNAL"
+	}
+	return jsonShape(map[string]any{"error": map[string]any{"code": r.Status, "message": r.Message, "status": status, "details": []any{
+		map[string]any{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": r.Code, "domain": "saas-sentinel"},
+	}}})
+}

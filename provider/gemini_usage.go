@@ -1,0 +1,174 @@
+package provider
+
+import (
+	"bytes"
+	"encoding/json"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+)
+
+// geminiReport is usageMetadata. The prompt has what was read from the cache within, and the candidates do not
+// have the thoughts.
+type geminiReport struct {
+	Prompt     *int64        `json:"promptTokenCount"`
+	Candidates *int64        `json:"candidatesTokenCount"`
+	Cached     int64         `json:"cachedContentTokenCount"`
+	Thoughts   int64         `json:"thoughtsTokenCount"`
+	ToolPrompt int64         `json:"toolUsePromptTokenCount"`
+	PromptBy   geminiDetails `json:"promptTokensDetails"`
+	ToolBy     geminiDetails `json:"toolUsePromptTokensDetails"`
+	CachedBy   geminiDetails `json:"cacheTokensDetails"`
+	OutputBy   geminiDetails `json:"candidatesTokensDetails"`
+}
+
+type geminiDetails []struct {
+	Modality string `json:"modality"`
+	Tokens   int64  `json:"tokenCount"`
+}
+
+// of sums one modality. TEXT and DOCUMENT are plain input.
+func (d geminiDetails) of(modality string, c *clamp, most int64) int64 {
+	var n int64
+	for _, m := range d {
+		if m.Modality == modality {
+			n = c.within(n+c.within(m.Tokens, most), most)
+		}
+	}
+	return n
+}
+
+// metered turns a report into usage by classes.
+func (r *geminiReport) metered() (Metered, bool) {
+	if r.Prompt == nil && r.Candidates == nil {
+		return Metered{}, false
+	}
+	var c clamp
+	in := c.within(c.count(r.Prompt)+c.within(r.ToolPrompt, maxReported), maxReported)
+	cached := c.within(r.Cached, in)
+	cachedAudio := r.CachedBy.of("AUDIO", &c, cached)
+	cachedImage := r.CachedBy.of("IMAGE", &c, cached-cachedAudio)
+	left := in - cached
+	take := func(modality string, cachedOfIt int64) int64 {
+		all := c.within(r.PromptBy.of(modality, &c, in)+r.ToolBy.of(modality, &c, in), in)
+		n := c.within(max(0, all-cachedOfIt), left)
+		left -= n
+		return n
+	}
+	u := sentinel.Usage{
+		sentinel.Requests: 1, sentinel.CachedInputTokens: cached - cachedAudio - cachedImage,
+		sentinel.CachedAudioTokens: cachedAudio, sentinel.CachedImageTokens: cachedImage,
+		sentinel.AudioInputTokens: take("AUDIO", cachedAudio), sentinel.ImageInputTokens: take("IMAGE", cachedImage),
+		sentinel.VideoInputTokens: take("VIDEO", r.CachedBy.of("VIDEO", &c, cached)),
+		sentinel.ReasoningTokens:  c.within(r.Thoughts, maxReported),
+	}
+	u[sentinel.InputTokens] = left
+	out := c.count(r.Candidates)
+	for modality, unit := range map[string]sentinel.Unit{"AUDIO": sentinel.AudioOutputTokens, "IMAGE": sentinel.ImageOutputTokens, "VIDEO": sentinel.VideoOutputTokens} {
+		u[unit] = r.OutputBy.of(modality, &c, c.count(r.Candidates))
+		out -= u[unit]
+	}
+	u[sentinel.OutputTokens] = c.within(out, maxReported)
+	return Metered{Usage: u, Method: c.method(), Reported: true}, true
+}
+
+var queriesKey = []byte(`"webSearchQueries"`)
+
+// searched tells whether an answer was grounded by a search: one with an empty list of queries was not.
+func searched(candidates []byte) bool {
+	at := bytes.Index(candidates, queriesKey)
+	if at < 0 {
+		return false
+	}
+	rest := bytes.TrimLeft(candidates[at+len(queriesKey):], ": \t\r\n[")
+	return len(rest) > 0 && rest[0] == '"'
+}
+
+// geminiUsage reads a JSON answer.
+func geminiUsage(model string, found map[string][]byte) (Metered, bool) {
+	var r geminiReport
+	if len(found["usageMetadata"]) == 0 || json.Unmarshal(found["usageMetadata"], &r) != nil {
+		return Metered{}, false
+	}
+	got, ok := r.metered()
+	got.Model = unquote(found["modelVersion"])
+	if searched(found["candidates"]) && billsByPrompt(model) {
+		got.Usage[sentinel.WebSearches] = 1
+	}
+	return got, ok
+}
+
+// geminiStream reads a stream, as server-sent events or as a JSON array. Every element may report the totals
+// so far; the last report counts, and is whole when an element told why the answer ended.
+type geminiStream struct {
+	model    string
+	version  string
+	usage    []byte
+	searched bool
+	ended    bool
+}
+
+// geminiElement is one part of an answer.
+type geminiElement struct {
+	Candidates []struct {
+		Finish  string `json:"finishReason"`
+		Content struct {
+			Parts []struct {
+				Text string `json:"text"`
+				Call struct {
+					Name string          `json:"name"`
+					Args json.RawMessage `json:"args"`
+				} `json:"functionCall"`
+			} `json:"parts"`
+		} `json:"content"`
+	} `json:"candidates"`
+	Feedback json.RawMessage `json:"promptFeedback"` // of a prompt that was blocked
+	Usage    json.RawMessage `json:"usageMetadata"`
+	Version  string          `json:"modelVersion"`
+}
+
+var geminiKeysOfReports = [][]byte{[]byte(`"finishReason"`), []byte(`"promptFeedback"`), queriesKey}
+
+// reports: an element that does not end the answer is read only if the end never comes.
+func (r *geminiStream) reports(data []byte) bool {
+	for _, key := range geminiKeysOfReports {
+		if hasValue(data, key) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *geminiStream) read(data []byte, text *textCounter) bool {
+	var e geminiElement
+	if json.Unmarshal(data, &e) != nil {
+		return false
+	}
+	for _, c := range e.Candidates {
+		r.ended = r.ended || c.Finish != ""
+		for _, p := range c.Content.Parts {
+			text.add(p.Text)
+			text.add(p.Call.Name)
+			text.add(string(p.Call.Args))
+		}
+	}
+	r.ended = r.ended || len(e.Feedback) > 0
+	r.searched = r.searched || searched(data)
+	if len(e.Usage) > 0 {
+		r.usage = append(r.usage[:0], e.Usage...)
+		r.version = e.Version
+	}
+	return false
+}
+
+func (r *geminiStream) result() (Metered, bool) {
+	var report geminiReport
+	if len(r.usage) == 0 || json.Unmarshal(r.usage, &report) != nil {
+		return Metered{}, false
+	}
+	got, ok := report.metered()
+	got.Model = r.version
+	if r.searched && billsByPrompt(r.model) {
+		got.Usage[sentinel.WebSearches] = 1
+	}
+	return got, ok && r.ended
+}
