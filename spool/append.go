@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"sync"
 	"syscall"
@@ -18,16 +17,9 @@ const maxGroup = 4 << 20
 // frames lends buffers to encode in; a frame has at most frameHead+maxPayload bytes.
 var frames = sync.Pool{New: func() any { return new([]byte) }}
 
-// segmentFile is what the writer needs of a file, so that tests can break it.
-type segmentFile interface {
-	io.WriteCloser
-	Sync() error
-	Truncate(size int64) error
-}
-
 // tail is the segment that is being written.
 type tail struct {
-	file segmentFile
+	file file
 	size int64
 }
 
@@ -188,22 +180,22 @@ func (s *Spool) rotate() error {
 }
 
 // create makes an empty segment whose name survives a loss of power.
-func (s *Spool) create(id uint64) (*os.File, error) {
-	path := s.path(id)
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|os.O_APPEND, 0o600)
+func (s *Spool) create(id uint64) (file, error) {
+	name := segmentName(id)
+	f, err := s.disk.Open(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|os.O_APPEND)
 	if err != nil {
 		return nil, err
 	}
-	_, err = f.WriteString(segmentMagic)
+	_, err = f.Write([]byte(segmentMagic))
 	if err == nil {
 		err = f.Sync()
 	}
 	if err == nil {
-		err = s.dir.Sync()
+		err = s.disk.Sync()
 	}
 	if err != nil {
 		_ = f.Close()
-		_ = os.Remove(path)
+		_ = s.disk.Remove(name)
 		return nil, err
 	}
 	return f, nil

@@ -7,7 +7,6 @@ import (
 	"hash/crc32"
 	"io"
 	"os"
-	"path/filepath"
 )
 
 const (
@@ -71,12 +70,12 @@ func (s *Spool) keep(frames []byte) error {
 	if len(frames) == 0 {
 		return nil
 	}
-	f, err := os.OpenFile(filepath.Join(s.options.Dir, strangeName), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	f, err := s.disk.Open(strangeName, os.O_WRONLY|os.O_CREATE|os.O_APPEND)
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(frames)
-	return errors.Join(err, f.Sync(), f.Close())
+	return errors.Join(err, f.Sync(), f.Close(), s.disk.Sync())
 }
 
 // finished lists the segments that lie before a position.
@@ -100,12 +99,12 @@ func (s *Spool) remove(seg segment) error {
 		_ = s.reader.file.Close()
 		s.reader.file = nil
 	}
-	path := s.path(seg.id)
+	name := segmentName(seg.id)
 	var err error
 	if seg.bad {
-		err = os.Rename(path, path+badSuffix)
+		err = s.disk.Rename(name, name+badSuffix)
 	} else {
-		err = os.Remove(path)
+		err = s.disk.Remove(name)
 	}
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
@@ -117,7 +116,7 @@ func (s *Spool) remove(seg segment) error {
 	return nil
 }
 
-func writePosition(f *os.File, at position, turn uint64) error {
+func writePosition(f file, at position, turn uint64) error {
 	var slot [slotSize]byte
 	binary.LittleEndian.PutUint64(slot[0:], turn)
 	binary.LittleEndian.PutUint64(slot[8:], at.segment)
@@ -130,7 +129,7 @@ func writePosition(f *os.File, at position, turn uint64) error {
 }
 
 // readPosition takes the newer of the whole slots; none means the beginning.
-func readPosition(f *os.File) (at position, turn uint64, err error) {
+func readPosition(f file) (at position, turn uint64, err error) {
 	var slots [2 * slotSize]byte
 	n, err := f.ReadAt(slots[:], 0)
 	if err != nil && !errors.Is(err, io.EOF) {

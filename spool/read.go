@@ -19,9 +19,9 @@ const (
 // reader is the place up to which the database has everything.
 type reader struct {
 	at       position
-	turn     uint64   // of the position file
-	position *os.File // the position file
-	file     *os.File // the segment that is being read; nil until it is needed
+	turn     uint64 // of the position file
+	position file   // the position file
+	file     file   // the segment that is being read; nil until it is needed
 	fileID   uint64
 	buffer   []byte
 }
@@ -152,11 +152,11 @@ func (s *Spool) spoil(id uint64) {
 	}
 }
 
-func (s *Spool) segmentFile(id uint64) (*os.File, error) {
+func (s *Spool) segmentFile(id uint64) (file, error) {
 	if s.reader.file != nil && s.reader.fileID == id {
 		return s.reader.file, nil
 	}
-	f, err := os.Open(s.path(id))
+	f, err := s.disk.Open(segmentName(id), os.O_RDONLY)
 	if err != nil {
 		return nil, fmt.Errorf("read spool: %w", err)
 	}

@@ -6,10 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"math"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,22 +29,19 @@ type segment struct {
 
 // recover finds what the last process left, and opens the tail.
 func (s *Spool) recover() (err error) {
-	if s.dir, err = os.Open(s.options.Dir); err != nil {
-		return err
-	}
-	if s.reader.position, err = os.OpenFile(filepath.Join(s.options.Dir, positionName), os.O_RDWR|os.O_CREATE, 0o600); err != nil {
+	if s.reader.position, err = s.disk.Open(positionName, os.O_RDWR|os.O_CREATE); err != nil {
 		return err
 	}
 	if s.reader.at, s.reader.turn, err = readPosition(s.reader.position); err != nil {
 		return err
 	}
-	ids, err := segmentIDs(s.options.Dir)
+	ids, err := segmentIDs(s.disk)
 	if err != nil {
 		return err
 	}
 	for i, id := range ids {
 		if id < s.reader.at.segment { // committed whole, and the process died before it removed it
-			if err := os.Remove(s.path(id)); err != nil {
+			if err := s.disk.Remove(segmentName(id)); err != nil {
 				return err
 			}
 			continue
@@ -67,33 +62,34 @@ func (s *Spool) recover() (err error) {
 // recoverSegment counts a segment's uncommitted records, and cuts what follows the last whole one.
 // Only the last segment can have a tail that was torn while it was written.
 func (s *Spool) recoverSegment(id uint64, last bool) error {
-	f, err := os.OpenFile(s.path(id), os.O_RDWR, 0)
+	name := segmentName(id)
+	f, err := s.disk.Open(name, os.O_RDWR)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = f.Close() }()
-	info, err := f.Stat()
+	size, err := f.Size()
 	if err != nil {
 		return err
 	}
 	from, beyond := segmentHead, false
 	if id == s.reader.at.segment {
 		from = max(from, s.reader.at.offset)
-		beyond = from > info.Size()
+		beyond = from > size
 	}
 	if beyond {
 		from = segmentHead
 	}
 	end, records, err := scan(f, from)
 	if err != nil {
-		return fmt.Errorf("read %s: %w", f.Name(), err)
+		return fmt.Errorf("read %s: %w", name, err)
 	}
-	if end == 0 && info.Size() > segmentHead { // damaged in its first bytes
+	if end == 0 && size > segmentHead { // damaged in its first bytes
 		s.stats.Torn++
-		s.stats.TornBytes += info.Size()
-		return os.Rename(f.Name(), f.Name()+badSuffix)
+		s.stats.TornBytes += size
+		return s.disk.Rename(name, name+badSuffix)
 	}
-	torn := info.Size() - end
+	torn := size - end
 	if torn > 0 {
 		s.stats.Torn++
 		s.stats.TornBytes += torn
@@ -122,14 +118,15 @@ func (s *Spool) openTail() error {
 	if len(s.segments) > 0 {
 		last := s.segments[len(s.segments)-1]
 		if last.end >= segmentHead {
-			f, err := os.OpenFile(s.path(last.id), os.O_WRONLY|os.O_APPEND, 0)
+			f, err := s.disk.Open(segmentName(last.id), os.O_WRONLY|os.O_APPEND)
 			if err != nil {
 				return err
 			}
 			s.tail = tail{file: f, size: last.end}
 		} else { // it died between the file and its first bytes
-			s.segments = s.segments[:len(s.segments)-1]
-			at.segment = max(at.segment, last.id)
+			if s.segments = s.segments[:len(s.segments)-1]; len(s.segments) == 0 {
+				at.segment = max(at.segment, last.id)
+			}
 		}
 	}
 	if s.tail.file == nil {
@@ -153,7 +150,7 @@ func (s *Spool) openTail() error {
 }
 
 // scan reads frames from an offset to the first that is not whole.
-func scan(f *os.File, from int64) (end, records int64, err error) {
+func scan(f io.ReaderAt, from int64) (end, records int64, err error) {
 	var magic [segmentHead]byte
 	if _, err := f.ReadAt(magic[:], 0); err != nil || string(magic[:]) != segmentMagic {
 		if err == nil || errors.Is(err, io.EOF) {
@@ -191,23 +188,29 @@ func peekFrame(r *bufio.Reader) (int, error) {
 }
 
 // segmentIDs lists the segments in a directory, oldest first.
-func segmentIDs(dir string) ([]uint64, error) {
-	files, err := os.ReadDir(dir)
+func segmentIDs(d disk) ([]uint64, error) {
+	names, err := d.Names()
 	if err != nil {
 		return nil, err
 	}
 	var ids []uint64
-	for _, f := range files {
-		name, ok := strings.CutSuffix(f.Name(), segmentSuffix)
-		if !ok || len(name) != 20 {
-			continue
+	for _, name := range names {
+		if id, ok := segmentNumber(name); ok {
+			ids = append(ids, id)
 		}
-		id, err := strconv.ParseUint(name, 10, 64)
-		if err != nil || id == 0 || !f.Type().IsRegular() {
-			return nil, fmt.Errorf("%s is not a segment: %w", f.Name(), fs.ErrInvalid)
-		}
-		ids = append(ids, id)
 	}
 	slices.Sort(ids)
 	return ids, nil
+}
+
+func segmentName(id uint64) string { return fmt.Sprintf("%020d%s", id, segmentSuffix) }
+
+// segmentNumber is segmentName's inverse.
+func segmentNumber(name string) (id uint64, ok bool) {
+	digits, ok := strings.CutSuffix(name, segmentSuffix)
+	if !ok || len(digits) != 20 {
+		return 0, false
+	}
+	id, err := strconv.ParseUint(digits, 10, 64)
+	return id, err == nil && id > 0
 }

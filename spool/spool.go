@@ -10,8 +10,8 @@ package spool
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
-	"path/filepath"
 	"sync"
 )
 
@@ -80,8 +80,8 @@ func (o Options) withDefaults() (Options, error) {
 // Spool is safe for many appending goroutines and one reader.
 type Spool struct {
 	options Options
-	lock    *os.File
-	dir     *os.File
+	lock    io.Closer
+	disk    disk
 
 	writing sync.Mutex // held by the leader of a group while it writes; taken before mu
 	tail    tail       // guarded by writing
@@ -127,7 +127,16 @@ func Open(o Options) (*Spool, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Spool{options: o, lock: lock, grown: make(chan struct{}, 1), closed: make(chan struct{})}
+	d, err := openDisk(o.Dir)
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return openOn(d, lock, o)
+}
+
+// openOn takes over the disk and the lock.
+func openOn(d disk, lock io.Closer, o Options) (*Spool, error) {
+	s := &Spool{options: o, lock: lock, disk: d, grown: make(chan struct{}, 1), closed: make(chan struct{})}
 	if err := s.recover(); err != nil {
 		_ = s.release()
 		return nil, fmt.Errorf("open spool %s: %w", o.Dir, err)
@@ -173,18 +182,5 @@ func (s *Spool) Close() error {
 
 // release closes every file that is open.
 func (s *Spool) release() error {
-	var errs []error
-	if s.tail.file != nil {
-		errs = append(errs, s.tail.file.Close())
-	}
-	for _, f := range []*os.File{s.reader.file, s.reader.position, s.dir, s.lock} {
-		if f != nil {
-			errs = append(errs, f.Close())
-		}
-	}
-	return errors.Join(errs...)
-}
-
-func (s *Spool) path(id uint64) string {
-	return filepath.Join(s.options.Dir, fmt.Sprintf("%020d%s", id, segmentSuffix))
+	return closeAll(s.tail.file, s.reader.file, s.reader.position, s.disk, s.lock)
 }

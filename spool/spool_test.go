@@ -167,22 +167,22 @@ func TestAFullSpoolRefusesIntentsFirstAndRecovers(t *testing.T) {
 
 // brokenFile fails where it is told to.
 type brokenFile struct {
-	segmentFile
+	file
 	write, sync, truncate error
 }
 
 func (f *brokenFile) Write(b []byte) (int, error) {
 	if f.write == nil {
-		return f.segmentFile.Write(b)
+		return f.file.Write(b)
 	}
-	n, _ := f.segmentFile.Write(b[:len(b)/2]) // as a full disk does
+	n, _ := f.file.Write(b[:len(b)/2]) // as a full disk does
 	return n, f.write
 }
 
-func (f *brokenFile) Sync() error { return errors.Join(f.sync, f.segmentFile.Sync()) }
+func (f *brokenFile) Sync() error { return errors.Join(f.sync, f.file.Sync()) }
 
 func (f *brokenFile) Truncate(size int64) error {
-	return errors.Join(f.truncate, f.segmentFile.Truncate(size))
+	return errors.Join(f.truncate, f.file.Truncate(size))
 }
 
 func TestDiskFaults(t *testing.T) {
@@ -202,12 +202,12 @@ func TestDiskFaults(t *testing.T) {
 			s := open(t, o)
 			add(t, s, 0, 3)
 			file := tt.file
-			file.segmentFile = s.tail.file
+			file.file = s.tail.file
 			s.tail.file = &file
 			if err := s.Append(t.Context(), record(3)); !errors.Is(err, tt.want) {
 				t.Errorf("Append() = %v, want %v", err, tt.want)
 			}
-			s.tail.file = file.segmentFile // the disk is well again
+			s.tail.file = file.file // the disk is well again
 			err := s.Append(t.Context(), record(3))
 			if poisoned := errors.Is(err, ErrPoisoned); poisoned != tt.stays || !poisoned && err != nil {
 				t.Errorf("the next Append() = %v, want poisoned %v", err, tt.stays)

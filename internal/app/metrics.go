@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/saas-sentinel/saas-sentinel/extproc"
+	"github.com/saas-sentinel/saas-sentinel/spool"
 )
 
 // metrics are the process's counters. Labels are bounded sets: never a user, a URL or a call.
@@ -53,14 +54,6 @@ func newMetrics(a *App) *metrics {
 	m.drainFailures = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "sentinel_ledger_write_failures_total", Help: "Failed writes to the database; the records stay in the spool.",
 	})
-	lag := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "sentinel_spool_lag_records", Help: "Records that are not in the database yet.",
-	}, func() float64 {
-		if a.spool == nil {
-			return 0
-		}
-		return float64(a.spool.Stats().LagRecords)
-	})
 	age := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "sentinel_vault_age_seconds", Help: "Time since Vault last confirmed the oldest credential.",
 	}, func() float64 {
@@ -69,9 +62,47 @@ func newMetrics(a *App) *metrics {
 		}
 		return a.vault.Age().Seconds()
 	})
-	m.registry.MustRegister(m.calls, m.decision, m.cost, m.tokens, m.estimated, m.reloads, m.reconciled, m.drainFailures, lag, age,
+	m.registry.MustRegister(m.calls, m.decision, m.cost, m.tokens, m.estimated, m.reloads, m.reconciled, m.drainFailures, age,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(spoolMetrics(a)...)
 	return m
+}
+
+// spoolMetrics show the spool's state at the time of the scrape.
+func spoolMetrics(a *App) (list []prometheus.Collector) {
+	read := func(field func(spool.Stats) int64) func() float64 {
+		return func() float64 {
+			if a.spool == nil {
+				return 0
+			}
+			return float64(field(a.spool.Stats()))
+		}
+	}
+	for _, g := range []struct {
+		name, help string
+		field      func(spool.Stats) int64
+	}{
+		{"lag_records", "Records that are not in the database yet.", func(s spool.Stats) int64 { return s.LagRecords }},
+		{"lag_bytes", "Bytes that are not in the database yet.", func(s spool.Stats) int64 { return s.LagBytes }},
+		{"bytes", "Disk space in use.", func(s spool.Stats) int64 { return s.Bytes }},
+		{"max_bytes", "Disk space that may be used; calls are refused shortly before.", func(spool.Stats) int64 { return a.config.Spool.MaxBytes }},
+		{"segments", "Files of the log.", func(s spool.Stats) int64 { return int64(s.Segments) }},
+	} {
+		list = append(list, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sentinel_spool_" + g.name, Help: g.help}, read(g.field)))
+	}
+	for _, c := range []struct {
+		name, help string
+		field      func(spool.Stats) int64
+	}{
+		{"appended_records", "Records taken.", func(s spool.Stats) int64 { return s.Appended }},
+		{"syncs", "Groups of records that were made durable.", func(s spool.Stats) int64 { return s.Synced }},
+		{"refused_records", "Records that found the spool full.", func(s spool.Stats) int64 { return s.Refused }},
+		{"torn_places", "Places where bytes that are no record were dropped.", func(s spool.Stats) int64 { return s.Torn }},
+		{"unreadable_records", "Records of another release, set aside in unreadable.frames.", func(s spool.Stats) int64 { return s.Unreadable }},
+	} {
+		list = append(list, prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "sentinel_spool_" + c.name + "_total", Help: c.help}, read(c.field)))
+	}
+	return list
 }
 
 // observe counts a decision or a settlement.
