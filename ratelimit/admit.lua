@@ -27,8 +27,9 @@ local function split(s)
   return tonumber(sub(s, 1, n - 15)), tonumber(sub(s, n - 14))
 end
 
+-- text gives a pair to Redis, which writes numbers of at most 15 digits exactly.
 local function text(hi, lo)
-  if hi == 0 then return format('%.0f', lo) end
+  if hi == 0 then return lo end
   return format('%.0f%015.0f', hi, lo)
 end
 
@@ -53,10 +54,11 @@ local now_ms = floor(now_us / 1000)
 local now_bucket = floor(now_ms / BUCKET_MS)
 local ttl_ms = tonumber(ARGV[1])
 local bucket = floor((now_ms + ttl_ms) / BUCKET_MS)
+local void, charged = 'v' .. bucket, 'c' .. bucket
 
 -- bury takes the void holds of dead buckets off what is used. Charged ones stay until they are settled.
 local function bury(l, hi, lo)
-  l.dead, l.oldest = {}, nil
+  l.dead, l.oldest = {}, false
   local all = call('HGETALL', l.key)
   for i = 1, #all, 2 do
     local kind, digits = string.match(all[i], '^([vc])(%d+)$')
@@ -101,11 +103,10 @@ local function check(l)
   end
   l.ends, l.held = cell[3], cell[4]
   local mh, ml = split(l.max)
-  local bh, bl = minus(mh, ml, hi, lo)
+  l.bh, l.bl = hi, lo
   hi, lo = plus(hi, lo, l.nh, l.nl)
   l.fits = hi < mh or (hi == mh and lo <= ml)
-  l.hi, l.lo = hi, lo
-  l.before, l.after = text(bh, bl), text(minus(mh, ml, hi, lo))
+  l.hi, l.lo, l.mh, l.ml = hi, lo, mh, ml
   if l.kind == 'W' then
     l.reset = math.max(0, l.end_ms - now_ms) * 1000
     l.reset_after = l.reset
@@ -118,24 +119,27 @@ end
 local function commit(l)
   if l.amount == '0' or (l.kind == 'W' and l.end_ms + KEPT_MS <= now_ms) then return end
   if l.kind == 'R' then
-    call('SET', l.key, format('%.0f %.17g %.17g', l.z, l.x, l.g), 'PX', format('%.0f', math.max(60000, math.ceil(l.ahead / 1000))))
+    call('SET', l.key, format('%.0f %.17g %.17g', l.z, l.x, l.g), 'PX', math.max(60000, math.ceil(l.ahead / 1000)))
     return
   end
   local h, lo = l.nh, l.nl
   if l.held then h, lo = plus(h, lo, split(l.held)) end
   local fields = { 'u', text(l.hi, l.lo), l.field, text(h, lo) }
-  if not l.oldest or bucket < l.oldest then l.oldest = bucket end
-  fields[5], fields[6] = 'o', format('%.0f', l.oldest)
+  local n = 4
+  if not l.oldest or bucket < l.oldest or l.dead then
+    fields[5], fields[6] = 'o', math.min(l.oldest or bucket, bucket)
+    n = 6
+  end
   local life
   if l.kind == 'W' then
-    local ends = format('%.0f', l.end_ms)
-    if l.ends ~= ends then fields[7], fields[8], life = 'e', ends, l.end_ms + KEPT_MS - now_ms end
+    local ends = l.end_text
+    if l.ends ~= ends then fields[n + 1], fields[n + 2], life = 'e', ends, l.end_ms + KEPT_MS - now_ms end
   elseif not l.ends or tonumber(l.ends) < now_ms + ttl_ms + 2 * BUCKET_MS then
     life = 2 * ttl_ms + 4 * BUCKET_MS -- with room, so that not every call moves it
-    fields[7], fields[8] = 'e', format('%.0f', now_ms + life)
+    fields[n + 1], fields[n + 2] = 'e', now_ms + life
   end
   call('HSET', l.key, unpack(fields))
-  if life then call('PEXPIRE', l.key, format('%.0f', life)) end
+  if life then call('PEXPIRE', l.key, life) end
   for i = 1, #(l.dead or {}) do call('HDEL', l.key, l.dead[i]) end
 end
 
@@ -153,15 +157,19 @@ for c = 1, tonumber(ARGV[3]) do
   local n = tonumber(ARGV[at])
   for i = 1, n do
     local p = at + 1 + (i - 1) * 9
-    local l = { key = KEYS[tonumber(ARGV[p])], kind = ARGV[p + 1], max = ARGV[p + 2], soft = ARGV[p + 5] == '1', amount = ARGV[p + 7] }
-    if l.kind == 'R' then
-      l.period, l.n = tonumber(ARGV[p + 3]), tonumber(l.amount)
+    local key, kind, amount = KEYS[tonumber(ARGV[p])], ARGV[p + 1], ARGV[p + 7]
+    -- The fields that check fills in are named here too: a table that grows is slow.
+    if kind == 'R' then
+      limits[i] = { key = key, kind = kind, max = ARGV[p + 2], soft = ARGV[p + 5] == '1', amount = amount,
+        period = tonumber(ARGV[p + 3]), n = tonumber(amount),
+        fits = false, z = 0, x = 0, g = 0, ahead = 0, before = 0, after = 0, wait = 0, reset = 0, reset_after = 0 }
     else
-      l.warn, l.end_ms = ARGV[p + 6] == '1', tonumber(ARGV[p + 8])
-      l.nh, l.nl = split(l.amount)
-      l.field = (ARGV[p + 4] == '1' and 'c' or 'v') .. format('%.0f', bucket)
+      local nh, nl = split(amount)
+      limits[i] = { key = key, kind = kind, max = ARGV[p + 2], soft = ARGV[p + 5] == '1', amount = amount,
+        warn = ARGV[p + 6] == '1', end_text = ARGV[p + 8], end_ms = tonumber(ARGV[p + 8]), nh = nh, nl = nl,
+        field = ARGV[p + 4] == '1' and charged or void, fits = false, bh = 0, bl = 0, hi = 0, lo = 0, mh = 0, ml = 0,
+        wait = 0, reset = 0, reset_after = 0, ends = false, held = false, oldest = false }
     end
-    limits[i] = l
   end
   candidates[c] = limits
   at = at + 1 + n * 9
@@ -190,29 +198,38 @@ if not known then
   end
 end
 
-local reply = { chosen, format('%.0f', bucket), format('%.0f', now_us), 0 }
+-- left is what remains of a limit, before this call or after it.
+local function left(l, after)
+  if l.kind == 'R' then return after and l.after or l.before end
+  if after then return text(minus(l.mh, l.ml, l.hi, l.lo)) end
+  return text(minus(l.mh, l.ml, l.bh, l.bl))
+end
+
+local reply = { chosen, bucket, format('%.0f', now_us), 0 }
 if chosen >= 0 then
-  if not memory[2] then call('SET', KEYS[2], format('%.0f', now_us)) end
+  if not memory[2] then call('SET', KEYS[2], reply[3]) end
   local limits = candidates[chosen + 1]
   for _, l in ipairs(limits) do
     commit(l)
-    reply[#reply + 1] = l.kind == 'R' and format('%.0f', floor(l.ahead + l.g)) or '0'
+    reply[#reply + 1] = l.kind == 'R' and format('%.0f', floor(l.ahead + l.g)) or 0
   end
   reply[4] = #limits
-  call('SET', KEYS[1], table.concat(reply, ' '), 'PX', format('%.0f', ttl_ms + RECORD_MS))
+  call('SET', KEYS[1], table.concat(reply, ' '), 'PX', ttl_ms + RECORD_MS)
 end
 reply[#reply + 1] = #denials
 for _, d in ipairs(denials) do
   reply[#reply + 1] = d[1]
   reply[#reply + 1] = d[2]
-  reply[#reply + 1] = d[3].before
-  reply[#reply + 1] = format('%.0f', d[3].wait)
+  reply[#reply + 1] = left(d[3], false)
+  reply[#reply + 1] = d[3].wait
   reply[#reply + 1] = spent(d[3])
 end
 local levels = candidates[math.max(chosen, 0) + 1] or {}
 reply[#reply + 1] = #levels
+local n = #reply
 for _, l in ipairs(levels) do
-  reply[#reply + 1] = chosen >= 0 and (l.after or '0') or (l.before or '0')
-  reply[#reply + 1] = format('%.0f', chosen >= 0 and l.reset_after or l.reset or 0)
+  reply[n + 1] = known and 0 or left(l, chosen >= 0)
+  reply[n + 2] = chosen >= 0 and l.reset_after or l.reset
+  n = n + 2
 end
 return reply

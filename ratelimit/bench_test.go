@@ -4,12 +4,16 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,13 +43,13 @@ func full() bool { return os.Getenv("BENCH_LIMITS") != "" }
 // eight are the limits of a usual call: rates, a quota, slots, and budgets of three levels.
 func eight() []sentinel.Limit {
 	limits := []sentinel.Limit{
-		{Cell: "service/s/requests/minute", Kind: sentinel.Rate, Measure: sentinel.MeasureRequests, Max: 1 << 40, Period: time.Minute},
-		{Cell: "service/s/tokens/minute", Kind: sentinel.Rate, Measure: sentinel.MeasureTokens, Max: 1 << 40, Period: time.Minute},
-		{Cell: "service/s/concurrent", Kind: sentinel.Concurrent, Measure: sentinel.MeasureConcurrent, Max: 1 << 40},
-		{Cell: "service/s/tokens/day", Kind: sentinel.Window, Measure: sentinel.MeasureTokens, Max: 1 << 60, Start: time.Now().UTC().Truncate(24 * time.Hour), End: time.Now().UTC().Truncate(24 * time.Hour).Add(48 * time.Hour)},
+		{Cell: "service/s/requests/minute", Kind: sentinel.Rate, Measure: sentinel.MeasureRequests, Max: 1_000_000_000, Period: time.Minute},
+		{Cell: "service/s/tokens/minute", Kind: sentinel.Rate, Measure: sentinel.MeasureTokens, Max: 1_000_000_000_000, Period: time.Minute},
+		{Cell: "service/s/concurrent", Kind: sentinel.Concurrent, Measure: sentinel.MeasureConcurrent, Max: 1_000_000},
+		{Cell: "service/s/tokens/day", Kind: sentinel.Window, Measure: sentinel.MeasureTokens, Max: 100_000_000_000, Start: time.Now().UTC().Truncate(24 * time.Hour), End: time.Now().UTC().Truncate(24 * time.Hour).Add(48 * time.Hour)},
 	}
 	for _, of := range []string{"org", "team/t", "service/s", "rule/r"} {
-		l := limitertest.Money(1 << 60)
+		l := limitertest.Money(20_000 * int64(sentinel.USD))
 		l.Cell = of + "/cost/month"
 		limits = append(limits, l)
 	}
@@ -83,46 +87,68 @@ func per(t testing.TB, r *Redis, f func()) float64 {
 	return (u1 - u0) / (c1 - c0)
 }
 
+// parallel runs f(0) to f(n-1) on so many goroutines.
+func parallel(goroutines, n int, f func(i int)) {
+	var group sync.WaitGroup
+	var next atomic.Int64
+	for range goroutines {
+		group.Go(func() {
+			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
+				f(int(i))
+			}
+		})
+	}
+	group.Wait()
+}
+
 // TestScriptTime measures what the scripts cost Redis at 8 limits, with few and with many holds in flight.
 func TestScriptTime(t *testing.T) {
 	rounds := 300
 	if full() {
-		rounds = 4000
+		rounds = 9000
 	}
 	r := dial(t, realRedis(t))
 	limits := eight()
-	reserveAll := func(n int) (taken []sentinel.Settlement) {
-		for range n {
+	const callers = 8 // a server that sleeps between calls is measured while it wakes up
+	reserveAll := func(n int) []sentinel.Settlement {
+		taken := make([]sentinel.Settlement, n)
+		parallel(callers, n, func(i int) {
 			a := askOf(limits)
 			got, err := r.Reserve(t.Context(), a)
 			if err != nil || got.Chosen != 0 {
-				t.Fatalf("Reserve: %+v, %v", got, err)
+				t.Errorf("Reserve: %+v, %v", got, err)
 			}
-			taken = append(taken, sentinel.Settlement{Org: a.Org, Call: a.Call, Hold: got.Hold, Actual: sentinel.Amounts{1, 700, 500, 200, 1_234_567, 1}})
-		}
+			taken[i] = sentinel.Settlement{Org: a.Org, Call: a.Call, Hold: got.Hold, Actual: sentinel.Amounts{1, 700, 500, 200, 1_234_567, 1}}
+		})
 		return taken
 	}
 	settleAll := func(taken []sentinel.Settlement) {
-		for _, s := range taken {
-			if got, err := r.Settle(t.Context(), s); err != nil || got.Duplicate {
-				t.Fatalf("Settle: %+v, %v", got, err)
+		parallel(callers, len(taken), func(i int) {
+			if got, err := r.Settle(t.Context(), taken[i]); err != nil || got.Duplicate {
+				t.Errorf("Settle: %+v, %v", got, err)
 			}
-		}
+		})
 	}
 	settleAll(reserveAll(500)) // the server's allocator and caches are warm
 	figures := map[string]any{"what": "CPU time of a script in Redis (commandstats), 8 limits: 2 rates, 1 concurrency, 5 windows", "unit": "microseconds", "rounds": rounds}
-	measured := map[string]float64{}
+	figures["read_as"] = "best and median of 9 rounds; a machine that does other work too only ever adds to a round"
+	best := map[string]float64{}
 	inFlight := 0
 	for _, holds := range []int{10, 100, 1000, 10_000} {
 		reserveAll(holds - inFlight)
 		inFlight = holds
-		var taken []sentinel.Settlement
-		admit := per(t, r, func() { taken = reserveAll(rounds) })
-		settle := per(t, r, func() { settleAll(taken) })
-		measured[fmt.Sprint("admit_", holds)], measured[fmt.Sprint("settle_", holds)] = admit, settle
-	}
-	for k, v := range measured {
-		figures[k] = float64(int(v*100)) / 100
+		var admits, settles []float64
+		for range 9 {
+			var taken []sentinel.Settlement
+			admits = append(admits, per(t, r, func() { taken = reserveAll(rounds / 9) }))
+			settles = append(settles, per(t, r, func() { settleAll(taken) }))
+		}
+		for what, list := range map[string][]float64{"admit": admits, "settle": settles} {
+			slices.Sort(list)
+			name := fmt.Sprintf("%s_%d", what, holds)
+			best[name] = list[0]
+			figures[name] = map[string]float64{"best": math.Round(list[0]*10) / 10, "median": math.Round(list[4]*10) / 10}
+		}
 	}
 	info, _ := r.client.Info(t.Context(), "server").Result()
 	for line := range strings.Lines(info) {
@@ -135,7 +161,7 @@ func TestScriptTime(t *testing.T) {
 		return
 	}
 	for _, what := range []string{"admit", "settle"} {
-		few, many := measured[what+"_10"], measured[what+"_10000"]
+		few, many := best[what+"_10"], best[what+"_10000"]
 		if most := map[string]float64{"admit": 70, "settle": 35}[what]; many > most {
 			t.Errorf("%s takes %.1f µs, want at most %.0f", what, many, most)
 		}

@@ -156,6 +156,9 @@ func (r rate) judge(l sentinel.Limit, amount, nowUS int64) judged {
 
 // settle gives back what was not used and has not decayed, or takes what was used beyond the hold.
 func (r *rate) settle(h held, admitted, actual, nowUS int64) (changed bool) {
+	if h.amount == actual {
+		return false
+	}
 	now, busy := r.at(nowUS)
 	product := float64(h.amount-actual) * float64(h.periodUS)
 	back := product / float64(h.max)
