@@ -4,10 +4,10 @@ TOOLS := .tools
 UPDATABLE = $(shell grep -rl 'flag.Bool("update"' --include='*_test.go' . | xargs -r -n1 dirname | sort -u)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt lint vet unit race e2e accuracy fuzz bench power golden build tools redis clean
+.PHONY: help demo test check fmt lint vet unit race e2e accuracy fuzz bench bench-limits power golden build tools redis clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: tools build ## a scripted day of traffic on real parts; ONCE=1 ends after the day
 	@bin/sentinel demo $(if $(ONCE),--once)
@@ -55,6 +55,12 @@ bench: tools build ## benchmarks; those beside Envoy alone into docs/bench/main.
 
 power: ## lose the spool's power SEEDS (10000) times: no acknowledged record may be lost
 	go test ./spool -run PowerLoss -count=1 -v -timeout 20m -seeds $(or $(SEEDS),10000)
+
+bench-limits: export BENCH_LIMITS := $(CURDIR)/docs/bench/limits
+bench-limits: export E2E ?= must
+bench-limits: tools ## what the limiter promises, measured at full size, as JSON into docs/bench/limits/
+	@mkdir -p $(BENCH_LIMITS)
+	go test -count=1 -timeout 20m ./ratelimit ./policy
 
 golden: ## rewrite the golden files
 	@[ -z "$(UPDATABLE)" ] || go test $(UPDATABLE) -update

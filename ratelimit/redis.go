@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -24,11 +25,17 @@ var admitSource string
 //go:embed settle.lua
 var settleSource string
 
-// scripts are what runs inside Redis.
-type scripts struct{ admit, settle *redis.Script }
+//go:embed peek.lua
+var peekSource string
 
-func newScripts(admit, settle string) scripts {
-	return scripts{admit: redis.NewScript(admit), settle: redis.NewScript(settle)}
+//go:embed reset.lua
+var resetSource string
+
+// scripts are what runs inside Redis.
+type scripts struct{ admit, settle, peek, reset *redis.Script }
+
+func newScripts(admit, settle, peek, reset string) scripts {
+	return scripts{admit: redis.NewScript(admit), settle: redis.NewScript(settle), peek: redis.NewScript(peek), reset: redis.NewScript(reset)}
 }
 
 // ErrUnavailable says that the limiter cannot be reached now. The policy says what follows.
@@ -49,10 +56,11 @@ const DefaultTimeout = 25 * time.Millisecond
 
 // Redis is the limiter. It is safe for concurrent use.
 type Redis struct {
-	client  redis.UniversalClient
-	scripts scripts
-	timeout time.Duration
-	breaker breaker
+	client    redis.UniversalClient
+	scripts   scripts
+	timeout   time.Duration
+	breaker   breaker
+	overrides atomic.Pointer[map[string]Override]
 }
 
 // The driver's own log lines would stand between ours; every failure reaches a caller as an error.
@@ -77,7 +85,7 @@ func Dial(ctx context.Context, o Options) (*Redis, error) {
 		u.IsClusterMode = true
 		client = redis.NewUniversalClient(u)
 	}
-	r := &Redis{client: client, scripts: newScripts(admitSource, settleSource), timeout: o.Timeout}
+	r := &Redis{client: client, scripts: newScripts(admitSource, settleSource, peekSource, resetSource), timeout: o.Timeout}
 	if err := r.prepare(ctx); err != nil {
 		_ = r.client.Close()
 		return nil, fmt.Errorf("redis at %s: %w", strings.Join(o.Addresses, ", "), err)
@@ -102,7 +110,7 @@ func (r *Redis) prepare(ctx context.Context) error {
 	if policy != "" && policy != "noeviction" {
 		return fmt.Errorf("its maxmemory-policy is %s: an evicted counter is a lost budget; set it to noeviction", policy)
 	}
-	for _, s := range []*redis.Script{r.scripts.admit, r.scripts.settle} {
+	for _, s := range []*redis.Script{r.scripts.admit, r.scripts.settle, r.scripts.peek, r.scripts.reset} {
 		if err := s.Load(ctx, r.client).Err(); err != nil {
 			return fmt.Errorf("load scripts: %w", err)
 		}

@@ -20,6 +20,7 @@ const (
 // Reserve holds the first candidate whose limits all fit, or none. The same call id again gives
 // the same reservation without a second hold.
 func (r *Redis) Reserve(ctx context.Context, a sentinel.Ask) (sentinel.Reservation, error) {
+	a = r.overridden(a, time.Now())
 	keys, args := admitArguments(a)
 	reply, err := r.run(ctx, r.scripts.admit, keys, args)
 	if err != nil {

@@ -122,7 +122,7 @@ func (a *App) openPolicy(context.Context) error {
 func (a *App) openLimiter(ctx context.Context) error {
 	c := a.config.Redis
 	addresses := c.Address
-	if len(addresses) == 1 && addresses[0] == "embedded" {
+	if len(addresses) == 1 && addresses[0] == embeddedRedis {
 		addr, stop, err := ratelimit.Embedded()
 		if err != nil {
 			return err
@@ -130,14 +130,12 @@ func (a *App) openLimiter(ctx context.Context) error {
 		a.onClose(stop)
 		addresses = []string{addr}
 	}
-	limiter, err := ratelimit.Dial(ctx, ratelimit.Options{
-		Addresses: addresses, Username: c.Username, Password: c.Password, DB: c.DB, TLS: c.TLS, Timeout: c.Timeout,
-	})
+	limiter, err := dialLimiter(ctx, c, addresses)
 	if err != nil {
-		return fmt.Errorf("redis.address: %w", err)
+		return err
 	}
 	a.onClose(func() { _ = limiter.Close() })
-	a.limiter, a.governor.Limiter = limiter, limiter
+	a.limiter, a.governor.Limiter = limiter, warned{limiter, a.log, a.metrics}
 	return nil
 }
 
@@ -223,6 +221,7 @@ func (a *App) Run(ctx context.Context) error {
 	group.Go(func() error { return a.drain(ctx) })
 	group.Go(func() error { return a.reconcile(ctx) })
 	group.Go(func() error { return a.watch(ctx) })
+	group.Go(func() error { return a.limiter.Watch(ctx, func() string { return a.governor.State().Policy.Org }) })
 	group.Go(func() error { return a.probe(ctx) })
 	group.Go(func() error {
 		<-ctx.Done()

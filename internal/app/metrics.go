@@ -24,6 +24,7 @@ type metrics struct {
 	reloads       *prometheus.CounterVec
 	reconciled    prometheus.Counter
 	drainFailures prometheus.Counter
+	warnings      prometheus.Counter
 	serving       atomic.Bool
 }
 
@@ -54,6 +55,9 @@ func newMetrics(a *App) *metrics {
 	m.drainFailures = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "sentinel_ledger_write_failures_total", Help: "Failed writes to the database; the records stay in the spool.",
 	})
+	m.warnings = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "sentinel_budget_warnings_total", Help: "Shares of budgets (warn_at) that were reached; over all processes each counts once.",
+	})
 	age := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "sentinel_vault_age_seconds", Help: "Time since Vault last confirmed the oldest credential.",
 	}, func() float64 {
@@ -62,7 +66,7 @@ func newMetrics(a *App) *metrics {
 		}
 		return a.vault.Age().Seconds()
 	})
-	m.registry.MustRegister(m.calls, m.decision, m.cost, m.tokens, m.estimated, m.reloads, m.reconciled, m.drainFailures, age,
+	m.registry.MustRegister(m.calls, m.decision, m.cost, m.tokens, m.estimated, m.reloads, m.reconciled, m.drainFailures, m.warnings, age,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.registry.MustRegister(spoolMetrics(a)...)
 	return m

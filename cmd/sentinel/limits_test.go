@@ -1,0 +1,63 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/alicebob/miniredis/v2"
+)
+
+// TestLimitsAreShownOverriddenAndReset runs the commands as an operator would, on a Redis of its own.
+func TestLimitsAreShownOverriddenAndReset(t *testing.T) {
+	m := miniredis.RunT(t)
+	dir := t.TempDir()
+	config := filepath.Join(dir, "sentinel.yaml")
+	for name, text := range map[string]string{
+		"sentinel.yaml": "policies: policies.yaml\nredis: {address: \"" + m.Addr() + "\"}\n",
+		"policies.yaml": "org: acme\nteams: {a: {budget: {usd: 20/month}}}\nservices: {s: {team: a, identity: {token: abcdefgh}}}\n" +
+			"providers: {openai: {preset: openai, credential: secret/a#b}}\npolicies: [{name: r, limits: {tokens: 5k/day}, per: [service, model]}]\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for k, v := range map[string]string{"SENTINEL_DATABASE_URL": "postgres://x@127.0.0.1:1/x", "VAULT_ADDR": "http://127.0.0.1:1", "VAULT_TOKEN": "t"} {
+		t.Setenv(k, v)
+	}
+	run := func(args ...string) (string, error) {
+		var out strings.Builder
+		c := root()
+		c.SetOut(&out)
+		c.SetArgs(append(append([]string{"limits"}, args...), "--config", config))
+		err := c.ExecuteContext(t.Context())
+		return out.String(), err
+	}
+	for _, step := range []struct {
+		args []string
+		want string // part of the output, or of the error
+		fail bool
+	}{
+		{[]string{"show"}, "team/a/cost/month  $20.00", false},
+		{[]string{"explain", "s", "openai", "chat.completions", "gpt-5.1"}, "rule/r/tokens/day/service/s/model/gpt-5.1  5000", false},
+		{[]string{"explain", "nobody", "openai", "chat.completions"}, "no service \"nobody\"", true},
+		{[]string{"override", "team/a/cost/month", "30.5", "--for", "2h", "--why", "launch"}, "team a: budget/month is $30.50 instead of $20.00 until ", false},
+		{[]string{"show"}, "$30.50", false},
+		{[]string{"show"}, "launch", false},
+		{[]string{"override", "team/a/cost/month", "much"}, "not a number", true},
+		{[]string{"override", "team/a/cost/month", "5", "--for", "99999h"}, "at most 13 months ahead", true},
+		{[]string{"override", "team/b/cost/month", "5"}, "the policy has no limit \"team/b/cost/month\"", true},
+		{[]string{"override", "team/a/cost/month", "end"}, "is $20.00 again", false},
+		{[]string{"reset", "rule/r/tokens/day/service/s/model/gpt-5.1"}, "r: tokens/day: 0 forgiven", false},
+		{[]string{"show", "--json"}, `"left": 20000000000`, false},
+	} {
+		out, err := run(step.args...)
+		if err != nil {
+			out += err.Error()
+		}
+		if (err != nil) != step.fail || !strings.Contains(out, step.want) {
+			t.Errorf("limits %q gave %v and\n%s\nwant %q", step.args, err, out, step.want)
+		}
+	}
+}

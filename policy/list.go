@@ -1,0 +1,77 @@
+package policy
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+)
+
+// Limits lists every limit with one counter as it is now: the organisation's, teams', services' and providers', then those
+// of rules that count all their calls together. Rules that count by service, model and so on have as many
+// counters as there are calls to tell apart: Plan finds a call's.
+func (s *Set) Limits(now time.Time) []sentinel.Limit {
+	p := Plan{}
+	dates := calendar{zone: s.Zone, now: now}
+	p.add(&dates, s.org, "")
+	for _, of := range []map[string][]limit{s.teams, s.services, s.providers} {
+		for _, name := range slices.Sorted(maps.Keys(of)) {
+			p.add(&dates, of[name], "")
+		}
+	}
+	for i := range s.rules {
+		if len(s.rules[i].per) == 0 {
+			p.add(&dates, s.rules[i].limits, "")
+		}
+	}
+	return p.Limits
+}
+
+// Limit finds a limit as it is now by its cell, those of rules that count by service, model and so on included.
+func (s *Set) Limit(cell string, now time.Time) (sentinel.Limit, bool) {
+	for _, l := range s.Limits(now) {
+		if l.Cell == cell {
+			return l, true
+		}
+	}
+	for i := range s.rules {
+		r := &s.rules[i]
+		for _, l := range r.limits {
+			if suffix, ok := strings.CutPrefix(cell, l.Cell+"/"); ok && len(r.per) > 0 && strings.HasPrefix(suffix, string(r.per[0].scope)+"/") {
+				p := Plan{}
+				p.add(&calendar{zone: s.Zone, now: now}, []limit{l}, "/"+suffix)
+				return p.Limits[0], true
+			}
+		}
+	}
+	return sentinel.Limit{}, false
+}
+
+// ParseMax reads a limit's amount as a policy file has it: dollars of a budget, else a count such as 200k.
+func ParseMax(m sentinel.Measure, text string) (int64, error) {
+	if m != sentinel.MeasureCost {
+		var n count
+		err := n.UnmarshalText([]byte(text))
+		return int64(n), err
+	}
+	var u usd
+	if err := u.UnmarshalText([]byte(text)); err != nil {
+		return 0, err
+	}
+	if u == 0 {
+		return 0, fmt.Errorf("%s is no amount above 0", clip(text))
+	}
+	return int64(u), nil
+}
+
+// Caller finds a service by its name.
+func (s *Set) Caller(service string) (sentinel.Caller, bool) {
+	i := slices.IndexFunc(s.callers, func(c sentinel.Caller) bool { return c.Service == service })
+	if i < 0 {
+		return sentinel.Caller{}, false
+	}
+	return s.callers[i], true
+}

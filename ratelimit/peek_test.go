@@ -1,0 +1,102 @@
+package ratelimit
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/google/go-cmp/cmp"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/ratelimit/limitertest"
+)
+
+func TestPeekTellsPostedHeldAndOrphanedApart(t *testing.T) {
+	m := miniredis.RunT(t)
+	now := time.Now()
+	m.SetTime(now)
+	r := dial(t, m.Addr())
+	hard, soft := limitertest.Money(1000), limitertest.Money(1000)
+	soft.Cell, soft.Charge, soft.Soft = "soft", false, true
+	slots := sentinel.Limit{Cell: "slots", Kind: sentinel.Concurrent, Measure: sentinel.MeasureConcurrent, Max: 5}
+	pace := sentinel.Limit{Cell: "pace", Kind: sentinel.Rate, Measure: sentinel.MeasureRequests, Max: 60, Period: time.Minute}
+	limits := []sentinel.Limit{hard, soft, slots, pace}
+	call := func(cost int64) (sentinel.Ask, sentinel.Reservation) {
+		a := sentinel.Ask{Org: "acme", Call: sentinel.NewCallID(now), TTL: time.Minute, Candidates: []sentinel.Candidate{{Limits: limits, Bound: sentinel.Amounts{sentinel.MeasureRequests: 1, sentinel.MeasureCost: cost, sentinel.MeasureConcurrent: 1}}}}
+		got, err := r.Reserve(t.Context(), a)
+		if err != nil || got.Chosen != 0 {
+			t.Fatalf("%+v, %v", got, err)
+		}
+		return a, got
+	}
+	call(100) // dies unsettled
+	now = now.Add(2 * time.Minute)
+	m.SetTime(now)
+	call(30)
+	a, got := call(20)
+	if _, err := r.Settle(t.Context(), sentinel.Settlement{Org: "acme", Call: a.Call, Hold: got.Hold, Actual: sentinel.Amounts{1, 0, 0, 0, 7, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	want := []Use{
+		{Limit: hard, Used: 137, Posted: 7, Held: 30, Orphaned: 100}, {Limit: soft, Used: 37, Posted: 7, Held: 30},
+		{Limit: slots, Used: 1, Held: 1}, {Limit: pace, Used: 2},
+	}
+	before := m.Dump()
+	seen, err := r.Peek(t.Context(), "acme", limits)
+	if diff := cmp.Diff(want, seen); err != nil || diff != "" {
+		t.Errorf("Peek: %v (-want +got):\n%s", err, diff)
+	}
+	if m.Dump() != before {
+		t.Error("a look changed something")
+	}
+	for _, l := range []sentinel.Limit{hard, pace} {
+		if _, err := r.Reset(t.Context(), "acme", l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	seen, err = r.Peek(t.Context(), "acme", []sentinel.Limit{hard, pace})
+	if diff := cmp.Diff([]Use{{Limit: hard, Used: 130, Held: 30, Orphaned: 100}, {Limit: pace}}, seen); err != nil || diff != "" {
+		t.Errorf("after a reset: %v (-want +got):\n%s", err, diff)
+	}
+}
+
+func TestOverridesHoldUntilTheirEnd(t *testing.T) {
+	r := dial(t, miniredis.RunT(t).Addr())
+	budget := limitertest.Money(1000)
+	until := time.Now().Add(time.Hour)
+	if err := r.SetOverride(t.Context(), "acme", Override{Cell: budget.Cell, Max: 5000, Until: until, By: "op"}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if err := r.Watch(ctx, func() string { return "acme" }); err != nil {
+		t.Fatal(err)
+	}
+	all, err := r.Overrides(t.Context(), "acme")
+	if err != nil || len(all) != 1 {
+		t.Fatalf("%+v, %v", all, err)
+	}
+	r.overrides.Store(&all)
+	a := sentinel.Ask{Candidates: []sentinel.Candidate{{Limits: []sentinel.Limit{budget}}}}
+	if got := r.overridden(a, until.Add(-1)).Candidates[0].Limits[0].Max; got != 5000 || a.Candidates[0].Limits[0].Max != 1000 {
+		t.Errorf("before its end an override gives %d (the ask has %d), want 5000 (1000)", got, a.Candidates[0].Limits[0].Max)
+	}
+	if got := r.overridden(a, until).Candidates[0].Limits[0].Max; got != 1000 {
+		t.Errorf("at its end an override gives %d, want 1000", got)
+	}
+	for name, o := range map[string]Override{
+		"past": {Cell: "c", Max: 1, Until: time.Now().Add(-time.Second)}, "too long": {Cell: "c", Max: 1, Until: time.Now().AddDate(2, 0, 0)},
+		"nothing": {Cell: "c", Until: until}, "no cell": {Max: 1, Until: until},
+	} {
+		if err := r.SetOverride(t.Context(), "acme", o); err == nil {
+			t.Errorf("%s: %+v was accepted", name, o)
+		}
+	}
+	if err := r.EndOverride(t.Context(), "acme", budget.Cell); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := r.Overrides(t.Context(), "acme"); err != nil || len(all) != 0 {
+		t.Errorf("%+v, %v, want none", all, err)
+	}
+}

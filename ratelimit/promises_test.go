@@ -1,0 +1,507 @@
+package ratelimit
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/ratelimit/limitertest"
+)
+
+// workerOrder tells a copy of the test binary to be one of several processes that share a Redis.
+type workerOrder struct {
+	What     string
+	Address  string
+	Clients  int
+	Attempts int
+	Call     string
+}
+
+const workerVariable = "RATELIMIT_WORKER"
+
+// tight are four budgets of one amount that one call falls under at once.
+func tight(amount int64) []sentinel.Limit {
+	var limits []sentinel.Limit
+	for _, of := range []string{"org", "team/t", "service/s", "rule/r"} {
+		l := limitertest.Money(amount)
+		l.Cell = of + "/cost/day"
+		limits = append(limits, l)
+	}
+	return limits
+}
+
+const (
+	tightAmount = 100 * int64(sentinel.USD)
+	tightCost   = 12_345_679
+)
+
+func tightAsk() sentinel.Ask {
+	return sentinel.Ask{Org: "acme", Call: sentinel.NewCallID(time.Now()), TTL: 2 * time.Minute, Candidates: []sentinel.Candidate{
+		{Bound: sentinel.Amounts{sentinel.MeasureCost: tightCost}, Limits: tight(tightAmount)},
+	}}
+}
+
+// work is what a worker process does; it prints one JSON line.
+func work(order workerOrder) error {
+	r, err := Dial(context.Background(), Options{Addresses: []string{order.Address}, Timeout: 10 * time.Second})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = r.Close() }()
+	out := map[string]int64{}
+	switch order.What {
+	case "overshoot":
+		out, err = overshoot(r, order)
+	case "same":
+		out, err = sameCall(r, order)
+	case "orphans":
+		for range order.Attempts {
+			if _, err = r.Reserve(context.Background(), tightAsk()); err != nil {
+				return err
+			}
+		}
+		fmt.Println("{}")
+		select {} // until it is killed
+	}
+	if err == nil {
+		err = json.NewEncoder(os.Stdout).Encode(out)
+	}
+	return err
+}
+
+// overshoot admits as fast as it can, and settles what was admitted: half of it at once, at its full cost.
+func overshoot(r *Redis, order workerOrder) (map[string]int64, error) {
+	var admitted, refused, failed atomic.Int64
+	parallel(order.Clients, order.Attempts, func(i int) {
+		a := tightAsk()
+		got, err := r.Reserve(context.Background(), a)
+		switch {
+		case err != nil:
+			failed.Add(1)
+		case got.Chosen < 0:
+			refused.Add(1)
+		default:
+			admitted.Add(1)
+			if i%2 == 0 {
+				if _, err := r.Settle(context.Background(), sentinel.Settlement{Org: a.Org, Call: a.Call, Hold: got.Hold, Actual: a.Candidates[0].Bound}); err != nil {
+					failed.Add(1)
+				}
+			}
+		}
+	})
+	return map[string]int64{"admitted": admitted.Load(), "refused": refused.Load(), "failed": failed.Load()}, nil
+}
+
+// sameCall reserves and settles one call again and again.
+func sameCall(r *Redis, order workerOrder) (map[string]int64, error) {
+	id, err := sentinel.ParseCallID(order.Call)
+	if err != nil {
+		return nil, err
+	}
+	var posts, holds atomic.Int64
+	var failures atomic.Int64
+	parallel(order.Clients, order.Attempts, func(int) {
+		a := tightAsk()
+		a.Call = id
+		got, err := r.Reserve(context.Background(), a)
+		if err != nil {
+			failures.Add(1)
+		}
+		if err != nil || got.Chosen < 0 {
+			return
+		}
+		holds.Add(1)
+		s, err := r.Settle(context.Background(), sentinel.Settlement{Org: a.Org, Call: a.Call, Hold: got.Hold, Actual: a.Candidates[0].Bound})
+		switch {
+		case err != nil:
+			failures.Add(1)
+		case !s.Duplicate:
+			posts.Add(1)
+		}
+	})
+	return map[string]int64{"reservations": holds.Load(), "posts": posts.Load(), "failed": failures.Load()}, nil
+}
+
+// worker starts a process. It must be waited for.
+func worker(t testing.TB, order workerOrder) (cmd *exec.Cmd, out *bufio.Reader) {
+	t.Helper()
+	text, err := json.Marshal(order)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd = exec.Command(os.Args[0], "-test.run=^$")
+	cmd.Env, cmd.Stderr = append(os.Environ(), workerVariable+"="+string(text)), os.Stderr
+	pipe, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill() }) // it has ended in a test that passed
+	return cmd, bufio.NewReader(pipe)
+}
+
+// workers runs three processes at once and adds up what they say.
+func workers(t testing.TB, order workerOrder) map[string]int64 {
+	t.Helper()
+	sum := map[string]int64{}
+	type started struct {
+		cmd *exec.Cmd
+		out *bufio.Reader
+	}
+	var all []started
+	for range 3 {
+		cmd, out := worker(t, order)
+		all = append(all, started{cmd, out})
+	}
+	for _, w := range all {
+		said := map[string]int64{}
+		if err := errors.Join(json.NewDecoder(w.out).Decode(&said), w.cmd.Wait()); err != nil {
+			t.Fatal(err)
+		}
+		for k, v := range said {
+			sum[k] += v
+		}
+	}
+	return sum
+}
+
+// spent reads what is counted in one of the tight budgets.
+func spent(t testing.TB, r *Redis) (used, posted int64) {
+	t.Helper()
+	v, err := r.client.HMGet(t.Context(), prefix("acme")+keyOf(tight(tightAmount)[0]), "u", "s").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &numbers{list: v}
+	used = n.next()
+	if v[1] != nil {
+		posted = n.next()
+	}
+	return used, posted
+}
+
+func TestThreeProcessesNeverOvershoot(t *testing.T) {
+	attempts := 3000
+	if full() {
+		attempts = 20_000
+	}
+	addr := realRedis(t)
+	r := dial(t, addr)
+	began := time.Now()
+	got := workers(t, workerOrder{What: "overshoot", Address: addr, Clients: 67, Attempts: attempts})
+	took := time.Since(began)
+	want := min(tightAmount/tightCost, int64(3*attempts))
+	used, _ := spent(t, r)
+	over := max(0, used-tightAmount)
+	publish(t, "overshoot", map[string]any{
+		"what": "hard budgets of four scopes, tight at once", "processes": 3, "clients": 3 * 67, "attempts": 3 * attempts, "admitted": got["admitted"],
+		"floor_of_limit_by_cost": want, "overshoot_nano_usd": over, "failed": got["failed"], "seconds": took.Seconds(),
+	})
+	if got["admitted"] != want || over != 0 || got["failed"] != 0 || used != want*tightCost {
+		t.Errorf("%v: want %d admitted; %d nano-dollars are counted of %d", got, want, used, tightAmount)
+	}
+}
+
+func TestOneCallFromThreeProcessesIsHeldAndPostedOnce(t *testing.T) {
+	addr := realRedis(t)
+	r := dial(t, addr)
+	got := workers(t, workerOrder{What: "same", Address: addr, Clients: 10, Attempts: 10, Call: sentinel.NewCallID(time.Now()).String()})
+	used, posted := spent(t, r)
+	publish(t, "idempotency", map[string]any{"what": "one call id, reserved and settled 10 times by each of 3 processes", "posts": got["posts"], "posted_nano_usd": posted, "cost_nano_usd": tightCost, "held_after": used - posted})
+	if got["posts"] != 1 || posted != tightCost || used != tightCost || got["failed"] != 0 {
+		t.Errorf("%v, %d used and %d posted, want one post of %d", got, used, posted, tightCost)
+	}
+}
+
+func TestHoldsOfAKilledProcess(t *testing.T) {
+	const orphans = 500
+	addr := realRedis(t)
+	r := dialAt(t, addr)
+	figures := map[string]any{"what": "one of three processes killed with 500 calls in flight; 135 s later", "hold_ttl_seconds": 120}
+	// The processes run on the server's own clock; the test's clock goes on from there.
+	cmd, out := worker(t, workerOrder{What: "orphans", Address: addr, Attempts: orphans})
+	if _, err := out.ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // killed
+	clock := redisClock(t, r, time.Now())
+	void := tight(tightAmount)
+	voidAsk := tightAsk()
+	for i := range void {
+		void[i].Cell, void[i].Charge = "void/"+void[i].Cell, false
+	}
+	voidAsk.Candidates[0].Limits = void
+	if got, err := r.Reserve(t.Context(), voidAsk); err != nil || got.Chosen != 0 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	clock(135 * time.Second)
+	left := func(limits []sentinel.Limit) int64 {
+		probe := tightAsk()
+		probe.Candidates[0] = sentinel.Candidate{Limits: limits}
+		got, err := r.Reserve(t.Context(), probe)
+		if err != nil || got.Chosen != 0 {
+			t.Fatalf("%+v, %v", got, err)
+		}
+		return got.Levels[0].Remaining
+	}
+	charged, voided := (tightAmount-left(tight(tightAmount)))/tightCost, tightAmount-left(void)
+	figures["charged_orphans"], figures["void_nano_usd"] = charged, voided
+	publish(t, "orphans", figures)
+	if charged != orphans || voided != 0 {
+		t.Errorf("%d orphans are charged and %d void nano-dollars are held, want %d and 0", charged, voided, orphans)
+	}
+}
+
+func TestRoundTripsOfACall(t *testing.T) {
+	r := dial(t, realRedis(t))
+	count := func(f func()) int64 {
+		before, _ := evalsha(t, r)
+		f()
+		after, _ := evalsha(t, r)
+		return int64(after - before)
+	}
+	before, after := map[int]int64{}, map[int]int64{}
+	for n := 1; n <= 16; n++ {
+		var limits []sentinel.Limit
+		for i := range n {
+			l := limitertest.Money(1 << 50)
+			l.Cell += fmt.Sprint(i)
+			limits = append(limits, l)
+		}
+		a := askOf(limits)
+		var got sentinel.Reservation
+		before[n] = count(func() {
+			var err error
+			if got, err = r.Reserve(t.Context(), a); err != nil {
+				t.Fatal(err)
+			}
+		})
+		after[n] = count(func() {
+			if _, err := r.Settle(t.Context(), sentinel.Settlement{Org: a.Org, Call: a.Call, Hold: got.Hold}); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if before[n] != 1 || after[n] != 1 {
+			t.Errorf("%d limits: %d trips before and %d after, want 1 and 1", n, before[n], after[n])
+		}
+	}
+	publish(t, "round_trips", map[string]any{"what": "scripts sent to Redis for one call, by its number of limits", "before": before, "after": after})
+}
+
+func TestADenialLeavesEveryOtherCellByteIdentical(t *testing.T) {
+	r := dial(t, realRedis(t))
+	const n = 12
+	dumps := func() map[string]string {
+		out := map[string]string{}
+		for _, k := range keysOf(t, r) {
+			d, err := r.client.Dump(t.Context(), k).Result()
+			if err != nil {
+				t.Fatal(err)
+			}
+			out[k] = d
+		}
+		return out
+	}
+	var limits []sentinel.Limit
+	for i := range n {
+		l := eight()[i%8]
+		l.Cell += fmt.Sprint(i)
+		l.WarnAt = nil
+		if l.Kind == sentinel.Window && i%2 == 0 {
+			l.WarnAt = []int64{5000, 10000}
+		}
+		limits = append(limits, l)
+	}
+	if got, err := r.Reserve(t.Context(), askOf(limits)); err != nil || got.Chosen != 0 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	touched := 0
+	for i := range n {
+		a := askOf(slices.Clone(limits))
+		a.Candidates[0].Limits[i].Max = 1
+		a.Candidates[0].Bound[sentinel.MeasureRequests], a.Candidates[0].Bound[sentinel.MeasureConcurrent] = 2, 2
+		before := dumps()
+		got, err := r.Reserve(t.Context(), a)
+		if err != nil || got.Chosen != -1 || got.Denials[0].Limit.Cell != limits[i].Cell {
+			t.Fatalf("limit %d did not refuse: %+v, %v", i, got, err)
+		}
+		after := dumps()
+		for k, was := range before {
+			if after[k] != was && k != prefix("acme")+keyOf(limits[i]) {
+				t.Errorf("a call denied by limit %d changed %s", i, k)
+				touched++
+			}
+		}
+		if len(after) != len(before) {
+			t.Errorf("a call denied by limit %d left %d keys, there were %d", i, len(after), len(before))
+			touched++
+		}
+	}
+	publish(t, "denial", map[string]any{"what": "a call denied by each of its 12 limits in turn: other cells that changed", "limits": n, "changed": touched})
+}
+
+func TestMoneyIsExactOverManyPosts(t *testing.T) {
+	posts := 3000
+	if full() {
+		posts = 1_000_000
+	}
+	r := dial(t, realRedis(t))
+	const most = 500_000_000 * int64(sentinel.USD)
+	budget := limitertest.Money(most)
+	start := most - int64(posts)*40_000_000_000 // near the end of 5 × 10^8 dollars, where doubles are 64 nano-dollars apart
+	first := askOf([]sentinel.Limit{budget})
+	first.Candidates[0].Bound[sentinel.MeasureCost] = start
+	settleOf := func(a sentinel.Ask, cost int64) error {
+		got, err := r.Reserve(t.Context(), a)
+		if err != nil || got.Chosen != 0 {
+			return fmt.Errorf("%+v: %w", got, err)
+		}
+		_, err = r.Settle(t.Context(), sentinel.Settlement{Org: a.Org, Call: a.Call, Hold: got.Hold, Actual: sentinel.Amounts{sentinel.MeasureCost: cost}})
+		return err
+	}
+	if err := settleOf(first, start); err != nil {
+		t.Fatal(err)
+	}
+	var sum atomic.Int64
+	sum.Store(start)
+	parallel(16, posts, func(int) {
+		bound := rand.Int64N(20_000_000_000)
+		cost := rand.Int64N(bound + 1)
+		a := askOf([]sentinel.Limit{budget})
+		a.Candidates[0].Bound[sentinel.MeasureCost] = bound
+		if err := settleOf(a, cost); err != nil {
+			t.Error(err)
+		}
+		sum.Add(cost)
+	})
+	probe := askOf([]sentinel.Limit{budget})
+	probe.Candidates[0].Bound[sentinel.MeasureCost] = 0
+	got, err := r.Reserve(t.Context(), probe)
+	if err != nil || got.Chosen != 0 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	counted := most - got.Levels[0].Remaining
+	publish(t, "money_precision", map[string]any{"what": "random holds and posts in a budget of 5 × 10^8 dollars", "posts": posts, "error_nano_usd": counted - sum.Load()})
+	if counted != sum.Load() {
+		t.Errorf("%d nano-dollars are counted, the sum of the posts is %d", counted, sum.Load())
+	}
+}
+
+// gate stands between a limiter and Redis, and can hang.
+type gate struct {
+	net.Listener
+	mu     sync.Mutex
+	closed bool
+}
+
+func (g *gate) copy(from, to net.Conn) {
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(buf)
+		g.mu.Lock() // held while the gate hangs
+		closed := g.closed
+		g.mu.Unlock()
+		if err != nil || closed {
+			_ = from.Close()
+			_ = to.Close()
+			return
+		}
+		if _, err := to.Write(buf[:n]); err != nil {
+			return
+		}
+	}
+}
+
+func openGate(t testing.TB, addr string) *gate {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &gate{Listener: l}
+	var group sync.WaitGroup
+	group.Go(func() {
+		for {
+			from, err := l.Accept()
+			if err != nil {
+				return
+			}
+			to, err := net.Dial("tcp", addr)
+			if err != nil {
+				_ = from.Close()
+				continue
+			}
+			group.Go(func() { g.copy(from, to) })
+			group.Go(func() { g.copy(to, from) })
+		}
+	})
+	t.Cleanup(func() { _ = l.Close(); group.Wait() })
+	return g
+}
+
+func TestDecisionsWhileRedisHangs(t *testing.T) {
+	addr := realRedis(t)
+	g := openGate(t, addr)
+	r, err := Dial(t.Context(), Options{Addresses: []string{g.Addr().String()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = r.Close() }()
+	if _, err := r.Reserve(t.Context(), tightAsk()); err != nil {
+		t.Fatal(err)
+	}
+	g.mu.Lock()
+	var took []time.Duration
+	admitted := 0
+	for range 200 {
+		began := time.Now()
+		if _, err := r.Reserve(t.Context(), tightAsk()); err == nil {
+			admitted++
+		}
+		took = append(took, time.Since(began))
+	}
+	g.mu.Unlock()
+	slowest, later := slices.Max(took), slices.Clone(took[breakerFailures:])
+	slices.Sort(later)
+	back := time.Now()
+	for {
+		if _, err := r.Reserve(t.Context(), tightAsk()); err == nil {
+			break
+		}
+		if time.Since(back) > 10*time.Second {
+			t.Fatal("it did not come back within 10 s")
+		}
+		<-time.After(5 * time.Millisecond)
+	}
+	recovered := time.Since(back)
+	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+	publish(t, "redis_hung", map[string]any{
+		"what": "Redis hangs in traffic; the breaker opens after 5 failures", "slowest_decision_ms": ms(slowest), "decision_after_that_p99_ms": ms(later[len(later)*99/100]),
+		"admitted": admitted, "recovered_after_ms": ms(recovered),
+	})
+	if admitted != 0 || later[len(later)*99/100] > time.Millisecond {
+		t.Errorf("%d admitted by a Redis that hangs; decisions took up to %s, later ones %s", admitted, slowest, later[len(later)*99/100])
+	}
+	if limit := 30 * time.Millisecond; full() && slowest > limit {
+		t.Errorf("the slowest decision took %s, want at most %s", slowest, limit)
+	}
+	g.mu.Lock()
+	g.closed = true
+	g.mu.Unlock()
+}
