@@ -4,7 +4,7 @@ TOOLS := .tools
 UPDATABLE = $(shell grep -rl 'flag.Bool("update"' --include='*_test.go' . | xargs -r -n1 dirname | sort -u)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt lint vet unit race e2e accuracy fuzz bench bench-limits power golden build tools redis clean
+.PHONY: help demo test check fmt lint vet unit race e2e accuracy fuzz bench bench-limits power charts golden build tools redis clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ bench-limits: export E2E ?= must
 bench-limits: tools ## what the limiter promises, measured at full size, as JSON into docs/bench/limits/
 	@mkdir -p $(BENCH_LIMITS)
 	go test -count=1 -timeout 20m ./ratelimit ./policy
+
+charts: ## lint and render the Helm chart, compare, check against Kubernetes' schemas; UPDATE=1 rewrites the golden files
+	@tools/charts $(if $(UPDATE),--update)
 
 golden: ## rewrite the golden files
 	@[ -z "$(UPDATABLE)" ] || go test $(UPDATABLE) -update

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -62,6 +63,7 @@ func envoyCommand() *cobra.Command {
 	}
 	config := configFlag(b)
 	static := b.Flags().Bool("static", false, "print the whole configuration")
+	output := b.Flags().String("output", "-", "file, or - for standard output")
 	b.RunE = func(c *cobra.Command, _ []string) error {
 		cfg, err := app.LoadConfig(*config)
 		if err != nil {
@@ -78,6 +80,9 @@ func envoyCommand() *cobra.Command {
 		out, err := write(cfg.ForEnvoy(state))
 		if err != nil {
 			return refused(err)
+		}
+		if *output != "-" {
+			return refused(os.WriteFile(*output, out, 0o644)) // Envoy runs as another user; nothing in it is secret
 		}
 		_, err = c.OutOrStdout().Write(out)
 		return err

@@ -1,0 +1,50 @@
+{{- define "sentinel.name" -}}{{ .Chart.Name | trunc 63 | trimSuffix "-" }}{{- end }}
+{{- define "sentinel.fullname" -}}
+{{- if contains .Chart.Name .Release.Name }}{{ .Release.Name | trunc 52 | trimSuffix "-" }}{{ else }}{{ printf "%s-%s" .Release.Name .Chart.Name | trunc 52 | trimSuffix "-" }}{{ end }}
+{{- end }}
+{{- define "sentinel.selector" -}}
+app.kubernetes.io/name: {{ include "sentinel.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+{{- define "sentinel.labels" -}}
+{{ include "sentinel.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end }}
+{{- define "sentinel.serviceAccount" -}}
+{{- if .Values.serviceAccount.create }}{{ default (include "sentinel.fullname" .) .Values.serviceAccount.name }}{{ else }}{{ default "default" .Values.serviceAccount.name }}{{ end }}
+{{- end }}
+{{- define "sentinel.policies" -}}{{ default (printf "%s-policies" (include "sentinel.fullname" .)) .Values.existingPolicies }}{{- end }}
+{{- define "sentinel.secret" -}}{{ required "existingSecret: name a Secret with SENTINEL_DATABASE_URL and the login to Vault" .Values.existingSecret }}{{- end }}
+{{- define "sentinel.image" -}}
+{{- $tag := default .default .image.tag -}}
+{{ .image.repository }}{{ if .image.digest }}@{{ .image.digest }}{{ else }}:{{ $tag }}{{ end }}
+{{- end }}
+{{- define "sentinel.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end }}
+{{- define "sentinel.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+{{/* sentinel.yaml: the chart's own addresses win over those of the values. */}}
+{{- define "sentinel.config" -}}
+{{- $name := include "sentinel.fullname" . -}}
+{{- $ns := .Release.Namespace -}}
+{{- $hosts := concat (list $name (printf "%s.%s" $name $ns) (printf "%s.%s.svc" $name $ns) (printf "%s.%s.svc.cluster.local" $name $ns) "localhost" "127.0.0.1") .Values.hosts -}}
+{{- $envoy := dict "listen" "0.0.0.0:10000" "admin" "127.0.0.1:9901" "access_log" "/dev/stdout" "hosts" $hosts -}}
+{{- if .Values.tls.secret -}}
+{{- $tls := dict "cert" "/etc/sentinel/tls/tls.crt" "key" "/etc/sentinel/tls/tls.key" -}}
+{{- if .Values.tls.clientCA -}}{{- $tls = merge $tls (dict "client_ca" "/etc/sentinel/tls/ca.crt" "require_client_cert" .Values.tls.requireClientCert) -}}{{- end -}}
+{{- $envoy = merge $envoy (dict "tls" $tls) -}}
+{{- end -}}
+{{- $own := dict "policies" "/etc/sentinel/policies/policies.yaml" "control" (dict "listen" "127.0.0.1:18000") "metrics" (dict "listen" "0.0.0.0:18001") "envoy" $envoy "spool" (dict "dir" "/var/lib/sentinel/spool") -}}
+{{- toYaml (mergeOverwrite (deepCopy .Values.config) $own) -}}
+{{- end }}
