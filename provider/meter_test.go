@@ -189,7 +189,7 @@ func TestEndlessEventsAreBounded(t *testing.T) {
 // held counts the bytes of unfinished events.
 func held(m *streamMeter) int {
 	e := m.frames.(*events)
-	return cap(e.raw) + cap(e.data) + cap(e.line)
+	return cap(e.pass.held) + cap(e.own) + cap(e.line)
 }
 
 func TestAbortedStreamsAreCounted(t *testing.T) {

@@ -2,8 +2,12 @@ package provider
 
 import "bytes"
 
-// maxEvent bounds one server-sent event: a longer one is passed on unread.
-const maxEvent = 1 << 20
+// One server-sent event is read up to these lengths, and a longer one passed on unread. Where events may be
+// hidden their bytes are held twice.
+const (
+	maxEvent       = 512 << 10
+	maxHiddenEvent = 256 << 10
+)
 
 // events splits a stream of server-sent events (WHATWG HTML, section 9.2) however its bytes are
 // cut: lines end with CR, LF or CRLF, data lines of one event are joined by LF, comments are skipped.
@@ -13,136 +17,209 @@ type events struct {
 	hide bool // whether events may be hidden at all: if not, Write always returns its chunk
 
 	line    []byte // of an unfinished line
-	data    []byte
+	data    []byte // of an unfinished event; while borrowed, it lies in the chunk
+	own     []byte // where data lies when it is not borrowed
+	at      int    // where in own
+	lent    bool   // data is borrowed
 	hasData bool
-	skipLF  bool   // the last byte was a CR: an LF that follows belongs to it
-	raw     []byte // of an unfinished event, when hide
-	size    int    // of an unfinished event
+	skipLF  bool // the last byte was a CR: an LF that follows belongs to it
+	size    int  // of an unfinished event
 	tooLong bool
 	hidden  bool // the last event was hidden, and so is an LF behind its CR
+	pass    passing
 }
 
 // write takes the next bytes, and gives those to pass on.
 func (s *events) write(chunk []byte) []byte {
 	if !s.hide {
-		s.split(chunk, nil)
+		s.split(chunk)
 		return chunk
 	}
-	held := len(s.raw)
-	out := make([]byte, 0, len(chunk)) // grows when held bytes go out, and costs nothing while they are held
-	s.split(chunk, &out)
-	if held == 0 && len(out) == len(chunk) {
-		return chunk // nothing was held before or now: the same bytes
-	}
-	return out
+	s.pass.begin(chunk)
+	s.split(chunk)
+	return s.pass.end()
 }
 
-// split walks the lines of a chunk. Out collects what may be passed on.
-func (s *events) split(chunk []byte, out *[]byte) {
-	for len(chunk) > 0 {
+// split walks the lines of a chunk. Where the next LF is, it finds out once: most streams have no CR.
+func (s *events) split(chunk []byte) {
+	lf := -1
+	for pos := 0; pos < len(chunk); {
 		if s.skipLF {
-			s.skipLF = false
-			if chunk[0] == '\n' {
-				s.pass(chunk[:1], out)
-				chunk = chunk[1:]
+			if s.skipLF = false; chunk[pos] == '\n' {
+				pos++
+				s.follow(pos)
 				continue
 			}
 		}
-		end := bytes.IndexAny(chunk, "\r\n")
-		if end < 0 {
-			s.carry(chunk, out)
-			return
+		if lf < pos {
+			if lf = bytes.IndexByte(chunk[pos:], '\n'); lf < 0 {
+				lf = len(chunk)
+			} else {
+				lf += pos
+			}
 		}
-		line := chunk[:end]
-		s.grow(end + 1)
-		if len(s.line) > 0 {
-			s.line = s.keep(s.line, line)
-			line = s.line
+		end := lf
+		if cr := bytes.IndexByte(chunk[pos:lf], '\r'); cr >= 0 {
+			end = pos + cr
 		}
-		s.hold(chunk[:end+1], out)
+		if end == len(chunk) {
+			s.carry(chunk[pos:])
+			break
+		}
+		s.grow(end + 1 - pos)
 		s.skipLF = chunk[end] == '\r'
-		s.endLine(line, out)
-		s.line = s.line[:0]
-		chunk = chunk[end+1:]
+		s.endLine(chunk[pos:end], end+1)
+		pos = end + 1
+	}
+	if s.lent { // the chunk will be gone
+		s.own, s.at, s.lent = append(s.own[:0], s.data...), 0, false
+		s.data = s.own
 	}
 }
 
 // carry keeps an unfinished line.
-func (s *events) carry(b []byte, out *[]byte) {
+func (s *events) carry(b []byte) {
 	s.grow(len(b))
-	s.line = s.keep(s.line, b)
-	s.hold(b, out)
+	if s.tooLong {
+		s.pass.release(len(s.pass.chunk))
+		return
+	}
+	s.line = append(s.line, b...)
 }
 
 // grow counts an event's bytes of any kind, so that endless comments are bounded too, and so that
-// what is too long does not depend on how the stream was cut.
+// what is too long does not depend on how the stream was cut. Nothing of an event that is too long is kept.
 func (s *events) grow(n int) {
-	s.size += n
-	s.tooLong = s.tooLong || s.size > maxEvent
-}
-
-// keep appends what will be read; nothing of an event that is too long will be.
-func (s *events) keep(to, b []byte) []byte {
-	if s.tooLong {
-		return to
+	most := maxEvent
+	if s.hide {
+		most = maxHiddenEvent
 	}
-	return append(to, b...)
-}
-
-// hold keeps an unfinished event's bytes back where it may turn out to be hidden; one that is too long is let go.
-func (s *events) hold(b []byte, out *[]byte) {
-	if out == nil {
-		return
-	}
-	s.raw = append(s.raw, b...)
-	if s.tooLong {
-		*out = append(*out, s.raw...)
-		s.raw = s.raw[:0]
+	if s.size += n; s.size > most {
+		s.tooLong = true
+		s.line, s.data, s.own, s.lent = nil, nil, nil, false
 	}
 }
 
-// pass lets the LF of a CRLF follow its line.
-func (s *events) pass(b []byte, out *[]byte) {
+// follow lets the LF of a CRLF follow its line.
+func (s *events) follow(end int) {
 	switch {
-	case out == nil || s.hidden:
-	case len(s.raw) > 0:
-		s.raw = append(s.raw, b...)
-	default:
-		*out = append(*out, b...)
+	case s.hidden:
+		s.pass.drop(end)
+	case s.size == 0 || s.tooLong:
+		s.pass.release(end)
 	}
 }
 
-func (s *events) endLine(line []byte, out *[]byte) {
+// endLine reads a line whose rest is b and which ends at a place in the chunk.
+func (s *events) endLine(b []byte, end int) {
 	s.hidden = false
-	if len(line) > 0 {
-		if field, ok := bytes.CutPrefix(line, []byte("data:")); ok {
-			if s.hasData {
-				s.data = s.keep(s.data, []byte{'\n'})
-			}
-			s.hasData = true
-			s.data = s.keep(s.data, bytes.TrimPrefix(field, []byte(" ")))
-		}
+	carried := len(s.line) > 0
+	line := b
+	if carried {
+		s.line = append(s.line, b...)
+		line = s.line
+	}
+	switch {
+	case len(line) == 0:
+		s.endEvent(end)
+	case s.tooLong:
+		s.pass.release(end)
+	default:
+		s.take(line, carried)
+	}
+	s.line = s.line[:0]
+}
+
+var dataField = []byte("data:")
+
+// take reads a field. A line that lies in the chunk is borrowed, and one that was carried changes hands.
+func (s *events) take(line []byte, carried bool) {
+	field, ok := bytes.CutPrefix(line, dataField)
+	if !ok {
 		return
 	}
+	if len(field) > 0 && field[0] == ' ' {
+		field = field[1:]
+	}
+	switch {
+	case s.hasData:
+		if s.lent {
+			s.own, s.at, s.lent = append(s.own[:0], s.data...), 0, false
+		}
+		s.own = append(append(s.own, '\n'), field...)
+		s.data = s.own[s.at:]
+	case carried:
+		s.own, s.line = s.line, s.own
+		s.at, s.data = len(line)-len(field), field
+	default:
+		s.data, s.lent = field, true
+	}
+	s.hasData = true
+}
+
+func (s *events) endEvent(end int) {
 	if s.hasData && !s.tooLong {
 		s.hidden = s.each(s.data)
 	}
-	if out != nil && (!s.hide || !s.hidden) {
-		*out = append(*out, s.raw...)
+	if s.hidden && s.hide {
+		s.pass.drop(end)
+	} else {
+		s.pass.release(end)
 	}
-	s.raw, s.data, s.hasData, s.size, s.tooLong = s.raw[:0], s.data[:0], false, 0, false
+	s.data, s.lent, s.hasData, s.size, s.tooLong = nil, false, false, 0, false
 }
 
 // finish reads an event that lacks its empty line, because what it reports was used all the same,
 // and gives what is still held back.
 func (s *events) finish() []byte {
-	var out []byte
+	s.pass.begin(nil)
 	if len(s.line) > 0 {
-		s.endLine(s.line, &out)
+		s.endLine(nil, 0)
 	}
 	if s.hasData {
-		s.endLine(nil, &out)
-		return out
+		s.endEvent(0)
 	}
-	return append(out, s.raw...)
+	return append(s.pass.end(), s.pass.held...)
+}
+
+// passing decides which bytes of a chunk go on. As long as nothing is kept from the client, that is a part of
+// the chunk itself and nothing is copied.
+type passing struct {
+	chunk   []byte
+	held    []byte // of an event that began in an earlier chunk
+	decided int    // bytes of the chunk
+	out     []byte // what goes on, once it is not the chunk's beginning
+	copied  bool
+}
+
+func (p *passing) begin(chunk []byte) {
+	p.chunk, p.decided, p.out, p.copied = chunk, 0, nil, len(p.held) > 0
+}
+
+// release lets what is held and the chunk up to end go on.
+func (p *passing) release(end int) {
+	if p.copied {
+		p.out = append(append(p.out, p.held...), p.chunk[p.decided:end]...)
+		p.held = p.held[:0]
+	}
+	p.decided = end
+}
+
+// drop keeps what is held and the chunk up to end from the client.
+func (p *passing) drop(end int) {
+	if !p.copied {
+		p.out, p.copied = append(p.out, p.chunk[:p.decided]...), true
+	}
+	p.held, p.decided = p.held[:0], end
+}
+
+// end gives what goes on, and holds the rest.
+func (p *passing) end() []byte {
+	out := p.out
+	if !p.copied {
+		out = p.chunk[:p.decided]
+	}
+	p.held = append(p.held, p.chunk[p.decided:]...)
+	p.chunk, p.out = nil, nil
+	return out
 }

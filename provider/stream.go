@@ -2,6 +2,7 @@ package provider
 
 import (
 	"bytes"
+	"sync"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
@@ -31,7 +32,7 @@ type streamMeter struct {
 	spec   MeterSpec
 	frames framing
 	reader streamReader
-	unread []byte // events that report nothing, each with a separator behind it
+	unread *[]byte // events that report nothing, each with a separator behind it; nil before the first
 	text   textCounter
 }
 
@@ -43,7 +44,7 @@ func newEventStream(s MeterSpec, r streamReader) *streamMeter {
 }
 
 // maxUnread bounds the events that wait to be read; with more, their text is taken out and kept instead.
-const maxUnread = 128 << 10
+const maxUnread = 64 << 10
 
 // separator stands in no JSON text (RFC 7464 uses it for this).
 const separator = 0x1e
@@ -61,21 +62,37 @@ func (m *streamMeter) event(data []byte) bool {
 	if bytes.Equal(data, done) {
 		return false
 	}
-	if len(m.unread)+len(data) > maxUnread {
+	if len(data) >= maxUnread {
+		m.reader.read(data, &m.text)
+		return false
+	}
+	if m.unread == nil {
+		m.unread = unreadPool.Get().(*[]byte)
+	}
+	if len(*m.unread)+len(data) >= maxUnread {
 		m.readText()
 	}
-	m.unread = append(append(m.unread, data...), separator)
+	*m.unread = append(append(*m.unread, data...), separator)
 	return false
 }
 
+// unreadPool has buffers of maxUnread bytes: every stream needs one for as long as it runs.
+var unreadPool = sync.Pool{New: func() any {
+	b := make([]byte, 0, maxUnread)
+	return &b
+}}
+
 // readText takes the text out of the events that wait.
 func (m *streamMeter) readText() {
-	for data := range bytes.SplitSeq(m.unread, []byte{separator}) {
+	if m.unread == nil {
+		return
+	}
+	for data := range bytes.SplitSeq(*m.unread, []byte{separator}) {
 		if len(data) > 0 {
 			m.reader.read(data, &m.text)
 		}
 	}
-	m.unread = m.unread[:0]
+	*m.unread = (*m.unread)[:0]
 }
 
 // Finish gives the reported usage, or an estimate from the text that was sent.
@@ -85,6 +102,11 @@ func (m *streamMeter) Finish(bool) Metered {
 	if !whole {
 		m.readText()
 		out = m.estimate(out)
+	}
+	if m.unread != nil {
+		*m.unread = (*m.unread)[:0]
+		unreadPool.Put(m.unread)
+		m.unread = nil
 	}
 	out.Tail = tail
 	return out
@@ -115,6 +137,8 @@ func inputEstimate(s MeterSpec) int64 {
 	return n
 }
 
+var colonNull = []byte(":null")
+
 // hasValue tells whether an event has a member of that quoted name whose value is not null, at any depth:
 // where this says no, there is none.
 func hasValue(data, quoted []byte) bool {
@@ -124,6 +148,9 @@ func hasValue(data, quoted []byte) bool {
 			return false
 		}
 		data = data[at+len(quoted):]
+		if bytes.HasPrefix(data, colonNull) {
+			continue
+		}
 		if v, ok := bytes.CutPrefix(bytes.TrimLeft(data, " \t\n\r"), []byte(":")); ok && !bytes.HasPrefix(bytes.TrimLeft(v, " \t\n\r"), []byte("null")) {
 			return true
 		}

@@ -9,7 +9,7 @@ import (
 
 // maxText bounds the streamed text that is kept for counting. What goes beyond is counted at the
 // rate of what was kept.
-const maxText = 256 << 10
+const maxText = 128 << 10
 
 // textCounter gathers streamed text and counts its tokens when they are asked for.
 type textCounter struct {

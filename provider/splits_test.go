@@ -1,0 +1,185 @@
+package provider_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/provider"
+)
+
+// cases gives every call of the suite with its preset.
+func cases(t testing.TB, each func(preset string, c accuracyCase)) {
+	t.Helper()
+	files, _ := filepath.Glob("testdata/accuracy/*.yaml")
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var s suite
+		if err := yaml.Unmarshal(data, &s); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range s.Cases {
+			each(s.Preset, c)
+		}
+	}
+}
+
+// ready reads a case's request.
+func (c accuracyCase) ready(t testing.TB, preset string) (provider.Preset, provider.MeterSpec) {
+	t.Helper()
+	p, _ := provider.Find(preset)
+	e, _ := p.Endpoint(c.Endpoint)
+	path := c.Path
+	if path == "" {
+		path = e.Path
+	}
+	rq, err := p.ReadRequest(e, provider.RawRequest{Path: path, Query: c.Query, Body: []byte(c.Request)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, c.spec(e, rq)
+}
+
+// Every answer of every provider, cut in two at every byte, and with every end of line, gives the same usage.
+func TestAnySplitOfAnyAnswerGivesTheSameUsage(t *testing.T) {
+	cases(t, func(preset string, c accuracyCase) {
+		p, spec := c.ready(t, preset)
+		answer := c.bytes()
+		want := meter(p, spec, !c.Cut, answer)
+		spellings := [][]byte{answer}
+		if strings.HasPrefix(spec.ContentType, "text/event-stream") {
+			for _, eol := range []string{"\r", "\r\n"} {
+				spellings = append(spellings, []byte(strings.ReplaceAll(": a comment\n\n"+string(answer), "\n", eol)))
+			}
+		}
+		for _, b := range spellings {
+			for at := range b {
+				if got := meter(p, spec, !c.Cut, b[:at], b[at:]); got != want {
+					t.Fatalf("%s, %s, cut at byte %d: %+v, whole %+v", preset, c.Name, at, got, want)
+				}
+			}
+		}
+	})
+}
+
+// What a stream holds does not grow with the stream, whatever it is filled with.
+func TestAStreamHoldsLittle(t *testing.T) {
+	const most = 1 << 20
+	fill := map[string]string{
+		"deltas":             `data: {"type":"content_block_delta","choices":[{"delta":{"content":"some words of text "}}],"delta":{"type":"text_delta","text":"some words of text "},"candidates":[{"content":{"parts":[{"text":"words"}]}}]}` + "\n\n",
+		"one line of 10 MiB": strings.Repeat("x", 4096), "comments": ": x\n", "lines of data": "data: {\n",
+	}
+	for _, preset := range []string{"openai", "anthropic", "gemini", "cohere"} {
+		p, _ := provider.Find(preset)
+		e := p.Endpoints[0]
+		for _, hide := range []bool{false, true} {
+			for name, piece := range fill {
+				spec := provider.MeterSpec{Endpoint: e, Status: 200, Stream: true, HideUsage: hide, ContentType: "text/event-stream"}
+				m := p.NewMeter(spec)
+				if name == "one line of 10 MiB" {
+					m.Write([]byte("data: "))
+				}
+				chunk := bytes.Repeat([]byte(piece), 1+8192/len(piece))
+				var before, after runtime.MemStats
+				runtime.GC()
+				runtime.ReadMemStats(&before)
+				for sent := 0; sent < 10<<20; sent += len(chunk) {
+					m.Write(chunk)
+				}
+				runtime.GC()
+				runtime.ReadMemStats(&after)
+				if held := int64(after.HeapAlloc) - int64(before.HeapAlloc); held > most {
+					t.Errorf("%s, hiding %v, filled with %s: %d bytes are held, at most %d", preset, hide, name, held, most)
+				}
+				runtime.KeepAlive(m)
+			}
+		}
+	}
+}
+
+// fuzzReader holds that any two splits of any bytes give the same usage within its limits, for one reader.
+func fuzzReader(f *testing.F, preset, endpoint, contentType string) {
+	f.Helper()
+	p, _ := provider.Find(preset)
+	e, ok := p.Endpoint(endpoint)
+	if !ok {
+		f.Fatalf("no endpoint %s of %s", endpoint, preset)
+	}
+	cases(f, func(of string, c accuracyCase) {
+		if of == preset && c.Endpoint == endpoint && (contentType == "" || c.Type == contentType) {
+			f.Add(c.bytes(), uint16(100))
+		}
+	})
+	f.Fuzz(func(t *testing.T, answer []byte, cut uint16) {
+		if contentType == "" {
+			contentType = "application/json"
+		}
+		spec := provider.MeterSpec{Endpoint: e, Status: 200, ContentType: contentType, Model: "us.anthropic.claude"}
+		at := int(cut) % (len(answer) + 1)
+		whole, parts := meter(p, spec, true, answer), meter(p, spec, true, answer[:at], answer[at:])
+		if whole != parts {
+			t.Errorf("cut at %d it is %+v, whole %+v", at, parts, whole)
+		}
+		for u, n := range whole.Usage {
+			if n < 0 || n > 2_000_000_000 {
+				t.Errorf("%d %s", n, sentinel.Unit(u))
+			}
+		}
+	})
+}
+
+func FuzzAnthropicJSON(f *testing.F) { fuzzReader(f, "anthropic", "messages", "") }
+func FuzzAnthropicStream(f *testing.F) {
+	fuzzReader(f, "anthropic", "messages", "text/event-stream; charset=utf-8")
+}
+func FuzzResponsesStream(f *testing.F) {
+	fuzzReader(f, "openai", "responses", "text/event-stream; charset=utf-8")
+}
+func FuzzXAIJSON(f *testing.F)    { fuzzReader(f, "xai", "chat.completions", "") }
+func FuzzGeminiJSON(f *testing.F) { fuzzReader(f, "gemini", "generateContent", "") }
+func FuzzGeminiStream(f *testing.F) {
+	fuzzReader(f, "gemini", "streamGenerateContent", "text/event-stream")
+}
+func FuzzGeminiArray(f *testing.F)  { fuzzReader(f, "gemini", "streamGenerateContent", "") }
+func FuzzConverseJSON(f *testing.F) { fuzzReader(f, "aws-bedrock", "converse", "") }
+func FuzzConverseStream(f *testing.F) {
+	fuzzReader(f, "aws-bedrock", "converse-stream", "application/vnd.amazon.eventstream")
+}
+func FuzzInvokeStream(f *testing.F) {
+	fuzzReader(f, "aws-bedrock", "invoke-with-response-stream", "application/vnd.amazon.eventstream")
+}
+func FuzzCohereStream(f *testing.F) {
+	fuzzReader(f, "cohere", "chat", "text/event-stream; charset=utf-8")
+}
+
+// FuzzRequests holds that no body makes a reader panic, or gives a bound below nothing.
+func FuzzRequests(f *testing.F) {
+	cases(f, func(_ string, c accuracyCase) { f.Add([]byte(c.Request)) })
+	f.Fuzz(func(t *testing.T, body []byte) {
+		for _, name := range provider.Names() {
+			p, _ := provider.Find(name)
+			for _, e := range p.Endpoints {
+				path := strings.NewReplacer("{", "", "}", "", "...", "").Replace(e.Path)
+				rq, err := p.ReadRequest(e, provider.RawRequest{Path: path, ContentType: "application/json", Body: body})
+				if err != nil {
+					continue
+				}
+				for u, n := range rq.Bound {
+					if n < 0 && n != provider.AsModelAllows {
+						t.Errorf("%s %s: %s", name, e.Name, fmt.Sprint(n, sentinel.Unit(u)))
+					}
+				}
+			}
+		}
+	})
+}
