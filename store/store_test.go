@@ -39,8 +39,8 @@ func TestTheServerDecidesTheKindOfTable(t *testing.T) {
 			if n := count(t, s, `SELECT count(*) FROM timescaledb_information.hypertables WHERE hypertable_name = 'entries' AND compression_enabled`); n != 1 {
 				t.Error("entries is not a hypertable with compression")
 			}
-			if n := count(t, s, `SELECT count(*) FROM timescaledb_information.jobs WHERE hypertable_name = 'entries'`); n != 2 {
-				t.Errorf("entries has %d policies, want compression and retention", n)
+			if n := count(t, s, `SELECT count(*) FROM timescaledb_information.jobs WHERE hypertable_name = 'entries'`); n != 1 {
+				t.Errorf("entries has %d policies, want compression alone: the ledger is kept", n)
 			}
 			return
 		}

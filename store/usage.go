@@ -35,6 +35,9 @@ type UsageQuery struct {
 	By       []string          // Dimensions; empty sums everything into one row
 	Filter   map[string]string // dimension → the value that it must have
 	Limit    int               // rows, 0 is 1,000, at most 10,000
+	// Rolled asks the sums by minute, hour and day instead of the entries: the same figures for a ledger of any size, as of
+	// the last RefreshUsage. From and To must be whole minutes, and the dimensions those that the sums keep.
+	Rolled bool
 }
 
 // UsageRow is the sum of one group. Days and hours are UTC.
@@ -73,15 +76,55 @@ func (s *Store) Usage(ctx context.Context, q UsageQuery) ([]UsageRow, error) {
 	return list, explain("usage", err)
 }
 
-// sums are the columns after the keys. sum(bigint) is numeric in PostgreSQL, so no sum wraps.
-var sums = `count(*),
-	count(*) FILTER (WHERE action IN ('throttle', 'deny')),
-	count(*) FILTER (WHERE action = 'downgrade'),
-	count(*) FILTER (WHERE method <> ''),
+// usageSums are the columns after the keys, over entries or over the sums of entries. sum(bigint) is numeric in
+// PostgreSQL, so no sum wraps.
+func usageSums(calls, estimated string) string {
+	return `coalesce(` + calls + `, 0)::bigint,
+	coalesce(` + calls + ` FILTER (WHERE action IN ('throttle', 'deny')), 0)::bigint,
+	coalesce(` + calls + ` FILTER (WHERE action = 'downgrade'), 0)::bigint,
+	coalesce(` + estimated + `, 0)::bigint,
 	coalesce(` + sumOf(sentinel.InputTokenUnits[:]) + `, 0)::bigint,
 	coalesce(sum(cached_input_tokens), 0)::bigint,
 	coalesce(` + sumOf(sentinel.OutputTokenUnits[:]) + `, 0)::bigint,
 	coalesce(sum(cost_nusd), 0)::bigint AS cost`
+}
+
+// usageTable is where a question is answered.
+type usageTable struct {
+	name, clock, sums string
+}
+
+var entriesTable = usageTable{"entries", "ts", usageSums("count(*)", "count(*) FILTER (WHERE method <> '')")}
+
+// rolledDimensions are those that the sums keep.
+var rolledDimensions = []string{"org", "team", "service", "provider", "endpoint", "model", "tier", "action", "day", "hour"}
+
+// table finds the coarsest source that answers q.
+func (q UsageQuery) table() (usageTable, error) {
+	if !q.Rolled {
+		return entriesTable, nil
+	}
+	for _, name := range slices.Concat(q.By, slices.Collect(maps.Keys(q.Filter))) {
+		if !slices.Contains(rolledDimensions, name) {
+			return usageTable{}, fmt.Errorf("usage by %q: the sums by minute, hour and day have %s", name, strings.Join(rolledDimensions, ", "))
+		}
+	}
+	t := usageTable{"", "bucket", usageSums("sum(calls)", "sum(estimated)")}
+	_, hourly := q.Filter["hour"]
+	hourly = hourly || slices.Contains(q.By, "hour")
+	whole := func(d time.Duration) bool { return q.From.Equal(q.From.Truncate(d)) && q.To.Equal(q.To.Truncate(d)) }
+	switch {
+	case !hourly && whole(24*time.Hour):
+		t.name = "usage_1d"
+	case whole(time.Hour):
+		t.name = "usage_1h"
+	case whole(time.Minute):
+		t.name = "usage_1m"
+	default:
+		return t, fmt.Errorf("usage from %s to %s: the sums want whole minutes", q.From.Format(time.RFC3339), q.To.Format(time.RFC3339))
+	}
+	return t, nil
+}
 
 // sumOf adds the sums of units.
 func sumOf(units []sentinel.Unit) string {
@@ -93,10 +136,14 @@ func sumOf(units []sentinel.Unit) string {
 }
 
 func (q UsageQuery) build() (string, []any, error) {
+	table, err := q.table()
+	if err != nil {
+		return "", nil, err
+	}
 	var keys, places []string
 	timed := false
 	for i, name := range q.By {
-		expression, err := dimension(name)
+		expression, err := table.dimension(name)
 		if err != nil {
 			return "", nil, err
 		}
@@ -107,15 +154,15 @@ func (q UsageQuery) build() (string, []any, error) {
 		places = append(places, fmt.Sprint(i+1))
 		timed = timed || name == "day" || name == "hour"
 	}
-	w := between(q.From, q.To)
+	w := within(table.clock, q.From, q.To)
 	for _, name := range slices.Sorted(maps.Keys(q.Filter)) {
-		expression, err := dimension(name)
+		expression, err := table.dimension(name)
 		if err != nil {
 			return "", nil, err
 		}
 		w.add(expression+" = $%d", clean(q.Filter[name]))
 	}
-	sql := "SELECT " + strings.Join(keys, " ") + " " + sums + " FROM entries " + w.String()
+	sql := "SELECT " + strings.Join(keys, " ") + " " + table.sums + " FROM " + table.name + " " + w.String()
 	order := places
 	if len(places) > 0 {
 		sql += " GROUP BY " + strings.Join(places, ", ")
@@ -127,12 +174,12 @@ func (q UsageQuery) build() (string, []any, error) {
 	return sql + w.limit(q.Limit), w.args, nil
 }
 
-func dimension(name string) (string, error) {
+func (t usageTable) dimension(name string) (string, error) {
 	expression, ok := dimensions[name]
 	if !ok {
 		return "", fmt.Errorf("usage by %q: choose from %s", name, strings.Join(Dimensions(), ", "))
 	}
-	return expression, nil
+	return strings.ReplaceAll(expression, "(ts ", "("+t.clock+" "), nil
 }
 
 // EntryQuery chooses rows of the ledger.
@@ -171,13 +218,16 @@ type where struct {
 	args       []any
 }
 
-func between(from, to time.Time) *where {
+func between(from, to time.Time) *where { return within("ts", from, to) }
+
+// within bounds a constant column.
+func within(clock string, from, to time.Time) *where {
 	w := &where{}
 	if !from.IsZero() {
-		w.add("ts >= $%d", from)
+		w.add(clock+" >= $%d", from)
 	}
 	if !to.IsZero() {
-		w.add("ts < $%d", to)
+		w.add(clock+" < $%d", to)
 	}
 	return w
 }

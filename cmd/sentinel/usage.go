@@ -28,9 +28,10 @@ func usageCommand() *cobra.Command {
 	since := c.Flags().Duration("since", 0, "from so long ago until now")
 	from, to := c.Flags().String("from", "", "first day or RFC 3339 time"), c.Flags().String("to", "", "day or RFC 3339 time to end before")
 	limit := c.Flags().Int("limit", 100, "most rows")
+	rolled := c.Flags().Bool("rolled", false, "ask the sums by minute, hour and day instead of every entry: fast on a large ledger, up to a minute old")
 	asJSON := c.Flags().Bool("json", false, "print JSON, amounts in nano-dollars")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		q := store.UsageQuery{By: *by, Filter: *filter, Limit: *limit}
+		q := store.UsageQuery{By: *by, Filter: *filter, Limit: *limit, Rolled: *rolled}
 		var err error
 		if q.From, err = parseTime("from", *from); err != nil {
 			return err
@@ -39,7 +40,9 @@ func usageCommand() *cobra.Command {
 			return err
 		}
 		if *since > 0 {
-			q.From = time.Now().UTC().Add(-*since)
+			if q.From = time.Now().UTC().Add(-*since); *rolled {
+				q.From = q.From.Truncate(time.Minute)
+			}
 		}
 		st, err := openStore(c, *config)
 		if err != nil {

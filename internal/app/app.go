@@ -220,6 +220,8 @@ func (a *App) Run(ctx context.Context) error {
 	group.Go(func() error { return a.vault.Run(ctx) })
 	group.Go(func() error { return a.drain(ctx) })
 	group.Go(func() error { return a.reconcile(ctx) })
+	group.Go(func() error { return a.keep(ctx) })
+	group.Go(func() error { return a.sum(ctx) })
 	group.Go(func() error { return a.watch(ctx) })
 	group.Go(func() error { return a.limiter.Watch(ctx, func() string { return a.governor.State().Policy.Org }) })
 	group.Go(func() error { return a.probe(ctx) })

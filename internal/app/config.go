@@ -11,6 +11,7 @@ import (
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/internal/strictyaml"
+	"github.com/saas-sentinel/saas-sentinel/store"
 )
 
 // Config is sentinel.yaml: where everything is. What is allowed is in the policy file.
@@ -83,9 +84,11 @@ type VaultConfig struct {
 
 // DatabaseConfig is where the ledger is.
 type DatabaseConfig struct {
-	MaxConns  int             `yaml:"max_conns" doc:"Most connections."`
-	BatchRows int             `yaml:"batch_rows" doc:"Rows of one insert."`
-	URL       sentinel.Secret `yaml:"-"` // SENTINEL_DATABASE_URL
+	MaxConns      int             `yaml:"max_conns" doc:"Most connections."`
+	BatchRows     int             `yaml:"batch_rows" doc:"Rows of one insert."`
+	Retention     time.Duration   `yaml:"retention" doc:"Age at which ledger entries are deleted, at least 2160h; 0 keeps them. Sums by minute, hour and day stay."`
+	CompressAfter time.Duration   `yaml:"compress_after" doc:"Age at which TimescaleDB compresses entries."`
+	URL           sentinel.Secret `yaml:"-"` // SENTINEL_DATABASE_URL
 }
 
 // SpoolConfig is the write-ahead log.
@@ -117,7 +120,7 @@ func DefaultConfig() Config {
 			MaxBody: 8 << 20, StreamIdle: 5 * time.Minute},
 		Redis:     RedisConfig{Address: []string{"127.0.0.1:6379"}, Timeout: 25 * time.Millisecond},
 		Vault:     VaultConfig{Refresh: 30 * time.Second, MaxStale: time.Hour},
-		Database:  DatabaseConfig{MaxConns: 8, BatchRows: 500},
+		Database:  DatabaseConfig{MaxConns: 8, BatchRows: 500, CompressAfter: 7 * 24 * time.Hour},
 		Spool:     SpoolConfig{Dir: "spool", Mode: "sync", MaxBytes: 4 << 30},
 		Reconcile: ReconcileConfig{After: time.Minute, Every: 10 * time.Second},
 		Log:       LogConfig{Level: "info", Format: "json"},
@@ -192,6 +195,9 @@ func (c *Config) check(doc *strictyaml.Doc) {
 	if c.Log.Format != "json" && c.Log.Format != "console" {
 		doc.Fault("log.format", "%q is not a format: use json or console", c.Log.Format)
 	}
+	if err := c.keeping().Validate(); err != nil {
+		doc.Fault("database", "%s", err)
+	}
 	if c.Database.URL.IsZero() {
 		doc.Fault("database", "set SENTINEL_DATABASE_URL in the environment, such as postgres://user:password@host:5432/sentinel")
 	}
@@ -201,6 +207,11 @@ func (c *Config) check(doc *strictyaml.Doc) {
 	if c.Vault.Token.IsZero() && (c.Vault.RoleID == "" || c.Vault.SecretID.IsZero()) {
 		doc.Fault("vault", "set VAULT_TOKEN, or VAULT_ROLE_ID and VAULT_SECRET_ID, in the environment")
 	}
+}
+
+// keeping says how long the ledger lives.
+func (c *Config) keeping() store.Keeping {
+	return store.Keeping{Retention: c.Database.Retention, CompressAfter: c.Database.CompressAfter}
 }
 
 // Schema is the JSON Schema of sentinel.yaml, for editors.
