@@ -28,7 +28,7 @@ func TestBadInputIsOneClearSentenceAndCode2(t *testing.T) {
 	}{
 		"unknown key":           {policy: soundPolicy + "budgets: {}\n", args: []string{"policy", "check", "policies.yaml"}, want: []string{"policies.yaml:5:1: budgets: unknown key", "budget"}},
 		"two services, a token": {policy: strings.Replace(soundPolicy, "services: {", "services: {two: {team: a, identity: {token: token-of-one}}, ", 1), args: []string{"policy", "check", "policies.yaml"}, want: []string{"one and two have the same token"}},
-		"negative budget":       {policy: strings.Replace(soundPolicy, "a: {}", "a: {budget: {usd: -1/day}}", 1), args: []string{"policy", "check", "policies.yaml"}, want: []string{"policies.yaml:2:", "teams.a.budget.usd", "below 0"}},
+		"negative budget":       {policy: strings.Replace(soundPolicy, "a: {}", "a: {budget: {usd: -1/day}}", 1), args: []string{"policy", "check", "policies.yaml"}, want: []string{"policies.yaml:2:", "teams.a.budget[0].usd", "below 0"}},
 		"no policy file":        {policy: soundPolicy, args: []string{"policy", "check", "nothing.yaml"}, want: []string{"nothing.yaml", "no such file"}},
 		"unknown config key":    {policy: soundPolicy, config: "redi: {}\n", args: []string{"run"}, want: []string{"sentinel.yaml:1:1: redi: unknown key: did you mean redis?"}},
 		"port in use":           {policy: soundPolicy, config: "control: {listen: \"" + busy.Addr().String() + "\"}\n", args: []string{"run"}, want: []string{"control.listen", "in use", "choose another port"}},

@@ -88,7 +88,7 @@ func TestRequestReachesTheProviderAsItsOwn(t *testing.T) {
 			if headers[":path"] != tt.path || tt.host != "" && headers[":authority"] != tt.host {
 				t.Errorf("guard saw %s %s: a client's signature covers the host and path as they were sent", headers[":authority"], headers[":path"])
 			}
-			if metadata[MarkKey] != call || r.Header.Get("x-sentinel-call") != call {
+			if metadata["t"] != call || r.Header.Get("x-sentinel-call") != call {
 				t.Errorf("meter was told %v and said %q", metadata, r.Header.Get("x-sentinel-call"))
 			}
 		})

@@ -25,6 +25,9 @@ const (
 	Namespace      = "sentinel"
 	MarkKey        = "id"
 	MeterNamespace = "sentinel.meter" // what meter may write, for access logs
+
+	// TicketAttribute is the CEL path of the ticket that guard left on the call.
+	TicketAttribute = "metadata.filter_metadata['" + Namespace + "']['t']"
 )
 
 // VirtualHostGateway is the guard's xds.virtual_host_name of a request that came by the gateway's own
@@ -86,9 +89,9 @@ func meter() *extprocv3.ExternalProcessor {
 		AllowModeOverride: true,
 		FailureModeAllow:  true,
 		MessageTimeout:    durationpb.New(meterTimeout),
-		MetadataOptions: &extprocv3.MetadataOptions{
-			ForwardingNamespaces: namespaces(Namespace), ReceivingNamespaces: namespaces(MeterNamespace),
-		},
+		// The ticket comes once, as an attribute; forwarded metadata would come again with every chunk.
+		ResponseAttributes: []string{TicketAttribute},
+		MetadataOptions:    &extprocv3.MetadataOptions{ReceivingNamespaces: namespaces(MeterNamespace)},
 	}
 }
 

@@ -228,7 +228,7 @@ func (p *fakeProcessor) guard(st extprocv3.ExternalProcessor_ProcessServer, firs
 	p.headers, p.attributes = headers, attributes
 	p.mu.Unlock()
 	marked := &structpb.Struct{Fields: map[string]*structpb.Value{Namespace: structpb.NewStructValue(&structpb.Struct{
-		Fields: map[string]*structpb.Value{MarkKey: structpb.NewStringValue(call)},
+		Fields: map[string]*structpb.Value{MarkKey: structpb.NewStringValue(call), "t": structpb.NewStringValue(call)},
 	})}}
 	common := &extprocv3.CommonResponse{HeaderMutation: &extprocv3.HeaderMutation{SetHeaders: []*corev3.HeaderValueOption{{
 		Header:       &corev3.HeaderValue{Key: "authorization", RawValue: []byte("Bearer provider-key")},
@@ -282,17 +282,14 @@ func (p *fakeProcessor) guardBody(st extprocv3.ExternalProcessor_ProcessServer, 
 }
 
 func (p *fakeProcessor) meter(st extprocv3.ExternalProcessor_ProcessServer, first *extprocv3.ProcessingRequest) error {
-	metadata := map[string]string{}
-	for k, v := range first.GetMetadataContext().GetFilterMetadata()[Namespace].GetFields() {
-		metadata[k] = v.GetStringValue()
-	}
+	metadata := map[string]string{"t": first.GetAttributes()["envoy.filters.http.ext_proc"].GetFields()[TicketAttribute].GetStringValue()}
 	p.mu.Lock()
 	p.metadata = metadata
 	p.mu.Unlock()
 	err := st.Send(&extprocv3.ProcessingResponse{
 		Response: &extprocv3.ProcessingResponse_ResponseHeaders{ResponseHeaders: &extprocv3.HeadersResponse{Response: &extprocv3.CommonResponse{
 			HeaderMutation: &extprocv3.HeaderMutation{SetHeaders: []*corev3.HeaderValueOption{{
-				Header: &corev3.HeaderValue{Key: "x-sentinel-call", RawValue: []byte(metadata[MarkKey])},
+				Header: &corev3.HeaderValue{Key: "x-sentinel-call", RawValue: []byte(metadata["t"])},
 			}}},
 		}}},
 		ModeOverride: &filterv3.ProcessingMode{

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	filterv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
 	"google.golang.org/protobuf/types/known/structpb"
@@ -42,8 +41,8 @@ func (r *rig) answer(a ask, line string, head ...[2]string) *answering {
 	out.st, err = r.client.Process(ctx)
 	must(r, err)
 	must(r, out.st.Send(&extprocv3.ProcessingRequest{
-		Request:         &extprocv3.ProcessingRequest_ResponseHeaders{ResponseHeaders: headerMap(head...)},
-		MetadataContext: &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{extproc.Namespace: v.DynamicMetadata.Fields[extproc.Namespace].GetStructValue()}},
+		Request:    &extprocv3.ProcessingRequest_ResponseHeaders{ResponseHeaders: headerMap(head...)},
+		Attributes: ticket(v.DynamicMetadata.Fields[extproc.Namespace].GetStructValue().Fields["t"].GetStringValue()),
 	}))
 	out.head, err = out.st.Recv()
 	must(r, err)
@@ -264,9 +263,8 @@ func TestForeignTicketsPassAndAreNotBooked(t *testing.T) {
 		st, err := r.client.Process(t.Context())
 		must(t, err)
 		must(t, st.Send(&extprocv3.ProcessingRequest{
-			Request: &extprocv3.ProcessingRequest_ResponseHeaders{ResponseHeaders: headerMap([2]string{":status", "200"})},
-			MetadataContext: &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{extproc.Namespace: {Fields: map[string]*structpb.Value{
-				"t": structpb.NewStringValue(text)}}}},
+			Request:    &extprocv3.ProcessingRequest_ResponseHeaders{ResponseHeaders: headerMap([2]string{":status", "200"})},
+			Attributes: ticket(text),
 		}))
 		v, err := st.Recv()
 		if err != nil || v.GetModeOverride().GetResponseBodyMode() != filterv3.ProcessingMode_NONE || v.GetResponseHeaders() == nil {
@@ -279,8 +277,9 @@ func TestForeignTicketsPassAndAreNotBooked(t *testing.T) {
 	}
 }
 
-func metadata(mark *structpb.Struct) map[string]*structpb.Struct {
-	return map[string]*structpb.Struct{extproc.Namespace: mark}
+// ticket is how Envoy hands meter the ticket that guard left.
+func ticket(text string) map[string]*structpb.Struct {
+	return map[string]*structpb.Struct{"envoy.filters.http.ext_proc": {Fields: map[string]*structpb.Value{extproc.TicketAttribute: structpb.NewStringValue(text)}}}
 }
 
 func part(b []byte, end bool) *extprocv3.ProcessingRequest {

@@ -9,8 +9,8 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Codec is gRPC's codec for a server that Register adds to. Envoy repeats a call's metadata with every
-// chunk of its answer; of a chunk only the bytes and whether they are the last are read, and the
+// Codec is gRPC's codec for a server that Register adds to. Of a chunk of an answer only
+// the bytes and whether they are the last are read, whatever Envoy was told to send along, and the
 // reply that lets it go as it is was encoded once. Every other message is protobuf's as usual.
 func Codec() encoding.CodecV2 { return codec{encoding.GetCodecV2(grpcproto.Name)} }
 

@@ -12,7 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 )
 
-// chunkMessage is a chunk as Envoy sends it, with the call's metadata once more.
+// chunkMessage is a chunk with metadata, as Envoy can be told to send it.
 func chunkMessage(body string, end bool) *extprocv3.ProcessingRequest {
 	return &extprocv3.ProcessingRequest{
 		Request: &extprocv3.ProcessingRequest_ResponseBody{ResponseBody: &extprocv3.HttpBody{Body: []byte(body), EndOfStream: end}},

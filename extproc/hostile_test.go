@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
@@ -141,8 +140,8 @@ func FuzzMeter(f *testing.F) {
 		at := min(int(cut), len(answer))
 		mark := admitted.sent[len(admitted.sent)-1].DynamicMetadata.Fields[extproc.Namespace].GetStructValue()
 		first := &extprocv3.ProcessingRequest{
-			Request:         &extprocv3.ProcessingRequest_ResponseHeaders{ResponseHeaders: headerMap([2]string{":status", status}, [2]string{"content-type", kind})},
-			MetadataContext: &corev3.Metadata{FilterMetadata: metadata(mark)},
+			Request:    &extprocv3.ProcessingRequest_ResponseHeaders{ResponseHeaders: headerMap([2]string{":status", status}, [2]string{"content-type", kind})},
+			Attributes: ticket(mark.Fields["t"].GetStringValue()),
 		}
 		st := &played{ctx: t.Context(), in: []*extprocv3.ProcessingRequest{first, part(answer[:at], false)}}
 		if whole {

@@ -16,6 +16,8 @@ const Namespace = "sentinel"
 const (
 	markKey   = "id" // the call id: access logs and RBAC read it
 	ticketKey = "t"
+	// TicketAttribute is the CEL path under which meter's filter has to ask for the ticket.
+	TicketAttribute = "metadata.filter_metadata['" + Namespace + "']['" + ticketKey + "']"
 	// attributesKey is where Envoy puts request attributes, whatever the filter is called.
 	attributesKey = "envoy.filters.http.ext_proc"
 )
@@ -71,7 +73,7 @@ func attribute(r *extprocv3.ProcessingRequest, name string) string {
 
 // ticketOf reads the ticket that guard left on the request.
 func ticketOf(r *extprocv3.ProcessingRequest) (governor.Ticket, bool) {
-	text := r.GetMetadataContext().GetFilterMetadata()[Namespace].GetFields()[ticketKey].GetStringValue()
+	text := attribute(r, TicketAttribute)
 	if text == "" {
 		return governor.Ticket{}, false
 	}
