@@ -75,3 +75,27 @@ func (s *Set) Caller(service string) (sentinel.Caller, bool) {
 	}
 	return s.callers[i], true
 }
+
+// Windows lists the first moments of all calendar windows in which now lies, each once and sorted.
+func (s *Set) Windows(now time.Time) []time.Time {
+	dates := calendar{zone: s.Zone, now: now}
+	seen := map[time.Time]bool{}
+	add := func(limits []limit) {
+		for i := range limits {
+			if limits[i].Kind == sentinel.Window {
+				start, _ := dates.window(limits[i].cut)
+				seen[start] = true
+			}
+		}
+	}
+	add(s.org)
+	for _, of := range []map[string][]limit{s.teams, s.services, s.providers} {
+		for _, limits := range of {
+			add(limits)
+		}
+	}
+	for i := range s.rules {
+		add(s.rules[i].limits)
+	}
+	return slices.SortedFunc(maps.Keys(seen), time.Time.Compare)
+}

@@ -15,6 +15,7 @@ type Use struct {
 	Used     int64 // counted against the limit: Posted + Held + Orphaned; of a rate, what is not free now
 	Posted   int64 // settled (Window only)
 	Held     int64 // by calls in flight
+	Forgiven int64 // by resets: posted, and taken off again (Window only)
 	Orphaned int64 // holds that died unsettled and stay charged (Window only)
 }
 
@@ -60,9 +61,12 @@ func readUse(l sentinel.Limit, reply any) (Use, error) {
 		kind, _ := n.list[0].(string)
 		n.list = n.list[1:]
 		amount := n.next()
-		if kind == "c" {
+		switch kind {
+		case "c":
 			u.Orphaned += amount
-		} else {
+		case "a":
+			u.Forgiven = amount
+		default:
 			u.Used -= amount
 		}
 	}
@@ -78,50 +82,21 @@ func readUse(l sentinel.Limit, reply any) (Use, error) {
 // ErrBusy says that a counter changed while it was to be reset. Trying again helps.
 var ErrBusy = errors.New("the counter is in use")
 
-// resetTries bounds how often a reset begins again because calls settled in between.
-const resetTries = 32
+// replaceTries bounds how often a correction begins again because calls settled in between.
+const replaceTries = 32
 
 // Reset forgives what a limit's current window has posted, or what a rate counts, and says how much that was. Holds
 // of calls in flight stay counted.
 func (r *Redis) Reset(ctx context.Context, org string, l sentinel.Limit) (forgiven string, err error) {
-	key := prefix(org) + keyOf(l)
 	if l.Kind == sentinel.Rate {
-		if err := r.client.Del(ctx, key).Err(); err != nil {
+		if err := r.client.Del(ctx, prefix(org)+keyOf(l)).Err(); err != nil {
 			return "", fmt.Errorf("reset %s: %w", l.Cell, err)
 		}
 		return "0", nil
 	}
-	for range resetTries {
-		seen, err := r.client.HMGet(ctx, key, "u", "s").Result()
-		if err != nil {
-			return "", fmt.Errorf("reset %s: %w", l.Cell, err)
-		}
-		used, _ := seen[0].(string)
-		posted, _ := seen[1].(string)
-		rest, ok := less(used, posted)
-		if !ok { // nothing was ever posted
-			return "0", nil
-		}
-		done, err := r.scripts.reset.Run(ctx, r.client, []string{key}, used, posted, rest).Int()
-		if err != nil {
-			return "", fmt.Errorf("reset %s: %w", l.Cell, err)
-		}
-		if done == 1 {
-			return posted, nil
-		}
+	_, before, err := r.replace(ctx, org, l, true, func(*big.Int) *big.Int { return new(big.Int) })
+	if err != nil {
+		return "", fmt.Errorf("reset %s: %w", l.Cell, err)
 	}
-	return "", fmt.Errorf("reset %s: %w", l.Cell, ErrBusy)
-}
-
-// less is used − posted; counters of soft budgets can be larger than an int64.
-func less(used, posted string) (string, bool) {
-	u, ok1 := new(big.Int).SetString(used, 10)
-	p, ok2 := new(big.Int).SetString(posted, 10)
-	if !ok1 || !ok2 {
-		return "", false
-	}
-	if u.Sub(u, p).Sign() < 0 {
-		u.SetInt64(0)
-	}
-	return u.String(), true
+	return before.String(), nil
 }

@@ -1,7 +1,8 @@
 -- peek.lua: what limits count now, without touching them.
 --
 -- KEYS are cells. ARGV: for each its kind, and the period in microseconds and max of a rate.
--- Reply: for each cell {used, posted, orphaned, reset_us}; of a rate used is what is not free now.
+-- Reply: for each cell {used, posted, then pairs: c and what is orphaned, v and what is void, a and what was forgiven}; of a
+-- rate used is what is not free now.
 -- The cells are described in admit.lua.
 local BUCKET_MS = 15000
 local time = redis.call('TIME')
@@ -19,7 +20,6 @@ for i = 1, #KEYS do
       ahead = math.max(0, tonumber(x) - (now_us - tonumber(z)))
     end
     one[1] = string.format('%.0f', math.ceil(ahead * tonumber(ARGV[at + 3]) / tonumber(ARGV[at + 2]) - 0.000001))
-    one[3] = string.format('%.0f', math.ceil(ahead))
   else
     local all = redis.call('HGETALL', KEYS[i])
     for j = 1, #all, 2 do
@@ -28,6 +28,9 @@ for i = 1, #KEYS do
         one[1] = all[j + 1]
       elseif all[j] == 's' then
         one[2] = all[j + 1]
+      elseif all[j] == 'a' then
+        one[#one + 1] = 'a'
+        one[#one + 1] = all[j + 1]
       elseif kind and tonumber(digits) < now_bucket and all[j + 1] ~= '0' then
         one[#one + 1] = kind
         one[#one + 1] = all[j + 1]

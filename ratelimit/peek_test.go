@@ -56,8 +56,11 @@ func TestPeekTellsPostedHeldAndOrphanedApart(t *testing.T) {
 		}
 	}
 	seen, err = r.Peek(t.Context(), "acme", []sentinel.Limit{hard, pace})
-	if diff := cmp.Diff([]Use{{Limit: hard, Used: 130, Held: 30, Orphaned: 100}, {Limit: pace}}, seen); err != nil || diff != "" {
+	if diff := cmp.Diff([]Use{{Limit: hard, Used: 130, Held: 30, Orphaned: 100, Forgiven: 7}, {Limit: pace}}, seen); err != nil || diff != "" {
 		t.Errorf("after a reset: %v (-want +got):\n%s", err, diff)
+	}
+	if done, err := r.Raise(t.Context(), "acme", seen[0], 7); done || err != nil {
+		t.Errorf("what was forgiven came back: %t, %v", done, err)
 	}
 }
 

@@ -28,18 +28,28 @@ var settleSource string
 //go:embed peek.lua
 var peekSource string
 
-//go:embed reset.lua
-var resetSource string
+//go:embed replace.lua
+var replaceSource string
+
+//go:embed seed.lua
+var seedSource string
 
 // scripts are what runs inside Redis.
-type scripts struct{ admit, settle, peek, reset *redis.Script }
+type scripts struct{ admit, settle, peek, replace, seed *redis.Script }
 
-func newScripts(admit, settle, peek, reset string) scripts {
-	return scripts{admit: redis.NewScript(admit), settle: redis.NewScript(settle), peek: redis.NewScript(peek), reset: redis.NewScript(reset)}
+// newScripts takes the sources of those that read the clock; the others have none.
+func newScripts(admit, settle, peek, seed string) scripts {
+	return scripts{
+		admit: redis.NewScript(admit), settle: redis.NewScript(settle), peek: redis.NewScript(peek), seed: redis.NewScript(seed),
+		replace: redis.NewScript(replaceSource),
+	}
 }
 
 // ErrUnavailable says that the limiter cannot be reached now. The policy says what follows.
 var ErrUnavailable = errors.New("limiter unavailable")
+
+// ErrForgotten says that Redis answers, and has lost an organisation's counters. It is an ErrUnavailable.
+var ErrForgotten = fmt.Errorf("%w: its counters are lost", ErrUnavailable)
 
 // Options say where Redis is.
 type Options struct {
@@ -49,6 +59,9 @@ type Options struct {
 	DB        int
 	TLS       bool
 	Timeout   time.Duration // of one call; default 25 ms
+	// Ledger says that counters come from a ledger: an organisation that Redis does not know is refused as
+	// unavailable until Seed. Without it such an organisation begins at nothing.
+	Ledger bool
 }
 
 // DefaultTimeout bounds one round trip on the path of a request.
@@ -61,6 +74,8 @@ type Redis struct {
 	timeout   time.Duration
 	breaker   breaker
 	overrides atomic.Pointer[map[string]Override]
+	begins    string        // "1" where an organisation without memory begins at nothing
+	forgot    chan struct{} // holds one
 }
 
 // The driver's own log lines would stand between ours; every failure reaches a caller as an error.
@@ -85,7 +100,7 @@ func Dial(ctx context.Context, o Options) (*Redis, error) {
 		u.IsClusterMode = true
 		client = redis.NewUniversalClient(u)
 	}
-	r := &Redis{client: client, scripts: newScripts(admitSource, settleSource, peekSource, resetSource), timeout: o.Timeout}
+	r := &Redis{client: client, scripts: newScripts(admitSource, settleSource, peekSource, seedSource), timeout: o.Timeout, begins: flag(!o.Ledger), forgot: make(chan struct{}, 1)}
 	if err := r.prepare(ctx); err != nil {
 		_ = r.client.Close()
 		return nil, fmt.Errorf("redis at %s: %w", strings.Join(o.Addresses, ", "), err)
@@ -110,7 +125,7 @@ func (r *Redis) prepare(ctx context.Context) error {
 	if policy != "" && policy != "noeviction" {
 		return fmt.Errorf("its maxmemory-policy is %s: an evicted counter is a lost budget; set it to noeviction", policy)
 	}
-	for _, s := range []*redis.Script{r.scripts.admit, r.scripts.settle, r.scripts.peek, r.scripts.reset} {
+	for _, s := range []*redis.Script{r.scripts.admit, r.scripts.settle, r.scripts.peek, r.scripts.replace, r.scripts.seed} {
 		if err := s.Load(ctx, r.client).Err(); err != nil {
 			return fmt.Errorf("load scripts: %w", err)
 		}

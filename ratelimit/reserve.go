@@ -21,12 +21,18 @@ const (
 // the same reservation without a second hold.
 func (r *Redis) Reserve(ctx context.Context, a sentinel.Ask) (sentinel.Reservation, error) {
 	a = r.overridden(a, time.Now())
-	keys, args := admitArguments(a)
+	keys, args := r.admitArguments(a)
 	reply, err := r.run(ctx, r.scripts.admit, keys, args)
 	if err != nil {
 		return sentinel.Reservation{}, fmt.Errorf("reserve for call %s: %w", a.Call, err)
 	}
 	out, err := readReservation(a, reply)
+	if errors.Is(err, ErrForgotten) {
+		select {
+		case r.forgot <- struct{}{}:
+		default: // it is known
+		}
+	}
 	if err != nil {
 		return sentinel.Reservation{}, fmt.Errorf("reserve for call %s: %w", a.Call, err)
 	}
@@ -34,10 +40,10 @@ func (r *Redis) Reserve(ctx context.Context, a sentinel.Ask) (sentinel.Reservati
 }
 
 // admitArguments lays an ask out as admit.lua reads it.
-func admitArguments(a sentinel.Ask) (keys []string, args []any) {
+func (r *Redis) admitArguments(a sentinel.Ask) (keys []string, args []any) {
 	keys = []string{recordKey(a.Org, a.Call), memoryKey(a.Org)}
 	index := map[string]int{}
-	args = append(args, a.TTL.Milliseconds(), "1", len(a.Candidates))
+	args = append(args, a.TTL.Milliseconds(), r.begins, len(a.Candidates))
 	for _, c := range a.Candidates {
 		args = append(args, len(c.Limits))
 		for _, l := range c.Limits {
@@ -106,7 +112,7 @@ func readReservation(a sentinel.Ask, reply any) (sentinel.Reservation, error) {
 	n := &numbers{list: list}
 	out := sentinel.Reservation{Chosen: int(n.next())}
 	if out.Chosen == noMemory {
-		return sentinel.Reservation{}, ErrUnavailable
+		return sentinel.Reservation{}, ErrForgotten
 	}
 	if out.Chosen < noneFits || out.Chosen >= len(a.Candidates) {
 		return out, errors.New("it was held for another ask")
@@ -152,7 +158,7 @@ func (r *Redis) Settle(ctx context.Context, s sentinel.Settlement) (sentinel.Set
 	if err != nil {
 		return sentinel.Settled{}, fmt.Errorf("settle call %s: %w", s.Call, err)
 	}
-	keys, args := settleArguments(s, hold)
+	keys, args := r.settleArguments(s, hold)
 	reply, err := r.run(ctx, r.scripts.settle, keys, args)
 	if err != nil {
 		return sentinel.Settled{}, fmt.Errorf("settle call %s: %w", s.Call, err)
@@ -182,10 +188,10 @@ func underReserved(r receipt, actual sentinel.Amounts) bool {
 }
 
 // settleArguments lays a settlement out as settle.lua reads it.
-func settleArguments(s sentinel.Settlement, r receipt) (keys []string, args []any) {
+func (r *Redis) settleArguments(s sentinel.Settlement, hold receipt) (keys []string, args []any) {
 	keys = []string{recordKey(s.Org, s.Call), memoryKey(s.Org)}
-	args = []any{r.bucket, r.at, "1"}
-	for _, h := range r.held {
+	args = []any{hold.bucket, hold.at, r.begins}
+	for _, h := range hold.held {
 		keys = append(keys, prefix(s.Org)+h.key)
 		args = append(args, string(h.kind), h.amount, s.Actual[h.measure], flag(h.charge), h.max, h.periodUS, h.endMS, h.mark, h.warnings())
 	}

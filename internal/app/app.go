@@ -60,7 +60,7 @@ func New(ctx context.Context, c Config, log zerolog.Logger) (*App, error) {
 	a := &App{config: c, log: log, instance: uuid.NewString(), served: make(chan struct{})}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	for _, step := range []func(context.Context) error{a.listen, a.openPolicy, a.openLimiter, a.openVault, a.openLedger, a.serve} {
+	for _, step := range []func(context.Context) error{a.listen, a.openPolicy, a.openLimiter, a.openVault, a.openLedger, a.seed, a.serve} {
 		if err := step(ctx); err != nil {
 			a.Close()
 			return nil, err
@@ -223,6 +223,7 @@ func (a *App) Run(ctx context.Context) error {
 	group.Go(func() error { return a.keep(ctx) })
 	group.Go(func() error { return a.sum(ctx) })
 	group.Go(func() error { return a.watch(ctx) })
+	group.Go(func() error { return a.remember(ctx) })
 	group.Go(func() error { return a.limiter.Watch(ctx, func() string { return a.governor.State().Policy.Org }) })
 	group.Go(func() error { return a.probe(ctx) })
 	group.Go(func() error {

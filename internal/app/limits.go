@@ -23,7 +23,7 @@ const embeddedRedis = "embedded"
 
 func dialLimiter(ctx context.Context, c RedisConfig, addresses []string) (*ratelimit.Redis, error) {
 	l, err := ratelimit.Dial(ctx, ratelimit.Options{
-		Addresses: addresses, Username: c.Username, Password: c.Password, DB: c.DB, TLS: c.TLS, Timeout: c.Timeout,
+		Addresses: addresses, Username: c.Username, Password: c.Password, DB: c.DB, TLS: c.TLS, Timeout: c.Timeout, Ledger: true,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("redis.address: %w", err)

@@ -25,6 +25,7 @@ type metrics struct {
 	reconciled    prometheus.Counter
 	drainFailures prometheus.Counter
 	warnings      prometheus.Counter
+	raised        prometheus.Counter
 	serving       atomic.Bool
 }
 
@@ -55,6 +56,9 @@ func newMetrics(a *App) *metrics {
 	m.drainFailures = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "sentinel_ledger_write_failures_total", Help: "Failed writes to the database; the records stay in the spool.",
 	})
+	m.raised = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "sentinel_limits_raised_total", Help: "Counters in Redis that were lower than the ledger and were raised to it.",
+	})
 	m.warnings = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "sentinel_budget_warnings_total", Help: "Shares of budgets (warn_at) that were reached; over all processes each counts once.",
 	})
@@ -66,7 +70,7 @@ func newMetrics(a *App) *metrics {
 		}
 		return a.vault.Age().Seconds()
 	})
-	m.registry.MustRegister(m.calls, m.decision, m.cost, m.tokens, m.estimated, m.reloads, m.reconciled, m.drainFailures, m.warnings, age,
+	m.registry.MustRegister(m.calls, m.decision, m.cost, m.tokens, m.estimated, m.reloads, m.reconciled, m.drainFailures, m.warnings, m.raised, age,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.registry.MustRegister(spoolMetrics(a)...)
 	return m

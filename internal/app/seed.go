@@ -1,0 +1,199 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/policy"
+	"github.com/saas-sentinel/saas-sentinel/ratelimit"
+	"github.com/saas-sentinel/saas-sentinel/store"
+)
+
+// How counters are kept equal to the ledger: a look every so often, and often after Redis lost them.
+const (
+	compareEvery  = 5 * time.Minute
+	compareSoon   = 3 * time.Second
+	comparedSoon  = 10 // looks after a loss
+	seedRetry     = 500 * time.Millisecond
+	mostGroups    = 10_000 // kinds of calls in one window
+	seedTimeout   = 10 * time.Second
+	seedDimension = 5
+)
+
+// usageOf sums the ledger since a moment, by what limits can depend on.
+type usageOf func(ctx context.Context, from time.Time) ([]store.UsageRow, error)
+
+func (a *App) ledgerUsage(ctx context.Context, from time.Time) ([]store.UsageRow, error) {
+	return a.store.Usage(ctx, store.UsageQuery{
+		From: from, By: []string{"team", "service", "provider", "endpoint", "model"},
+		Filter: map[string]string{"org": a.governor.State().Policy.Org}, Limit: mostGroups,
+	})
+}
+
+// posted says what every calendar window of a policy has posted by the ledger, sorted by cell.
+func posted(ctx context.Context, set *policy.Set, now time.Time, usage usageOf) ([]ratelimit.Seed, error) {
+	sums := map[string]*ratelimit.Seed{}
+	for _, start := range set.Windows(now) {
+		rows, err := usage(ctx, start)
+		if err != nil {
+			return nil, err
+		}
+		if len(rows) >= mostGroups {
+			return nil, fmt.Errorf("the ledger has %d kinds of calls since %s: more than can be counted again", len(rows), start.Format(time.RFC3339))
+		}
+		for _, r := range rows {
+			if len(r.Keys) != seedDimension {
+				return nil, fmt.Errorf("the ledger answers with %d dimensions", len(r.Keys))
+			}
+			call := sentinel.Call{Caller: sentinel.Caller{Org: set.Org, Team: r.Keys[0], Service: r.Keys[1]}, Provider: r.Keys[2], Endpoint: r.Keys[3], Model: r.Keys[4]}
+			for _, l := range set.Plan(&call, call.Model, now).Limits {
+				if l.Kind != sentinel.Window || !l.Start.Equal(start) {
+					continue
+				}
+				if sums[l.Cell] == nil {
+					sums[l.Cell] = &ratelimit.Seed{Limit: l}
+				}
+				sums[l.Cell].Posted += measured(l.Measure, r)
+			}
+		}
+	}
+	out := make([]ratelimit.Seed, 0, len(sums))
+	for _, cell := range slices.Sorted(maps.Keys(sums)) {
+		out = append(out, *sums[cell])
+	}
+	return out, nil
+}
+
+// measured is what calls of one kind took of a measure.
+func measured(m sentinel.Measure, r store.UsageRow) int64 {
+	switch m {
+	case sentinel.MeasureRequests:
+		return r.Calls - r.Refused
+	case sentinel.MeasureTokens:
+		return r.InputTokens + r.OutputTokens
+	case sentinel.MeasureInputTokens:
+		return r.InputTokens
+	case sentinel.MeasureOutputTokens:
+		return r.OutputTokens
+	case sentinel.MeasureCost:
+		return int64(r.Cost)
+	default:
+		return 0
+	}
+}
+
+// seed gives Redis the counters that it does not know. Of several processes one does it.
+func (a *App) seed(ctx context.Context) error {
+	set := a.governor.State().Policy
+	if since, err := a.limiter.Knows(ctx, set.Org); err != nil || since != "" {
+		return err
+	}
+	began := time.Now()
+	seeds, err := posted(ctx, set, began.UTC(), a.ledgerUsage)
+	if err != nil {
+		return fmt.Errorf("count limits again from the ledger: %w", err)
+	}
+	first, err := a.limiter.Seed(ctx, set.Org, seeds)
+	if err == nil && first {
+		a.log.Info().Str("org", set.Org).Int("counters", len(seeds)).Dur("took", time.Since(began)).Msg("limits counted again from the ledger")
+	}
+	return err
+}
+
+// remember brings counters back that Redis loses, and raises those that are lower than the ledger.
+func (a *App) remember(ctx context.Context) error {
+	wait := time.NewTimer(compareEvery)
+	defer wait.Stop()
+	var before map[string]int64
+	for soon := 0; ; {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-a.limiter.Forgot():
+			a.log.Error().Msg("redis lost the counters of limits")
+			if !a.seedSoon(ctx) {
+				return nil
+			}
+			soon, before = comparedSoon, nil
+			wait.Reset(compareSoon)
+		case <-wait.C:
+			next, err := a.compare(ctx, before)
+			if err != nil && ctx.Err() == nil {
+				a.log.Warn().Err(err).Msg("limits not compared with the ledger")
+			}
+			if soon == 0 && len(before) == 0 && len(next) > 0 {
+				soon = 1 // what looks too low is looked at again soon
+			}
+			before = next
+			if soon > 0 {
+				soon--
+				wait.Reset(compareSoon)
+			} else {
+				wait.Reset(compareEvery)
+			}
+		}
+	}
+}
+
+// seedSoon tries until it is done; until then calls get what the policy says for a limiter that is down.
+func (a *App) seedSoon(ctx context.Context) bool {
+	for {
+		try, cancel := context.WithTimeout(ctx, seedTimeout)
+		err := a.seed(try)
+		cancel()
+		if err == nil {
+			return true
+		}
+		a.log.Error().Err(err).Msg("limits not counted again from the ledger")
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(seedRetry):
+		}
+	}
+}
+
+// compare looks at every window that the ledger knows. A counter below what the ledger had at the look before is raised to that:
+// an entry can be in the ledger a moment before its settlement is in Redis, but not from one look to the next.
+func (a *App) compare(ctx context.Context, before map[string]int64) (low map[string]int64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, seedTimeout)
+	defer cancel()
+	set := a.governor.State().Policy
+	seeds, err := posted(ctx, set, time.Now().UTC(), a.ledgerUsage)
+	if err != nil {
+		return before, err
+	}
+	limits := make([]sentinel.Limit, 0, len(seeds))
+	for _, s := range seeds {
+		limits = append(limits, s.Limit)
+	}
+	low = map[string]int64{}
+	const atOnce = 1000
+	for part := range slices.Chunk(limits, atOnce) {
+		uses, err := a.limiter.Peek(ctx, set.Org, part)
+		if err != nil {
+			return before, err
+		}
+		for _, u := range uses {
+			i, _ := slices.BinarySearchFunc(seeds, u.Limit.Cell, func(s ratelimit.Seed, cell string) int { return strings.Compare(s.Limit.Cell, cell) })
+			if u.Posted+u.Forgiven >= seeds[i].Posted {
+				continue
+			}
+			low[u.Limit.Cell] = seeds[i].Posted
+			done, err := a.limiter.Raise(ctx, set.Org, u, before[u.Limit.Cell])
+			if err != nil {
+				return low, err
+			}
+			if done {
+				a.metrics.raised.Inc()
+				a.log.Warn().Str("limit", u.Limit.Cell).Int64("was", u.Posted).Int64("ledger", before[u.Limit.Cell]).Msg("limit raised to the ledger")
+			}
+		}
+	}
+	return low, nil
+}
