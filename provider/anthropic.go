@@ -211,7 +211,7 @@ func (anthropicDialect) newMeter(s MeterSpec) Meter {
 	case isEventStream(s.ContentType):
 		return newEventStream(s, &anthropicStream{})
 	default:
-		return &jsonMeter{spec: s, scan: newScanner("usage", "model"), read: anthropicUsage}
+		return newJSONMeter(s, anthropicUsage, []string{"usage", "model"})
 	}
 }
 

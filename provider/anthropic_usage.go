@@ -78,13 +78,13 @@ func (r *anthropicReport) tier() string {
 }
 
 // anthropicUsage reads the usage of a JSON answer.
-func anthropicUsage(found map[string][]byte) (Metered, bool) {
+func anthropicUsage(found *scanner) (Metered, bool) {
 	var r anthropicReport
-	if len(found["usage"]) == 0 || json.Unmarshal(found["usage"], &r) != nil {
+	if len(found.get("usage")) == 0 || json.Unmarshal(found.get("usage"), &r) != nil {
 		return Metered{}, false
 	}
 	got, ok := r.metered()
-	got.Model = unquote(found["model"])
+	got.Model = unquote(found.get("model"))
 	return got, ok
 }
 

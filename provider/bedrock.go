@@ -148,16 +148,16 @@ func (bedrockDialect) newMeter(s MeterSpec) Meter {
 	case s.Status >= 300 || !s.Endpoint.Meters:
 		return nothingUsed{}
 	case s.Endpoint.Name == "converse":
-		return &jsonMeter{spec: s, scan: newScanner("usage"), read: converseUsage}
+		return newJSONMeter(s, converseUsage, []string{"usage"})
 	case s.Endpoint.Name == "invoke" && isClaude(s.Model):
-		return &jsonMeter{spec: s, scan: newScanner("usage", "model"), read: anthropicUsage}
+		return newJSONMeter(s, anthropicUsage, []string{"usage", "model"})
 	case s.Endpoint.Name == "invoke":
-		return &jsonMeter{spec: s, scan: newScanner("usage"), read: func(found map[string][]byte) (Metered, bool) {
+		return newJSONMeter(s, func(found *scanner) (Metered, bool) {
 			if got, ok := converseUsage(found); ok { // Amazon's own models report as Converse does
 				return got, true
 			}
 			return invokeHeaders(s.Header)
-		}}
+		}, []string{"usage"})
 	}
 	m := &streamMeter{spec: s}
 	f := &frames{}

@@ -40,9 +40,9 @@ func (r *converseReport) metered() (Metered, bool) {
 }
 
 // converseUsage reads a JSON answer.
-func converseUsage(found map[string][]byte) (Metered, bool) {
+func converseUsage(found *scanner) (Metered, bool) {
 	var r converseReport
-	if len(found["usage"]) == 0 || json.Unmarshal(found["usage"], &r) != nil {
+	if len(found.get("usage")) == 0 || json.Unmarshal(found.get("usage"), &r) != nil {
 		return Metered{}, false
 	}
 	return r.metered()

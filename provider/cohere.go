@@ -74,17 +74,17 @@ func (cohereDialect) newMeter(s MeterSpec) Meter {
 	case isEventStream(s.ContentType):
 		return newEventStream(s, &cohereStream{})
 	}
-	return &jsonMeter{spec: s, scan: newScanner("usage", "meta"), read: func(found map[string][]byte) (Metered, bool) {
+	return newJSONMeter(s, func(found *scanner) (Metered, bool) {
 		var r cohereReport
-		raw := found["usage"] // of chat; embed has it as meta
+		raw := found.get("usage") // of chat; embed has it as meta
 		if len(raw) == 0 {
-			raw = found["meta"]
+			raw = found.get("meta")
 		}
 		if len(raw) == 0 || json.Unmarshal(raw, &r) != nil {
 			return Metered{}, false
 		}
 		return r.metered()
-	}}
+	}, []string{"usage", "meta"})
 }
 
 // cohereReport is the usage of an answer. What is billed may be less than what was used: prompts of Cohere's own are not billed.

@@ -180,11 +180,12 @@ func (geminiDialect) newMeter(s MeterSpec) Meter {
 		m.frames = &elements{each: func(data []byte) { m.event(data) }}
 		return m
 	}
-	return &jsonMeter{
-		spec: s, scan: newScanner("usageMetadata", "modelVersion", "candidates"), estimates: strings.Contains(s.Endpoint.Name, "mbed"),
-		read: func(found map[string][]byte) (Metered, bool) { return geminiUsage(s.Model, found) },
-	}
+	m := newJSONMeter(s, func(found *scanner) (Metered, bool) { return geminiUsage(s.Model, found) }, geminiMembers)
+	m.estimates = strings.Contains(s.Endpoint.Name, "mbed")
+	return m
 }
+
+var geminiMembers = []string{"usageMetadata", "modelVersion", "candidates"}
 
 // googleErrors are the canonical names of statuses (https://cloud.google.com/apis/design/errors).
 var googleErrors = map[int]string{

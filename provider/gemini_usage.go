@@ -84,14 +84,14 @@ func searched(candidates []byte) bool {
 }
 
 // geminiUsage reads a JSON answer.
-func geminiUsage(model string, found map[string][]byte) (Metered, bool) {
+func geminiUsage(model string, found *scanner) (Metered, bool) {
 	var r geminiReport
-	if len(found["usageMetadata"]) == 0 || json.Unmarshal(found["usageMetadata"], &r) != nil {
+	if len(found.get("usageMetadata")) == 0 || json.Unmarshal(found.get("usageMetadata"), &r) != nil {
 		return Metered{}, false
 	}
 	got, ok := r.metered()
-	got.Model = unquote(found["modelVersion"])
-	if searched(found["candidates"]) && billsByPrompt(model) {
+	got.Model = unquote(found.get("modelVersion"))
+	if searched(found.get("candidates")) && billsByPrompt(model) {
 		got.Usage[sentinel.WebSearches] = 1
 	}
 	return got, ok

@@ -180,8 +180,9 @@ func (m *declaredMeter) Finish(bool) Metered {
 	d, s := m.spec.Endpoint.Declared, m.spec
 	a := declare.Answer{Status: s.Status, Header: headersOf(s.Header, d.AnswerHeaders), Body: map[string]any{}}
 	if m.scan != nil {
-		for name, raw := range m.scan.found {
-			if v, err := declare.Value(raw); err == nil {
+		for _, name := range d.AnswerMembers {
+			raw := m.scan.get(name)
+			if v, err := declare.Value(raw); raw != nil && err == nil {
 				a.Body[name] = v
 			}
 		}

@@ -240,7 +240,7 @@ func (d openAIDialect) newMeter(s MeterSpec) Meter {
 	case isEventStream(s.ContentType):
 		return newEventStream(s, &openAIStream{dialect: d, hideUsage: s.HideUsage})
 	default:
-		return &jsonMeter{spec: s, scan: newScanner("usage", "model", "service_tier"), read: d.usage}
+		return newJSONMeter(s, d.jsonUsage(), openAIMembers)
 	}
 }
 

@@ -15,7 +15,7 @@ type openAIStream struct {
 // openAIEvent is one event of either API.
 type openAIEvent struct {
 	Model   string          `json:"model"`
-	Tier    string          `json:"service_tier"`
+	Tier    json.RawMessage `json:"service_tier"`
 	Usage   json.RawMessage `json:"usage"`
 	Choices []struct {
 		Text  string `json:"text"`
@@ -35,7 +35,7 @@ type openAIEvent struct {
 	Delta    json.RawMessage `json:"delta"`
 	Response struct {
 		Model string          `json:"model"`
-		Tier  string          `json:"service_tier"`
+		Tier  json.RawMessage `json:"service_tier"`
 		Usage json.RawMessage `json:"usage"`
 	} `json:"response"`
 }
@@ -55,7 +55,7 @@ func (r *openAIStream) read(data []byte, text *textCounter) bool {
 		usage, model, tier = e.Response.Usage, e.Response.Model, e.Response.Tier
 	}
 	e.takeText(text)
-	if got, ok := r.dialect.usage(map[string][]byte{"usage": usage}); ok {
+	if got, ok := r.dialect.report(usage); ok {
 		got.Model, got.Tier = model, openAITier(tier)
 		r.reported, r.seen = got, true
 		return r.hideUsage && len(e.Choices) == 0 && e.Type == ""

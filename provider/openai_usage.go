@@ -1,113 +1,169 @@
 package provider
 
 import (
-	"encoding/json"
-
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
 
 // openAIReport is the usage object of chat completions, completions, embeddings, responses and images together,
 // with the members that the hosts add which speak as OpenAI does.
 type openAIReport struct {
-	Prompt            *int64        `json:"prompt_tokens"`
-	Completion        *int64        `json:"completion_tokens"`
-	Input             *int64        `json:"input_tokens"`
-	Output            *int64        `json:"output_tokens"`
-	Total             int64         `json:"total_tokens"`
-	CacheHit          int64         `json:"prompt_cache_hit_tokens"` // DeepSeek
-	Cached            int64         `json:"cached_tokens"`           // Moonshot
-	PromptDetails     openAIDetails `json:"prompt_tokens_details"`
-	InputDetails      openAIDetails `json:"input_tokens_details"`
-	CompletionDetails openAIDetails `json:"completion_tokens_details"`
-	OutputDetails     openAIDetails `json:"output_tokens_details"`
+	prompt, completion, input, output, total count
+	cacheHit, cached                         count // DeepSeek's and Moonshot's
+	in, out                                  openAIDetails
 }
 
+// openAIDetails are parts of a count. An answer has them under the names of one of the two APIs.
 type openAIDetails struct {
-	Cached       int64 `json:"cached_tokens"`
-	Audio        int64 `json:"audio_tokens"`
-	Image        int64 `json:"image_tokens"`
-	Reasoning    int64 `json:"reasoning_tokens"`
-	CachedOfKind struct {
-		Audio int64 `json:"audio_tokens"`
-		Image int64 `json:"image_tokens"`
-	} `json:"cached_tokens_details"`
+	cached, audio, image, reasoning count
+	cachedAudio, cachedImage        count
 }
 
-// sum joins the details of the two APIs, of which an answer has one.
-func (d openAIDetails) sum(o openAIDetails, c *clamp, most int64) openAIDetails {
-	for _, f := range [...]struct {
-		to   *int64
-		from int64
-	}{
-		{&d.Cached, o.Cached}, {&d.Audio, o.Audio}, {&d.Image, o.Image}, {&d.Reasoning, o.Reasoning},
-		{&d.CachedOfKind.Audio, o.CachedOfKind.Audio}, {&d.CachedOfKind.Image, o.CachedOfKind.Image},
-	} {
-		*f.to = c.within(c.within(*f.to, most)+c.within(f.from, most), most)
+// The groups of a usage object.
+const (
+	topGroup = iota
+	inGroup
+	outGroup
+	cachedGroup
+)
+
+// slot tells, by the group in which a key stands, where its number goes, or which group the object behind it is.
+// Other keys have neither.
+func (r *openAIReport) slot(group int, key []byte) (*count, int) {
+	if group != topGroup {
+		return r.detail(group, key), r.inner(group, key)
 	}
-	return d
+	switch string(key) {
+	case "prompt_tokens":
+		return &r.prompt, 0
+	case "completion_tokens":
+		return &r.completion, 0
+	case "input_tokens":
+		return &r.input, 0
+	case "output_tokens":
+		return &r.output, 0
+	case "total_tokens":
+		return &r.total, 0
+	case "prompt_cache_hit_tokens":
+		return &r.cacheHit, 0
+	case "cached_tokens":
+		return &r.cached, 0
+	case "prompt_tokens_details", "input_tokens_details", "input_token_details":
+		return nil, inGroup
+	case "completion_tokens_details", "output_tokens_details":
+		return nil, outGroup
+	}
+	return nil, 0
 }
 
-// usage reads a usage object. The provider counts cached tokens within the prompt and reasoning within the
+func (r *openAIReport) inner(group int, key []byte) int {
+	if group == inGroup && string(key) == "cached_tokens_details" {
+		return cachedGroup
+	}
+	return 0
+}
+
+func (r *openAIReport) detail(group int, key []byte) *count {
+	d := &r.in
+	if group == outGroup {
+		d = &r.out
+	}
+	switch string(key) {
+	case "cached_tokens":
+		return &d.cached
+	case "reasoning_tokens":
+		return &d.reasoning
+	case "audio_tokens":
+		if group == cachedGroup {
+			return &d.cachedAudio
+		}
+		return &d.audio
+	case "image_tokens":
+		if group == cachedGroup {
+			return &d.cachedImage
+		}
+		return &d.image
+	}
+	return nil
+}
+
+var openAIMembers = []string{"usage", "model", "service_tier"}
+
+// The readers of JSON answers, made once.
+var (
+	usageWithin = openAIDialect{}.usage
+	usageApart  = openAIDialect{reasoningApart: true}.usage
+)
+
+func (d openAIDialect) jsonUsage() func(found *scanner) (Metered, bool) {
+	if d.reasoningApart {
+		return usageApart
+	}
+	return usageWithin
+}
+
+// usage reads the usage of a JSON answer.
+func (d openAIDialect) usage(found *scanner) (Metered, bool) {
+	got, ok := d.report(found.get("usage"))
+	if ok {
+		got.Model, got.Tier = unquote(found.get("model")), openAITier(found.get("service_tier"))
+	}
+	return got, ok
+}
+
+// report reads a usage object. The provider counts cached tokens within the prompt and reasoning within the
 // completion; our classes do not overlap.
-func (d openAIDialect) usage(found map[string][]byte) (Metered, bool) {
-	raw := found["usage"]
-	if len(raw) == 0 || string(raw) == "null" {
-		return Metered{}, false
-	}
+func (d openAIDialect) report(raw []byte) (Metered, bool) {
 	var r openAIReport
-	if err := json.Unmarshal(raw, &r); err != nil {
+	in := counts{b: raw, to: &r}
+	if !in.read() {
 		return Metered{}, false
 	}
-	if r.Prompt == nil && r.Completion == nil && r.Input == nil && r.Output == nil {
+	if !r.prompt.set && !r.completion.set && !r.input.set && !r.output.set {
 		return Metered{}, false // an object without a count reports nothing, and must not make the call free
 	}
 	var c clamp
 	u := sentinel.Usage{sentinel.Requests: 1}
-	r.input(&u, &c)
-	r.output(&u, &c, d.reasoningApart)
-	return Metered{
-		Usage: u, Model: unquote(found["model"]), Method: c.method(), Reported: true, Tier: openAITier(unquote(found["service_tier"])),
-	}, true
+	r.inputs(&u, &c)
+	r.outputs(&u, &c, d.reasoningApart)
+	return Metered{Usage: u, Method: c.method(), Reported: true}, true
 }
 
-// input takes the classes of the prompt. Each count is clamped before a sum, which could wrap otherwise.
-func (r *openAIReport) input(u *sentinel.Usage, c *clamp) {
-	in := c.within(c.count(r.Prompt)+c.count(r.Input), maxReported)
-	d := r.PromptDetails.sum(r.InputDetails, c, in)
-	cached := max(d.Cached, c.within(max(r.CacheHit, r.Cached), in))
-	cachedAudio := c.within(d.CachedOfKind.Audio, min(cached, d.Audio))
-	cachedImage := c.within(d.CachedOfKind.Image, min(cached-cachedAudio, d.Image))
-	audio := c.within(d.Audio-cachedAudio, in-cached)
-	image := c.within(d.Image-cachedImage, in-cached-audio)
+// inputs takes the classes of the prompt. Each count is clamped before a sum, which could wrap otherwise.
+func (r *openAIReport) inputs(u *sentinel.Usage, c *clamp) {
+	in := c.within(c.within(r.prompt.n, maxReported)+c.within(r.input.n, maxReported), maxReported)
+	cached := c.within(max(r.in.cached.n, r.cacheHit.n, r.cached.n), in)
+	cachedAudio := c.within(r.in.cachedAudio.n, min(cached, max(0, r.in.audio.n)))
+	cachedImage := c.within(r.in.cachedImage.n, min(cached-cachedAudio, max(0, r.in.image.n)))
+	audio := c.within(r.in.audio.n-cachedAudio, in-cached)
+	image := c.within(r.in.image.n-cachedImage, in-cached-audio)
 	u[sentinel.InputTokens] = in - cached - audio - image
 	u[sentinel.CachedInputTokens] = cached - cachedAudio - cachedImage
 	u[sentinel.CachedAudioTokens], u[sentinel.CachedImageTokens] = cachedAudio, cachedImage
 	u[sentinel.AudioInputTokens], u[sentinel.ImageInputTokens] = audio, image
 }
 
-// output takes the classes of the completion. Where reasoning is counted apart, the total tells; a total that
+// outputs takes the classes of the completion. Where reasoning is counted apart, the total tells; a total that
 // has no place for it says that it is within.
-func (r *openAIReport) output(u *sentinel.Usage, c *clamp, apart bool) {
-	out := c.within(c.count(r.Completion)+c.count(r.Output), maxReported)
-	most := out
-	if apart {
-		most = maxReported
+func (r *openAIReport) outputs(u *sentinel.Usage, c *clamp, apart bool) {
+	out := c.within(c.within(r.completion.n, maxReported)+c.within(r.output.n, maxReported), maxReported)
+	if apart && r.total.n != r.prompt.n+out {
+		out = c.within(out+c.within(r.out.reasoning.n, maxReported), maxReported)
 	}
-	d := r.CompletionDetails.sum(r.OutputDetails, c, most)
-	if apart && r.Total != c.count(r.Prompt)+out {
-		out = c.within(out+d.Reasoning, maxReported)
-	}
-	reasoning := c.within(d.Reasoning, out)
-	audio := c.within(d.Audio, out-reasoning)
-	image := c.within(d.Image, out-reasoning-audio)
+	reasoning := c.within(r.out.reasoning.n, out)
+	audio := c.within(r.out.audio.n, out-reasoning)
+	image := c.within(r.out.image.n, out-reasoning-audio)
 	u[sentinel.OutputTokens] = out - reasoning - audio - image
 	u[sentinel.ReasoningTokens], u[sentinel.AudioOutputTokens], u[sentinel.ImageOutputTokens] = reasoning, audio, image
 }
 
-// openAITier gives the price list that an answer names; "auto" names none.
-func openAITier(tier string) string {
-	if tier == "auto" || tier == "on_demand" {
+// openAITier gives the price list that an answer names; "auto" and Groq's "on_demand" name none. The usual
+// names allocate nothing.
+func openAITier(quoted []byte) string {
+	switch string(quoted) {
+	case "", "null", `"auto"`, `"on_demand"`:
 		return ""
+	case `"default"`:
+		return "default"
 	}
-	return tier
+	return unquote(quoted)
 }

@@ -5,129 +5,187 @@ import "bytes"
 // maxCapture bounds the text of one captured member.
 const maxCapture = 64 << 10
 
+// maxCaptures bounds the text of all: an answer may repeat a member.
+const maxCaptures = 4 * maxCapture
+
 // scanner finds members of a JSON answer's top level while the answer streams past, in constant
 // memory, however the bytes are split. It does not check the rest: the provider wrote it.
 type scanner struct {
 	want    []string
-	found   map[string][]byte
+	at      []span // of what was found, in text; a span that ends at 0 was not
+	few     [8]span
+	text    []byte // the captured values
 	depth   int
 	quoted  bool
 	escaped bool
-	isKey   bool   // the string being read is a key of the top level
-	key     []byte // the last key of the top level
-	capture []byte
-	taking  bool
+	isKey   bool // the string being read is a key of the top level
+	inValue bool // of the top level
+	key     [maxMemberName]byte
+	keyLen  int // of the last key of the top level; more than its bound when it is longer
+	taking  int // which of want is being captured, counted from 1
 	tooLong bool
 }
 
+// maxMemberName bounds the names that can be wanted.
+const maxMemberName = 128
+
+// look begins anew. The names are not changed, and may be shared.
+func (s *scanner) look(want []string) {
+	s.want = want
+	if s.at = s.few[:]; len(want) > len(s.few) {
+		s.at = make([]span, len(want))
+	}
+}
+
 func newScanner(want ...string) *scanner {
-	return &scanner{want: want, found: map[string][]byte{}, key: make([]byte, 0, 32)}
+	s := &scanner{}
+	s.look(want)
+	return s
+}
+
+// get gives the text of a member, nil where it was not found.
+func (s *scanner) get(name string) []byte {
+	for i, w := range s.want {
+		if at := s.at[i]; w == name && at.end > 0 {
+			return bytes.TrimSpace(s.text[at.start:at.end])
+		}
+	}
+	return nil
 }
 
 // write takes the next bytes.
 func (s *scanner) write(chunk []byte) {
-	for i := 0; i < len(chunk); i++ {
+	for i := 0; i < len(chunk); {
 		if s.quoted {
 			i = s.inString(chunk, i)
-			continue
+		} else {
+			i = s.structure(chunk, i)
 		}
-		s.structural(chunk[i])
 	}
 }
 
-// inString reads on inside a string and returns the index of the last byte read.
+// inString reads on inside a string and returns the index behind the last byte read. Where the next quote is, it
+// finds out again only when that was escaped.
 func (s *scanner) inString(chunk []byte, i int) int {
-	if !s.taking && !s.isKey && !s.escaped { // skip to what can end the string, reading each byte once
-		for chunk[i] != '"' && chunk[i] != '\\' {
-			if i++; i == len(chunk) {
-				return i
+	begin, end := i, -1
+	for i < len(chunk) {
+		if s.escaped {
+			s.escaped = false
+			i++
+			continue
+		}
+		if end < i {
+			if end = bytes.IndexByte(chunk[i:], '"'); end < 0 {
+				end = len(chunk)
+			} else {
+				end += i
+			}
+		}
+		if escape := bytes.IndexByte(chunk[i:end], '\\'); escape >= 0 {
+			s.escaped = true
+			i += escape + 1
+			continue
+		}
+		if end == len(chunk) {
+			break
+		}
+		s.endString(chunk[begin:end])
+		return end + 1
+	}
+	s.within(chunk[begin:])
+	return len(chunk)
+}
+
+// within takes a part of a string.
+func (s *scanner) within(b []byte) {
+	if s.isKey {
+		if s.keyLen+len(b) <= len(s.key) {
+			copy(s.key[s.keyLen:], b)
+		}
+		s.keyLen = min(s.keyLen+len(b), len(s.key)+1)
+		return
+	}
+	s.take(b)
+}
+
+func (s *scanner) endString(b []byte) {
+	s.within(b)
+	if !s.isKey {
+		s.take(quote)
+	}
+	s.quoted, s.isKey = false, false
+}
+
+var quote = []byte{'"'}
+
+// structure reads bytes outside of strings, and returns the index behind the last byte read.
+func (s *scanner) structure(chunk []byte, i int) int {
+	begin := i
+	for ; i < len(chunk); i++ {
+		switch c := chunk[i]; c {
+		case '"':
+			s.quoted = true
+			if s.depth == 1 && !s.inValue {
+				s.isKey, s.keyLen = true, 0
+				return i + 1
+			}
+			s.take(chunk[begin : i+1])
+			return i + 1
+		case '{', '[':
+			s.depth++
+		case '}', ']':
+			if s.depth == 1 {
+				s.take(chunk[begin:i])
+				s.endValue()
+				begin = i
+			}
+			s.depth--
+		case ',':
+			if s.depth == 1 {
+				s.take(chunk[begin:i])
+				s.endValue()
+				begin = i + 1
+			}
+		case ':':
+			if s.depth == 1 && !s.inValue {
+				s.beginValue()
+				begin = i + 1
 			}
 		}
 	}
-	c := chunk[i]
-	s.take(c)
-	switch {
-	case s.escaped:
-		s.escaped = false
-	case c == '\\':
-		s.escaped = true
-	case c == '"':
-		s.quoted, s.isKey = false, false
-		return i
-	}
-	if s.isKey && len(s.key) < cap(s.key) {
-		s.key = append(s.key, c)
-	}
+	s.take(chunk[begin:])
 	return i
 }
 
-// structural reads a byte outside of strings.
-func (s *scanner) structural(c byte) {
-	switch c {
-	case '"':
-		s.quoted = true
-		if s.depth == 1 && !s.taking && s.expectKey() {
-			s.isKey, s.key = true, s.key[:0]
-			return
-		}
-		s.take(c)
-	case '{', '[':
-		s.depth++
-		s.take(c)
-		if s.depth == 1 {
-			s.capture = nil
-		}
-	case '}', ']':
-		if s.depth == 1 {
-			s.endValue()
-		}
-		s.take(c)
-		s.depth--
-	case ',':
-		if s.depth == 1 {
-			s.endValue()
-			return
-		}
-		s.take(c)
-	case ':':
-		if s.depth == 1 && !s.taking {
-			s.beginValue()
-			return
-		}
-		s.take(c)
-	default:
-		s.take(c)
-	}
-}
-
-// expectKey tells whether a string at the top level is a key: every value there is captured or skipped between ':' and ','.
-func (s *scanner) expectKey() bool { return s.capture == nil }
-
-var skipping = []byte{}
-
 func (s *scanner) beginValue() {
-	s.capture = skipping
-	for _, w := range s.want {
-		if w == string(s.key) {
-			s.taking, s.tooLong, s.capture = true, false, make([]byte, 0, 256)
+	s.inValue = true
+	if s.keyLen > len(s.key) {
+		return
+	}
+	for i, w := range s.want {
+		if w == string(s.key[:s.keyLen]) {
+			if s.text == nil {
+				s.text = make([]byte, 0, 384)
+			}
+			s.taking, s.tooLong, s.at[i] = i+1, false, span{start: len(s.text)}
 		}
 	}
 }
 
-func (s *scanner) take(c byte) {
-	if !s.taking {
+func (s *scanner) take(b []byte) {
+	if s.taking == 0 || s.tooLong || len(b) == 0 {
 		return
 	}
-	if len(s.capture) >= maxCapture {
-		s.tooLong = true
+	if len(s.text)-s.at[s.taking-1].start+len(b) > maxCapture || len(s.text) > maxCaptures {
+		s.text, s.tooLong = s.text[:s.at[s.taking-1].start], true
 		return
 	}
-	s.capture = append(s.capture, c)
+	s.text = append(s.text, b...)
 }
 
 func (s *scanner) endValue() {
-	if s.taking && !s.tooLong {
-		s.found[string(s.key)] = bytes.TrimSpace(s.capture)
+	if s.taking > 0 && !s.tooLong {
+		s.at[s.taking-1].end = len(s.text)
 	}
-	s.taking, s.capture = false, nil
+	s.taking, s.inValue = 0, false
 }

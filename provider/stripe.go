@@ -93,6 +93,9 @@ func (stripeDialect) withModel(Endpoint, RawRequest, Request, string) ([]byte, s
 	return nil, "", badRequest("", "Stripe has no models")
 }
 
+// stripeMembers are what an answer's fee depends on.
+var stripeMembers = []string{"object", "amount", "amount_captured", "amount_received", "paid", "captured", "status", "currency"}
+
 func (stripeDialect) newMeter(s MeterSpec) Meter {
 	switch {
 	case s.Status >= 300:
@@ -100,8 +103,7 @@ func (stripeDialect) newMeter(s MeterSpec) Meter {
 	case !s.Endpoint.Meters:
 		return oneRequest{}
 	}
-	keys := []string{"object", "amount", "amount_captured", "amount_received", "paid", "captured", "status", "currency"}
-	return &jsonMeter{spec: s, scan: newScanner(keys...), read: stripeUsage}
+	return newJSONMeter(s, stripeUsage, stripeMembers)
 }
 
 // methodOtherCurrency marks money that was moved in a currency without a price: the call counts as one
@@ -110,27 +112,27 @@ const methodOtherCurrency = "other_currency"
 
 // stripeUsage finds the amount that a charge or payment intent really moved: a fee is due when
 // money was taken, not when a call was made.
-func stripeUsage(found map[string][]byte) (Metered, bool) {
+func stripeUsage(found *scanner) (Metered, bool) {
 	out := Metered{Usage: sentinel.Usage{sentinel.Requests: 1}, Reported: true}
 	var cents int64
-	switch unquote(found["object"]) {
+	switch unquote(found.get("object")) {
 	case "charge":
-		if string(found["paid"]) != "true" || string(found["captured"]) == "false" {
+		if string(found.get("paid")) != "true" || string(found.get("captured")) == "false" {
 			return out, true
 		}
-		cents = cents64(found["amount_captured"])
+		cents = cents64(found.get("amount_captured"))
 		if cents == 0 {
-			cents = cents64(found["amount"])
+			cents = cents64(found.get("amount"))
 		}
 	case "payment_intent":
-		if unquote(found["status"]) != "succeeded" {
+		if unquote(found.get("status")) != "succeeded" {
 			return out, true
 		}
-		cents = cents64(found["amount_received"])
+		cents = cents64(found.get("amount_received"))
 	default:
 		return Metered{}, false
 	}
-	if c := unquote(found["currency"]); c != "" && c != "usd" {
+	if c := unquote(found.get("currency")); c != "" && c != "usd" {
 		out.Method = methodOtherCurrency
 		return out, true
 	}

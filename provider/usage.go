@@ -49,10 +49,17 @@ func unquote(raw []byte) string {
 // jsonMeter reads the usage from a JSON answer of any length.
 type jsonMeter struct {
 	spec MeterSpec
-	scan *scanner
-	read func(found map[string][]byte) (Metered, bool)
+	scan scanner
+	read func(found *scanner) (Metered, bool)
 	// estimates: an answer without a report is not rare and has no output, so the prompt's length tells more than the bound.
 	estimates bool
+}
+
+// newJSONMeter makes the meter of a JSON answer in which some members are wanted.
+func newJSONMeter(s MeterSpec, read func(found *scanner) (Metered, bool), want []string) *jsonMeter {
+	m := &jsonMeter{spec: s, read: read}
+	m.scan.look(want)
+	return m
 }
 
 // Write takes the next bytes.
@@ -63,7 +70,7 @@ func (m *jsonMeter) Write(chunk []byte) []byte {
 
 // Finish gives the reported usage; without one, the bound of the admission stands.
 func (m *jsonMeter) Finish(bool) Metered {
-	if got, ok := m.read(m.scan.found); ok {
+	if got, ok := m.read(&m.scan); ok {
 		return got
 	}
 	if m.estimates {

@@ -1,0 +1,68 @@
+package provider
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+// read gives the prompt and the cached tokens of a usage object.
+func readCounts(s string) (prompt, cached count, ok bool) {
+	var r openAIReport
+	in := counts{b: []byte(s), to: &r}
+	ok = in.read()
+	return r.prompt, r.in.cached, ok
+}
+
+func TestCounts(t *testing.T) {
+	for text, want := range map[string]struct {
+		prompt, cached count
+		ok             bool
+	}{
+		`{"prompt_tokens":12,"prompt_tokens_details":{"cached_tokens":5}}`:               {count{12, true}, count{5, true}, true},
+		` { "x" : [1,{"prompt_tokens":9},"}"] , "prompt_tokens" : -3 } `:                 {count{-3, true}, count{}, true},
+		`{"prompt_tokens":null,"prompt_tokens_details":null}`:                            {count{}, count{}, true},
+		`{"prompt_tokens":9223372036854775807}`:                                          {count{9223372036854775807, true}, count{}, true},
+		`{"a":"\"","b":true,"c":1.5e3,"d":{"e":[]},"prompt_tokens":1,"prompt_tokens":2}`: {count{2, true}, count{}, true},
+		`{"prompt_tokens":9223372036854775808}`:                                          {},
+		`{"prompt_tokens":"12"}`:                                                         {},
+		`{"prompt_tokens":1.0}`:                                                          {},
+		`{"prompt_tokens":1e3}`:                                                          {},
+		`{"prompt_tokens":01}`:                                                           {},
+		`{"prompt_tokens":[1]}`:                                                          {},
+		`{"prompt_tokens":-}`:                                                            {},
+		`{"prompt_tokens_details":[]}`:                                                   {},
+		`{"prompt_tokens":1`:                                                             {},
+		`{"prompt_tokens":1}}`:                                                           {},
+		``:                                                                               {},
+		`null`:                                                                           {},
+	} {
+		prompt, cached, ok := readCounts(text)
+		if ok != want.ok || ok && (prompt != want.prompt || cached != want.cached) {
+			t.Errorf("%.60s: %v %v %v, want %v", text, prompt, cached, ok, want)
+		}
+	}
+}
+
+// FuzzCounts compares with encoding/json: what both read is the same, and what it does not read, this does not.
+func FuzzCounts(f *testing.F) {
+	f.Add(chatReport)
+	f.Add(`{"prompt_tokens":-1,"x":{"y":[1,"\\"]}}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		prompt, cached, ok := readCounts(text)
+		var want map[string]json.RawMessage
+		if !ok || json.Unmarshal([]byte(text), &want) != nil {
+			return // it does not check what it skips: the provider wrote it
+		}
+		var n, c int64
+		if raw, has := want["prompt_tokens"]; has && json.Unmarshal(raw, &n) != nil || prompt.n != n {
+			t.Errorf("%q: prompt %v, encoding/json reads %d of %s", text, prompt, n, raw)
+		}
+		var details map[string]json.RawMessage
+		if json.Unmarshal(want["prompt_tokens_details"], &details) == nil && len(want["input_tokens_details"])+len(want["input_token_details"]) == 0 && strings.Count(text, "_details") == 1 {
+			if _ = json.Unmarshal(details["cached_tokens"], &c); cached.n != c {
+				t.Errorf("%q: cached %v, encoding/json reads %d", text, cached, c)
+			}
+		}
+	})
+}
