@@ -2,108 +2,167 @@ package sentinel
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
-	"fmt"
+	"encoding/hex"
+	"errors"
 	"time"
 )
 
-// Severity says who has to be told, and how fast.
-type Severity uint8
-
-// The severities, rising.
-const (
-	Notice Severity = iota
-	Warning
-	Critical
-)
-
-var severities = [...]string{"notice", "warning", "critical"}
-
-// String is the severity's word.
-func (s Severity) String() string {
-	if int(s) < len(severities) {
-		return severities[s]
-	}
-	return fmt.Sprintf("severity(%d)", uint8(s))
-}
-
-// ParseSeverity reads what String writes.
-func ParseSeverity(text string) (Severity, error) {
-	for i, word := range severities {
-		if word == text {
-			return Severity(i), nil
-		}
-	}
-	return 0, fmt.Errorf("%q is not a severity: use notice, warning or critical", text)
-}
-
-// Alert says that something happened which people want to know. Rule, Scope and Window name it: the same three
-// are the same incident, however often and from however many processes it is raised.
-type Alert struct {
-	Rule     string // such as "budget"
-	Scope    string // what it is about, such as a limit's cell
-	Window   string // when it can come again, such as a budget's month; empty: once the incident is resolved
-	Severity Severity
-	Title    string // one line
-	Text     string // plain text; channels escape it
-	At       time.Time
-}
-
-// Key identifies the incident of an alert: SHA-256 over the three names, each with its length before it.
-func (a Alert) Key() [sha256.Size]byte {
-	var b []byte
-	for _, part := range []string{a.Rule, a.Scope, a.Window} {
-		b = binary.AppendUvarint(b, uint64(len(part)))
-		b = append(b, part...)
-	}
-	return sha256.Sum256(b)
-}
-
-// IncidentState is where an incident's life has got to.
+// IncidentState is where an incident is in its life.
 type IncidentState uint8
 
 // The states.
 const (
-	IncidentOpen IncidentState = iota
+	IncidentOpen IncidentState = iota + 1
 	IncidentAcknowledged
 	IncidentSnoozed
 	IncidentResolved
 )
 
-var incidentStates = [...]string{"open", "acknowledged", "snoozed", "resolved"}
+var incidentStateNames = [...]string{"", "open", "acknowledged", "snoozed", "resolved"}
 
-// String is the state's word.
+// String is the state's name in messages and in the database.
 func (s IncidentState) String() string {
-	if int(s) < len(incidentStates) {
-		return incidentStates[s]
+	if int(s) < len(incidentStateNames) {
+		return incidentStateNames[s]
 	}
-	return fmt.Sprintf("state(%d)", uint8(s))
+	return "unknown"
 }
 
-// ParseIncidentState reads what String writes.
-func ParseIncidentState(text string) (IncidentState, error) {
-	for i, word := range incidentStates {
-		if word == text {
-			return IncidentState(i), nil
+// Severity orders incidents by what they ask of people.
+type Severity uint8
+
+// The severities, from the weakest.
+const (
+	SeverityInfo Severity = iota
+	SeverityWarning
+	SeverityCritical
+)
+
+var severityNames = [...]string{"info", "warning", "critical"}
+
+// String is the severity's name in policies and messages.
+func (s Severity) String() string {
+	if int(s) < len(severityNames) {
+		return severityNames[s]
+	}
+	return "unknown"
+}
+
+// SeverityByName finds a severity by its String.
+func SeverityByName(name string) (Severity, bool) {
+	for s, n := range severityNames {
+		if n == name {
+			return Severity(s), true
 		}
 	}
-	return 0, fmt.Errorf("%q is not a state: use open, acknowledged, snoozed or resolved", text)
+	return 0, false
 }
 
-// Incident is the life of an alert. Alert.At is when it was raised first.
+// Incident is one thing that is wrong, from its first sight to its end.
 type Incident struct {
-	ID string // a UUID; people see its first eight digits
-	Alert
-	State   IncidentState
-	Count   int64     // how often it was raised
-	Updated time.Time // when it was raised last, or changed
-	Actor   string    // who changed its state last; empty: nobody
+	ID           string // see IncidentID
+	Group        string // incidents of one group share their messages
+	Rule         string
+	Scope        string // who or what: "team/growth/cost/month", "provider/openai"
+	Window       string // of a budget the start of its window; empty where the scope alone says it
+	Severity     Severity
+	State        IncidentState
+	Firing       bool // what caused it holds now
+	Level        int64
+	Title        string // one line, for people
+	Detail       string
+	Opened       time.Time
+	Seen         time.Time // last time that the cause was reported
+	Until        time.Time // the cause ends by itself then; zero: when it is reported ended
+	Cleared      time.Time // end of the cause; zero while it holds
+	SnoozedUntil time.Time
+	Resolved     time.Time
+	By           string // who acknowledged or snoozed it
+	Planned      bool   // somebody expected it
+	Fired        int64  // how often the cause was reported
+	Flaps        int64  // how often it came back before it was resolved
+	Dirty        bool   // people are still to be told
+	Held         string // why they are not told: "inhibited", "silenced" or empty
+	Notified     time.Time
 }
 
-// Delivery is one message about an incident on its way to a channel.
-type Delivery struct {
-	ID       int64
-	Channel  string
-	Attempt  int // from 1
-	Incident Incident
+// IncidentID names the incident of a rule on a scope in a window: the same cause has the same id on every replica.
+func IncidentID(rule, scope, window string) string {
+	h := sha256.New()
+	for _, part := range []string{rule, scope, window} {
+		h.Write([]byte(part))
+		h.Write([]byte{0})
+	}
+	return hex.EncodeToString(h.Sum(nil)[:12])
 }
+
+// IncidentRef names an incident that is not resolved, as others see it.
+type IncidentRef struct{ Rule, Scope string }
+
+// AlertGroup is what shares messages: the incidents of one rule, or of one rule and scope.
+type AlertGroup struct {
+	Key      string
+	Rule     string
+	Episode  int64     // counts the times that the group went from quiet to loud; each has its own thread
+	Ready    time.Time // when what is dirty may be told; zero when nothing waits
+	LastSent time.Time // of the last message, edits not counted
+	LastEdit time.Time
+	Stale    bool      // what the last message shows is no longer true
+	Began    time.Time // first message of the episode; escalation counts from here
+	Step     int       // escalation steps taken in this episode
+	Repeats  int       // of the last step
+	Due      time.Time // when the group must be looked at again; zero: not before something happens
+	// Incidents are those that are not resolved. Those that this change resolved are among them, once.
+	Incidents []Incident
+}
+
+// IncidentChange is one line of an incident's history.
+type IncidentChange struct {
+	At       time.Time
+	Incident string
+	What     string // opened, raised, cleared, returned, acknowledged, snoozed, planned, resolved, notified …
+	By       string
+}
+
+// AlertEffects are what a change of a group brings about. They are written in the same transaction.
+type AlertEffects struct {
+	History    []IncidentChange
+	Deliveries []Delivery
+}
+
+// Delivery is one message to one channel, kept until the channel took it.
+type Delivery struct {
+	ID        string // visible in the message, the same at every try
+	Group     string
+	Episode   int64
+	Channel   string
+	Kind      DeliveryKind
+	Body      []byte // the message, as the room of alerts encodes it
+	NotBefore time.Time
+	Created   time.Time
+	Attempts  int
+	Root      string // where the channel keeps the episode's first message; empty before that was sent
+}
+
+// DeliveryKind is what a delivery does in its channel.
+type DeliveryKind string
+
+// The kinds.
+const (
+	DeliverMessage DeliveryKind = "message" // a message of its own, or a line in the thread of the first
+	DeliverEdit    DeliveryKind = "edit"    // the first message shows what is true now
+	DeliverPage    DeliveryKind = "page"    // an escalation step
+)
+
+// DeliveryResult is how a try to deliver ended.
+type DeliveryResult struct {
+	ID    string
+	Done  bool
+	Dead  bool      // given up: the channel will never take it
+	Retry time.Time // of the next try, when neither done nor dead
+	Ref   string    // where the channel keeps the message
+	Fault string    // why, without secrets
+}
+
+// ErrFenced says that another process has taken over the sending of alerts.
+var ErrFenced = errors.New("another process sends the alerts now")

@@ -1,9 +1,11 @@
 package alerts
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/slack-go/slack"
@@ -11,59 +13,147 @@ import (
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
 
-// Secret gives a channel's credential as it is now: it may have been rotated since the last message.
-type Secret func() (sentinel.Secret, error)
+// SlackConfig is a Slack channel that a bot writes to.
+type SlackConfig struct {
+	Channel string                 // "#finops" or an id
+	Token   func() sentinel.Secret // bot token, read at each send so that a rotated one is used
+	API     string                 // base URL; empty: Slack's own
+	Buttons bool                   // callbacks reach this gateway
+}
 
-// Slack posts to a channel as a bot.
+// Slack posts a group's first message, edits it as the state changes, and puts the rest into its thread.
 type Slack struct {
-	Channel string // such as #finops, or an id
-	Token   Secret
-	API     string // of a stand-in; empty is Slack's own
+	config SlackConfig
+	client *http.Client
 }
 
-// Send posts one message.
-func (s Slack) Send(ctx context.Context, d sentinel.Delivery) error {
-	token, err := s.Token()
+// NewSlack makes a Slack channel.
+func NewSlack(c SlackConfig, h *http.Client) *Slack { return &Slack{config: c, client: h} }
+
+// Send posts, answers in the thread or edits. The reference is the conversation's id and the message's timestamp.
+func (s *Slack) Send(ctx context.Context, o Outgoing) (string, error) {
+	options := []slack.Option{slack.OptionHTTPClient(s.client)}
+	if s.config.API != "" {
+		options = append(options, slack.OptionAPIURL(strings.TrimSuffix(s.config.API, "/")+"/"))
+	}
+	token := s.config.Token()
+	api := slack.New(token.Reveal(), options...)
+	conversation, ts, rooted := strings.Cut(o.Root, "|")
+	message := []slack.MsgOption{
+		slack.MsgOptionText(slackEscape(headline(o.Message)), false),
+		slack.MsgOptionBlocks(s.blocks(o.Message)...),
+		slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl(), slack.MsgOptionParse(false),
+		slack.MsgOptionMetadata(slack.SlackMetadata{EventType: "sentinel_alert", EventPayload: map[string]any{"id": o.ID, "group": o.Group}}),
+	}
+	var err error
+	switch {
+	case o.Kind == sentinel.DeliverEdit:
+		_, _, _, err = api.UpdateMessageContext(ctx, conversation, ts, message...)
+		return o.Root, slackFault(err, token)
+	case rooted:
+		_, _, err = api.PostMessageContext(ctx, conversation, append(message, slack.MsgOptionTS(ts))...)
+		return o.Root, slackFault(err, token)
+	}
+	conversation, ts, err = api.PostMessageContext(ctx, s.config.Channel, message...)
 	if err != nil {
-		return fmt.Errorf("slack: %w", err)
+		return "", slackFault(err, token)
 	}
-	var options []slack.Option
-	if s.API != "" {
-		options = append(options, slack.OptionAPIURL(strings.TrimSuffix(s.API, "/")+"/"))
+	if o.Chart != nil {
+		s.upload(ctx, api, conversation, ts, o)
 	}
-	_, _, err = slack.New(token.Reveal(), options...).PostMessageContext(ctx, s.Channel,
-		slack.MsgOptionText(escapeMrkdwn(line(d.Incident)), false), slack.MsgOptionBlocks(blocks(d.Incident)...),
-		slack.MsgOptionDisableLinkUnfurl())
-	var limited *slack.RateLimitedError
-	if errors.As(err, &limited) {
-		return &Later{limited.RetryAfter, errors.New("slack: asks for a pause")}
-	}
+	return conversation + "|" + ts, nil
+}
+
+// upload puts the chart into the thread. The message has arrived: a picture that does not is no reason to send it again.
+func (s *Slack) upload(ctx context.Context, api *slack.Client, conversation, ts string, o Outgoing) {
+	png, err := o.Chart.PNG()
 	if err != nil {
-		return fmt.Errorf("slack %s: %w", s.Channel, hide(err, token))
+		return
 	}
-	return nil
+	_, _ = api.UploadFileContext(ctx, slack.UploadFileParameters{
+		Filename: o.ID + ".png", Title: Plain(o.Title, 80), AltTxt: "Spend over time: " + Plain(o.Title, 80),
+		Reader: bytes.NewReader(png), FileSize: len(png), Channel: conversation, ThreadTimestamp: ts,
+	})
 }
 
-var marks = map[sentinel.Severity]string{sentinel.Notice: ":information_source:", sentinel.Warning: ":warning:", sentinel.Critical: ":rotating_light:"}
-
-// maxBlock is Slack's own bound of a section, with room for escapes.
-const maxBlock = 2500
-
-func blocks(i sentinel.Incident) []slack.Block {
-	head := slack.NewTextBlockObject(slack.MarkdownType, marks[i.Severity]+" *"+escapeMrkdwn(cut(i.Title, 300))+"*", false, false)
-	out := []slack.Block{slack.NewSectionBlock(head, nil, nil)}
-	if i.Text != "" {
-		out = append(out, slack.NewSectionBlock(slack.NewTextBlockObject(slack.MarkdownType, escapeMrkdwn(cut(i.Text, maxBlock)), false, false), nil, nil))
+// blocks writes the message in Block Kit. Every text from outside is plain text, which Slack does not interpret.
+func (s *Slack) blocks(m Message) []slack.Block {
+	plain := func(text string, most int) *slack.TextBlockObject {
+		return slack.NewTextBlockObject(slack.PlainTextType, Plain(text, most), false, false)
 	}
-	foot := slack.NewTextBlockObject(slack.MarkdownType, escapeMrkdwn(fmt.Sprintf("incident %s · %s · %s", short(i.ID), i.Severity, i.At.UTC().Format("2006-01-02 15:04:05 UTC"))), false, false)
-	return append(out, slack.NewContextBlock("", foot))
+	list := []slack.Block{slack.NewHeaderBlock(plain(headline(m), 150))}
+	for _, l := range m.Lines {
+		list = append(list, slack.NewSectionBlock(plain(lineText(l), 2000), nil, nil))
+	}
+	if m.More > 0 {
+		list = append(list, slack.NewSectionBlock(plain(fmt.Sprintf("and %d more", m.More), 100), nil, nil))
+	}
+	if s.config.Buttons && (m.State == sentinel.IncidentOpen.String() || m.State == sentinel.IncidentSnoozed.String()) && !m.Test {
+		button := func(a Act, label string) *slack.ButtonBlockElement {
+			return slack.NewButtonBlockElement(string(a), m.Group, plain(label, 75))
+		}
+		list = append(list, slack.NewActionBlock("sentinel", button(Acknowledge, "Acknowledge").WithStyle(slack.StylePrimary),
+			button(Snooze, "Snooze 1 h"), button(Plan, "Mark as planned")))
+	}
+	return append(list, slack.NewContextBlock("", plain(footer(m), 300)))
 }
 
-// escapeMrkdwn makes text of any origin plain in Slack's markup: no mention, link or @channel, and no formatting.
-func escapeMrkdwn(s string) string {
-	return mrkdwn.Replace(s)
+// headline is the first line: severity, state and title.
+func headline(m Message) string {
+	text := fmt.Sprintf("[%s] %s: %s", m.Severity, m.State, m.Title)
+	if m.Test {
+		text = "TEST " + text
+	}
+	if m.Kind == sentinel.DeliverPage {
+		text = "ESCALATED " + text
+	}
+	return Plain(text, 200)
 }
 
-// A word joiner after the characters that format or mention keeps them what they are.
-var mrkdwn = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;",
-	"*", "*\u2060", "_", "_\u2060", "~", "~\u2060", "`", "`\u2060", "@", "@\u2060")
+func lineText(l Line) string {
+	text := fmt.Sprintf("%s · %s · %s", l.Severity, l.State, l.Title)
+	if l.Detail != "" {
+		text += " — " + l.Detail
+	}
+	if l.Flaps > 0 {
+		text += fmt.Sprintf(" (came back %d times)", l.Flaps)
+	}
+	return text
+}
+
+// footer has the id that is the same however often the message is sent.
+func footer(m Message) string {
+	text := "rule " + m.Rule + " · " + m.At.UTC().Format("2006-01-02 15:04:05 UTC") + " · " + m.ID
+	if m.By != "" {
+		text = m.State + " by " + m.By + " · " + text
+	}
+	return Plain(text, 300)
+}
+
+// slackEscape keeps data from being read as a mention or a link, as Slack's documentation asks. An @ before a word is
+// parted from it by a zero-width non-joiner.
+func slackEscape(text string) string {
+	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "@", "@\u200c", "*", "∗", "_", "＿", "`", "ʼ", "~", "∼").Replace(text)
+}
+
+// slackFault says what to do after an error of Slack, without what Slack or the network may have quoted.
+func slackFault(err error, token sentinel.Secret) error {
+	if err == nil {
+		return nil
+	}
+	if limited, ok := errors.AsType[*slack.RateLimitedError](err); ok {
+		return &Limited{After: limited.RetryAfter, Err: errors.New("slack: answered 429, wants a pause")}
+	}
+	if status, ok := errors.AsType[slack.StatusCodeError](err); ok {
+		return judge("slack", status.Code, http.Header{})
+	}
+	if answer, ok := errors.AsType[slack.SlackErrorResponse](err); ok {
+		word := hide(Plain(answer.Err, 60), []sentinel.Secret{token})
+		switch answer.Err {
+		case "ratelimited", "internal_error", "fatal_error", "service_unavailable", "request_timeout":
+			return fmt.Errorf("slack: %s", word)
+		}
+		return fmt.Errorf("slack: %s: %w", word, ErrRefused)
+	}
+	return fmt.Errorf("slack: %s", hide(Plain(networkFault(err), 200), []sentinel.Secret{token}))
+}

@@ -1,14 +1,11 @@
 package alerts
 
 import (
-	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -17,89 +14,52 @@ import (
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
 
-// Webhook posts JSON, signed as Standard Webhooks 1.0 has it: webhook-id is the incident's (a repeated
-// message has the same), and webhook-signature is "v1," + base64(HMAC-SHA256(secret, id.timestamp.body)).
+// WebhookConfig is a URL that gets alerts as signed JSON.
+type WebhookConfig struct {
+	URL    func() sentinel.Secret
+	Secret func() sentinel.Secret // "whsec_" and base64, as Standard Webhooks writes it; other text is the key itself
+}
+
+// Webhook posts the message as JSON with the headers of Standard Webhooks: webhook-id (the same at every try),
+// webhook-timestamp and webhook-signature (https://www.standardwebhooks.com).
 type Webhook struct {
-	URL    string
-	Secret Secret // "whsec_" + base64, or any text
-	Client *http.Client
+	config WebhookConfig
+	client *http.Client
 }
 
-type webhookBody struct {
-	Type      string      `json:"type"`
-	Timestamp time.Time   `json:"timestamp"`
-	Data      webhookData `json:"data"`
-}
+// NewWebhook makes a webhook channel.
+func NewWebhook(c WebhookConfig, h *http.Client) *Webhook { return &Webhook{config: c, client: h} }
 
-type webhookData struct {
-	Incident string    `json:"incident"`
-	Rule     string    `json:"rule"`
-	Scope    string    `json:"scope"`
-	Window   string    `json:"window,omitempty"`
-	Severity string    `json:"severity"`
-	State    string    `json:"state"`
-	Title    string    `json:"title"`
-	Text     string    `json:"text,omitempty"`
-	Opened   time.Time `json:"opened"`
-	Count    int64     `json:"count"`
-}
-
-// Send posts one message.
-func (w Webhook) Send(ctx context.Context, d sentinel.Delivery) error {
-	secret, err := w.Secret()
+// Send posts the message.
+func (w *Webhook) Send(ctx context.Context, o Outgoing) (string, error) {
+	body, err := json.Marshal(struct {
+		Type      string    `json:"type"`
+		Timestamp time.Time `json:"timestamp"`
+		Data      Message   `json:"data"`
+	}{"incident." + o.State, o.At.UTC(), o.Message})
 	if err != nil {
-		return fmt.Errorf("webhook: %w", err)
+		return "", err
 	}
-	i := d.Incident
-	now := time.Now().UTC()
-	body, err := json.Marshal(webhookBody{"incident." + i.State.String(), now, webhookData{
-		i.ID, i.Rule, i.Scope, i.Window, i.Severity.String(), i.State.String(), i.Title, i.Text, i.At, i.Count,
+	at := strconv.FormatInt(time.Now().Unix(), 10)
+	key := w.config.Secret()
+	to := w.config.URL()
+	_, err = exchange(ctx, w.client, request{name: "webhook", url: to.Reveal(), body: body, secrets: []sentinel.Secret{key, to}, header: map[string]string{
+		"Content-Type": "application/json", "webhook-id": o.ID, "webhook-timestamp": at,
+		"webhook-signature": SignWebhook(key, o.ID, at, body),
 	}})
-	if err != nil {
-		return fmt.Errorf("webhook: %w", err)
-	}
-	rq, err := http.NewRequestWithContext(ctx, http.MethodPost, w.URL, bytes.NewReader(body))
-	if err != nil {
-		return fmt.Errorf("webhook: %w", err)
-	}
-	stamp := strconv.FormatInt(now.Unix(), 10)
-	rq.Header.Set("Content-Type", "application/json")
-	rq.Header.Set("webhook-id", i.ID)
-	rq.Header.Set("webhook-timestamp", stamp)
-	rq.Header.Set("webhook-signature", "v1,"+sign(secret.Reveal(), i.ID+"."+stamp+"."+string(body)))
-	return post(w.Client, rq, "webhook", secret)
+	return o.ID, err
 }
 
-// sign gives the signature of Standard Webhooks.
-func sign(secret, text string) string {
-	key := []byte(secret)
-	if b, ok := strings.CutPrefix(secret, "whsec_"); ok {
-		if decoded, err := base64.StdEncoding.DecodeString(b); err == nil {
-			key = decoded
+// SignWebhook is the version 1 signature of Standard Webhooks: "v1," and base64 of HMAC-SHA256 over id.timestamp.body.
+func SignWebhook(secret sentinel.Secret, id, timestamp string, body []byte) string {
+	key := []byte(secret.Reveal())
+	if text, ok := strings.CutPrefix(secret.Reveal(), "whsec_"); ok {
+		if raw, err := base64.StdEncoding.DecodeString(text); err == nil {
+			key = raw
 		}
 	}
 	mac := hmac.New(sha256.New, key)
-	mac.Write([]byte(text))
-	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
-}
-
-// maxAnswer bounds what is read of an answer.
-const maxAnswer = 4 << 10
-
-// post sends a request and judges its answer: 2xx is delivered, 429 and 503 say when to come again.
-func post(client *http.Client, rq *http.Request, who string, secret sentinel.Secret) error {
-	rs, err := client.Do(rq)
-	if err != nil {
-		return fmt.Errorf("%s: %w", who, hide(err, secret))
-	}
-	defer rs.Body.Close()
-	answer, _ := io.ReadAll(io.LimitReader(rs.Body, maxAnswer)) // only for the error's text
-	if rs.StatusCode/100 == 2 {
-		return nil
-	}
-	err = hide(fmt.Errorf("%s answered %d: %s", who, rs.StatusCode, bytes.TrimSpace(answer)), secret)
-	if s, convErr := strconv.Atoi(rs.Header.Get("Retry-After")); convErr == nil && s >= 0 && s <= 86400 {
-		return &Later{time.Duration(s) * time.Second, err}
-	}
-	return err
+	mac.Write([]byte(id + "." + timestamp + "."))
+	mac.Write(body)
+	return "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }

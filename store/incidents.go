@@ -2,129 +2,241 @@ package store
 
 import (
 	"context"
-	"errors"
+	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
 
-const (
-	// A repeated alert only counts. One whose window is named does not come back after it was resolved.
-	raiseAgain = `UPDATE incidents SET count = count + 1, updated = greatest(updated, $2)
-		WHERE id = (SELECT id FROM incidents WHERE key = $1 AND (state <> 3 OR window_name <> '') ORDER BY opened DESC LIMIT 1)
-		RETURNING id`
-	raiseNew = `INSERT INTO incidents (id, key, rule, scope, window_name, severity, title, body, opened, updated)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) ON CONFLICT (key) WHERE state <> 3 DO NOTHING`
-	enqueue = `INSERT INTO outbox (incident, channel, due) SELECT $1, unnest($2::text[]), $3`
-	claim   = `UPDATE outbox o SET claimed = now(), attempts = attempts + 1
-		FROM incidents i WHERE i.id = o.incident AND o.id IN (
-			SELECT id FROM outbox WHERE sent IS NULL AND due <= now() AND (claimed IS NULL OR claimed < now() - make_interval(secs => $2))
-			ORDER BY due LIMIT $1 FOR UPDATE SKIP LOCKED)
-		RETURNING o.id, o.channel, o.attempts, ` + incidentColumns
-	incidentColumns = `i.id, i.rule, i.scope, i.window_name, i.severity, i.title, i.body, i.opened, i.state, i.count, i.updated, i.actor`
-)
+// nearIncidents bounds the open incidents of other rules that one change sees.
+const nearIncidents = 1_000
 
-// Raise opens an alert's incident, with a message to each channel in the same transaction, or counts it
-// again where it is open. Fresh tells which.
-func (s *Store) Raise(ctx context.Context, a sentinel.Alert, channels []string) (id string, fresh bool, err error) {
-	key := a.Key()
-	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		err := tx.QueryRow(ctx, raiseAgain, key[:], a.At).Scan(&id)
-		if !errors.Is(err, pgx.ErrNoRows) {
-			return err
-		}
-		id = uuid.NewString()
-		tag, err := tx.Exec(ctx, raiseNew, id, key[:], a.Rule, a.Scope, a.Window, int16(a.Severity), a.Title, a.Text, a.At)
+// UpdateGroup loads a group with its open incidents, has change decide, and writes all that change gives in one
+// transaction. Changes of one group wait for each other, on whatever replica.
+func (s *Store) UpdateGroup(ctx context.Context, key string, near []string, change func(sentinel.AlertGroup, []sentinel.IncidentRef) (sentinel.AlertGroup, sentinel.AlertEffects)) error {
+	return explain("alert group", pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		group, had, err := loadGroup(ctx, tx, key)
 		if err != nil {
 			return err
 		}
-		if tag.RowsAffected() == 0 { // another process was faster
-			return tx.QueryRow(ctx, raiseAgain, key[:], a.At).Scan(&id)
+		around, err := nearOf(ctx, tx, near)
+		if err != nil {
+			return err
 		}
-		fresh = true
-		_, err = tx.Exec(ctx, enqueue, id, channels, a.At)
+		group, effects := change(group, around)
+		return writeGroup(ctx, tx, group, had, effects)
+	}))
+}
+
+// loadGroup locks a group's row, and gives its open incidents as they are in the database.
+func loadGroup(ctx context.Context, tx pgx.Tx, key string) (g sentinel.AlertGroup, had map[string]string, err error) {
+	if _, err = tx.Exec(ctx, `INSERT INTO alert_groups (key, doc) VALUES ($1, $2) ON CONFLICT DO NOTHING`, key, []byte("{}")); err != nil {
+		return g, nil, err
+	}
+	var doc []byte
+	if err = tx.QueryRow(ctx, `SELECT doc FROM alert_groups WHERE key = $1 FOR UPDATE`, key).Scan(&doc); err != nil {
+		return g, nil, err
+	}
+	if err = json.Unmarshal(doc, &g); err != nil {
+		return g, nil, err
+	}
+	g.Key, had = key, map[string]string{}
+	rows, err := tx.Query(ctx, `SELECT id, doc FROM incidents WHERE grp = $1 AND resolved IS NULL ORDER BY opened, id`, key)
+	if err != nil {
+		return g, nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id string
+		var i sentinel.Incident
+		if err = rows.Scan(&id, &doc); err == nil {
+			err = json.Unmarshal(doc, &i)
+		}
+		if err != nil {
+			return g, nil, err
+		}
+		again, err := json.Marshal(i)
+		if err != nil {
+			return g, nil, err
+		}
+		had[id] = string(again)
+		g.Incidents = append(g.Incidents, i)
+	}
+	return g, had, rows.Err()
+}
+
+func nearOf(ctx context.Context, tx pgx.Tx, rules []string) ([]sentinel.IncidentRef, error) {
+	if len(rules) == 0 {
+		return nil, nil
+	}
+	rows, err := tx.Query(ctx, `SELECT rule, scope FROM incidents WHERE resolved IS NULL AND rule = ANY($1) LIMIT $2`, rules, nearIncidents)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[sentinel.IncidentRef])
+}
+
+// writeGroup writes what changed, in one round trip.
+func writeGroup(ctx context.Context, tx pgx.Tx, g sentinel.AlertGroup, had map[string]string, e sentinel.AlertEffects) error {
+	batch := &pgx.Batch{}
+	for _, i := range g.Incidents {
+		doc, err := json.Marshal(i)
+		if err != nil {
+			return err
+		}
+		if had[i.ID] == string(doc) {
+			continue
+		}
+		batch.Queue(`INSERT INTO incidents (id, opened, grp, rule, scope, severity, state, resolved, doc) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9)
+			ON CONFLICT (id, opened) DO UPDATE SET severity = $6, state = $7, resolved = $8, doc = $9`,
+			i.ID, i.Opened, g.Key, i.Rule, i.Scope, i.Severity.String(), i.State.String(), orNull(i.Resolved), doc)
+	}
+	due := orNull(g.Due)
+	g.Incidents = nil
+	doc, err := json.Marshal(g)
+	if err != nil {
+		return err
+	}
+	batch.Queue(`UPDATE alert_groups SET due = $2, doc = $3 WHERE key = $1`, g.Key, due, doc)
+	for _, h := range e.History {
+		batch.Queue(`INSERT INTO incident_history (at, incident, what, by) VALUES ($1,$2,$3,$4)`, h.At, h.Incident, h.What, h.By)
+	}
+	for _, d := range e.Deliveries {
+		if d.Kind == sentinel.DeliverEdit { // an edit that was not sent yet shows what is no longer true
+			batch.Queue(`DELETE FROM alert_deliveries WHERE state = 'waiting' AND attempts = 0 AND kind = $1 AND grp = $2 AND channel = $3`, d.Kind, d.Group, d.Channel)
+		}
+		batch.Queue(`INSERT INTO alert_deliveries (id, grp, episode, channel, kind, body, created, not_before) VALUES ($1,$2,$3,$4,$5,$6,$7,$8)
+			ON CONFLICT (id) DO NOTHING`, d.ID, d.Group, d.Episode, d.Channel, d.Kind, d.Body, d.Created, d.NotBefore)
+	}
+	return tx.SendBatch(ctx, batch).Close()
+}
+
+func orNull(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// DueGroups lists groups whose time has come, the longest waiting first.
+func (s *Store) DueGroups(ctx context.Context, now time.Time, limit int) ([]string, error) {
+	rows, err := s.pool.Query(ctx, `SELECT key FROM alert_groups WHERE due <= $1 ORDER BY due LIMIT $2`, now, limit)
+	if err != nil {
+		return nil, explain("due alert groups", err)
+	}
+	keys, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	return keys, explain("due alert groups", err)
+}
+
+// OpenGroups lists groups with incidents that are not resolved.
+func (s *Store) OpenGroups(ctx context.Context, limit int) ([]string, error) {
+	rows, err := s.pool.Query(ctx, `SELECT DISTINCT grp FROM incidents WHERE resolved IS NULL ORDER BY grp LIMIT $1`, limit)
+	if err != nil {
+		return nil, explain("open alert groups", err)
+	}
+	keys, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	return keys, explain("open alert groups", err)
+}
+
+// Lease makes holder the one sender for ttl by the database's clock, when nobody else is. The fence grows when
+// the holder changes.
+func (s *Store) Lease(ctx context.Context, holder string, ttl time.Duration) (fence int64, ok bool, err error) {
+	err = s.pool.QueryRow(ctx, `UPDATE alert_lease SET fence = fence + CASE WHEN holder = $1 THEN 0 ELSE 1 END, holder = $1,
+		until = clock_timestamp() + $2 WHERE holder = $1 OR until < clock_timestamp() RETURNING fence`, holder, ttl).Scan(&fence)
+	if err == pgx.ErrNoRows {
+		return 0, false, nil
+	}
+	return fence, err == nil, explain("alert lease", err)
+}
+
+// Claim gives due deliveries and counts the try: for each channel the oldest whose group has no older one
+// waiting there, so that a group's messages keep their order and a stuck group does not stop its channel.
+func (s *Store) Claim(ctx context.Context, fence int64, now time.Time) (out []sentinel.Delivery, err error) {
+	err = s.fenced(ctx, fence, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, `
+			WITH head AS (SELECT DISTINCT ON (channel, grp) seq, channel, not_before FROM alert_deliveries WHERE state = 'waiting' ORDER BY channel, grp, seq),
+			pick AS (SELECT DISTINCT ON (channel) seq FROM head WHERE not_before <= $1 ORDER BY channel, seq)
+			UPDATE alert_deliveries d SET attempts = attempts + 1 FROM pick WHERE d.seq = pick.seq
+			RETURNING d.id, d.grp, d.episode, d.channel, d.kind, d.body, d.not_before, d.created, d.attempts,
+				coalesce((SELECT r.ref FROM alert_deliveries r WHERE r.grp = d.grp AND r.episode = d.episode AND r.channel = d.channel AND r.ref <> '' ORDER BY r.seq LIMIT 1), '')`, now)
+		if err != nil {
+			return err
+		}
+		out, err = pgx.CollectRows(rows, pgx.RowToStructByPos[sentinel.Delivery])
 		return err
 	})
-	if err != nil {
-		return "", false, fmt.Errorf("raise incident %s of %s: %w", a.Rule, a.Scope, err)
-	}
-	return id, fresh, nil
+	return out, err
 }
 
-// Claim takes at most n messages that are due. Until lease has passed nobody else gets them; who
-// dies before Delivered leaves them to the next.
-func (s *Store) Claim(ctx context.Context, n int, lease time.Duration) ([]sentinel.Delivery, error) {
-	rows, err := s.pool.Query(ctx, claim, n, lease.Seconds())
-	if err != nil {
-		return nil, fmt.Errorf("claim messages: %w", err)
-	}
-	out, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (sentinel.Delivery, error) {
-		var d sentinel.Delivery
-		return d, scanIncident(row, &d.Incident, &d.ID, &d.Channel, &d.Attempt)
+// fenced runs a change only while its fence is the newest.
+func (s *Store) fenced(ctx context.Context, fence int64, change func(pgx.Tx) error) error {
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		var newest int64
+		if err := tx.QueryRow(ctx, `SELECT fence FROM alert_lease FOR SHARE`).Scan(&newest); err != nil {
+			return err
+		}
+		if newest != fence {
+			return sentinel.ErrFenced
+		}
+		return change(tx)
 	})
-	if err != nil {
-		return nil, fmt.Errorf("claim messages: %w", err)
+	return explain("alert deliveries", err)
+}
+
+// Finish records how a try ended.
+func (s *Store) Finish(ctx context.Context, fence int64, r sentinel.DeliveryResult) error {
+	return s.fenced(ctx, fence, func(tx pgx.Tx) (err error) {
+		fault := strings.ToValidUTF8(r.Fault, "")
+		switch {
+		case r.Done:
+			_, err = tx.Exec(ctx, `UPDATE alert_deliveries SET state = 'sent', ended = now(), ref = $2, fault = '' WHERE id = $1`, r.ID, r.Ref)
+		case r.Dead:
+			_, err = tx.Exec(ctx, `UPDATE alert_deliveries SET state = 'dead', ended = now(), fault = $2 WHERE id = $1`, r.ID, fault)
+		default:
+			_, err = tx.Exec(ctx, `UPDATE alert_deliveries SET not_before = $2, fault = $3 WHERE id = $1`, r.ID, r.Retry, fault)
+		}
+		return err
+	})
+}
+
+// FirstSeen remembers a callback's mark until a time, and tells whether it is new.
+func (s *Store) FirstSeen(ctx context.Context, mark string, until time.Time) (bool, error) {
+	if _, err := s.pool.Exec(ctx, `DELETE FROM alert_callbacks WHERE until < now()`); err != nil {
+		return false, explain("callbacks", err)
 	}
-	return out, nil
+	tag, err := s.pool.Exec(ctx, `INSERT INTO alert_callbacks (mark, until) VALUES ($1, $2) ON CONFLICT DO NOTHING`, mark, until)
+	return err == nil && tag.RowsAffected() == 1, explain("callbacks", err)
 }
 
-func scanIncident(row pgx.CollectableRow, i *sentinel.Incident, before ...any) error {
-	var severity, state int16
-	err := row.Scan(append(before, &i.ID, &i.Rule, &i.Scope, &i.Window, &severity, &i.Title, &i.Text, &i.At, &state, &i.Count, &i.Updated, &i.Actor)...)
-	i.Severity, i.State = sentinel.Severity(severity), sentinel.IncidentState(state)
-	i.At, i.Updated = i.At.UTC(), i.Updated.UTC()
-	return err
-}
-
-// Delivered ends a message.
-func (s *Store) Delivered(ctx context.Context, id int64) error {
-	if _, err := s.pool.Exec(ctx, `UPDATE outbox SET sent = now(), error = '' WHERE id = $1`, id); err != nil {
-		return fmt.Errorf("note that message %d was sent: %w", id, err)
-	}
-	return nil
-}
-
-// Retry puts a message off and keeps why.
-func (s *Store) Retry(ctx context.Context, id int64, after time.Duration, why string) error {
-	_, err := s.pool.Exec(ctx, `UPDATE outbox SET due = now() + make_interval(secs => $2), claimed = NULL, error = $3 WHERE id = $1`, id, after.Seconds(), why)
-	if err != nil {
-		return fmt.Errorf("put message %d off: %w", id, err)
-	}
-	return nil
-}
-
-// Incidents lists the latest, at most limit (1 to 1,000); with open only those that are not resolved.
+// Incidents lists incidents, the newest first; open leaves out those that are resolved.
 func (s *Store) Incidents(ctx context.Context, open bool, limit int) ([]sentinel.Incident, error) {
-	rows, err := s.pool.Query(ctx, `SELECT `+incidentColumns+` FROM incidents i WHERE NOT $1 OR state <> 3 ORDER BY updated DESC LIMIT $2`,
-		open, min(max(limit, 1), 1000))
+	rows, err := s.pool.Query(ctx, `SELECT doc FROM incidents WHERE NOT $1 OR resolved IS NULL ORDER BY opened DESC, id LIMIT $2`, open, limit)
 	if err != nil {
-		return nil, fmt.Errorf("list incidents: %w", err)
+		return nil, explain("incidents", err)
 	}
-	out, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (sentinel.Incident, error) {
-		var i sentinel.Incident
-		return i, scanIncident(row, &i)
-	})
+	docs, err := pgx.CollectRows(rows, pgx.RowTo[[]byte])
 	if err != nil {
-		return nil, fmt.Errorf("list incidents: %w", err)
+		return nil, explain("incidents", err)
+	}
+	out := make([]sentinel.Incident, len(docs))
+	for k, doc := range docs {
+		if err := json.Unmarshal(doc, &out[k]); err != nil {
+			return nil, fmt.Errorf("incidents: %w", err)
+		}
 	}
 	return out, nil
 }
 
-// ErrNoIncident says that no incident, or more than one, begins with the given digits.
-var ErrNoIncident = errors.New("no such incident")
-
-// SetIncident changes an incident's state; id may be its first digits, as people see them. A resolved one stays so.
-func (s *Store) SetIncident(ctx context.Context, id string, state sentinel.IncidentState, actor string) error {
-	tag, err := s.pool.Exec(ctx, `UPDATE incidents SET state = $2, actor = $3, updated = now()
-		WHERE state <> 3 AND id = (SELECT min(id::text)::uuid FROM incidents WHERE starts_with(id::text, $1) HAVING count(*) = 1)`, id, int16(state), actor)
+// History lists what happened to an incident, the oldest first.
+func (s *Store) History(ctx context.Context, incident string, limit int) ([]sentinel.IncidentChange, error) {
+	rows, err := s.pool.Query(ctx, `SELECT at, incident, what, by FROM incident_history WHERE incident = $1 ORDER BY seq LIMIT $2`, incident, limit)
 	if err != nil {
-		return fmt.Errorf("set incident %s: %w", id, err)
+		return nil, explain("incident history", err)
 	}
-	if tag.RowsAffected() == 0 {
-		return fmt.Errorf("set incident %s: %w, or it is resolved", id, ErrNoIncident)
-	}
-	return nil
+	out, err := pgx.CollectRows(rows, pgx.RowToStructByPos[sentinel.IncidentChange])
+	return out, explain("incident history", err)
 }

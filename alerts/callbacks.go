@@ -1,0 +1,262 @@
+package alerts
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha1" //nolint:gosec // Twilio's signature is HMAC-SHA1
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/slack-go/slack"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+)
+
+// Bounds of callbacks.
+const (
+	callbackAge  = 5 * time.Minute
+	maxCallback  = 256 << 10
+	replayMemory = 24 * time.Hour // of Twilio's callbacks, whose signature has no time of its own
+	snoozeTime   = time.Hour
+)
+
+// Callbacks takes what people press in Slack and on phones. What is forged, altered, late or seen before is
+// answered 401 and does nothing.
+type Callbacks struct {
+	Store   Store
+	Machine func() *Machine
+	Slack   func() []sentinel.Secret // signing secrets of the Slack apps
+	Twilio  func() []sentinel.Secret // auth tokens
+	Phones  func() map[string]string // person by phone: only these may acknowledge
+	Base    string                   // the public URL that people's services call, as Twilio signed it
+	Log     zerolog.Logger
+}
+
+// Handler serves POST /slack, /twilio/sms and /twilio/voice.
+func (c *Callbacks) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /slack", c.slack)
+	mux.HandleFunc("POST /twilio/sms", c.sms)
+	mux.HandleFunc("POST /twilio/voice", c.voice)
+	return mux
+}
+
+func (c *Callbacks) body(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
+	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxCallback))
+	if err != nil {
+		http.Error(w, "the body is too long or was cut", http.StatusRequestEntityTooLarge)
+	}
+	return b, err == nil
+}
+
+// unauthorized says no more than that.
+func unauthorized(w http.ResponseWriter) { http.Error(w, "unauthorized", http.StatusUnauthorized) }
+
+// fresh tells whether a callback with this mark was never seen. When that cannot be known it is not taken.
+func (c *Callbacks) fresh(w http.ResponseWriter, r *http.Request, mark string, memory time.Duration) bool {
+	sum := sha256.Sum256([]byte(mark))
+	first, err := c.Store.FirstSeen(r.Context(), hex.EncodeToString(sum[:]), time.Now().UTC().Add(memory))
+	if err != nil {
+		http.Error(w, "try again", http.StatusServiceUnavailable)
+		return false
+	}
+	if !first {
+		unauthorized(w)
+	}
+	return first
+}
+
+// slack takes a pressed button.
+func (c *Callbacks) slack(w http.ResponseWriter, r *http.Request) {
+	body, ok := c.body(w, r)
+	if !ok {
+		return
+	}
+	if !c.signedBySlack(r.Header, body, time.Now()) {
+		unauthorized(w)
+		return
+	}
+	form, err := url.ParseQuery(string(body))
+	var press slack.InteractionCallback
+	if err != nil || json.Unmarshal([]byte(form.Get("payload")), &press) != nil || press.Type != slack.InteractionTypeBlockActions ||
+		len(press.ActionCallback.BlockActions) != 1 {
+		http.Error(w, "not a pressed button", http.StatusBadRequest)
+		return
+	}
+	if !c.fresh(w, r, "slack"+r.Header.Get("X-Slack-Signature"), 2*callbackAge) {
+		return
+	}
+	action := press.ActionCallback.BlockActions[0]
+	c.act(w, r, action.Value, Press{Act: Act(action.ActionID), By: "slack user " + press.User.ID, For: snoozeTime})
+}
+
+// signedBySlack checks v0=HMAC-SHA256("v0:timestamp:body") and the timestamp's age.
+func (c *Callbacks) signedBySlack(h http.Header, body []byte, now time.Time) bool {
+	at, err := strconv.ParseInt(h.Get("X-Slack-Request-Timestamp"), 10, 64)
+	if err != nil || !recent(at, now) {
+		return false
+	}
+	for _, secret := range c.Slack() {
+		if !secret.IsZero() && hmac.Equal([]byte(SignSlack(secret, at, body)), []byte(h.Get("X-Slack-Signature"))) {
+			return true
+		}
+	}
+	return false
+}
+
+func recent(unix int64, now time.Time) bool {
+	age := now.Sub(time.Unix(unix, 0))
+	return age >= -callbackAge && age <= callbackAge
+}
+
+// SignSlack is Slack's signature of a request at a Unix time.
+func SignSlack(secret sentinel.Secret, at int64, body []byte) string {
+	mac := hmac.New(sha256.New, []byte(secret.Reveal()))
+	mac.Write([]byte("v0:" + strconv.FormatInt(at, 10) + ":"))
+	mac.Write(body)
+	return "v0=" + hex.EncodeToString(mac.Sum(nil))
+}
+
+// SignTwilio is Twilio's signature of a form: base64 of HMAC-SHA1 over the URL and the sorted parameters.
+func SignTwilio(token sentinel.Secret, to string, form url.Values) string {
+	mac := hmac.New(sha1.New, []byte(token.Reveal()))
+	mac.Write([]byte(to))
+	keys := make([]string, 0, len(form))
+	for k := range form {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	for _, k := range keys {
+		values := slices.Compact(slices.Sorted(slices.Values(form[k])))
+		for _, v := range values {
+			mac.Write([]byte(k + v))
+		}
+	}
+	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// twilio reads a signed form, once.
+func (c *Callbacks) twilio(w http.ResponseWriter, r *http.Request, at string) (url.Values, bool) {
+	body, ok := c.body(w, r)
+	if !ok {
+		return nil, false
+	}
+	to := strings.TrimSuffix(c.Base, "/") + at
+	if r.URL.RawQuery != "" {
+		to += "?" + r.URL.RawQuery
+	}
+	form, err := url.ParseQuery(string(body))
+	signed := err == nil && slices.ContainsFunc(c.Twilio(), func(token sentinel.Secret) bool {
+		return !token.IsZero() && hmac.Equal([]byte(SignTwilio(token, to, form)), []byte(r.Header.Get("X-Twilio-Signature")))
+	})
+	if !signed {
+		unauthorized(w)
+		return nil, false
+	}
+	return form, true
+}
+
+// sms takes a reply: ACK and the group's code, from a phone of ours.
+func (c *Callbacks) sms(w http.ResponseWriter, r *http.Request) {
+	form, ok := c.twilio(w, r, "/twilio/sms")
+	if !ok || !c.fresh(w, r, "sms"+form.Get("MessageSid"), replayMemory) {
+		return
+	}
+	who, known := c.Phones()[form.Get("From")]
+	words := strings.Fields(strings.ToUpper(form.Get("Body")))
+	if !known || len(words) != 2 || words[0] != "ACK" {
+		c.say(w, r, "")
+		return
+	}
+	c.ackByCode(w, r, words[1], who)
+}
+
+// ackByCode acknowledges the group whose code it is.
+func (c *Callbacks) ackByCode(w http.ResponseWriter, r *http.Request, code, who string) {
+	groups, err := c.Store.OpenGroups(r.Context(), maxIncidents)
+	if err != nil {
+		http.Error(w, "try again", http.StatusServiceUnavailable)
+		return
+	}
+	for _, g := range groups {
+		if AckCode(g) == code {
+			c.act(w, r, g, Press{Act: Acknowledge, By: who})
+			return
+		}
+	}
+	c.say(w, r, "There is no open alert with this code.")
+}
+
+// AckCode names a group in a text message: four letters and digits.
+func AckCode(group string) string {
+	sum := sha256.Sum256([]byte(group))
+	return base32.StdEncoding.EncodeToString(sum[:])[:4]
+}
+
+// voice takes a key pressed in a call. The time in its URL is ours, and covered by Twilio's signature.
+func (c *Callbacks) voice(w http.ResponseWriter, r *http.Request) {
+	form, ok := c.twilio(w, r, "/twilio/voice")
+	if !ok {
+		return
+	}
+	at, err := strconv.ParseInt(r.URL.Query().Get("t"), 10, 64)
+	if err != nil || !recent(at, time.Now()) {
+		unauthorized(w)
+		return
+	}
+	if !c.fresh(w, r, "voice"+form.Get("CallSid")+r.URL.RawQuery, 2*callbackAge) {
+		return
+	}
+	who, known := c.Phones()[form.Get("To")]
+	if !known || form.Get("Digits") != "1" {
+		c.say(w, r, "Not acknowledged.")
+		return
+	}
+	c.act(w, r, r.URL.Query().Get("group"), Press{Act: Acknowledge, By: who})
+}
+
+// act applies a press to a group that exists.
+func (c *Callbacks) act(w http.ResponseWriter, r *http.Request, group string, p Press) {
+	m := c.Machine()
+	if _, ok := m.Rules[ruleOf(group)]; !ok || !slices.Contains([]Act{Acknowledge, Snooze, Plan}, p.Act) {
+		http.Error(w, "there is no such alert", http.StatusNotFound)
+		return
+	}
+	err := apply(r.Context(), c.Store, m, group, Input{Now: time.Now().UTC(), Presses: []Press{p}})
+	if err != nil {
+		if !errors.Is(err, context.Canceled) {
+			c.Log.Warn().Err(err).Msg("callback not applied")
+		}
+		http.Error(w, "try again", http.StatusServiceUnavailable)
+		return
+	}
+	c.Log.Info().Str("group", group).Str("act", string(p.Act)).Str("by", p.By).Msg("alert answered")
+	if strings.HasPrefix(r.URL.Path, "/twilio/") {
+		c.say(w, r, "Acknowledged.")
+	}
+}
+
+// say answers Twilio: a phone hears it, a text message shows it.
+func (c *Callbacks) say(w http.ResponseWriter, r *http.Request, text string) {
+	w.Header().Set("Content-Type", "text/xml")
+	word := "Message"
+	if strings.HasSuffix(r.URL.Path, "/voice") {
+		word = "Say"
+	}
+	if text != "" {
+		text = "<" + word + ">" + text + "</" + word + ">"
+	}
+	_, _ = io.WriteString(w, "<Response>"+text+"</Response>")
+}

@@ -1,0 +1,135 @@
+package alerts
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"image/color"
+	"math"
+	"time"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgimg"
+)
+
+// maxPoints bounds a chart's series.
+const maxPoints = 2_000
+
+// Chart is spend over time, for a picture in a message. Amounts are dollars for the eye; nothing is counted with them.
+type Chart struct {
+	Title     string
+	At        []time.Time
+	Actual    []float64 // one for each of At
+	Low, High []float64 // the expected band; both empty: none
+	Budget    float64   // a line across; 0: none
+	Dark      bool
+}
+
+// theme is a chart's colours; contrast of lines to their background is at least 3 to 1.
+type theme struct{ back, ink, grid, actual, band, budget color.Color }
+
+var themes = map[bool]theme{
+	false: {color.White, color.NRGBA{0x1f, 0x23, 0x28, 0xff}, color.NRGBA{0xd0, 0xd7, 0xde, 0xff},
+		color.NRGBA{0x09, 0x69, 0xda, 0xff}, color.NRGBA{0x09, 0x69, 0xda, 0x30}, color.NRGBA{0xcf, 0x22, 0x2e, 0xff}},
+	true: {color.NRGBA{0x0d, 0x11, 0x17, 0xff}, color.NRGBA{0xe6, 0xed, 0xf3, 0xff}, color.NRGBA{0x30, 0x36, 0x3d, 0xff},
+		color.NRGBA{0x58, 0xa6, 0xff, 0xff}, color.NRGBA{0x58, 0xa6, 0xff, 0x40}, color.NRGBA{0xff, 0x7b, 0x72, 0xff}},
+}
+
+// PNG draws the chart, 1,200 by 600 pixels.
+func (c Chart) PNG() ([]byte, error) {
+	if err := c.sound(); err != nil {
+		return nil, fmt.Errorf("draw chart: %w", err)
+	}
+	t := themes[c.Dark]
+	p := plot.New()
+	c.dress(p, t)
+	if len(c.Low) > 0 {
+		band, err := plotter.NewPolygon(c.band())
+		if err != nil {
+			return nil, fmt.Errorf("draw chart: %w", err)
+		}
+		band.Color, band.LineStyle.Width = t.band, 0
+		p.Add(band)
+		p.Legend.Add("expected", band)
+	}
+	actual, err := plotter.NewLine(c.points(c.Actual))
+	if err != nil {
+		return nil, fmt.Errorf("draw chart: %w", err)
+	}
+	actual.LineStyle = draw.LineStyle{Color: t.actual, Width: vg.Points(2)}
+	p.Add(actual)
+	p.Legend.Add("actual", actual)
+	if c.Budget > 0 {
+		x0, x1 := float64(c.At[0].Unix()), float64(c.At[len(c.At)-1].Unix())
+		line, err := plotter.NewLine(plotter.XYs{{X: x0, Y: c.Budget}, {X: x1, Y: c.Budget}})
+		if err != nil {
+			return nil, fmt.Errorf("draw chart: %w", err)
+		}
+		line.LineStyle = draw.LineStyle{Color: t.budget, Width: vg.Points(1.5), Dashes: []vg.Length{vg.Points(6), vg.Points(4)}}
+		p.Add(line)
+		p.Legend.Add("budget", line)
+	}
+	canvas := vgimg.NewWith(vgimg.UseWH(8*vg.Inch, 4*vg.Inch), vgimg.UseDPI(150), vgimg.UseBackgroundColor(t.back))
+	p.Draw(draw.New(canvas))
+	var out bytes.Buffer
+	if _, err := (vgimg.PngCanvas{Canvas: canvas}).WriteTo(&out); err != nil {
+		return nil, fmt.Errorf("draw chart: %w", err)
+	}
+	return out.Bytes(), nil
+}
+
+// sound checks what the plotting library would panic on.
+func (c Chart) sound() error {
+	n := len(c.At)
+	if n < 2 || n > maxPoints || len(c.Actual) != n || len(c.Low) != len(c.High) || len(c.Low) != 0 && len(c.Low) != n {
+		return errors.New("the series differ in length, or have under 2 or over 2000 points")
+	}
+	for _, list := range [][]float64{c.Actual, c.Low, c.High, {c.Budget}} {
+		for _, v := range list {
+			if math.IsNaN(v) || math.IsInf(v, 0) {
+				return errors.New("a value is not a number")
+			}
+		}
+	}
+	for i := 1; i < n; i++ {
+		if !c.At[i].After(c.At[i-1]) {
+			return errors.New("the times do not ascend")
+		}
+	}
+	return nil
+}
+
+func (c Chart) dress(p *plot.Plot, t theme) {
+	p.BackgroundColor = t.back
+	p.Title.Text, p.Title.TextStyle.Color = Plain(c.Title, 90), t.ink
+	p.Y.Label.Text, p.Y.Min = "US dollars", 0
+	p.X.Tick.Marker = plot.TimeTicks{Format: "Jan 2\n15:04"}
+	for _, a := range []*plot.Axis{&p.X, &p.Y} {
+		a.LineStyle.Color, a.Tick.LineStyle.Color, a.Tick.Label.Color, a.Label.TextStyle.Color = t.grid, t.grid, t.ink, t.ink
+	}
+	p.Legend.Top, p.Legend.Left, p.Legend.TextStyle.Color = true, true, t.ink
+	grid := plotter.NewGrid()
+	grid.Vertical.Color, grid.Horizontal.Color = nil, t.grid
+	p.Add(grid)
+}
+
+func (c Chart) points(values []float64) plotter.XYs {
+	out := make(plotter.XYs, len(values))
+	for i, v := range values {
+		out[i].X, out[i].Y = float64(c.At[i].Unix()), v
+	}
+	return out
+}
+
+// band goes along the upper edge and back along the lower one.
+func (c Chart) band() plotter.XYs {
+	out := c.points(c.High)
+	low := c.points(c.Low)
+	for i := len(low) - 1; i >= 0; i-- {
+		out = append(out, low[i])
+	}
+	return out
+}

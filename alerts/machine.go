@@ -1,0 +1,406 @@
+package alerts
+
+import (
+	"cmp"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+)
+
+// Bounds of a group and of what people may ask of it.
+const (
+	maxIncidents = 2_000 // open at once in one group; more are not opened, and counted by the caller
+	maxSnooze    = 7 * 24 * time.Hour
+	maxRepeats   = 20
+	maxText      = 300 // bytes of a title or detail
+)
+
+// Machine decides the life of incidents. It has no clock and no I/O: the same group, input and time always
+// give the same effects.
+type Machine struct {
+	Rules    map[string]Rule
+	Silences []Silence
+	Quiet    Quiet
+	Timing   Timing
+	Edits    map[string]bool // channels whose messages can be changed after they were sent
+}
+
+// Input is what happened to one group.
+type Input struct {
+	Now     time.Time
+	Events  []Event
+	Presses []Press
+	Near    []sentinel.IncidentRef // open incidents of inhibiting rules
+}
+
+// Apply takes a group from one state to the next.
+func (m *Machine) Apply(g sentinel.AlertGroup, in Input) (sentinel.AlertGroup, sentinel.AlertEffects) {
+	s := step{m: m, g: g, now: in.Now, rule: m.Rules[g.Rule]}
+	s.g.Incidents = slices.DeleteFunc(slices.Clone(g.Incidents), func(i sentinel.Incident) bool { return i.State == sentinel.IncidentResolved })
+	s.index = make(map[string]int, len(s.g.Incidents))
+	for i := range s.g.Incidents {
+		s.index[s.g.Incidents[i].ID] = i
+	}
+	for _, e := range in.Events {
+		s.event(e)
+	}
+	for _, p := range in.Presses {
+		s.press(p)
+	}
+	s.clocks()
+	s.hold(in.Near)
+	s.tell()
+	s.escalate()
+	s.edit()
+	s.due()
+	return s.g, s.out
+}
+
+// step is one Apply under way.
+type step struct {
+	m     *Machine
+	g     sentinel.AlertGroup
+	rule  Rule
+	now   time.Time
+	index map[string]int // of incidents by id
+	out   sentinel.AlertEffects
+}
+
+func (s *step) note(i *sentinel.Incident, what, by string) {
+	s.out.History = append(s.out.History, sentinel.IncidentChange{At: s.now, Incident: i.ID, What: what, By: by})
+}
+
+// event opens, renews, raises or clears an incident.
+func (s *step) event(e Event) {
+	id := sentinel.IncidentID(e.Rule, e.Scope, e.Window)
+	at, known := s.index[id]
+	if !known {
+		if !e.Firing || len(s.g.Incidents) >= maxIncidents {
+			return
+		}
+		s.index[id] = len(s.g.Incidents)
+		s.g.Incidents = append(s.g.Incidents, sentinel.Incident{
+			ID: id, Group: s.g.Key, Rule: e.Rule, Scope: e.Scope, Window: e.Window, Severity: max(e.Severity, s.rule.Severity),
+			State: sentinel.IncidentOpen, Firing: true, Level: e.Level, Title: Plain(e.Title, maxText), Detail: Plain(e.Detail, maxText),
+			Opened: e.At, Seen: e.At, Until: e.Until, Fired: 1, Dirty: true,
+		})
+		s.note(&s.g.Incidents[len(s.g.Incidents)-1], "opened", "")
+		return
+	}
+	i := &s.g.Incidents[at]
+	if !e.Firing {
+		if i.Firing {
+			i.Firing, i.Cleared = false, e.At
+			s.note(i, "cleared", "")
+		}
+		return
+	}
+	i.Seen, i.Fired = later(i.Seen, e.At), i.Fired+1
+	i.Until = later(i.Until, e.Until)
+	if !i.Firing {
+		i.Firing, i.Cleared = true, time.Time{}
+		i.Flaps++ // counted, and no line of history: a cause that flaps every second must not fill it
+	}
+	if e.Level > i.Level {
+		i.Level, i.Title, i.Detail = e.Level, Plain(e.Title, maxText), Plain(e.Detail, maxText)
+		i.Severity = max(i.Severity, e.Severity)
+		i.Dirty = !i.Planned
+		if i.State == sentinel.IncidentAcknowledged {
+			i.State = sentinel.IncidentOpen // what was acknowledged was less than this
+		}
+		s.g.Stale = true
+		s.note(i, "raised", "")
+	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// press applies a person's act to every open incident.
+func (s *step) press(p Press) {
+	by := Plain(p.By, 80)
+	for k := range s.g.Incidents {
+		i := &s.g.Incidents[k]
+		if i.State == sentinel.IncidentResolved {
+			continue
+		}
+		switch p.Act {
+		case Acknowledge:
+			i.State, i.Dirty = sentinel.IncidentAcknowledged, false
+		case Snooze:
+			i.State, i.Dirty = sentinel.IncidentSnoozed, false
+			i.SnoozedUntil = s.now.Add(min(max(p.For, time.Minute), maxSnooze))
+		case Plan:
+			i.State, i.Dirty, i.Planned = sentinel.IncidentAcknowledged, false, true
+		case Resolve:
+			s.resolve(i, by)
+			continue
+		default:
+			continue
+		}
+		i.By, s.g.Stale = by, true
+		s.note(i, pastTense[p.Act], by)
+	}
+}
+
+var pastTense = map[Act]string{Acknowledge: "acknowledged", Snooze: "snoozed", Plan: "planned"}
+
+func (s *step) resolve(i *sentinel.Incident, by string) {
+	i.State, i.Resolved, i.Firing, i.Dirty = sentinel.IncidentResolved, s.now, false, false
+	if by != "" {
+		i.By = by
+	}
+	s.g.Stale = true
+	s.note(i, "resolved", by)
+}
+
+// clocks does what time alone does: causes end, snoozes end, incidents are resolved.
+func (s *step) clocks() {
+	for k := range s.g.Incidents {
+		i := &s.g.Incidents[k]
+		if i.State == sentinel.IncidentResolved {
+			continue
+		}
+		if i.Firing && !i.Until.IsZero() && !s.now.Before(i.Until) {
+			i.Firing, i.Cleared = false, i.Until
+			s.note(i, "cleared", "")
+		}
+		if i.State == sentinel.IncidentSnoozed && !s.now.Before(i.SnoozedUntil) {
+			i.State, i.Dirty, s.g.Stale = sentinel.IncidentOpen, i.Firing, true
+			s.note(i, "snooze ended", "")
+		}
+		// One that nobody was told of yet is told first: an incident must not be missed because it was short.
+		if !i.Firing && !s.now.Before(i.Cleared.Add(s.rule.ResolveAfter)) && (!i.Dirty || i.Held != "") {
+			s.resolve(i, "")
+		}
+	}
+}
+
+// hold finds what is inhibited or silenced. What is held stays dirty, and is told when the hold ends.
+func (s *step) hold(near []sentinel.IncidentRef) {
+	for k := range s.g.Incidents {
+		i := &s.g.Incidents[k]
+		i.Held = ""
+		for _, n := range near {
+			if slices.Contains(s.rule.InhibitedBy, n.Rule) && covers(n.Scope, i.Scope) && (n.Rule != i.Rule || n.Scope != i.Scope) {
+				i.Held = "inhibited"
+			}
+		}
+		for _, q := range s.m.Silences {
+			if q.matches(*i, s.now) {
+				i.Held = "silenced"
+			}
+		}
+	}
+}
+
+// covers tells whether a scope is the other or above it. "org" is above all; "team/growth" is above "team/growth/…".
+func covers(above, below string) bool {
+	return above == below || above == "org" || strings.HasPrefix(above, "org/") && !strings.HasPrefix(below, "org/") ||
+		strings.HasPrefix(below, above+"/") || strings.HasPrefix(above, "dependency/")
+}
+
+func (q Silence) matches(i sentinel.Incident, now time.Time) bool {
+	return !now.Before(q.From) && now.Before(q.Until) && fits(q.Rule, i.Rule) && fits(q.Scope, i.Scope)
+}
+
+// fits matches one pattern; * stops at no slash.
+func fits(pattern, text string) bool {
+	if pattern == "" {
+		return true
+	}
+	ok, err := path.Match(strings.ReplaceAll(pattern, "/", "\x00"), strings.ReplaceAll(text, "/", "\x00"))
+	return err == nil && ok
+}
+
+// waiting tells whether people are still to be told of an incident now.
+func waiting(i sentinel.Incident) bool {
+	return i.Dirty && i.Held == "" && i.State == sentinel.IncidentOpen
+}
+
+// tell sends one message for all that waits, no more often than the interval and not in quiet hours.
+func (s *step) tell() {
+	worst, n := sentinel.SeverityInfo, 0
+	for _, i := range s.g.Incidents {
+		if waiting(i) {
+			worst, n = max(worst, i.Severity), n+1
+		}
+	}
+	if n == 0 {
+		s.g.Ready = time.Time{}
+		return
+	}
+	if s.g.Ready.IsZero() {
+		s.g.Ready = s.now.Add(s.m.Timing.Wait)
+		if next := s.g.LastSent.Add(s.m.Timing.Interval); !s.g.LastSent.IsZero() && next.After(s.g.Ready) {
+			s.g.Ready = next
+		}
+	}
+	if end := s.m.Quiet.end(s.now, worst); end.After(s.now) {
+		if end.After(s.g.Ready) {
+			s.g.Ready = end
+		}
+		return
+	}
+	if s.now.Before(s.g.Ready) {
+		return
+	}
+	if s.g.Began.IsZero() {
+		s.g.Episode, s.g.Began, s.g.Step, s.g.Repeats = s.g.Episode+1, s.now, 0, 0
+	}
+	for k := range s.g.Incidents {
+		if i := &s.g.Incidents[k]; waiting(*i) {
+			i.Notified = s.now
+		}
+	}
+	s.send(s.rule.To, sentinel.DeliverMessage)
+	for k := range s.g.Incidents {
+		if i := &s.g.Incidents[k]; waiting(*i) {
+			i.Dirty = false
+			s.note(i, "told", "")
+		}
+	}
+	s.g.LastSent, s.g.Ready = s.now, time.Time{}
+}
+
+// send makes one delivery a channel, in a fixed order.
+func (s *step) send(channels []string, kind sentinel.DeliveryKind) {
+	for _, c := range channels {
+		m := compose(s.g, s.rule, kind, s.now)
+		m.ID = deliveryID(s.g, c, kind, s.now, len(s.out.Deliveries))
+		s.out.Deliveries = append(s.out.Deliveries, sentinel.Delivery{
+			ID: m.ID, Group: s.g.Key, Episode: s.g.Episode, Channel: c, Kind: kind, Body: m.encode(), NotBefore: s.now, Created: s.now,
+		})
+	}
+}
+
+// escalate takes the next step when nobody reacted in time.
+func (s *step) escalate() {
+	if s.g.Began.IsZero() || !slices.ContainsFunc(s.g.Incidents, unanswered) {
+		return
+	}
+	for s.g.Step < len(s.rule.Escalate) {
+		e := s.rule.Escalate[s.g.Step]
+		if s.now.Before(s.g.Began.Add(e.After)) {
+			return
+		}
+		s.send(e.To, sentinel.DeliverPage)
+		s.g.Step, s.g.Repeats = s.g.Step+1, 0
+	}
+	if n := len(s.rule.Escalate); n > 0 && s.rule.Escalate[n-1].Repeat > 0 && s.g.Repeats < maxRepeats {
+		if e := s.rule.Escalate[n-1]; !s.now.Before(s.g.Began.Add(e.After + time.Duration(s.g.Repeats+1)*e.Repeat)) {
+			s.g.Repeats++
+			s.send(e.To, sentinel.DeliverPage)
+		}
+	}
+}
+
+// unanswered tells whether people were told and nobody reacted.
+func unanswered(i sentinel.Incident) bool {
+	return i.State == sentinel.IncidentOpen && i.Firing && i.Held == "" && !i.Notified.IsZero()
+}
+
+// edit makes the first message true again, and ends the episode when all is resolved.
+func (s *step) edit() {
+	over := !slices.ContainsFunc(s.g.Incidents, func(i sentinel.Incident) bool { return i.State != sentinel.IncidentResolved })
+	if s.g.Began.IsZero() {
+		s.g.Stale = false
+		return
+	}
+	if s.g.Stale && (over || !s.now.Before(s.g.LastEdit.Add(s.m.Timing.EditGap))) {
+		var to []string
+		for _, c := range s.told() {
+			if s.m.Edits[c] {
+				to = append(to, c)
+			}
+		}
+		s.send(to, sentinel.DeliverEdit)
+		s.g.Stale, s.g.LastEdit = false, s.now
+	}
+	if over {
+		s.g.Began, s.g.Step, s.g.Repeats, s.g.Ready = time.Time{}, 0, 0, time.Time{}
+	}
+}
+
+// told lists the channels that have heard of this episode.
+func (s *step) told() []string {
+	to := slices.Clone(s.rule.To)
+	for _, e := range s.rule.Escalate[:min(s.g.Step, len(s.rule.Escalate))] {
+		to = append(to, e.To...)
+	}
+	slices.Sort(to)
+	return slices.Compact(to)
+}
+
+// due finds the next moment at which time alone changes something.
+func (s *step) due() {
+	var next time.Time
+	at := func(t time.Time) {
+		if !t.IsZero() && (next.IsZero() || t.Before(next)) {
+			next = t
+		}
+	}
+	at(s.g.Ready)
+	if s.g.Stale {
+		at(s.g.LastEdit.Add(s.m.Timing.EditGap))
+	}
+	for _, i := range s.g.Incidents {
+		switch {
+		case i.State == sentinel.IncidentResolved:
+			continue
+		case i.Held != "":
+			at(s.now.Add(10 * time.Second)) // what holds it is in another group or in a calendar
+		case i.State == sentinel.IncidentSnoozed:
+			at(i.SnoozedUntil)
+		}
+		if i.Firing {
+			at(i.Until)
+		} else if !i.Dirty {
+			at(i.Cleared.Add(s.rule.ResolveAfter))
+		}
+	}
+	if !s.g.Began.IsZero() && slices.ContainsFunc(s.g.Incidents, unanswered) {
+		if s.g.Step < len(s.rule.Escalate) {
+			at(s.g.Began.Add(s.rule.Escalate[s.g.Step].After))
+		} else if n := len(s.rule.Escalate); n > 0 && s.rule.Escalate[n-1].Repeat > 0 && s.g.Repeats < maxRepeats {
+			at(s.g.Began.Add(s.rule.Escalate[n-1].After + time.Duration(s.g.Repeats+1)*s.rule.Escalate[n-1].Repeat))
+		}
+	}
+	if !next.IsZero() && next.Before(s.now) {
+		next = s.now
+	}
+	s.g.Due = next
+}
+
+// end tells when a severity may be told; now when it may at once.
+func (q Quiet) end(now time.Time, sev sentinel.Severity) time.Time {
+	if !q.On || sev >= q.Below || q.From == q.To {
+		return now
+	}
+	local := now.In(q.Zone)
+	minute := local.Hour()*60 + local.Minute()
+	inside := minute >= q.From && minute < q.To
+	if q.From > q.To {
+		inside = minute >= q.From || minute < q.To
+	}
+	if !inside {
+		return now
+	}
+	end := time.Date(local.Year(), local.Month(), local.Day(), q.To/60, q.To%60, 0, 0, q.Zone)
+	if !end.After(now) {
+		end = time.Date(local.Year(), local.Month(), local.Day()+1, q.To/60, q.To%60, 0, 0, q.Zone)
+	}
+	return end.UTC()
+}
+
+// bySeverity puts the worst first, then the oldest.
+func bySeverity(a, b sentinel.Incident) int {
+	return cmp.Or(cmp.Compare(b.Severity, a.Severity), a.Opened.Compare(b.Opened), cmp.Compare(a.ID, b.ID))
+}

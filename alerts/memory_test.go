@@ -1,0 +1,150 @@
+package alerts
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+)
+
+// memory is a Store for tests: what the database does, under one lock.
+type memory struct {
+	mu       sync.Mutex
+	groups   map[string]sentinel.AlertGroup
+	history  []sentinel.IncidentChange
+	outbox   []*queued
+	holder   string
+	fence    int64
+	until    time.Time
+	seen     map[string]bool
+	away     error
+	resolved []sentinel.Incident
+}
+
+type queued struct {
+	sentinel.Delivery
+	done, dead bool
+	ref        string
+}
+
+func newMemory() *memory {
+	return &memory{groups: map[string]sentinel.AlertGroup{}, seen: map[string]bool{}}
+}
+
+func (m *memory) UpdateGroup(_ context.Context, key string, near []string, change func(sentinel.AlertGroup, []sentinel.IncidentRef) (sentinel.AlertGroup, sentinel.AlertEffects)) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.away != nil {
+		return m.away
+	}
+	var refs []sentinel.IncidentRef
+	for _, g := range m.groups {
+		for _, i := range g.Incidents {
+			if slices.Contains(near, i.Rule) {
+				refs = append(refs, sentinel.IncidentRef{Rule: i.Rule, Scope: i.Scope})
+			}
+		}
+	}
+	g := m.groups[key]
+	g.Key = key
+	g, e := change(g, refs)
+	g.Incidents = slices.DeleteFunc(g.Incidents, func(i sentinel.Incident) bool {
+		if i.State == sentinel.IncidentResolved {
+			m.resolved = append(m.resolved, i)
+			return true
+		}
+		return false
+	})
+	m.groups[key] = g
+	m.history = append(m.history, e.History...)
+	for _, d := range e.Deliveries {
+		m.outbox = append(m.outbox, &queued{Delivery: d})
+	}
+	return nil
+}
+
+func (m *memory) DueGroups(_ context.Context, now time.Time, limit int) (keys []string, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for k, g := range m.groups {
+		if !g.Due.IsZero() && !g.Due.After(now) && len(keys) < limit {
+			keys = append(keys, k)
+		}
+	}
+	return keys, m.away
+}
+
+func (m *memory) OpenGroups(context.Context, int) (keys []string, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for k, g := range m.groups {
+		if len(g.Incidents) > 0 {
+			keys = append(keys, k)
+		}
+	}
+	return keys, nil
+}
+
+func (m *memory) Lease(_ context.Context, holder string, ttl time.Duration) (int64, bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.holder != holder && time.Now().Before(m.until) {
+		return 0, false, nil
+	}
+	if m.holder != holder {
+		m.fence++
+	}
+	m.holder, m.until = holder, time.Now().Add(ttl)
+	return m.fence, true, nil
+}
+
+func (m *memory) Claim(_ context.Context, fence int64, now time.Time) (out []sentinel.Delivery, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if fence != m.fence {
+		return nil, sentinel.ErrFenced
+	}
+	stuck, taken := map[string]bool{}, map[string]bool{}
+	for _, q := range m.outbox {
+		if q.done || q.dead || taken[q.Channel] || stuck[q.Channel+q.Group] {
+			continue
+		}
+		if stuck[q.Channel+q.Group] = true; q.NotBefore.After(now) {
+			continue
+		}
+		taken[q.Channel] = true
+		q.Attempts++
+		d := q.Delivery
+		for _, r := range m.outbox {
+			if r.Group == d.Group && r.Episode == d.Episode && r.Channel == d.Channel && r.ref != "" && d.Root == "" {
+				d.Root = r.ref
+			}
+		}
+		out = append(out, d)
+	}
+	return out, nil
+}
+
+func (m *memory) Finish(_ context.Context, fence int64, r sentinel.DeliveryResult) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if fence != m.fence {
+		return sentinel.ErrFenced
+	}
+	for _, q := range m.outbox {
+		if q.ID == r.ID {
+			q.done, q.dead, q.ref, q.NotBefore = r.Done, r.Dead, r.Ref, r.Retry
+		}
+	}
+	return nil
+}
+
+func (m *memory) FirstSeen(_ context.Context, mark string, _ time.Time) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	first := !m.seen[mark]
+	m.seen[mark] = true
+	return first, nil
+}

@@ -1,0 +1,190 @@
+package alerts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+)
+
+// Channel is a way to reach people. It escapes every text of a message, never puts a secret into one, and
+// gives where the message is kept, when it can be changed or answered there.
+type Channel interface {
+	Send(ctx context.Context, d Outgoing) (ref string, err error)
+}
+
+// Outgoing is one message for one channel.
+type Outgoing struct {
+	Message
+	Root  string // where the channel keeps the group's first message; empty: this is the first
+	Retry bool   // an earlier try may have arrived
+	Chart *Chart // may be nil
+}
+
+// Limited says when a channel wants to be asked again.
+type Limited struct {
+	After time.Duration
+	Err   error
+}
+
+// Error says what the channel said.
+func (l *Limited) Error() string { return l.Err.Error() }
+
+// Unwrap gives the channel's error.
+func (l *Limited) Unwrap() error { return l.Err }
+
+// ErrRefused marks what a channel will never take: a wrong address, a revoked credential.
+var ErrRefused = errors.New("refused")
+
+// Bounds of sending.
+const (
+	leaseTTL    = 10 * time.Second
+	sendTimeout = 8 * time.Second // below leaseTTL: a send ends before another process may take over
+	channelGap  = 1100 * time.Millisecond
+	idle        = 250 * time.Millisecond
+	firstRetry  = 2 * time.Second
+	lastRetry   = time.Minute
+	refusedWait = 5 * time.Minute // somebody may mend the channel
+	giveUp      = 72 * time.Hour
+	dueGroups   = 100
+)
+
+// Sender looks at groups whose time has come, and empties the outbox. Many processes may run one; the database
+// lets one of them work.
+type Sender struct {
+	Store    Store
+	Machine  func() *Machine
+	Channels func() map[string]Channel
+	Chart    func(context.Context, Message) *Chart // may be nil
+	Holder   string
+	Log      zerolog.Logger
+
+	last map[string]time.Time // of sends by channel
+}
+
+// Run works until ctx ends.
+func (s *Sender) Run(ctx context.Context) error {
+	s.last = map[string]time.Time{}
+	var held int64 = -1
+	for {
+		fence, ok, err := s.Store.Lease(ctx, s.Holder, leaseTTL)
+		if ok && fence != held {
+			held = fence
+			pause(ctx, channelGap) // the one before may have sent just now
+			continue
+		}
+		if ok {
+			err = s.once(ctx, fence)
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil && !errors.Is(err, sentinel.ErrFenced) {
+			s.Log.Warn().Err(err).Msg("alerts not sent, kept in the outbox")
+			pause(ctx, firstRetry)
+		}
+		pause(ctx, idle)
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// once applies the clocks of due groups and sends one delivery a channel.
+func (s *Sender) once(ctx context.Context, fence int64) error {
+	now := time.Now().UTC()
+	keys, err := s.Store.DueGroups(ctx, now, dueGroups)
+	if err != nil {
+		return err
+	}
+	for _, key := range keys {
+		if err := apply(ctx, s.Store, s.Machine(), key, Input{Now: now}); err != nil {
+			return err
+		}
+	}
+	list, err := s.Store.Claim(ctx, fence, now)
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	results := make(chan sentinel.DeliveryResult, len(list))
+	for _, d := range list {
+		go func(last time.Time) {
+			pause(ctx, time.Until(last.Add(channelGap)))
+			results <- s.deliver(ctx, d)
+		}(s.last[d.Channel])
+	}
+	var faults []error
+	for range list {
+		r := <-results
+		if err := s.Store.Finish(context.WithoutCancel(ctx), fence, r); err != nil {
+			faults = append(faults, err)
+		}
+	}
+	for _, d := range list {
+		s.last[d.Channel] = time.Now()
+	}
+	return errors.Join(faults...)
+}
+
+// deliver tries one delivery once.
+func (s *Sender) deliver(ctx context.Context, d sentinel.Delivery) sentinel.DeliveryResult {
+	m, err := decode(d.Body)
+	if err != nil {
+		return sentinel.DeliveryResult{ID: d.ID, Dead: true, Fault: "the stored message cannot be read"}
+	}
+	channel, ok := s.Channels()[d.Channel]
+	if !ok {
+		return sentinel.DeliveryResult{ID: d.ID, Dead: true, Fault: "there is no such channel any more"}
+	}
+	out := Outgoing{Message: m, Root: d.Root, Retry: d.Attempts > 1}
+	if d.Kind == sentinel.DeliverEdit && d.Root == "" {
+		return sentinel.DeliveryResult{ID: d.ID, Done: true} // nothing to change: the first message never went out
+	}
+	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
+	defer cancel()
+	if s.Chart != nil && d.Root == "" {
+		out.Chart = s.Chart(ctx, m)
+	}
+	ref, err := channel.Send(ctx, out)
+	if err == nil {
+		return sentinel.DeliveryResult{ID: d.ID, Done: true, Ref: ref}
+	}
+	wait := retryAfter(err, d.Attempts)
+	r := sentinel.DeliveryResult{ID: d.ID, Retry: time.Now().UTC().Add(wait), Fault: Plain(err.Error(), maxText)}
+	r.Dead = time.Since(d.Created) > giveUp
+	s.Log.Warn().Str("channel", d.Channel).Str("delivery", d.ID).Int("attempt", d.Attempts).Bool("given_up", r.Dead).Str("fault", r.Fault).Msg("alert not taken")
+	return r
+}
+
+// retryAfter doubles the pause, and does what the channel says.
+func retryAfter(err error, attempts int) time.Duration {
+	if limited, ok := errors.AsType[*Limited](err); ok {
+		return min(max(limited.After, time.Second), time.Hour)
+	}
+	if errors.Is(err, ErrRefused) {
+		return refusedWait
+	}
+	return min(firstRetry<<min(max(attempts-1, 0), 10), lastRetry)
+}
+
+// apply has the machine decide on one group.
+func apply(ctx context.Context, st Store, m *Machine, key string, in Input) error {
+	rule := ruleOf(key)
+	err := st.UpdateGroup(ctx, key, m.Rules[rule].InhibitedBy, func(g sentinel.AlertGroup, near []sentinel.IncidentRef) (sentinel.AlertGroup, sentinel.AlertEffects) {
+		g.Rule = rule
+		in.Near = near
+		return m.Apply(g, in)
+	})
+	if err != nil {
+		return fmt.Errorf("apply alerts of group %s: %w", key, err)
+	}
+	return nil
+}

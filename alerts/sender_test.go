@@ -1,0 +1,200 @@
+package alerts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rs/zerolog"
+	"go.uber.org/goleak"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// recorder is a channel that keeps what it got, and answers as it is told.
+type recorder struct {
+	mu    sync.Mutex
+	got   []Outgoing
+	at    []time.Time
+	wrong func(n int) error // of the n-th send
+}
+
+func (r *recorder) Send(_ context.Context, o Outgoing) (string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.got, r.at = append(r.got, o), append(r.at, time.Now())
+	if r.wrong != nil {
+		if err := r.wrong(len(r.got)); err != nil {
+			return "", err
+		}
+	}
+	return "root", nil
+}
+
+func testMachine(rules ...string) *Machine {
+	m := &Machine{Rules: map[string]Rule{}, Timing: DefaultTiming(), Edits: map[string]bool{"chat": true}}
+	for _, r := range rules {
+		m.Rules[r] = Rule{Name: r, To: []string{"chat"}, ResolveAfter: time.Minute}
+	}
+	return m
+}
+
+// process is one replica's inbox and sender.
+func process(ctx context.Context, wait *sync.WaitGroup, st Store, m *Machine, ch Channel, name string) *Inbox {
+	in := &Inbox{Store: st, Machine: func() *Machine { return m }, Log: zerolog.Nop()}
+	s := &Sender{Store: st, Machine: in.Machine, Channels: func() map[string]Channel { return map[string]Channel{"chat": ch} }, Holder: name, Log: zerolog.Nop()}
+	wait.Go(func() { _ = in.Run(ctx) })
+	wait.Go(func() { _ = s.Run(ctx) })
+	return in
+}
+
+func TestStormOverThreeProcesses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var wait sync.WaitGroup
+		st, ch, m := newMemory(), &recorder{}, testMachine("budget", "errors", "latency")
+		var replicas []*Inbox
+		for i := range 3 {
+			replicas = append(replicas, process(ctx, &wait, st, m, ch, fmt.Sprint("p", i)))
+		}
+		opened := map[string]bool{}
+		for n := range 10_000 {
+			rule := []string{"budget", "errors", "latency"}[n%3]
+			e := Event{Rule: rule, Scope: fmt.Sprintf("service/s%03d", n%500), Firing: n/500%2 == 0, Title: "over", At: time.Now()}
+			replicas[n%3].Report(e)
+			opened[sentinel.IncidentID(rule, e.Scope, "")] = opened[sentinel.IncidentID(rule, e.Scope, "")] || e.Firing
+			time.Sleep(6 * time.Millisecond)
+		}
+		time.Sleep(20 * time.Minute)
+		cancel()
+		wait.Wait()
+		seen := map[string]bool{}
+		all := st.resolved
+		for _, g := range st.groups {
+			all = append(all, g.Incidents...)
+		}
+		for _, i := range all {
+			seen[i.ID] = true
+			if i.Notified.IsZero() {
+				t.Errorf("nobody was told of %s %s", i.Rule, i.Scope)
+			}
+		}
+		for id, was := range opened {
+			if was && !seen[id] {
+				t.Errorf("incident %s was missed", id)
+			}
+		}
+		last := map[string]time.Time{}
+		for i, o := range ch.got {
+			if i > 0 && ch.at[i].Sub(ch.at[i-1]) < time.Second {
+				t.Errorf("two sends within %s", ch.at[i].Sub(ch.at[i-1]))
+			}
+			if o.Kind == sentinel.DeliverMessage {
+				if was, ok := last[o.Group]; ok && o.At.Sub(was) < 5*time.Minute {
+					t.Errorf("two messages of %s within %s", o.Group, o.At.Sub(was))
+				}
+				last[o.Group] = o.At
+			}
+		}
+	})
+}
+
+func TestFirstMessageWithinFiveSeconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var wait sync.WaitGroup
+		st, ch := newMemory(), &recorder{}
+		in := process(ctx, &wait, st, testMachine("budget"), ch, "p")
+		time.Sleep(10 * time.Second)
+		start := time.Now()
+		in.Report(Event{Rule: "budget", Scope: "team/growth", Firing: true, Title: "80 %", At: start})
+		time.Sleep(10 * time.Second)
+		if len(ch.at) != 1 || ch.at[0].Sub(start) > 3*time.Second {
+			t.Errorf("%d sends, the first after %v", len(ch.at), ch.at[0].Sub(start))
+		}
+		cancel()
+		wait.Wait()
+	})
+}
+
+func TestNothingIsLostWhateverTheChannelSays(t *testing.T) {
+	hour := func(n int, start time.Time) error {
+		if time.Since(start) < time.Hour {
+			return fmt.Errorf("answered 500")
+		}
+		return nil
+	}
+	for name, tt := range map[string]struct {
+		wrong func(start time.Time) func(int) error
+		sends func(n int) bool
+	}{
+		"taken, and the answer lost": {func(time.Time) func(int) error {
+			return func(n int) error {
+				if n == 1 {
+					return context.DeadlineExceeded
+				}
+				return nil
+			}
+		}, func(n int) bool { return n == 2 }},
+		"429 with Retry-After": {func(time.Time) func(int) error {
+			return func(n int) error {
+				if n == 1 {
+					return &Limited{After: 90 * time.Second, Err: errors.New("429")}
+				}
+				return nil
+			}
+		}, func(n int) bool { return n == 2 }},
+		"500 for an hour": {func(start time.Time) func(int) error { return func(n int) error { return hour(n, start) } }, func(n int) bool { return n > 50 && n < 100 }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				var wait sync.WaitGroup
+				st, ch := newMemory(), &recorder{wrong: tt.wrong(time.Now())}
+				in := process(ctx, &wait, st, testMachine("budget"), ch, "p")
+				in.Report(Event{Rule: "budget", Scope: "team/growth", Firing: true, Title: "80 %", At: time.Now()})
+				time.Sleep(2 * time.Hour)
+				cancel()
+				wait.Wait()
+				if !tt.sends(len(ch.got)) || !st.outbox[0].done {
+					t.Errorf("%d sends, done %v", len(ch.got), st.outbox[0].done)
+				}
+				for _, o := range ch.got {
+					if o.ID != ch.got[0].ID {
+						t.Errorf("ids %s and %s of one message", o.ID, ch.got[0].ID)
+					}
+				}
+				if name == "429 with Retry-After" && ch.at[1].Sub(ch.at[0]) < 90*time.Second {
+					t.Errorf("asked again after %s", ch.at[1].Sub(ch.at[0]))
+				}
+			})
+		})
+	}
+}
+
+func TestStoreAwayKeepsReports(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var wait sync.WaitGroup
+		st, ch := newMemory(), &recorder{}
+		st.away = errors.New("gone")
+		in := process(ctx, &wait, st, testMachine("budget"), ch, "p")
+		in.Report(Event{Rule: "budget", Scope: "team/growth", Firing: true, Title: "80 %", At: time.Now()})
+		time.Sleep(time.Minute)
+		st.mu.Lock()
+		st.away = nil
+		st.mu.Unlock()
+		time.Sleep(10 * time.Second)
+		if len(ch.got) != 1 {
+			t.Errorf("%d sends after the store came back, want 1", len(ch.got))
+		}
+		cancel()
+		wait.Wait()
+	})
+}

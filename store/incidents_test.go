@@ -1,0 +1,199 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+)
+
+func openIncident(id, group string) sentinel.Incident {
+	return sentinel.Incident{ID: id, Group: group, Rule: group, Scope: "team/" + id, State: sentinel.IncidentOpen, Firing: true,
+		Opened: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC), Title: "t"}
+}
+
+func delivery(id, group, channel string, kind sentinel.DeliveryKind) sentinel.Delivery {
+	now := time.Now().UTC().Add(-time.Second)
+	return sentinel.Delivery{ID: id, Group: group, Episode: 1, Channel: channel, Kind: kind, Body: []byte("{}"), Created: now, NotBefore: now}
+}
+
+func change(t *testing.T, s *Store, group string, list []sentinel.Incident, out ...sentinel.Delivery) {
+	t.Helper()
+	err := s.UpdateGroup(t.Context(), group, nil, func(g sentinel.AlertGroup, _ []sentinel.IncidentRef) (sentinel.AlertGroup, sentinel.AlertEffects) {
+		g.Rule, g.Incidents, g.Due = group, append(g.Incidents, list...), time.Now().UTC().Add(-time.Minute)
+		e := sentinel.AlertEffects{Deliveries: out}
+		for _, i := range list {
+			e.History = append(e.History, sentinel.IncidentChange{At: i.Opened, Incident: i.ID, What: "opened"})
+		}
+		return g, e
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestGroupsComeBackAsTheyWere(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Store) {
+		change(t, s, "budget", []sentinel.Incident{openIncident("a", "budget"), openIncident("b", "budget")})
+		err := s.UpdateGroup(t.Context(), "budget", []string{"budget"}, func(g sentinel.AlertGroup, near []sentinel.IncidentRef) (sentinel.AlertGroup, sentinel.AlertEffects) {
+			want := []sentinel.Incident{openIncident("a", "budget"), openIncident("b", "budget")}
+			if diff := cmp.Diff(want, g.Incidents); diff != "" || len(near) != 2 {
+				t.Errorf("%d near; incidents (-want +got):\n%s", len(near), diff)
+			}
+			g.Incidents[0].State, g.Incidents[0].Resolved = sentinel.IncidentResolved, time.Now().UTC()
+			g.Due = time.Time{}
+			return g, sentinel.AlertEffects{}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		openOnes, err := s.Incidents(t.Context(), true, 10)
+		if err != nil || len(openOnes) != 1 || openOnes[0].ID != "b" {
+			t.Errorf("open: %+v, %v", openOnes, err)
+		}
+		if all, err := s.Incidents(t.Context(), false, 10); err != nil || len(all) != 2 {
+			t.Errorf("all: %d, %v", len(all), err)
+		}
+		if h, err := s.History(t.Context(), "a", 10); err != nil || len(h) != 1 || h[0].What != "opened" {
+			t.Errorf("history %+v, %v", h, err)
+		}
+		if due, err := s.DueGroups(t.Context(), time.Now(), 10); err != nil || len(due) != 0 {
+			t.Errorf("due %v, %v", due, err)
+		}
+		if groups, err := s.OpenGroups(t.Context(), 10); err != nil || len(groups) != 1 {
+			t.Errorf("open groups %v, %v", groups, err)
+		}
+	})
+}
+
+func TestChangesOfAGroupNeverOverlap(t *testing.T) {
+	s := open(t, "postgres")
+	var wait sync.WaitGroup
+	for range 8 {
+		wait.Go(func() {
+			for range 10 {
+				if err := s.UpdateGroup(t.Context(), "g", nil, func(g sentinel.AlertGroup, _ []sentinel.IncidentRef) (sentinel.AlertGroup, sentinel.AlertEffects) {
+					g.Episode++
+					return g, sentinel.AlertEffects{}
+				}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wait.Wait()
+	_ = s.UpdateGroup(t.Context(), "g", nil, func(g sentinel.AlertGroup, _ []sentinel.IncidentRef) (sentinel.AlertGroup, sentinel.AlertEffects) {
+		if g.Episode != 80 {
+			t.Errorf("80 changes left %d", g.Episode)
+		}
+		return g, sentinel.AlertEffects{}
+	})
+}
+
+func TestOutboxKeepsOrderAndIsNotStuck(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Store) {
+		change(t, s, "a", nil, delivery("a1", "a", "chat", sentinel.DeliverMessage), delivery("a2", "a", "chat", sentinel.DeliverMessage), delivery("a3", "a", "mail", sentinel.DeliverMessage))
+		change(t, s, "b", nil, delivery("b1", "b", "chat", sentinel.DeliverMessage))
+		fence, ok, err := s.Lease(t.Context(), "one", time.Minute)
+		if err != nil || !ok {
+			t.Fatal(ok, err)
+		}
+		claim := func() (ids []string, roots []string) {
+			t.Helper()
+			list, err := s.Claim(t.Context(), fence, time.Now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, d := range list {
+				ids, roots = append(ids, d.ID), append(roots, d.Root)
+			}
+			return ids, roots
+		}
+		if ids, _ := claim(); len(ids) != 2 {
+			t.Errorf("claimed %v: want one for each of the two channels", ids)
+		}
+		finish := func(r sentinel.DeliveryResult) {
+			t.Helper()
+			if err := s.Finish(t.Context(), fence, r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		finish(sentinel.DeliveryResult{ID: "a3", Done: true})
+		finish(sentinel.DeliveryResult{ID: "a1", Retry: time.Now().Add(time.Hour)})
+		if ids, _ := claim(); !cmp.Equal(ids, []string{"b1"}) {
+			t.Errorf("claimed %v while a1 waits: want b1, and never a2 before a1", ids)
+		}
+		finish(sentinel.DeliveryResult{ID: "b1", Dead: true})
+		finish(sentinel.DeliveryResult{ID: "a1", Done: true, Ref: "root"})
+		if ids, roots := claim(); !cmp.Equal(ids, []string{"a2"}) || roots[0] != "root" {
+			t.Errorf("claimed %v with root %v, want a2 in the thread of a1", ids, roots)
+		}
+	})
+}
+
+func TestNewEditReplacesOneThatWaits(t *testing.T) {
+	s := open(t, "postgres")
+	change(t, s, "a", nil, delivery("e1", "a", "chat", sentinel.DeliverEdit))
+	change(t, s, "a", nil, delivery("e2", "a", "chat", sentinel.DeliverEdit))
+	if n := count(t, s, `SELECT count(*) FROM alert_deliveries`); n != 1 {
+		t.Errorf("%d edits wait, want the newest alone", n)
+	}
+}
+
+func TestOneSenderAndAFenceForTheOneBefore(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Store) {
+		change(t, s, "a", nil, delivery("a1", "a", "chat", sentinel.DeliverMessage))
+		old, ok, err := s.Lease(t.Context(), "one", time.Millisecond)
+		if !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		if again, ok, err := s.Lease(t.Context(), "one", time.Millisecond); !ok || err != nil || again != old {
+			t.Fatalf("a renewal gave fence %d after %d, %v, %v", again, old, ok, err)
+		}
+		exec(t, s, `UPDATE alert_lease SET until = now() - interval '1 second'`)
+		fence, ok, err := s.Lease(t.Context(), "two", time.Minute)
+		if !ok || err != nil || fence <= old {
+			t.Fatalf("the second holder: fence %d after %d, %v, %v", fence, old, ok, err)
+		}
+		if _, ok, err := s.Lease(t.Context(), "one", time.Minute); ok || err != nil {
+			t.Errorf("two hold the lease: %v", err)
+		}
+		if _, err := s.Claim(t.Context(), old, time.Now()); !errors.Is(err, sentinel.ErrFenced) {
+			t.Errorf("the first holder claims: %v", err)
+		}
+		if err := s.Finish(t.Context(), old, sentinel.DeliveryResult{ID: "a1", Done: true}); !errors.Is(err, sentinel.ErrFenced) {
+			t.Errorf("the first holder finishes: %v", err)
+		}
+	})
+}
+
+func TestCallbackIsSeenOnce(t *testing.T) {
+	s := open(t, "postgres")
+	for n, want := range []bool{true, false} {
+		if got, err := s.FirstSeen(t.Context(), "m", time.Now().Add(time.Minute)); err != nil || got != want {
+			t.Errorf("time %d: %v, %v", n, got, err)
+		}
+	}
+}
+
+func BenchmarkUpdateGroup(b *testing.B) {
+	s := open(b, "postgres")
+	n := 0
+	b.ReportAllocs()
+	for b.Loop() {
+		n++
+		i := openIncident(fmt.Sprint(n), "g")
+		i.State, i.Resolved = sentinel.IncidentResolved, i.Opened
+		if err := s.UpdateGroup(b.Context(), "g", nil, func(g sentinel.AlertGroup, _ []sentinel.IncidentRef) (sentinel.AlertGroup, sentinel.AlertEffects) {
+			g.Incidents = append(g.Incidents, i)
+			return g, sentinel.AlertEffects{}
+		}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
