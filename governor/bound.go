@@ -84,6 +84,24 @@ func orElse(n, otherwise int64) int64 {
 // price finds what a call costs by unit: from the catalog, or as the policy says for unpriced calls. A tier
 // without a price list is unpriced, too.
 func (s *State) price(route Route, model string, c sentinel.Call) (*pricing.Price, *pricing.List, bool) {
+	if p, list, ok := s.catalogPrice(route, model, c); ok {
+		return p, list, true
+	}
+	switch s.Policy.Unpriced.Mode {
+	case policy.UnpricedFlat:
+		flat := sentinel.PicoUSD(s.Policy.Unpriced.Flat) * picoPerNano
+		p := &pricing.Price{Version: VersionFlat, List: pricing.List{Rates: sentinel.Rates{sentinel.Requests: flat}}}
+		return p, &p.List, true
+	case policy.UnpricedAlert:
+		p := &pricing.Price{Version: VersionUnpriced}
+		return p, &p.List, true
+	default:
+		return nil, nil, false
+	}
+}
+
+// catalogPrice finds a price in the catalog alone.
+func (s *State) catalogPrice(route Route, model string, c sentinel.Call) (*pricing.Price, *pricing.List, bool) {
 	if m, ok := route.Provider.Models[model]; ok {
 		model = m
 	}
@@ -98,17 +116,7 @@ func (s *State) price(route Route, model string, c sentinel.Call) (*pricing.Pric
 			return p, list, true
 		}
 	}
-	switch s.Policy.Unpriced.Mode {
-	case policy.UnpricedFlat:
-		flat := sentinel.PicoUSD(s.Policy.Unpriced.Flat) * picoPerNano
-		p := &pricing.Price{Version: VersionFlat, List: pricing.List{Rates: sentinel.Rates{sentinel.Requests: flat}}}
-		return p, &p.List, true
-	case policy.UnpricedAlert:
-		p := &pricing.Price{Version: VersionUnpriced}
-		return p, &p.List, true
-	default:
-		return nil, nil, false
-	}
+	return nil, nil, false
 }
 
 // The versions of prices that no catalog has: the policy's flat one, and none at all.

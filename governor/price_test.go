@@ -2,6 +2,7 @@ package governor
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -40,6 +41,48 @@ func state(t testing.TB, providers string) *State {
 		t.Fatal(err)
 	}
 	return s
+}
+
+func TestSettleMarksAnswersOfAnotherModel(t *testing.T) {
+	s := state(t, "  openai: {preset: openai, credential: vault:secret/openai#key}\n")
+	// 1,000 input tokens: gpt-5 1.25 dollars a million, gpt-5-mini 0.25.
+	for name, tt := range map[string]struct {
+		sent, answered, method, version string
+		cost                            sentinel.NanoUSD
+	}{
+		"a snapshot":      {"gpt-5-mini", "gpt-5-mini-2025-08-07", "", "openai/gpt-5-mini@2026-11-23", 250_000},
+		"an unknown name": {"gpt-5-mini", "mini-five", "", "openai/gpt-5-mini@2026-11-23", 250_000},
+		"a dearer model":  {"gpt-5-mini", "gpt-5", "other_model", "openai/gpt-5@2026-11-23", 1_250_000},
+		"a cheaper model": {"gpt-5", "gpt-5-mini-2025-08-07", "other_model", "openai/gpt-5@2026-11-23", 1_250_000},
+	} {
+		g := New(Options{Journal: &journal{}, Limiter: &limiter{}, Now: func() time.Time { return day }}, s)
+		call := sentinel.Call{ID: sentinel.NewCallID(day), At: day, Provider: "openai", Endpoint: "chat.completions", Model: tt.sent}
+		e, err := g.Settle(t.Context(), Outcome{
+			Ticket:  Ticket{Call: call, PolicyVersion: s.Policy.Version},
+			Metered: provider.Metered{Usage: sentinel.Usage{sentinel.InputTokens: 1000}, Model: tt.answered, Reported: true}, Status: 200,
+		})
+		if err != nil || e.Cost != tt.cost || e.Method != tt.method || e.PriceVersion != tt.version {
+			t.Errorf("%s: cost %d by %q of %s, %v; want %d by %q of %s", name, e.Cost, e.Method, e.PriceVersion, err, tt.cost, tt.method, tt.version)
+		}
+	}
+}
+
+func TestDeploymentsCostWhatTheirModelCosts(t *testing.T) {
+	s := state(t, "  az: {preset: azure-openai, host: acme.openai.azure.com, models: {our-chat: gpt-5-mini}, credential: vault:secret/az#key}\n"+
+		"  own: {preset: openai-compatible, host: llm.acme.example, priced_as: groq, credential: vault:secret/own#key}\n")
+	for _, tt := range []struct{ route, model, version string }{
+		{"az/chat.completions", "our-chat", "openai/gpt-5-mini@2026-11-23"},
+		{"az/v1.chat.completions", "gpt-5", "openai/gpt-5@2026-11-23"},
+		{"own/chat.completions", "llama-3.3-70b-versatile", "groq/llama-3.3-70b-versatile@2026-11-23"},
+	} {
+		p, _, ok := s.price(s.Routes[tt.route], tt.model, sentinel.Call{At: day})
+		if !ok || p.Version != tt.version {
+			t.Errorf("%s of %s: %v %v, want %s", tt.model, tt.route, p, ok, tt.version)
+		}
+	}
+	if _, err := NewState(&policy.Set{Providers: []policy.Provider{{Name: "az", Preset: "azure-openai"}}}, nil); err == nil || !strings.Contains(err.Error(), "add host") {
+		t.Errorf("a preset without a host: %v", err)
+	}
 }
 
 func TestSettlePricesTheTierThatApplied(t *testing.T) {

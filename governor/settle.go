@@ -33,7 +33,7 @@ func (g *Governor) Settle(ctx context.Context, o Outcome) (sentinel.Entry, error
 	if o.Metered.Reported {
 		entry.Source = sentinel.SourceMeter
 	}
-	if err := g.price(&entry, o.Metered.Tier); err != nil {
+	if err := g.price(&entry, o.Metered); err != nil {
 		return entry, fmt.Errorf("price call %s: %w", t.Call.ID, err)
 	}
 	released := make(chan error, 1)
@@ -49,8 +49,10 @@ func (g *Governor) Settle(ctx context.Context, o Outcome) (sentinel.Entry, error
 const methodUnpricedTier = "unpriced_tier"
 
 // price prices an entry's usage with the price of the call's admission. A tier that the answer names takes the
-// place of the one that was asked for, where it has a price list.
-func (g *Governor) price(e *sentinel.Entry, answered string) error {
+// place of the one that was asked for, where it has a price list; a model that the answer names prices the call
+// where it is dearer than the one that was sent for.
+func (g *Governor) price(e *sentinel.Entry, m provider.Metered) error {
+	answered := m.Tier
 	s := g.stateOf(e.PolicyVersion)
 	route, ok := s.Routes[e.Provider+"/"+e.Endpoint]
 	if !ok {
@@ -71,8 +73,34 @@ func (g *Governor) price(e *sentinel.Entry, answered string) error {
 		}
 	}
 	var err error
-	e.Cost, err = list.Cost(e.Usage)
-	return err
+	if e.Cost, err = list.Cost(e.Usage); err != nil {
+		return err
+	}
+	return s.otherModel(e, route, m.Model)
+}
+
+// methodOtherModel marks an answer by a model that has another price than the one that was sent for.
+const methodOtherModel = "other_model"
+
+// otherModel marks an entry whose answer came from a model with another price, and takes that where it is dearer:
+// the provider may bill by it. A name without a price tells nothing: many are spellings of the same model.
+func (s *State) otherModel(e *sentinel.Entry, route Route, model string) error {
+	if model == "" || model == e.Model {
+		return nil
+	}
+	priced, list, ok := s.catalogPrice(route, model, e.Call)
+	if !ok || priced.Version == e.PriceVersion {
+		return nil
+	}
+	cost, err := list.Cost(e.Usage)
+	if err != nil {
+		return err
+	}
+	e.Method = methodOtherModel
+	if cost > e.Cost {
+		e.Cost, e.PriceVersion = cost, priced.Version
+	}
+	return nil
 }
 
 // release ends a reservation with the amounts of an entry.

@@ -113,8 +113,11 @@ func (c accuracyCase) run(t *testing.T, preset string, catalog *pricing.Catalog)
 
 func (c accuracyCase) spec(e provider.Endpoint, rq provider.Request) provider.MeterSpec {
 	s := provider.MeterSpec{
-		Endpoint: e, Model: rq.Model, Stream: rq.Stream, HideUsage: rq.HideUsage, TextBytes: rq.TextBytes, Status: c.Status, ContentType: c.Type, Bound: rq.Bound,
+		Endpoint: e, Model: rq.Model, Stream: rq.Stream, HideUsage: rq.HideUsage, TextBytes: rq.TextBytes, Status: c.Status, ContentType: c.Type,
 		Tier: rq.Tier, Header: func(name string) string { return c.Header[name] },
+	}
+	if c.Method == "bound" { // reports are of calls with longer bodies than those that stand here
+		s.Bound = rq.Bound
 	}
 	if s.Status == 0 {
 		s.Status = 200

@@ -150,7 +150,7 @@ func (bedrockDialect) newMeter(s MeterSpec) Meter {
 	case s.Endpoint.Name == "converse":
 		return newJSONMeter(s, converseUsage, []string{"usage"})
 	case s.Endpoint.Name == "invoke" && isClaude(s.Model):
-		return newJSONMeter(s, anthropicUsage, []string{"usage", "model"})
+		return newJSONMeter(s, anthropicUsage, []string{"usage"}) // not its model: AWS has names of its own for them
 	case s.Endpoint.Name == "invoke":
 		return newJSONMeter(s, func(found *scanner) (Metered, bool) {
 			if got, ok := converseUsage(found); ok { // Amazon's own models report as Converse does

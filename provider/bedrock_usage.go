@@ -164,6 +164,7 @@ func (r *invokeStream) read(data []byte, text *textCounter) bool {
 
 // result prefers the reports that know about the cache's lifetimes.
 func (r *invokeStream) result() (Metered, bool) {
+	r.claude.model = "" // AWS has names of its own for models
 	if got, whole := r.claude.result(); whole {
 		return got, true
 	}

@@ -101,10 +101,13 @@ func TestLyingUsage(t *testing.T) {
 		`{"prompt_tokens":-5,"completion_tokens":2}`:                                 {Method: "clamped", Reported: true, Usage: sentinel.Usage{sentinel.Requests: 1, sentinel.OutputTokens: 2}},
 		`{"prompt_tokens":5,"prompt_tokens_details":{"cached_tokens":9}}`:            {Method: "clamped", Reported: true, Usage: sentinel.Usage{sentinel.Requests: 1, sentinel.CachedInputTokens: 5}},
 		`{"completion_tokens":5,"completion_tokens_details":{"reasoning_tokens":9}}`: {Method: "clamped", Reported: true, Usage: sentinel.Usage{sentinel.Requests: 1, sentinel.ReasoningTokens: 5}},
-		`{"prompt_tokens":9223372036854775807,"input_tokens":9223372036854775807}`:   {Method: "clamped", Reported: true, Usage: sentinel.Usage{sentinel.Requests: 1, sentinel.InputTokens: 1_000_000_000}},
-		`{"prompt_tokens":"5"}`:  {Method: "bound", Usage: sentinel.Usage{sentinel.Requests: 1, sentinel.InputTokens: 70, sentinel.OutputTokens: 80}},
-		`{"prompt_tokens":1e99}`: {Method: "bound", Usage: sentinel.Usage{sentinel.Requests: 1, sentinel.InputTokens: 70, sentinel.OutputTokens: 80}},
-		`null`:                   {Method: "bound", Usage: sentinel.Usage{sentinel.Requests: 1, sentinel.InputTokens: 70, sentinel.OutputTokens: 80}},
+		`{"prompt_tokens":9223372036854775807,"input_tokens":9223372036854775807}`:   {Method: "clamped", Reported: true, Usage: sentinel.Usage{sentinel.Requests: 1, sentinel.InputTokens: 70}},
+		`{"prompt_tokens":"5"}`:                           {Method: "bound", Usage: sentinel.Usage{sentinel.Requests: 1, sentinel.InputTokens: 70, sentinel.OutputTokens: 80}},
+		`{"prompt_tokens":1e99}`:                          {Method: "bound", Usage: sentinel.Usage{sentinel.Requests: 1, sentinel.InputTokens: 70, sentinel.OutputTokens: 80}},
+		`{"prompt_tokens":1164,"completion_tokens":1184}`: {Reported: true, Usage: sentinel.Usage{sentinel.Requests: 1, sentinel.InputTokens: 1164, sentinel.OutputTokens: 1184}},
+		`{"prompt_tokens":9,"completion_tokens":1185,"completion_tokens_details":{"reasoning_tokens":1000}}`: {Method: "clamped", Reported: true, Usage: sentinel.Usage{sentinel.Requests: 1, sentinel.InputTokens: 9, sentinel.OutputTokens: 80}},
+		`{"prompt_tokens":90000,"completion_tokens":3}`:                                                      {Method: "clamped", Reported: true, Usage: sentinel.Usage{sentinel.Requests: 1, sentinel.InputTokens: 70, sentinel.OutputTokens: 3}},
+		`null`: {Method: "bound", Usage: sentinel.Usage{sentinel.Requests: 1, sentinel.InputTokens: 70, sentinel.OutputTokens: 80}},
 		`"` + strings.Repeat("x", maxCapture+1) + `"`: {Method: "bound", Usage: sentinel.Usage{sentinel.Requests: 1, sentinel.InputTokens: 70, sentinel.OutputTokens: 80}},
 	} {
 		m := p.NewMeter(MeterSpec{Endpoint: e, Status: 200, Bound: bound})

@@ -102,6 +102,8 @@ func (m *streamMeter) Finish(bool) Metered {
 	if !whole {
 		m.readText()
 		out = m.estimate(out)
+	} else {
+		out = m.spec.plausible(out)
 	}
 	if m.unread != nil {
 		*m.unread = (*m.unread)[:0]

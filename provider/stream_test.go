@@ -122,7 +122,7 @@ func TestUsageThatLiesIsClamped(t *testing.T) {
 	}{
 		"negative":                {`{"prompt_tokens":-5,"completion_tokens":1}`, 0, methodClamped},
 		"more cached than prompt": {`{"prompt_tokens":5,"prompt_tokens_details":{"cached_tokens":50}}`, 5, methodClamped},
-		"huge":                    {`{"prompt_tokens":5000000000}`, maxReported, methodClamped},
+		"huge":                    {`{"prompt_tokens":5000000000}`, 50, methodClamped},
 		"text":                    {`{"prompt_tokens":"5"}`, 50, "bound"},
 		"missing":                 {`null`, 50, "bound"},
 	} {

@@ -71,7 +71,7 @@ func (m *jsonMeter) Write(chunk []byte) []byte {
 // Finish gives the reported usage; without one, the bound of the admission stands.
 func (m *jsonMeter) Finish(bool) Metered {
 	if got, ok := m.read(&m.scan); ok {
-		return got
+		return m.spec.plausible(got)
 	}
 	if m.estimates {
 		return Metered{Usage: sentinel.Usage{sentinel.Requests: 1, sentinel.InputTokens: inputEstimate(m.spec)}, Method: methodLength}
@@ -81,6 +81,36 @@ func (m *jsonMeter) Finish(bool) Metered {
 
 // methodLength marks an estimate by the length of the prompt.
 const methodLength = "bytes/4"
+
+// A report is believed up to twice the bound of its admission and a little: a bound that is too low must not
+// hide what a call cost, and a lie must not spend a budget.
+const (
+	believed      = 2
+	believedExtra = 1024
+)
+
+// plausible takes the bound in the place of a direction whose report is far beyond it. A search reads pages
+// that no bound knows.
+func (s MeterSpec) plausible(got Metered) Metered {
+	for _, d := range [...]struct {
+		sum   int64
+		units []sentinel.Unit
+		plain sentinel.Unit
+	}{
+		{got.Usage.InputTokenSum(), sentinel.InputTokenUnits[:], sentinel.InputTokens},
+		{got.Usage.OutputTokenSum(), sentinel.OutputTokenUnits[:], sentinel.OutputTokens},
+	} {
+		most := s.Bound[d.plain]
+		if most <= 0 || d.sum <= most*believed+believedExtra || s.Bound[sentinel.WebSearches] > 0 {
+			continue
+		}
+		for _, u := range d.units {
+			got.Usage[u] = 0
+		}
+		got.Usage[d.plain], got.Method = most, methodClamped
+	}
+	return got
+}
 
 // atBound is the most that the call can have used, in every unit that was bounded.
 func (s MeterSpec) atBound() sentinel.Usage {
