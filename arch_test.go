@@ -20,7 +20,7 @@ var rooms = map[string]int{
 	"governor": 20,
 	"extproc":  30, "envoy": 30, "ratelimit": 30, "credential": 30, "spool": 30, "store": 30,
 	"audit": 30, "alerts": 30, "admin": 30, "dashboard": 30,
-	"internal/app":   40,
+	"internal/app": 40, "internal/policytest": 40,
 	"internal/stack": 45,
 	"cmd":            50,
 	"e2e":            60,

@@ -99,3 +99,12 @@ func (s *Set) Windows(now time.Time) []time.Time {
 	}
 	return slices.SortedFunc(maps.Keys(seen), time.Time.Compare)
 }
+
+// Rules lists the policies by name, in the file's order.
+func (s *Set) Rules() []string {
+	out := make([]string, len(s.rules))
+	for i, r := range s.rules {
+		out[i] = r.name
+	}
+	return out
+}

@@ -50,6 +50,7 @@ func policyCommand() *cobra.Command {
 			return err
 		},
 	})
+	c.AddCommand(policyTestCommand())
 	return c
 }
 

@@ -1,0 +1,56 @@
+// Package policytest runs a policy against calls that a test file describes, through the same code that
+// judges real ones: compile, match, price, limit and decide, with the limiter's model and a clock that
+// the file moves.
+package policytest
+
+import (
+	"time"
+
+	"github.com/saas-sentinel/saas-sentinel/internal/strictyaml"
+)
+
+// file is a test file as its authors write it.
+type file struct {
+	Policy string     `yaml:"policy,required" doc:"The policy file to test, from this file's folder."`
+	Clock  string     `yaml:"clock" doc:"RFC 3339 time at which each test begins. Default: 2026-01-01T00:00:00Z."`
+	Tests  []testYAML `yaml:"tests,required" doc:"Tests; each begins with empty counters."`
+}
+
+type testYAML struct {
+	Name  string     `yaml:"name,required" doc:"What the test shows."`
+	Clock string     `yaml:"clock" doc:"RFC 3339 time at which this test begins."`
+	Calls []callYAML `yaml:"calls,required" doc:"Calls, one after the other."`
+}
+
+type callYAML struct {
+	Service  string            `yaml:"service,required" doc:"Who calls: a service of the policy."`
+	Provider string            `yaml:"provider,required" doc:"A provider of the policy."`
+	Endpoint string            `yaml:"endpoint,required" doc:"One of its endpoints, such as chat.completions."`
+	Path     string            `yaml:"path" doc:"The provider's path. Default: the endpoint's, where it has no parameters."`
+	Query    string            `yaml:"query" doc:"The query string."`
+	Type     string            `yaml:"content_type" doc:"Default: application/json where there is a body."`
+	Headers  map[string]string `yaml:"headers" doc:"Further headers."`
+	Body     string            `yaml:"body" doc:"The request's body."`
+	Times    int               `yaml:"times" doc:"How often the call is made. Default: 1."`
+	After    time.Duration     `yaml:"after" doc:"How long before each call the clock moves on, such as 10s."`
+	Running  bool              `yaml:"running" doc:"The call stays in flight. Default: it ends at once, with all that its bound allows."`
+	Usage    *usageYAML        `yaml:"usage" doc:"What the call really used, instead of its bound."`
+	Expect   expectYAML        `yaml:"expect,required" doc:"What must happen to every one of them."`
+}
+
+type usageYAML struct {
+	Input  int64 `yaml:"input_tokens" doc:"Input tokens."`
+	Output int64 `yaml:"output_tokens" doc:"Output tokens."`
+}
+
+type expectYAML struct {
+	Action string `yaml:"action,required" enum:"allow,downgrade,throttle,deny" doc:"The verdict."`
+	Model  string `yaml:"model" doc:"The model that serves the call."`
+	Reason string `yaml:"reason" doc:"Why it is refused, such as budget_spent."`
+	Limit  string `yaml:"limit" doc:"The limit that decided."`
+}
+
+// Schema is the JSON Schema of a test file, for editors.
+func Schema() ([]byte, error) {
+	return strictyaml.Schema(file{}, "https://github.com/saas-sentinel/saas-sentinel/schemas/policies_test.schema.json", "Tests of SaaS-Sentinel policies")
+}

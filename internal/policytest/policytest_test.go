@@ -1,0 +1,137 @@
+package policytest_test
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/saas-sentinel/saas-sentinel/internal/app"
+	"github.com/saas-sentinel/saas-sentinel/internal/policytest"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+const rules = `org: acme
+timezone: America/New_York
+teams: {a: {budget: {usd: 1/day}}}
+services: {other: {team: a, identity: {token: svc_test_0002}}, s: {team: a, identity: {token: svc_test_0001}}}
+providers:
+  w:
+    host: api.example.com
+    credential: {vault: secret/w#key, header: x-api-key}
+    endpoints: [{name: get, method: GET, path: "/v1/{x}", price: {per_request_usd: 0.1}}]
+policies: [{name: unused, match: {service: other}, limits: {requests: 1/day}}]
+`
+
+// suite runs a test file against the rules.
+func suite(t *testing.T, tests string) (policytest.Report, error) {
+	t.Helper()
+	dir := t.TempDir()
+	name := filepath.Join(dir, "policies.yaml")
+	if err := os.WriteFile(name, []byte(rules), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := policytest.Read("p_test.yaml", []byte(tests))
+	if err != nil {
+		return policytest.Report{}, err
+	}
+	state, err := app.LoadState(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Run(t.Context(), state)
+}
+
+// TestBudgetTurnsWithTheDayOfItsZone: New York's day begins at 05:00 UTC in winter.
+func TestBudgetTurnsWithTheDayOfItsZone(t *testing.T) {
+	got, err := suite(t, `policy: policies.yaml
+clock: 2026-01-05T04:00:00Z
+tests:
+- name: a day
+  calls:
+  - {service: s, provider: w, endpoint: get, path: /v1/a, times: 10, expect: {action: allow}}
+  - {service: s, provider: w, endpoint: get, path: /v1/a, expect: {action: deny, reason: budget_spent}}
+  - {service: s, provider: w, endpoint: get, path: /v1/a, after: 59m, expect: {action: deny}}
+  - {service: s, provider: w, endpoint: get, path: /v1/a, after: 1m, times: 10, expect: {action: allow}}
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := policytest.Report{Results: []policytest.Result{{Name: "a day", Calls: 22}}, Untouched: []string{"unused"}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestWrongExpectationsAreNamed(t *testing.T) {
+	got, err := suite(t, `policy: policies.yaml
+tests:
+- name: too much
+  calls: [{service: s, provider: w, endpoint: get, path: /v1/a, times: 11, expect: {action: allow}}]
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Failed() != 1 || len(got.Results[0].Faults) != 1 || !strings.Contains(got.Results[0].Faults[0], `tests[0].calls[0], call 11 of 11: action is "deny", want "allow"`) {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestFaultsOfTheFileAreNamedWithTheirPlace(t *testing.T) {
+	const head = "policy: policies.yaml\ntests:\n- name: x\n  calls:\n  - "
+	for name, c := range map[string]struct{ in, want string }{
+		"no such service": {head + "{service: q, provider: w, endpoint: get, path: /v1/a, expect: {action: allow}}", `p_test.yaml:5:6: tests[0].calls[0].service: "q" is not a service`},
+		"no such route":   {head + "{service: s, provider: w, endpoint: put, expect: {action: allow}}", "no endpoint put of w"},
+		"no path":         {head + "{service: s, provider: w, endpoint: get, expect: {action: allow}}", "is not a path of the endpoint"},
+		"a bad action":    {head + "{service: s, provider: w, endpoint: get, expect: {action: alow}}", "use allow, downgrade, throttle or deny"},
+		"an unknown key":  {head + "{servise: s}", "did you mean service"},
+		"a bad clock":     {"clock: noon\n" + head + "{service: s, provider: w, endpoint: get, path: /v1/a, expect: {action: allow}}", "not an RFC 3339 time"},
+		"too often":       {head + "{service: s, provider: w, endpoint: get, path: /v1/a, times: 100001, expect: {action: allow}}", "outside of 1 to 100000"},
+	} {
+		if _, err := suite(t, c.in); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+	}
+}
+
+func TestExamplePasses(t *testing.T) {
+	const name = "../../examples/policies_test.yaml"
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := policytest.Read(name, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	state, err := app.LoadState(filepath.Join(filepath.Dir(name), s.Policy))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Run(t.Context(), state)
+	if err != nil || got.Failed() > 0 {
+		t.Errorf("%v: %+v", err, got.Results)
+	}
+}
+
+func TestSchemaIsPublished(t *testing.T) {
+	const name = "../../schemas/policies_test.schema.json"
+	got, err := policytest.Schema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		if err := os.WriteFile(name, got, 0o644); err != nil { //nolint:gosec // a document for everybody
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(name)
+	if err != nil || !bytes.Equal(got, want) {
+		t.Errorf("%s is not what the code says: run make golden (%v)", name, err)
+	}
+}

@@ -1,0 +1,240 @@
+package policytest
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/governor"
+	"github.com/saas-sentinel/saas-sentinel/internal/strictyaml"
+	"github.com/saas-sentinel/saas-sentinel/provider"
+	"github.com/saas-sentinel/saas-sentinel/ratelimit"
+)
+
+// Bounds of a file.
+const (
+	maxTests = 10_000
+	maxTimes = 100_000
+)
+
+// Suite is a test file that was read.
+type Suite struct {
+	Policy string // the policy file, as the test file names it
+	doc    *strictyaml.Doc
+	in     file
+}
+
+// Read reads a test file strictly. The error names every fault with its place.
+func Read(name string, data []byte) (*Suite, error) {
+	s := &Suite{}
+	s.doc = strictyaml.Decode(name, data, &s.in)
+	s.Policy = s.in.Policy
+	if len(s.in.Tests) > maxTests {
+		s.doc.Fault("tests", "%d tests: at most %d are allowed", len(s.in.Tests), maxTests)
+	}
+	for i, t := range s.in.Tests {
+		for j, c := range t.Calls {
+			if c.Times < 0 || c.Times > maxTimes {
+				s.doc.Fault(fmt.Sprintf("tests[%d].calls[%d].times", i, j), "%d is outside of 1 to %d", c.Times, maxTimes)
+			}
+			if c.After < 0 {
+				s.doc.Fault(fmt.Sprintf("tests[%d].calls[%d].after", i, j), "%s: the clock does not go back", c.After)
+			}
+		}
+	}
+	return s, strictyaml.Join(s.doc.Faults())
+}
+
+// Result is how one test ended.
+type Result struct {
+	Name   string
+	Calls  int
+	Faults []string // what was not as expected; empty: it passed
+}
+
+// Report is how a suite ended.
+type Report struct {
+	Results []Result
+	// Untouched are the policy's rules that limited no call of the suite, by name.
+	Untouched []string
+}
+
+// Failed counts the tests that did not pass.
+func (r Report) Failed() int {
+	n := 0
+	for _, t := range r.Results {
+		if len(t.Faults) > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// Run runs all tests against a state. An error is about the file: a service, route or time that is none.
+func (s *Suite) Run(ctx context.Context, state *governor.State) (Report, error) {
+	start, err := clock(s.in.Clock, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	if err != nil {
+		s.doc.Fault("clock", "%v", err)
+	}
+	var report Report
+	touched := map[string]bool{}
+	for i, t := range s.in.Tests {
+		place := fmt.Sprintf("tests[%d]", i)
+		at, err := clock(t.Clock, start)
+		if err != nil {
+			s.doc.Fault(place+".clock", "%v", err)
+			continue
+		}
+		d := &drill{state: state, now: at, touched: touched, doc: s.doc}
+		d.limiter = ratelimit.NewModel(func() time.Time { return d.now })
+		d.governor = governor.New(governor.Options{Limiter: d, Journal: discard{}, Instance: "test", HoldTTL: time.Hour, Now: func() time.Time { return d.now }}, state)
+		r := Result{Name: t.Name}
+		for j, c := range t.Calls {
+			n, faults := d.make(ctx, fmt.Sprintf("%s.calls[%d]", place, j), c)
+			r.Calls += n
+			r.Faults = append(r.Faults, faults...)
+		}
+		report.Results = append(report.Results, r)
+	}
+	for _, name := range state.Policy.Rules() {
+		if !touched[name] {
+			report.Untouched = append(report.Untouched, name)
+		}
+	}
+	return report, strictyaml.Join(s.doc.Faults())
+}
+
+func clock(text string, otherwise time.Time) (time.Time, error) {
+	if text == "" {
+		return otherwise, nil
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return t, fmt.Errorf("%q is not an RFC 3339 time such as 2026-01-01T00:00:00Z", text)
+	}
+	return t.UTC(), nil
+}
+
+// discard is the ledger of a test: nothing is kept.
+type discard struct{}
+
+// Append keeps nothing.
+func (discard) Append(context.Context, sentinel.Record) error { return nil }
+
+// drill makes one test's calls.
+type drill struct {
+	state    *governor.State
+	governor *governor.Governor
+	limiter  *ratelimit.Model
+	now      time.Time
+	touched  map[string]bool // rules whose limits were asked
+	doc      *strictyaml.Doc
+}
+
+// Reserve notes the rules that a call meets.
+func (d *drill) Reserve(ctx context.Context, a sentinel.Ask) (sentinel.Reservation, error) {
+	for _, c := range a.Candidates {
+		for _, l := range c.Limits {
+			for _, name := range d.state.Policy.Rules() {
+				if strings.HasPrefix(l.Cell, "rule/"+name+"/") {
+					d.touched[name] = true
+				}
+			}
+		}
+	}
+	return d.limiter.Reserve(ctx, a)
+}
+
+// Settle is the model's.
+func (d *drill) Settle(ctx context.Context, s sentinel.Settlement) (sentinel.Settled, error) {
+	return d.limiter.Settle(ctx, s)
+}
+
+// make makes a call as often as the file says, and compares.
+func (d *drill) make(ctx context.Context, place string, c callYAML) (n int, faults []string) {
+	r, ok := d.request(place, c)
+	if !ok {
+		return 0, nil
+	}
+	for i := range max(1, c.Times) {
+		d.now = d.now.Add(c.After)
+		r.Call.ID, r.Call.At = sentinel.NewCallID(d.now), d.now
+		a, err := d.governor.Admit(ctx, r)
+		if err != nil {
+			return n, append(faults, fmt.Sprintf("%s, call %d: %v", place, i+1, err))
+		}
+		n++
+		if wrong := differs(c.Expect, a); wrong != "" {
+			faults = append(faults, fmt.Sprintf("%s, call %d of %d: %s", place, i+1, max(1, c.Times), wrong))
+			if len(faults) >= maxFaults {
+				return n, append(faults, "and so on")
+			}
+		}
+		if a.Verdict.Action.Refused() || c.Running {
+			continue
+		}
+		if _, err := d.governor.Settle(ctx, governor.Outcome{Ticket: a.Ticket, Metered: metered(a, c.Usage), Status: 200}); err != nil {
+			return n, append(faults, fmt.Sprintf("%s, call %d: %v", place, i+1, err))
+		}
+	}
+	return n, faults
+}
+
+const maxFaults = 10
+
+// request describes a call as the guard would.
+func (d *drill) request(place string, c callYAML) (governor.Request, bool) {
+	caller, known := d.state.Policy.Caller(c.Service)
+	if !known {
+		d.doc.Fault(place+".service", "%q is not a service of the policy", c.Service)
+	}
+	route, ok := d.state.Routes[c.Provider+"/"+c.Endpoint]
+	if !ok {
+		d.doc.Fault(place+".endpoint", "the policy has no endpoint %s of %s", c.Endpoint, c.Provider)
+		return governor.Request{}, false
+	}
+	path := c.Path
+	if path == "" {
+		path = route.Endpoint.Path
+	}
+	if !route.Endpoint.Match(path) || strings.Contains(path, "{") {
+		d.doc.Fault(place+".path", "%s is not a path of the endpoint, which is %s", path, route.Endpoint.Path)
+		return governor.Request{}, false
+	}
+	raw := provider.RawRequest{Path: path, Query: c.Query, ContentType: c.Type, Body: []byte(c.Body), Header: func(name string) string { return c.Headers[name] }}
+	if raw.ContentType == "" && c.Body != "" {
+		raw.ContentType = "application/json"
+	}
+	return governor.Request{State: d.state, Route: route, Raw: raw, Call: sentinel.Call{Caller: caller, Provider: c.Provider, Endpoint: c.Endpoint}}, known
+}
+
+// differs says what is not as expected.
+func differs(want expectYAML, a governor.Admission) string {
+	v := a.Verdict
+	model := a.Ticket.Call.Model
+	var wrong []string
+	add := func(what, want, got string) {
+		if want != "" && want != got {
+			wrong = append(wrong, fmt.Sprintf("%s is %q, want %q", what, got, want))
+		}
+	}
+	add("action", want.Action, v.Action.String())
+	add("model", want.Model, model)
+	add("reason", want.Reason, string(v.Reason))
+	add("limit", want.Limit, v.Limit)
+	if len(wrong) > 0 && v.Detail != "" {
+		wrong = append(wrong, "("+v.Detail+")")
+	}
+	return strings.Join(wrong, ", ")
+}
+
+// metered is what the test says a call used, or its bound.
+func metered(a governor.Admission, u *usageYAML) provider.Metered {
+	m := provider.Metered{Usage: a.Ticket.Bound, Reported: true}
+	if u != nil {
+		m.Usage = sentinel.Usage{sentinel.Requests: 1, sentinel.InputTokens: u.Input, sentinel.OutputTokens: u.Output}
+	}
+	return m
+}
