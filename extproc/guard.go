@@ -122,7 +122,7 @@ func (s *Server) judge(st *answeredStream, in *inbound, onHeaders bool) error {
 		return s.refuse(st, in, *deny(sentinel.ReasonUnidentified, err.Error()))
 	}
 	in.request.Raw = provider.RawRequest{
-		Path: in.upstream, Query: in.query, ContentType: in.headers.get("content-type"), Header: in.headers.get, Body: in.body,
+		Path: in.upstream, Query: in.query, ContentType: in.headers.get("content-type"), Header: in.headers.get, Currencies: in.request.Route.Currencies, Body: in.body,
 	}
 	a, err := s.Governor.Admit(ctx, in.request)
 	if err != nil {

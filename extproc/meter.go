@@ -62,7 +62,7 @@ func (s *Server) open(t governor.Ticket, h headers) (*answer, bool) {
 	route := s.Governor.Route(t)
 	spec := provider.MeterSpec{
 		Endpoint: route.Endpoint, Model: t.Call.Model, Stream: t.Call.Stream, HideUsage: t.HideUsage,
-		TextBytes: t.TextBytes, Status: a.status, ContentType: h.get("content-type"), Tier: t.Call.Tier, Header: h.get, Bound: t.Bound,
+		TextBytes: t.TextBytes, Status: a.status, ContentType: h.get("content-type"), Tier: t.Call.Tier, Currencies: route.Currencies, Header: h.get, Bound: t.Bound,
 	}
 	a.meter = route.Preset.NewMeter(spec)
 	return a, route.Endpoint.Meters && a.status < 300

@@ -41,7 +41,7 @@ func (g *Governor) Admit(ctx context.Context, r Request) (Admission, error) {
 	r.Call.Model, r.Call.Tier, r.Call.Stream = rq.Model, rq.Tier, rq.Stream
 	c, ok := candidates(r, rq)
 	if !ok {
-		return refusal(r, sentinel.ReasonUnpriced, fmt.Sprintf("no price is known for model %q of %s on %s", rq.Model, r.Call.Provider, r.Call.Endpoint))
+		return refusal(r, sentinel.ReasonUnpriced, unpriced(r.Call))
 	}
 	ask := sentinel.Ask{Org: r.Call.Caller.Org, Call: r.Call.ID, TTL: g.HoldTTL, Candidates: c.asks}
 	reserved, down := g.reserve(ctx, ask)
@@ -60,6 +60,19 @@ func (g *Governor) Admit(ctx context.Context, r Request) (Admission, error) {
 	a, err := g.dispatch(ctx, r, rq, c.bounds[reserved.Chosen], verdict, reserved.Hold)
 	a.Cause = down
 	return a, err
+}
+
+// unpriced says what has no price.
+func unpriced(c sentinel.Call) string {
+	what := "no price is known for"
+	if c.Model != "" {
+		what += fmt.Sprintf(" model %q of", c.Model)
+	}
+	what += fmt.Sprintf(" %s on %s", c.Provider, c.Endpoint)
+	if c.Tier != "" {
+		what += fmt.Sprintf(" by the price list %q", c.Tier)
+	}
+	return what
 }
 
 // refusal is a decision that needs no limiter.

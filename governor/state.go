@@ -18,6 +18,8 @@ type Route struct {
 	Endpoint provider.Endpoint
 	// Catalog is the name under which prices are found: the preset, or the provider of a custom API.
 	Catalog string
+	// Currencies are the policy's exchange rates.
+	Currencies provider.Currencies
 }
 
 // State is an immutable set of rules, prices and routes.
@@ -47,7 +49,7 @@ func NewState(set *policy.Set, catalog *pricing.Catalog) (*State, error) {
 				continue
 			}
 			route := p.Name + "/" + e.Name
-			s.Routes[route] = Route{Name: route, Provider: p, Preset: preset, Endpoint: e, Catalog: name}
+			s.Routes[route] = Route{Name: route, Provider: p, Preset: preset, Endpoint: e, Catalog: name, Currencies: set.Currencies}
 			s.Ordered = append(s.Ordered, s.Routes[route])
 		}
 		for _, e := range p.Endpoints {

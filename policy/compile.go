@@ -109,6 +109,13 @@ func (c *compiler) head() {
 		c.set.Unpriced = Unpriced{Mode: UnpricedFlat, Flat: sentinel.NanoUSD(*u.FlatUSD)}
 		c.most("defaults.unpriced.flat_usd", *u.FlatUSD)
 	}
+	c.set.Currencies = make(map[string]sentinel.NanoUSD, len(c.in.Currencies))
+	for code, worth := range c.in.Currencies {
+		if !currencyPattern.MatchString(code) || code == "usd" || worth == 0 || worth > usd(maxPrice) {
+			c.Fault("currencies."+code, "name another currency by three letters in lower case, such as eur, and its worth in dollars")
+		}
+		c.set.Currencies[code] = sentinel.NanoUSD(worth)
+	}
 	down := c.in.Defaults.WhenLimiterDown
 	c.set.WhenLimiterDown = LimiterDown{HardBudgets: down.HardBudgets.mode, Rates: DownOpen}
 	if down.Rates.set {
@@ -125,6 +132,8 @@ func (c *compiler) most(key string, u usd) {
 		c.Fault(key, "above a million dollars a call")
 	}
 }
+
+var currencyPattern = regexp.MustCompile(`^[a-z]{3}$`)
 
 var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9 ._@-]{0,99}$`)
 

@@ -8,16 +8,17 @@ import (
 
 // file is policies.yaml as its operators write it. The doc tags become the JSON Schema's descriptions.
 type file struct {
-	Org       string                  `yaml:"org,required" doc:"The organisation that pays."`
-	Timezone  string                  `yaml:"timezone" doc:"IANA time zone in which budgets and quotas begin, such as America/New_York. Default: UTC."`
-	Calendar  calendarYAML            `yaml:"calendar" doc:"When months, quarters and years begin."`
-	Budget    []budgetYAML            `yaml:"budget" doc:"The whole organisation's budget, or several."`
-	Limits    limitsYAML              `yaml:"limits" doc:"The whole organisation's limits."`
-	Defaults  defaultsYAML            `yaml:"defaults" doc:"What holds where nothing else is said."`
-	Teams     map[string]teamYAML     `yaml:"teams" doc:"Who pays: teams by name."`
-	Services  map[string]serviceYAML  `yaml:"services" doc:"Who calls: services by name, each of one team."`
-	Providers map[string]providerYAML `yaml:"providers" doc:"What may be called. The name is the path prefix at the gateway."`
-	Policies  []ruleYAML              `yaml:"policies" doc:"Rules; every rule that matches a call applies."`
+	Org        string                  `yaml:"org,required" doc:"The organisation that pays."`
+	Timezone   string                  `yaml:"timezone" doc:"IANA time zone in which budgets and quotas begin, such as America/New_York. Default: UTC."`
+	Calendar   calendarYAML            `yaml:"calendar" doc:"When months, quarters and years begin."`
+	Budget     []budgetYAML            `yaml:"budget" doc:"The whole organisation's budget, or several."`
+	Limits     limitsYAML              `yaml:"limits" doc:"The whole organisation's limits."`
+	Defaults   defaultsYAML            `yaml:"defaults" doc:"What holds where nothing else is said."`
+	Currencies map[string]usd          `yaml:"currencies" doc:"What one whole unit of another currency is worth in dollars, such as {eur: 1.0842}: for fees by amount."`
+	Teams      map[string]teamYAML     `yaml:"teams" doc:"Who pays: teams by name."`
+	Services   map[string]serviceYAML  `yaml:"services" doc:"Who calls: services by name, each of one team."`
+	Providers  map[string]providerYAML `yaml:"providers" doc:"What may be called. The name is the path prefix at the gateway."`
+	Policies   []ruleYAML              `yaml:"policies" doc:"Rules; every rule that matches a call applies."`
 }
 
 type calendarYAML struct {

@@ -18,6 +18,7 @@ type Set struct {
 	Org             string
 	Zone            *time.Location
 	Unpriced        Unpriced
+	Currencies      map[string]sentinel.NanoUSD // what one whole unit is worth, by the code in lower case
 	WhenLimiterDown LimiterDown
 	Providers       []Provider // by name
 

@@ -28,18 +28,53 @@ func TestAnAnswerThatReportsNothingStaysAtItsBound(t *testing.T) {
 	}
 }
 
-// A confirmation names no currency: 700,000 yen must not be booked as 7,000 dollars.
-func TestAnotherCurrencyIsNotCountedAsCents(t *testing.T) {
-	for _, body := range []string{
-		`{"object":"payment_intent","amount_received":700000,"currency":"jpy","status":"succeeded"}`,
-		`{"object":"charge","amount":700000,"captured":true,"currency":"eur","paid":true}`,
+// A confirmation names no currency: with a rate 700,000 yen are 4,704 dollars, without one they are an estimate.
+func TestOtherCurrenciesAreConverted(t *testing.T) {
+	rates := Currencies{"jpy": 6_720_000, "eur": 1_084_250_000, "kwd": 3_260_000_000}
+	for body, want := range map[string]struct {
+		cents  int64
+		method string
+	}{
+		`{"object":"payment_intent","amount_received":700000,"currency":"jpy","status":"succeeded"}`: {470_400, ""},
+		`{"object":"charge","amount":2000,"captured":true,"currency":"EUR","paid":true}`:             {2169, ""}, // 2168.5
+		`{"object":"charge","amount":1500,"captured":true,"currency":"kwd","paid":true}`:             {489, ""},
+		`{"object":"charge","amount":700,"captured":true,"currency":"usd","paid":true}`:              {700, ""},
+		`{"object":"charge","amount":700,"captured":true,"currency":"chf","paid":true}`:              {700, methodOtherCurrency},
+		`{"object":"invoice","status":"paid","amount_paid":5000,"currency":"usd"}`:                   {5000, ""},
+		`{"object":"invoice","status":"open","amount_paid":0,"currency":"usd"}`:                      {0, ""},
+		`{"object":"charge","amount":9000000000000,"captured":true,"currency":"usd","paid":true}`:    {largestCharge, methodClamped},
 	} {
-		if got := meterOf(stripe, stripe.Endpoints[0], body); got.Usage != (sentinel.Usage{sentinel.Requests: 1}) || got.Method != methodOtherCurrency || !got.Reported {
-			t.Errorf("%s: %+v", body, got)
+		m := stripe.NewMeter(MeterSpec{Endpoint: stripe.Endpoints[0], Status: 200, Currencies: rates})
+		m.Write([]byte(body))
+		if got := m.Finish(true); got.Usage[sentinel.AmountCents] != want.cents || got.Method != want.method || got.Reported != (want.method != methodOtherCurrency) {
+			t.Errorf("%s: %+v, want %d cents by %q", body, got, want.cents, want.method)
 		}
 	}
-	if got := meterOf(stripe, stripe.Endpoints[0], `{"object":"charge","amount":700,"captured":true,"currency":"usd","paid":true}`); got.Usage[sentinel.AmountCents] != 700 || got.Method != "" {
-		t.Errorf("dollars: %+v", got)
+}
+
+// Stripe answers a repeated idempotency key with the first answer, and takes no money again.
+func TestAReplayIsNotChargedAgain(t *testing.T) {
+	m := stripe.NewMeter(MeterSpec{Endpoint: stripe.Endpoints[0], Status: 200, Header: func(n string) string {
+		return map[string]string{"idempotent-replayed": "true"}[n]
+	}})
+	m.Write([]byte(`{"object":"charge","amount":700,"captured":true,"currency":"usd","paid":true}`))
+	if got := m.Finish(true); got.Usage != (sentinel.Usage{}) || !got.Reported {
+		t.Errorf("a replay used %+v", got)
+	}
+}
+
+func TestWhatStripeBillsLaterIsNotFree(t *testing.T) {
+	p, e := use(t, "stripe", "post")
+	for path, want := range map[string]string{
+		"/v1/customers": "", "/v1/customers/cus_1": "", "/v1/customers/cus_1/subscriptions": tierBilledLater, "/v1/refunds": "",
+		"/v1/subscriptions": tierBilledLater, "/v1/subscriptions/sub_1": tierBilledLater, "/v1/checkout/sessions": tierBilledLater,
+		"/v1/invoices": tierBilledLater, "/v1/invoices/in_1/finalize": tierBilledLater, "/v1/payment_intents/pi_1": "",
+		"/v1/payment_intents/pi_1/increment_authorization": tierBilledLater, "/v1/payouts": tierBilledLater, "/v1/something_new": tierBilledLater,
+	} {
+		rq, err := p.ReadRequest(e, RawRequest{Path: path})
+		if err != nil || rq.Tier != want {
+			t.Errorf("POST %s has the tier %q, %v; want %q", path, rq.Tier, err, want)
+		}
 	}
 }
 

@@ -118,6 +118,7 @@ func Names() []string {
 type RawRequest struct {
 	Path, Query, ContentType string
 	Header                   func(name string) string // by its name in lower case; nil where there are none
+	Currencies               Currencies
 	Body                     []byte
 }
 
@@ -205,6 +206,7 @@ type MeterSpec struct {
 	Status            int
 	ContentType       string
 	Tier              string
+	Currencies        Currencies
 	Header            func(name string) string // of the answer, by its name in lower case; nil where there are none
 	Bound             sentinel.Usage           // InputTokens and OutputTokens hold the sums of their classes
 }

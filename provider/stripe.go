@@ -18,6 +18,7 @@ var stripe = Preset{
 		{Name: "payment_intents.create", Method: "POST", Path: "/v1/payment_intents", Body: BodyForm, Meters: true},
 		{Name: "payment_intents.confirm", Method: "POST", Path: "/v1/payment_intents/{id}/confirm", Body: BodyForm, Meters: true},
 		{Name: "payment_intents.capture", Method: "POST", Path: "/v1/payment_intents/{id}/capture", Body: BodyForm, Meters: true},
+		{Name: "invoices.pay", Method: "POST", Path: "/v1/invoices/{id}/pay", Body: BodyForm, Meters: true},
 		{Name: "get", Method: "GET", Path: "/v1/{path...}"},
 		{Name: "post", Method: "POST", Path: "/v1/{path...}"},
 		{Name: "delete", Method: "DELETE", Path: "/v1/{path...}"},
@@ -27,6 +28,9 @@ var stripe = Preset{
 // largestCharge is the most cents that Stripe charges at once.
 const largestCharge = 99_999_999
 
+// largestAmount bounds what an answer may say in the smallest unit of any currency.
+const largestAmount = 1_000_000_000_000
+
 type stripeDialect struct{}
 
 func (stripeDialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
@@ -35,6 +39,9 @@ func (stripeDialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
 		return rq, badRequest("path", "a trailing slash or a semicolon could hide a charge behind a call without a fee")
 	}
 	if e.Body == BodyNone {
+		if e.Method == "POST" && !stripeFree(r.Path) {
+			rq.Tier = tierBilledLater
+		}
 		return rq, nil
 	}
 	if ct, _, _ := strings.Cut(r.ContentType, ";"); len(r.Body) > 0 && !strings.EqualFold(strings.TrimSpace(ct), "application/x-www-form-urlencoded") {
@@ -56,15 +63,48 @@ func (stripeDialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
 			return rq, badRequest(key, "this field must stand in the body")
 		}
 	}
-	if c := form.Get("currency"); c != "" && !strings.EqualFold(c, "usd") {
-		return rq, badRequest("currency", "only usd is priced yet")
+	currency := strings.ToLower(form.Get("currency"))
+	if _, ok := r.Currencies.cents(0, currency); !ok {
+		return rq, badRequest("currency", "%q has no exchange rate in the policy: give it under currencies", clip(currency))
 	}
 	amount, err := formAmount(form)
 	if err != nil {
 		return rq, err
 	}
+	if amount < largestCharge {
+		amount, _ = r.Currencies.cents(amount, currency)
+	}
 	rq.Bound[sentinel.AmountCents], rq.Bound[sentinel.Messages] = amount, 1
 	return rq, nil
+}
+
+// tierBilledLater marks a call that no price list knows: it makes Stripe take money later, or by a product with a
+// price of its own (subscriptions, checkout, invoices, payouts, terminals and so on). The policy says what
+// happens to calls without a price; they are never silently free.
+const tierBilledLater = "billed_later"
+
+// stripeFreeKinds are resources whose creation and change moves no money and has no fee.
+var stripeFreeKinds = map[string]bool{
+	"customers": true, "refunds": true, "payment_methods": true, "setup_intents": true, "products": true, "prices": true, "plans": true,
+	"coupons": true, "promotion_codes": true, "tax_rates": true, "invoiceitems": true, "tokens": true, "sources": true, "webhook_endpoints": true,
+	"files": true, "file_links": true, "ephemeral_keys": true, "charges": true, "payment_intents": true, "disputes": true, "test_helpers": true,
+	"shipping_rates": true, "payment_method_configurations": true, "payment_method_domains": true, "customer_sessions": true,
+}
+
+// stripeBilledActions are parts of free resources that take money.
+var stripeBilledActions = map[string]bool{
+	"subscriptions": true, "confirm": true, "capture": true, "increment_authorization": true, "verify_microdeposits": true, "apply_customer_balance": true, "pay": true,
+}
+
+// stripeFree tells whether a POST to a path has no fee.
+func stripeFree(path string) bool {
+	segments := strings.Split(strings.TrimPrefix(path, "/v1/"), "/")
+	for _, s := range segments[1:] {
+		if stripeBilledActions[s] {
+			return false
+		}
+	}
+	return stripeFreeKinds[segments[0]]
 }
 
 // formAmount gives the most cents that a form can move. A capture or confirmation may name none: it
@@ -79,7 +119,7 @@ func formAmount(form url.Values) (int64, error) {
 		}
 		n, err := strconv.ParseInt(v, 10, 64)
 		if err != nil || n < 0 || n > largestCharge {
-			return 0, badRequest(key, "a whole number of cents up to %d is expected", largestCharge)
+			return 0, badRequest(key, "a whole number up to %d is expected", largestCharge)
 		}
 		most, named = max(most, n), true
 	}
@@ -94,51 +134,58 @@ func (stripeDialect) withModel(Endpoint, RawRequest, Request, string) ([]byte, s
 }
 
 // stripeMembers are what an answer's fee depends on.
-var stripeMembers = []string{"object", "amount", "amount_captured", "amount_received", "paid", "captured", "status", "currency"}
+var stripeMembers = []string{"object", "amount", "amount_captured", "amount_received", "amount_paid", "paid", "captured", "status", "currency"}
 
 func (stripeDialect) newMeter(s MeterSpec) Meter {
 	switch {
-	case s.Status >= 300:
+	case s.Status >= 300, s.Header != nil && s.Header("idempotent-replayed") == "true": // a replay moves no money again
 		return nothingUsed{}
 	case !s.Endpoint.Meters:
 		return oneRequest{}
 	}
-	return newJSONMeter(s, stripeUsage, stripeMembers)
+	return newJSONMeter(s, s.Currencies.stripeUsage, stripeMembers)
 }
 
-// methodOtherCurrency marks money that was moved in a currency without a price: the call counts as one
-// request. Requests that name such a currency are refused; a confirmation or capture does not name it.
+// methodOtherCurrency marks money that was moved in a currency without an exchange rate: its smallest units are
+// counted as cents. Requests that name such a currency are refused; a confirmation or capture does not name it.
 const methodOtherCurrency = "other_currency"
 
-// stripeUsage finds the amount that a charge or payment intent really moved: a fee is due when
+// stripeUsage finds the amount that a charge, payment intent or invoice really moved: a fee is due when
 // money was taken, not when a call was made.
-func stripeUsage(found *scanner) (Metered, bool) {
+func (x Currencies) stripeUsage(found *scanner) (Metered, bool) {
 	out := Metered{Usage: sentinel.Usage{sentinel.Requests: 1}, Reported: true}
-	var cents int64
+	var moved int64
 	switch unquote(found.get("object")) {
 	case "charge":
 		if string(found.get("paid")) != "true" || string(found.get("captured")) == "false" {
 			return out, true
 		}
-		cents = cents64(found.get("amount_captured"))
-		if cents == 0 {
-			cents = cents64(found.get("amount"))
+		moved = cents64(found.get("amount_captured"))
+		if moved == 0 {
+			moved = cents64(found.get("amount"))
 		}
 	case "payment_intent":
 		if unquote(found.get("status")) != "succeeded" {
 			return out, true
 		}
-		cents = cents64(found.get("amount_received"))
+		moved = cents64(found.get("amount_received"))
+	case "invoice":
+		if unquote(found.get("status")) != "paid" {
+			return out, true
+		}
+		if moved = cents64(found.get("amount_paid")); moved == 0 {
+			return out, true
+		}
 	default:
 		return Metered{}, false
 	}
-	if c := unquote(found.get("currency")); c != "" && c != "usd" {
-		out.Method = methodOtherCurrency
-		return out, true
-	}
 	var c clamp
+	moved = c.within(moved, largestAmount)
+	cents, known := x.cents(moved, strings.ToLower(unquote(found.get("currency"))))
 	out.Usage[sentinel.AmountCents], out.Usage[sentinel.Messages] = c.within(cents, largestCharge), 1
-	out.Method = c.method()
+	if out.Method = c.method(); !known {
+		out.Method, out.Reported = methodOtherCurrency, false
+	}
 	return out, true
 }
 
