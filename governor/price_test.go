@@ -115,3 +115,15 @@ func TestSettlePricesTheTierThatApplied(t *testing.T) {
 		})
 	}
 }
+
+// A class that a model's price list does not have must not be free.
+func TestSearchesWithoutAPriceAreUnpriced(t *testing.T) {
+	s := state(t, "  openai: {preset: openai, credential: vault:secret/openai#key}\n")
+	rq := provider.Request{Choices: 1, Bound: sentinel.Usage{sentinel.Requests: 1, sentinel.InputTokens: 10, sentinel.OutputTokens: 10, sentinel.WebSearches: 2}}
+	for model, want := range map[string]bool{"gpt-5": true, "gpt-oss-120b": false} {
+		r := Request{State: s, Route: s.Routes["openai/responses"], Call: sentinel.Call{At: day}}
+		if _, ok := boundOf(r, rq, model); ok != want {
+			t.Errorf("a search by %s is priced: %v, want %v", model, ok, want)
+		}
+	}
+}

@@ -116,8 +116,9 @@ func (c accuracyCase) spec(e provider.Endpoint, rq provider.Request) provider.Me
 		Endpoint: e, Model: rq.Model, Stream: rq.Stream, HideUsage: rq.HideUsage, TextBytes: rq.TextBytes, Status: c.Status, ContentType: c.Type,
 		Tier: rq.Tier, Header: func(name string) string { return c.Header[name] },
 	}
-	if c.Method == "bound" { // reports are of calls with longer bodies than those that stand here
-		s.Bound = rq.Bound
+	s.Bound = rq.Bound
+	if c.Method != "bound" { // reports are of calls with longer bodies than those that stand here
+		s.Bound[sentinel.InputTokens], s.Bound[sentinel.OutputTokens] = 0, 0
 	}
 	if s.Status == 0 {
 		s.Status = 200

@@ -91,7 +91,7 @@ func geminiUsage(model string, found *scanner) (Metered, bool) {
 	}
 	got, ok := r.metered()
 	got.Model = unquote(found.get("modelVersion"))
-	if searched(found.get("candidates")) && billsByPrompt(model) {
+	if candidates := found.get("candidates"); billsByPrompt(model) && searched(candidates) {
 		got.Usage[sentinel.WebSearches] = 1
 	}
 	return got, ok

@@ -8,14 +8,26 @@ import (
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
 
-// openAI is the API of platform.openai.com: chat completions, completions, responses, embeddings and the list of models.
+// openAI is the API of platform.openai.com. A batch cannot be begun: what it will cost stands in a file that no request
+// shows. Realtime is not listed: its sockets carry no usage that could be read.
 var openAI = Preset{
-	Name: "openai", Host: "api.openai.com", Credential: "bearer", dialect: openAIDialect{},
+	Name: "openai", Host: "api.openai.com", Credential: "bearer", dialect: openAIDialect{ownTools: true},
 	Endpoints: []Endpoint{
 		{Name: "chat.completions", Method: "POST", Path: "/v1/chat/completions", Body: BodyJSON, Meters: true},
 		{Name: "completions", Method: "POST", Path: "/v1/completions", Body: BodyJSON, Meters: true},
 		{Name: "responses", Method: "POST", Path: "/v1/responses", Body: BodyJSON, Meters: true},
 		{Name: "embeddings", Method: "POST", Path: "/v1/embeddings", Body: BodyJSON, Meters: true},
+		{Name: "images.generations", Method: "POST", Path: "/v1/images/generations", Body: BodyJSON, Meters: true},
+		{Name: "audio.speech", Method: "POST", Path: "/v1/audio/speech", Body: BodyJSON},
+		{Name: "moderations", Method: "POST", Path: "/v1/moderations"},
+		{Name: "files.create", Method: "POST", Path: "/v1/files"},
+		{Name: "files.list", Method: "GET", Path: "/v1/files"},
+		{Name: "files.get", Method: "GET", Path: "/v1/files/{id}"},
+		{Name: "files.content", Method: "GET", Path: "/v1/files/{id}/content"},
+		{Name: "files.delete", Method: "DELETE", Path: "/v1/files/{id}"},
+		{Name: "batches.list", Method: "GET", Path: "/v1/batches"},
+		{Name: "batches.get", Method: "GET", Path: "/v1/batches/{id}"},
+		{Name: "batches.cancel", Method: "POST", Path: "/v1/batches/{id}/cancel"},
 		{Name: "models.list", Method: "GET", Path: "/v1/models"},
 		{Name: "models.get", Method: "GET", Path: "/v1/models/{model}"},
 	},
@@ -25,11 +37,12 @@ var openAI = Preset{
 type openAIDialect struct {
 	reportsAlways  bool // a chat stream ends with its usage without being asked, and asking is an error
 	reasoningApart bool // reasoning is counted beside the completion, not within it
+	ownTools       bool // searches of responses have prices by the call
 }
 
 var openAIKeys = []string{
 	"model", "stream", "stream_options", "n", "max_tokens", "max_completion_tokens", "max_output_tokens", "service_tier",
-	"tools", "modalities", "audio", "background", "previous_response_id", "conversation", "prompt", "web_search_options", "search_parameters", "plugins", "input", "messages", "best_of",
+	"tools", "modalities", "audio", "background", "previous_response_id", "conversation", "prompt", "web_search_options", "search_parameters", "plugins", "input", "messages", "best_of", "max_tool_calls",
 }
 
 func (d openAIDialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
@@ -60,8 +73,12 @@ func (d openAIDialect) read(kind string, o object, pathModel string, body []byte
 	if rq.Tier, err = d.tier(o); err != nil {
 		return rq, err
 	}
-	if err := d.refuseUnpriced(o); err != nil {
-		return rq, err
+	rq.modelAt = o.members["model"].at
+	switch kind {
+	case "images.generations":
+		return rq, d.image(o, &rq, len(body))
+	case "audio.speech":
+		return rq, d.speech(o, &rq)
 	}
 	if rq.Stream, err = o.flag("stream"); err != nil {
 		return rq, err
@@ -69,7 +86,9 @@ func (d openAIDialect) read(kind string, o object, pathModel string, body []byte
 	if err := d.bound(kind, o, &rq, len(body)); err != nil {
 		return rq, err
 	}
-	rq.modelAt = o.members["model"].at
+	if err := d.refuseUnpriced(kind, o, &rq); err != nil {
+		return rq, err
+	}
 	if (kind == "chat.completions" || kind == "completions") && rq.Stream && !d.reportsAlways {
 		return rq, d.askForUsage(o, &rq, body)
 	}
@@ -90,7 +109,7 @@ func (openAIDialect) tier(o object) (string, error) {
 }
 
 // refuseUnpriced refuses what the answer's usage does not show, or what has another price list.
-func (openAIDialect) refuseUnpriced(o object) error {
+func (d openAIDialect) refuseUnpriced(kind string, o object, rq *Request) error {
 	for _, key := range []string{"web_search_options", "search_parameters", "plugins"} {
 		if m, ok := o.members[key]; ok && m.value.Kind() != 'n' {
 			return badRequest(key, "this is billed apart from tokens and is not priced yet")
@@ -104,12 +123,17 @@ func (openAIDialect) refuseUnpriced(o object) error {
 		return err
 	}
 	for _, t := range tools {
-		kind, err := t.text("type")
-		if err != nil {
+		tool, err := t.text("type")
+		switch {
+		case err != nil:
 			return badRequest("tools", "%s", err)
-		}
-		if kind != "function" && kind != "custom" {
-			return badRequest("tools", "tools of type %q are billed apart from tokens and are not priced yet", clip(kind))
+		case tool == "function" || tool == "custom":
+		case d.ownTools && kind == "responses" && (tool == "web_search" || tool == "file_search"):
+			if err := d.ownTool(o, rq, tool); err != nil {
+				return err
+			}
+		default:
+			return badRequest("tools", "tools of type %q are billed apart from tokens and are not priced yet", clip(tool))
 		}
 	}
 	return nil
@@ -235,12 +259,18 @@ func (openAIDialect) withModel(_ Endpoint, r RawRequest, rq Request, model strin
 
 func (d openAIDialect) newMeter(s MeterSpec) Meter {
 	switch {
+	case s.Status < 300 && s.Endpoint.Name == "audio.speech":
+		return asBound{sentinel.Usage{sentinel.Requests: 1, sentinel.Characters: s.Bound[sentinel.Characters]}}
 	case s.Status >= 300 || !s.Endpoint.Meters:
 		return nothingUsed{}
 	case isEventStream(s.ContentType):
 		return newEventStream(s, &openAIStream{dialect: d, hideUsage: s.HideUsage})
 	default:
-		return newJSONMeter(s, d.jsonUsage(), openAIMembers)
+		m := newJSONMeter(s, d.jsonUsage(), openAIMembers)
+		if s.Bound[sentinel.WebSearches]+s.Bound[sentinel.FileSearches] > 0 {
+			m.calls = []watch{{token: webSearchCall, unit: sentinel.WebSearches}, {token: fileSearchCall, unit: sentinel.FileSearches}}
+		}
+		return m
 	}
 }
 

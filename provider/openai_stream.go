@@ -1,7 +1,10 @@
 package provider
 
 import (
+	"bytes"
 	"encoding/json"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
 
 // openAIStream reads a stream of chat completions or responses.
@@ -57,6 +60,10 @@ func (r *openAIStream) read(data []byte, text *textCounter) bool {
 	e.takeText(text)
 	if got, ok := r.dialect.report(usage); ok {
 		got.Model, got.Tier = model, openAITier(tier)
+		if len(e.Response.Usage) > 0 && r.dialect.ownTools { // this event repeats the whole answer
+			got.Usage[sentinel.WebSearches] = int64(bytes.Count(data, webSearchCall))
+			got.Usage[sentinel.FileSearches] = int64(bytes.Count(data, fileSearchCall))
+		}
 		r.reported, r.seen = got, true
 		return r.hideUsage && len(e.Choices) == 0 && e.Type == ""
 	}

@@ -51,6 +51,9 @@ type jsonMeter struct {
 	spec MeterSpec
 	scan scanner
 	read func(found *scanner) (Metered, bool)
+	// calls are billed one by one, and stand in the answer itself.
+	calls []watch
+	heard *watch // what read wants to know of an answer of any length
 	// estimates: an answer without a report is not rare and has no output, so the prompt's length tells more than the bound.
 	estimates bool
 }
@@ -65,12 +68,21 @@ func newJSONMeter(s MeterSpec, read func(found *scanner) (Metered, bool), want [
 // Write takes the next bytes.
 func (m *jsonMeter) Write(chunk []byte) []byte {
 	m.scan.write(chunk)
+	for i := range m.calls {
+		m.calls[i].write(chunk)
+	}
+	if m.heard != nil {
+		m.heard.write(chunk)
+	}
 	return chunk
 }
 
 // Finish gives the reported usage; without one, the bound of the admission stands.
 func (m *jsonMeter) Finish(bool) Metered {
 	if got, ok := m.read(&m.scan); ok {
+		for _, w := range m.calls {
+			got.Usage[w.unit] += w.n
+		}
 		return m.spec.plausible(got)
 	}
 	if m.estimates {

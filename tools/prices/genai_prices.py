@@ -31,7 +31,10 @@ ANNOTATED = "input_annotated_document_kpages"  # its own price list: the pages a
 
 # Endpoints that cost nothing.
 FREE = {
-    "openai": ["models.list", "models.get"],
+    "openai": [
+        "models.list", "models.get", "moderations", "files.create", "files.list", "files.get", "files.content", "files.delete", "batches.list",
+        "batches.get", "batches.cancel",
+    ],
     "anthropic": [
         "messages.count_tokens", "batches.list", "batches.get", "batches.results", "batches.cancel", "models.list", "models.get",
     ],

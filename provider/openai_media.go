@@ -1,0 +1,73 @@
+package provider
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+)
+
+// imageTokens bounds the tokens of one image of gpt-image-1 and its smaller kin: 6,240 in the largest size and the best
+// quality, and 100 for each of three partial images (https://platform.openai.com/docs/guides/image-generation).
+const imageTokens = 6240 + 3*100
+
+// image reads a request for images, which are billed by tokens.
+func (openAIDialect) image(o object, rq *Request, bodyBytes int) error {
+	if stream, err := o.flag("stream"); err != nil || stream {
+		return badRequest("stream", "the events of an image are too long to be read: ask for it without")
+	}
+	n, err := o.number("n")
+	if err != nil {
+		return err
+	}
+	rq.Choices = max(1, n)
+	rq.Bound[sentinel.InputTokens], rq.Bound[sentinel.OutputTokens] = int64(bodyBytes), AsModelAllows
+	if rq.Model == "gpt-image-1" || rq.Model == "gpt-image-1-mini" {
+		rq.Bound[sentinel.OutputTokens] = imageTokens * rq.Choices
+	}
+	return nil
+}
+
+// speech reads a request for speech that is billed by the characters of its text. That of other models is billed
+// by tokens, which the sound does not tell.
+func (openAIDialect) speech(o object, rq *Request) error {
+	if !strings.HasPrefix(rq.Model, "tts-") {
+		return badRequest("model", "only the speech of tts models is priced: that of %s does not say what it used", clip(rq.Model))
+	}
+	text, err := o.text("input")
+	rq.Bound[sentinel.Characters] = int64(utf8.RuneCountInString(text))
+	return err
+}
+
+// asBound is the meter of a call whose request says what it uses.
+type asBound struct{ usage sentinel.Usage }
+
+// Write passes everything on.
+func (asBound) Write(chunk []byte) []byte { return chunk }
+
+// Finish reports what the request said.
+func (m asBound) Finish(bool) Metered { return Metered{Usage: m.usage, Reported: true} }
+
+// The calls of OpenAI's own tools, as the items of an answer name them.
+var (
+	webSearchCall  = []byte(`"web_search_call"`)
+	fileSearchCall = []byte(`"file_search_call"`)
+)
+
+// ownTool bounds a tool that is billed by the call: their number is known where the request limits it.
+func (openAIDialect) ownTool(o object, rq *Request, kind string) error {
+	most, err := o.number("max_tool_calls")
+	if err != nil {
+		return err
+	}
+	if most == 0 {
+		return badRequest("tools", "calls of %s are billed one by one: set max_tool_calls", kind)
+	}
+	rq.Bound[sentinel.InputTokens] = AsModelAllows
+	unit := sentinel.WebSearches
+	if kind == "file_search" {
+		unit = sentinel.FileSearches
+	}
+	rq.Bound[unit] = most
+	return nil
+}
