@@ -110,6 +110,11 @@ func (s *State) catalogPrice(route Route, model string, c sentinel.Call) (*prici
 	if m, ok := route.Provider.Models[model]; ok {
 		model = m
 	}
+	if route.Agreed != "" && c.Tier == "" {
+		if p, ok := s.Prices.Find(pricing.Key{Provider: route.Agreed, Model: model}, c.At); ok && model != "" {
+			return p, &p.List, true
+		}
+	}
 	key := pricing.Key{Provider: route.Catalog, Endpoint: route.Endpoint.Name, Model: model, Region: route.Provider.Region}
 	p, ok := s.Prices.Find(key, c.At)
 	if !ok && route.Preset.PricedAs != "" {
@@ -118,7 +123,7 @@ func (s *State) catalogPrice(route Route, model string, c sentinel.Call) (*prici
 	}
 	if ok {
 		if list, ok := p.For(c.Tier, c.At); ok {
-			return p, list, true
+			return p, list.With(route.Provider.Contract.Factor), true
 		}
 	}
 	return nil, nil, false

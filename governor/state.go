@@ -20,6 +20,8 @@ type Route struct {
 	Catalog string
 	// Currencies are the policy's exchange rates.
 	Currencies provider.Currencies
+	// Agreed is the name under which the contract's own prices are found; empty where there are none.
+	Agreed string
 }
 
 // State is an immutable set of rules, prices and routes.
@@ -49,8 +51,19 @@ func NewState(set *policy.Set, catalog *pricing.Catalog) (*State, error) {
 				continue
 			}
 			route := p.Name + "/" + e.Name
-			s.Routes[route] = Route{Name: route, Provider: p, Preset: preset, Endpoint: e, Catalog: name, Currencies: set.Currencies}
+			agreed := ""
+			if len(p.Contract.Prices) > 0 {
+				agreed = agreedPrefix + p.Name
+			}
+			s.Routes[route] = Route{Agreed: agreed, Name: route, Provider: p, Preset: preset, Endpoint: e, Catalog: name, Currencies: set.Currencies}
 			s.Ordered = append(s.Ordered, s.Routes[route])
+		}
+		for model, rates := range p.Contract.Prices {
+			o, err := pricing.Agreed(agreedPrefix+p.Name, model, rates, p.Name+"/"+model+"@policy-"+set.Version)
+			if err != nil {
+				return nil, fmt.Errorf("provider %s: contract.prices.%s: %w", p.Name, model, err)
+			}
+			overrides = append(overrides, o)
 		}
 		for _, e := range p.Endpoints {
 			overrides = append(overrides, pricing.Declared(name, e, name+"/"+e.Name+"@policy-"+set.Version))
@@ -59,6 +72,9 @@ func NewState(set *policy.Set, catalog *pricing.Catalog) (*State, error) {
 	s.Prices = catalog.With(overrides)
 	return s, nil
 }
+
+// agreedPrefix keeps the prices of contracts apart from those of the catalog: no provider's name has a slash.
+const agreedPrefix = "contract/"
 
 // presetOf finds how a provider speaks, and the name of its prices.
 func presetOf(p policy.Provider) (provider.Preset, string, error) {

@@ -25,6 +25,8 @@ type Options struct {
 	Presets []string
 	// ModelKnown tells whether a preset's model has a price. It may be nil: then downgrades are not checked.
 	ModelKnown func(preset, model string) bool
+	// Rates tells what is wrong with a model's rates. It may be nil: then contracts' prices are not checked.
+	Rates func(map[string]string) error
 	// Endpoints lists what a preset offers. It may be nil: then allow is not checked.
 	Endpoints func(preset string) []string
 }

@@ -26,6 +26,12 @@ var options = Options{
 	Presets:    []string{"openai", "stripe", "aws-bedrock", "aws-s3"},
 	ModelKnown: func(_, model string) bool { return !strings.HasPrefix(model, "unheard-of") },
 	Endpoints:  func(string) []string { return []string{"chat.completions", "embeddings"} },
+	Rates: func(r map[string]string) error {
+		if r["input"] == "" {
+			return errors.New("no rate of input")
+		}
+		return nil
+	},
 }
 
 // golden compares a text with a file, or rewrites the file.

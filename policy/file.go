@@ -72,8 +72,15 @@ type providerYAML struct {
 	Limits     limitsYAML             `yaml:"limits" doc:"Limits on all calls to this provider together."`
 	Endpoints  []declare.EndpointYAML `yaml:"endpoints" doc:"A custom API's endpoints. What is not listed cannot be called."`
 	Models     map[string]string      `yaml:"models" doc:"Models by the provider's own names for them, such as the deployments of Azure: {our-chat: gpt-5-mini}. They cost what the model costs."`
+	Contract   contractYAML           `yaml:"contract" doc:"What was agreed with the provider, or with those who are charged: discount, margin and prices of one's own."`
 	PricedAs   string                 `yaml:"priced_as" doc:"The catalog's provider whose prices hold for models that have none under the preset's own name, such as together."`
 	Allow      []string               `yaml:"allow" doc:"The preset's endpoints that may be called. Default: all that the preset lists."`
+}
+
+type contractYAML struct {
+	Discount *share                       `yaml:"discount" doc:"Off every price of the provider, such as 12%."`
+	Margin   *share                       `yaml:"margin" doc:"On top of every price after the discount, such as 5%: for chargeback."`
+	Prices   map[string]map[string]string `yaml:"prices" doc:"Models by name with rates of one's own, in dollars a million tokens: {gpt-5: {input: 1.00, cached_input: 0.10, output: 8.00}}. Discount and margin do not touch them."`
 }
 
 type credentialYAML struct {

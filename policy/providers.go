@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/declare"
 )
 
@@ -39,8 +40,41 @@ func (c *compiler) provider(name string, y providerYAML) {
 	c.set.Providers = append(c.set.Providers, Provider{
 		Name: name, Preset: y.Preset, Host: y.Host, Address: y.Address, CAFile: y.CAFile, Region: y.Region,
 		Plaintext: y.Plaintext, Allow: y.Allow, Models: y.Models, PricedAs: y.PricedAs, Credential: c.credential(key+".credential", y.Credential, aws),
-		Endpoints: c.endpoints(key+".endpoints", y.Endpoints),
+		Endpoints: c.endpoints(key+".endpoints", y.Endpoints), Contract: c.contract(key+".contract", y.Contract),
 	})
+}
+
+// contract checks what was agreed on prices.
+func (c *compiler) contract(key string, y contractYAML) Contract {
+	const ppmPerShare = sentinel.Factor(100) // a share is in hundredths of a per cent
+	out := Contract{Prices: y.Prices}
+	if y.Discount != nil || y.Margin != nil {
+		discount, margin := sentinel.Factor(0), sentinel.Factor(0)
+		if y.Discount != nil {
+			discount = sentinel.Factor(*y.Discount) * ppmPerShare
+		}
+		if y.Margin != nil {
+			margin = sentinel.Factor(*y.Margin) * ppmPerShare
+		}
+		if discount >= sentinel.OneFactor {
+			c.Fault(key+".discount", "a discount of all there is would make calls free: at most 99.99%%")
+			return out
+		}
+		out.Factor = ((sentinel.OneFactor-discount)*(sentinel.OneFactor+margin) + sentinel.OneFactor/2) / sentinel.OneFactor
+	}
+	if len(y.Prices) > maxProviders {
+		c.Fault(key+".prices", "%d models: at most %d are allowed", len(y.Prices), maxProviders)
+		return out
+	}
+	for model, rates := range y.Prices {
+		if c.opt.Rates == nil {
+			break
+		}
+		if err := c.opt.Rates(rates); err != nil {
+			c.Fault(key+".prices."+model, "%s", err)
+		}
+	}
+	return out
 }
 
 // preset checks the keys of a known API.

@@ -52,10 +52,17 @@ type Provider struct {
 	Region       string
 	Plaintext    bool
 	Credential   Credential
+	Contract     Contract
 	Endpoints    []*declare.Endpoint // of a custom API
 	Allow        []string            // endpoints of the preset; empty: all
 	Models       map[string]string   // the catalog's names of models by the provider's own
 	PricedAs     string              // the catalog's provider of models without a price under the preset's name; empty: the preset's
+}
+
+// Contract is what was agreed on a provider's prices.
+type Contract struct {
+	Factor sentinel.Factor              // discount and margin, to a millionth; 0 is none
+	Prices map[string]map[string]string // rates by model, in the catalog's own names and units
 }
 
 // CredentialKind is how a credential is sent.

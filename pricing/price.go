@@ -66,6 +66,16 @@ func (p *Price) For(tier string, at time.Time) (*List, bool) {
 	return nil, false
 }
 
+// With gives the list under a contract's factor; the list itself where there is none.
+func (l *List) With(f sentinel.Factor) *List {
+	if f == 0 || f == sentinel.OneFactor {
+		return l
+	}
+	out := *l
+	out.Factor = f
+	return &out
+}
+
 // Cost prices a usage: exactly, and rounded once to nano-dollars, half to even.
 func (l *List) Cost(u sentinel.Usage) (sentinel.NanoUSD, error) {
 	return sentinel.CostAt(&u, l.ratesFor(u.InputTokenSum()), l.Factor)

@@ -27,6 +27,7 @@ type metrics struct {
 	warnings      prometheus.Counter
 	raised        prometheus.Counter
 	serving       atomic.Bool
+	priced        pricedShare
 }
 
 func newMetrics(a *App) *metrics {
@@ -70,6 +71,7 @@ func newMetrics(a *App) *metrics {
 		}
 		return a.vault.Age().Seconds()
 	})
+	m.registry.MustRegister(m.priced.collectors()...)
 	m.registry.MustRegister(m.calls, m.decision, m.cost, m.tokens, m.estimated, m.reloads, m.reconciled, m.drainFailures, m.warnings, m.raised, age,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.registry.MustRegister(spoolMetrics(a)...)
@@ -128,6 +130,7 @@ func (m *metrics) observe(o extproc.Observation) {
 	if o.Entry.Estimated() {
 		m.estimated.Inc()
 	}
+	m.priced.add(*o.Entry)
 }
 
 // handler serves metrics and probes.

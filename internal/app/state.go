@@ -18,7 +18,7 @@ func LoadState(file string) (*governor.State, error) {
 		return nil, err
 	}
 	set, err := policy.Compile(policy.File{Name: file, Data: data}, policy.Options{
-		Presets: provider.Names(), ModelKnown: modelKnown(catalog), Endpoints: endpointsOf,
+		Presets: provider.Names(), ModelKnown: modelKnown(catalog), Endpoints: endpointsOf, Rates: pricing.CheckRates,
 	})
 	if err != nil {
 		return nil, err
