@@ -46,6 +46,13 @@ func TestDialectsBoundTheirRequests(t *testing.T) {
 		"mistral":                      {"mistral", "chat.completions", "", "", `{"model":"m","messages":[],"max_tokens":5}`, bounds{42, 5}, ""},
 		"openrouter's plugins":         {"openrouter", "chat.completions", "", "", `{"model":"m","plugins":[{"id":"web"}]}`, bounds{}, "billed apart"},
 		"xai's live search":            {"xai", "chat.completions", "", "", `{"model":"m","search_parameters":{"mode":"on"}}`, bounds{}, "billed apart"},
+		"a search of responses":        {"openai", "responses", "", "", `{"model":"m","max_tool_calls":3,"tools":[{"type":"web_search"}]}`, bounds{all, all, 3}, ""},
+		"endless searches":             {"openai", "responses", "", "", `{"model":"m","tools":[{"type":"web_search"}]}`, bounds{}, "set max_tool_calls"},
+		"a search on azure":            {"azure-openai", "v1.responses", "", "", `{"model":"m","max_tool_calls":3,"tools":[{"type":"web_search"}]}`, bounds{}, "billed apart"},
+		"two images":                   {"openai", "images.generations", "", "", `{"model":"gpt-image-1","prompt":"x","n":2}`, bounds{42, 2 * imageTokens}, ""},
+		"an image of another model":    {"openai", "images.generations", "", "", `{"model":"gpt-image-9","prompt":"x"}`, bounds{36, all}, ""},
+		"an image streamed":            {"openai", "images.generations", "", "", `{"model":"gpt-image-1","stream":true}`, bounds{}, "too long to be read"},
+		"speech by tokens":             {"openai", "audio.speech", "", "", `{"model":"gpt-4o-mini-tts","input":"x"}`, bounds{}, "only the speech of tts models"},
 		"best of five":                 {"openai", "completions", "", "", `{"model":"m","prompt":"x","best_of":5,"max_tokens":10}`, bounds{54, 50}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -6,6 +6,8 @@ import (
 	"hash/crc32"
 	"strings"
 	"testing"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
 
 // message encodes one message of an AWS event stream, as its specification says.
@@ -86,5 +88,36 @@ func TestLongElementsAreNotRead(t *testing.T) {
 	s.write([]byte(`"},{"b":1}]`))
 	if len(got) != 1 || got[0] != `{"b":1}` || cap(s.object) > 2*maxEvent {
 		t.Errorf("read %.40q, holding %d bytes", got, cap(s.object))
+	}
+}
+
+func TestWatchCountsAcrossAnySplit(t *testing.T) {
+	text := []byte(`{"type":"web_search_call"},"\"web_search_call\"",["web_search_call","web_search_call"]`)
+	for i := range text {
+		for j := i; j < len(text); j += 7 {
+			w := watch{token: webSearchCall}
+			for _, part := range [][]byte{text[:i], text[i:j], text[j:]} {
+				w.write(part)
+			}
+			if w.n != 3 {
+				t.Fatalf("cut at %d and %d: %d, want 3", i, j, w.n)
+			}
+		}
+	}
+	w := watch{token: webSearchCall}
+	for i := range text {
+		w.write(text[i : i+1])
+	}
+	if w.n != 3 {
+		t.Errorf("byte by byte: %d, want 3", w.n)
+	}
+}
+
+func TestALongGroundedAnswerIsBilledForItsSearch(t *testing.T) {
+	p, e := use(t, "gemini", "generateContent")
+	m := p.NewMeter(MeterSpec{Endpoint: e, Model: "gemini-2.5-flash", Status: 200})
+	m.Write([]byte(`{"candidates":[{"content":{"parts":[{"text":"` + strings.Repeat("x", 2*maxCapture) + `"}]},"groundingMetadata":{"webSearchQueries":["a"]}}],"usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":4}}`))
+	if got := m.Finish(true); got.Usage[sentinel.WebSearches] != 1 || got.Usage[sentinel.OutputTokens] != 4 {
+		t.Errorf("used %v", got.Usage)
 	}
 }

@@ -180,7 +180,9 @@ func (geminiDialect) newMeter(s MeterSpec) Meter {
 		m.frames = &elements{each: func(data []byte) { m.event(data) }}
 		return m
 	}
-	m := newJSONMeter(s, func(found *scanner) (Metered, bool) { return geminiUsage(s.Model, found) }, geminiMembers)
+	queries := &watch{token: queriesKey}
+	m := newJSONMeter(s, func(found *scanner) (Metered, bool) { return geminiUsage(s.Model, found, queries) }, geminiMembers)
+	m.heard = queries
 	m.estimates = strings.Contains(s.Endpoint.Name, "mbed")
 	return m
 }

@@ -84,14 +84,16 @@ func searched(candidates []byte) bool {
 }
 
 // geminiUsage reads a JSON answer.
-func geminiUsage(model string, found *scanner) (Metered, bool) {
+// An answer that is too long to be looked into is taken for grounded when it has the key of the queries.
+func geminiUsage(model string, found *scanner, queries *watch) (Metered, bool) {
 	var r geminiReport
 	if len(found.get("usageMetadata")) == 0 || json.Unmarshal(found.get("usageMetadata"), &r) != nil {
 		return Metered{}, false
 	}
 	got, ok := r.metered()
 	got.Model = unquote(found.get("modelVersion"))
-	if candidates := found.get("candidates"); billsByPrompt(model) && searched(candidates) {
+	candidates := found.get("candidates")
+	if billsByPrompt(model) && (searched(candidates) || candidates == nil && queries.n > 0) {
 		got.Usage[sentinel.WebSearches] = 1
 	}
 	return got, ok
