@@ -206,6 +206,9 @@ func limitsOverride() *cobra.Command {
 			return err
 		}
 		if args[1] == "end" {
+			if err := record(c, *config, sentinel.AuditRow{Action: "limit.override_end", Object: l.Cell, After: amount(l.Measure, l.Max)}); err != nil {
+				return err
+			}
 			if err := b.limiter.EndOverride(c.Context(), b.set.Org, l.Cell); err != nil {
 				return err
 			}
@@ -217,6 +220,10 @@ func limitsOverride() *cobra.Command {
 			return refused(err)
 		}
 		o := ratelimit.Override{Cell: l.Cell, Max: most, Until: b.now.Add(*life), By: operator(), Why: *why}
+		if err := record(c, *config, sentinel.AuditRow{Action: "limit.override", Object: l.Cell, Before: amount(l.Measure, l.Max),
+			After: fmt.Sprintf("%s until %s: %s", amount(l.Measure, most), o.Until.Format(time.RFC3339), *why)}); err != nil {
+			return err
+		}
 		if err := b.limiter.SetOverride(c.Context(), b.set.Org, o); err != nil {
 			return refused(err)
 		}
@@ -254,6 +261,9 @@ func limitsReset() *cobra.Command {
 		}
 		if l.Kind == sentinel.Concurrent {
 			return refused(fmt.Errorf("%s counts calls in flight: it falls by itself when they end", l.Name))
+		}
+		if err := record(c, *config, sentinel.AuditRow{Action: "limit.reset", Object: l.Cell}); err != nil {
+			return err
 		}
 		forgiven, err := b.limiter.Reset(c.Context(), b.set.Org, l)
 		if err != nil {

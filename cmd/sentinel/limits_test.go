@@ -23,7 +23,7 @@ func TestLimitsAreShownOverriddenAndReset(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for k, v := range map[string]string{"SENTINEL_DATABASE_URL": "postgres://x@127.0.0.1:1/x", "VAULT_ADDR": "http://127.0.0.1:1", "VAULT_TOKEN": "t"} {
+	for k, v := range map[string]string{"SENTINEL_DATABASE_URL": ledger(t), "VAULT_ADDR": "http://127.0.0.1:1", "VAULT_TOKEN": "t"} {
 		t.Setenv(k, v)
 	}
 	run := func(args ...string) (string, error) {

@@ -18,6 +18,7 @@ import (
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
 
+	"github.com/saas-sentinel/saas-sentinel/audit"
 	"github.com/saas-sentinel/saas-sentinel/credential"
 	"github.com/saas-sentinel/saas-sentinel/envoy"
 	"github.com/saas-sentinel/saas-sentinel/extproc"
@@ -40,6 +41,7 @@ type App struct {
 	limiter  *ratelimit.Redis
 	spool    *spool.Spool
 	store    *store.Store
+	audit    *audit.Log
 	governor *governor.Governor
 	extproc  *extproc.Server
 	envoy    *envoy.Server
@@ -60,7 +62,7 @@ func New(ctx context.Context, c Config, log zerolog.Logger) (*App, error) {
 	a := &App{config: c, log: log, instance: uuid.NewString(), served: make(chan struct{})}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	for _, step := range []func(context.Context) error{a.listen, a.openPolicy, a.openLimiter, a.openVault, a.openLedger, a.seed, a.serve} {
+	for _, step := range []func(context.Context) error{a.listen, a.openPolicy, a.openLimiter, a.openVault, a.openLedger, a.openAudit, a.seed, a.serve} {
 		if err := step(ctx); err != nil {
 			a.Close()
 			return nil, err

@@ -25,6 +25,7 @@ type Config struct {
 	Database  DatabaseConfig  `yaml:"database" doc:"Where the ledger is."`
 	Spool     SpoolConfig     `yaml:"spool" doc:"The write-ahead log of usage on local disk."`
 	Reconcile ReconcileConfig `yaml:"reconcile" doc:"What happens to calls whose answer nobody metered."`
+	Audit     AuditConfig     `yaml:"audit" doc:"The chain of what operators change."`
 	Log       LogConfig       `yaml:"log" doc:"Logging to stderr."`
 }
 
@@ -138,6 +139,7 @@ func LoadConfig(file string) (Config, error) {
 	c.environment()
 	base := filepath.Dir(file)
 	c.Policies, c.Spool.Dir = under(base, c.Policies), under(base, c.Spool.Dir)
+	c.Audit.Key, c.Audit.Checkpoints = under(base, c.Audit.Key), under(base, c.Audit.Checkpoints)
 	c.check(doc)
 	return c, strictyaml.Join(doc.Faults())
 }
@@ -197,6 +199,9 @@ func (c *Config) check(doc *strictyaml.Doc) {
 	}
 	if err := c.keeping().Validate(); err != nil {
 		doc.Fault("database", "%s", err)
+	}
+	if (c.Audit.Key == "") != (c.Audit.Checkpoints == "") {
+		doc.Fault("audit", "key and checkpoints belong together: set both or none")
 	}
 	if c.Database.URL.IsZero() {
 		doc.Fault("database", "set SENTINEL_DATABASE_URL in the environment, such as postgres://user:password@host:5432/sentinel")

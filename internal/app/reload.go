@@ -48,7 +48,7 @@ func (a *App) watch(ctx context.Context) error {
 }
 
 // reload swaps the policy: credentials first, then Envoy's routes, then the rules, so that no call
-// is routed that could not be served. Any fault leaves everything as it was.
+// is routed that could not be served, and none under rules that nobody recorded. Any fault leaves everything as it was.
 func (a *App) reload(ctx context.Context) {
 	old := a.governor.State()
 	next, err := LoadState(a.config.Policies)
@@ -58,7 +58,9 @@ func (a *App) reload(ctx context.Context) {
 	if err == nil {
 		ctx, cancel := context.WithTimeout(ctx, startTimeout)
 		defer cancel()
-		err = a.vault.Load(ctx, refsOf(next))
+		if err = a.vault.Load(ctx, refsOf(next)); err == nil {
+			err = a.recordPolicy(ctx, "policy.reload", old.Policy.Version, next.Policy.Version)
+		}
 	}
 	if err == nil {
 		err = a.envoy.Set(a.config.ForEnvoy(next))

@@ -1,0 +1,61 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	"github.com/jackc/pgx/v5"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+)
+
+const auditColumns = `seq, at, actor, action, object, before, after, prev, hash`
+
+// AppendAudit adds the row that link makes of the last one. Writers wait for each other, so the chain has one end.
+func (s *Store) AppendAudit(ctx context.Context, link func(prev sentinel.AuditRow) sentinel.AuditRow) (row sentinel.AuditRow, err error) {
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `LOCK TABLE audit IN EXCLUSIVE MODE`); err != nil { // readers go on
+			return err
+		}
+		prev, err := scanAudit(tx.QueryRow(ctx, `SELECT `+auditColumns+` FROM audit ORDER BY seq DESC LIMIT 1`))
+		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+			return err
+		}
+		row = link(prev)
+		_, err = tx.Exec(ctx, `INSERT INTO audit (`+auditColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+			row.Seq, row.At, row.Actor, row.Action, row.Object, row.Before, row.After, row.Prev[:], row.Hash[:])
+		return err
+	})
+	return row, explain("append to the audit chain", err)
+}
+
+// Audit gives the chain in its order. It holds a connection until the loop ends.
+func (s *Store) Audit(ctx context.Context) iter.Seq2[sentinel.AuditRow, error] {
+	return func(yield func(sentinel.AuditRow, error) bool) {
+		rows, err := s.pool.Query(ctx, `SELECT `+auditColumns+` FROM audit ORDER BY seq`)
+		if err != nil {
+			yield(sentinel.AuditRow{}, explain("audit", err))
+			return
+		}
+		defer rows.Close()
+		for rows.Next() {
+			r, err := scanAudit(rows)
+			if !yield(r, explain("audit", err)) || err != nil {
+				return
+			}
+		}
+		if err := rows.Err(); err != nil {
+			yield(sentinel.AuditRow{}, explain("audit", err))
+		}
+	}
+}
+
+func scanAudit(row pgx.Row) (r sentinel.AuditRow, err error) {
+	var prev, hash []byte
+	err = row.Scan(&r.Seq, &r.At, &r.Actor, &r.Action, &r.Object, &r.Before, &r.After, &prev, &hash)
+	r.At = r.At.UTC()
+	copy(r.Prev[:], prev)
+	copy(r.Hash[:], hash)
+	return r, err
+}
