@@ -106,11 +106,12 @@ func parts(raw json.RawMessage) string {
 
 // eventStream writes server-sent events, each in a flush of its own.
 type eventStream struct {
-	x    *exchange
-	ctl  *http.ResponseController
-	buf  bytes.Buffer
-	sent int64 // tokens
-	pace Answers
+	x      *exchange
+	ctl    *http.ResponseController
+	buf    bytes.Buffer
+	sent   int64 // tokens
+	pace   Answers
+	frames bool // AWS's binary encoding in the place of server-sent events
 }
 
 func (x *exchange) stream(a Answers) *eventStream {
@@ -120,9 +121,21 @@ func (x *exchange) stream(a Answers) *eventStream {
 	return &eventStream{x: x, ctl: http.NewResponseController(x.w), pace: a}
 }
 
+// frameStream begins a stream in AWS's binary encoding.
+func (x *exchange) frameStream(a Answers) *eventStream {
+	x.w.Header().Set("Content-Type", "application/vnd.amazon.eventstream")
+	x.w.WriteHeader(http.StatusOK)
+	return &eventStream{x: x, ctl: http.NewResponseController(x.w), pace: a, frames: true}
+}
+
 // event sends one event and tells whether it went out. An empty name sends data alone.
 func (s *eventStream) event(name string, v any) bool {
 	s.buf.Reset()
+	if s.frames {
+		data, _ := json.Marshal(v) // this package's own maps always encode
+		s.buf.Write(frame(name, data))
+		return s.flush()
+	}
 	if name != "" {
 		s.buf.WriteString("event: " + name + "\n")
 	}
@@ -134,6 +147,11 @@ func (s *eventStream) event(name string, v any) bool {
 		s.buf.Write(data)
 	}
 	s.buf.WriteString("\n\n")
+	return s.flush()
+}
+
+// flush sends what is buffered.
+func (s *eventStream) flush() bool {
 	if _, err := s.x.w.Write(s.buf.Bytes()); err != nil {
 		return false
 	}

@@ -174,11 +174,12 @@ func TestOfficialClientsAcceptTheStandIns(t *testing.T) {
 		"AWS_ACCESS_KEY_ID=AKIATEST", "AWS_SECRET_ACCESS_KEY=a/secret+of=mine", "MAX_TOKENS=23",
 	}
 	for script, want := range map[string]map[string]any{
-		"openai_chat.py":      {"model": "gpt-5-mini"},
-		"openai_stream.py":    {"tokens": 23.0, "chunks_without_choices": 0.0, "hung_up": false},
-		"stripe_charge.py":    {"status": "succeeded", "amount": 2000.0},
-		"bedrock_converse.py": {"stop": "max_tokens"},
-		"s3_roundtrip.py":     {"same": true, "size": 70000.0, "listed": true},
+		"openai_chat.py":             {"model": "gpt-5-mini"},
+		"openai_stream.py":           {"tokens": 23.0, "chunks_without_choices": 0.0, "hung_up": false},
+		"stripe_charge.py":           {"status": "succeeded", "amount": 2000.0},
+		"bedrock_converse.py":        {"stop": "max_tokens"},
+		"bedrock_converse_stream.py": {"stop": "max_tokens", "pieces": 23.0},
+		"s3_roundtrip.py":            {"same": true, "size": 70000.0, "listed": true},
 	} {
 		t.Run(script, func(t *testing.T) {
 			out, err := s.Python(t.Context(), filepath.Join(clients, script), env...)
