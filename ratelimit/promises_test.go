@@ -302,7 +302,25 @@ func TestRoundTripsOfACall(t *testing.T) {
 			t.Errorf("%d limits: %d trips before and %d after, want 1 and 1", n, before[n], after[n])
 		}
 	}
-	publish(t, "round_trips", map[string]any{"what": "scripts sent to Redis for one call, by its number of limits", "before": before, "after": after})
+	r.denials.life = time.Minute
+	full := askOf([]sentinel.Limit{limitertest.Money(1)})
+	refuse := func(a sentinel.Ask) {
+		if got, err := r.Reserve(t.Context(), a); err != nil || got.Chosen != -1 || len(got.Denials) != 1 || len(got.Levels) != 1 {
+			t.Errorf("a call past its budget got %+v, %v", got, err)
+		}
+	}
+	first, again := count(func() { refuse(full) }), count(func() { refuse(full) })
+	small := full
+	small.Candidates = []sentinel.Candidate{{Limits: full.Candidates[0].Limits, Bound: sentinel.Amounts{}}}
+	smaller := count(func() {
+		if got, err := r.Reserve(t.Context(), small); err != nil || got.Chosen != 0 {
+			t.Errorf("a call that fits got %+v, %v", got, err)
+		}
+	})
+	if first != 1 || again != 0 || smaller != 1 {
+		t.Errorf("a denial took %d trips, the next one %d, a smaller call %d; want 1, 0, 1", first, again, smaller)
+	}
+	publish(t, "round_trips", map[string]any{"what": "scripts sent to Redis for one call, by its number of limits", "before": before, "after": after, "denial_known_locally": again})
 }
 
 func TestADenialLeavesEveryOtherCellByteIdentical(t *testing.T) {
@@ -409,9 +427,10 @@ type gate struct {
 	net.Listener
 	mu     sync.Mutex
 	closed bool
+	mute   atomic.Bool // requests go through, replies are lost
 }
 
-func (g *gate) copy(from, to net.Conn) {
+func (g *gate) copy(from, to net.Conn, replies bool) {
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buf)
@@ -422,6 +441,9 @@ func (g *gate) copy(from, to net.Conn) {
 			_ = from.Close()
 			_ = to.Close()
 			return
+		}
+		if replies && g.mute.Load() {
+			continue
 		}
 		if _, err := to.Write(buf[:n]); err != nil {
 			return
@@ -447,8 +469,8 @@ func openGate(t testing.TB, addr string) *gate {
 				_ = from.Close()
 				continue
 			}
-			group.Go(func() { g.copy(from, to) })
-			group.Go(func() { g.copy(to, from) })
+			group.Go(func() { g.copy(from, to, false) })
+			group.Go(func() { g.copy(to, from, true) })
 		}
 	})
 	t.Cleanup(func() { _ = l.Close(); group.Wait() })
@@ -500,6 +522,64 @@ func TestDecisionsWhileRedisHangs(t *testing.T) {
 	}
 	if limit := 30 * time.Millisecond; full() && slowest > limit {
 		t.Errorf("the slowest decision took %s, want at most %s", slowest, limit)
+	}
+	g.mu.Lock()
+	g.closed = true
+	g.mu.Unlock()
+}
+
+// TestLostRepliesLeaveNothingBehind loses the replies of a reservation and of a settlement that Redis has done.
+func TestLostRepliesLeaveNothingBehind(t *testing.T) {
+	addr := realRedis(t)
+	g := openGate(t, addr)
+	r, err := Dial(t.Context(), Options{Addresses: []string{g.Addr().String()}, Timeout: 500 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = r.Close() }) // before the gate waits for its connections
+	direct := dial(t, addr)
+	a := tightAsk()
+	kept, err := r.Reserve(t.Context(), a)
+	if err != nil || kept.Chosen != 0 {
+		t.Fatalf("%+v, %v", kept, err)
+	}
+	g.mute.Store(true)
+	if _, err := r.Reserve(t.Context(), tightAsk()); !errors.Is(err, ErrUnavailable) {
+		t.Fatalf("a lost reply gave %v", err)
+	}
+	settlement := sentinel.Settlement{Org: a.Org, Call: a.Call, Hold: kept.Hold, Actual: sentinel.Amounts{sentinel.MeasureCost: 5}}
+	g.mute.Store(false) // for a new connection's greeting: the one that heard nothing was closed
+	if _, err := r.Knows(t.Context(), "acme"); err != nil {
+		t.Fatal(err)
+	}
+	g.mute.Store(true)
+	if _, err := r.Settle(t.Context(), settlement); !errors.Is(err, ErrUnavailable) {
+		t.Fatalf("a lost reply gave %v", err)
+	}
+	used, posted := spent(t, direct)
+	for began := time.Now(); used != tightCost+5 && time.Since(began) < 10*time.Second; used, posted = spent(t, direct) {
+		<-time.After(5 * time.Millisecond)
+	}
+	if used != tightCost+5 || posted != 5 {
+		t.Fatalf("%d used, %d posted: the scripts did not run, so their replies were not lost", used, posted)
+	}
+	g.mute.Store(false)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- r.Resolve(ctx) }()
+	for began := time.Now(); used != 5 && time.Since(began) < 10*time.Second; used, posted = spent(t, direct) {
+		<-time.After(5 * time.Millisecond)
+	}
+	if s, err := direct.Settle(t.Context(), settlement); err != nil || !s.Duplicate {
+		t.Errorf("settled again: %+v, %v", s, err)
+	}
+	publish(t, "lost_replies", map[string]any{"what": "replies of a reservation and a settlement lost after Redis did them", "held_after": used - posted, "posts": posted / 5})
+	if used != 5 || posted != 5 || r.Undecided() != 0 {
+		t.Errorf("%d used and %d posted, want 5 and 5; %d undecided", used, posted, r.Undecided())
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 	g.mu.Lock()
 	g.closed = true

@@ -51,6 +51,9 @@ var ErrUnavailable = errors.New("limiter unavailable")
 // ErrForgotten says that Redis answers, and has lost an organisation's counters. It is an ErrUnavailable.
 var ErrForgotten = fmt.Errorf("%w: its counters are lost", ErrUnavailable)
 
+// errResting says that Redis was not asked.
+var errResting = fmt.Errorf("%w: it did not answer before", ErrUnavailable)
+
 // Options say where Redis is.
 type Options struct {
 	Addresses []string // one, or the seeds of a cluster
@@ -62,6 +65,9 @@ type Options struct {
 	// Ledger says that counters come from a ledger: an organisation that Redis does not know is refused as
 	// unavailable until Seed. Without it such an organisation begins at nothing.
 	Ledger bool
+	// RememberDenials is for how long a full limit is refused without asking Redis again; 0 is never. What is given back
+	// within that time is seen after it.
+	RememberDenials time.Duration
 }
 
 // DefaultTimeout bounds one round trip on the path of a request.
@@ -76,6 +82,9 @@ type Redis struct {
 	overrides atomic.Pointer[map[string]Override]
 	begins    string        // "1" where an organisation without memory begins at nothing
 	forgot    chan struct{} // holds one
+	denials   denials
+	doubts    chan doubt
+	undecided atomic.Int64
 }
 
 // The driver's own log lines would stand between ours; every failure reaches a caller as an error.
@@ -101,6 +110,7 @@ func Dial(ctx context.Context, o Options) (*Redis, error) {
 		client = redis.NewUniversalClient(u)
 	}
 	r := &Redis{client: client, scripts: newScripts(admitSource, settleSource, peekSource, seedSource), timeout: o.Timeout, begins: flag(!o.Ledger), forgot: make(chan struct{}, 1)}
+	r.doubts, r.denials.life = make(chan doubt, maxDoubts), o.RememberDenials
 	if err := r.prepare(ctx); err != nil {
 		_ = r.client.Close()
 		return nil, fmt.Errorf("redis at %s: %w", strings.Join(o.Addresses, ", "), err)
@@ -158,7 +168,7 @@ func prefix(org string) string { return "{o:" + org + "}:" }
 // run calls a script within the deadline and the breaker.
 func (r *Redis) run(ctx context.Context, s *redis.Script, keys []string, args []any) (any, error) {
 	if !r.breaker.allow(time.Now()) {
-		return nil, ErrUnavailable
+		return nil, errResting
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()

@@ -18,9 +18,24 @@ const (
 )
 
 // Reserve holds the first candidate whose limits all fit, or none. The same call id again gives
-// the same reservation without a second hold.
+// the same reservation without a second hold. A reply that does not come leaves no hold behind: Resolve gives it back.
 func (r *Redis) Reserve(ctx context.Context, a sentinel.Ask) (sentinel.Reservation, error) {
-	a = r.overridden(a, time.Now())
+	now := time.Now()
+	a = r.overridden(a, now)
+	if out, ok := r.denials.refuse(a, now); ok {
+		return out, nil
+	}
+	out, err := r.reserve(ctx, a)
+	switch {
+	case err == nil:
+		r.denials.remember(a, out, now)
+	case errors.Is(err, ErrUnavailable) && !errors.Is(err, errResting) && !errors.Is(err, ErrForgotten):
+		r.wonder(doubt{ask: &a})
+	}
+	return out, err
+}
+
+func (r *Redis) reserve(ctx context.Context, a sentinel.Ask) (sentinel.Reservation, error) {
 	keys, args := r.admitArguments(a)
 	reply, err := r.run(ctx, r.scripts.admit, keys, args)
 	if err != nil {
@@ -152,8 +167,17 @@ func readReservation(a sentinel.Ask, reply any) (sentinel.Reservation, error) {
 func micros(us int64) time.Duration { return time.Duration(us) * time.Microsecond }
 
 // Settle ends a reservation. It resolves at most once: a second settlement is a duplicate and
-// changes nothing; one that comes after the hold has expired still posts what the call took.
+// changes nothing; one that comes after the hold has expired still posts what the call took. One that fails
+// because Redis is away is repeated by Resolve.
 func (r *Redis) Settle(ctx context.Context, s sentinel.Settlement) (sentinel.Settled, error) {
+	out, err := r.settle(ctx, s)
+	if errors.Is(err, ErrUnavailable) {
+		r.wonder(doubt{settle: &s})
+	}
+	return out, err
+}
+
+func (r *Redis) settle(ctx context.Context, s sentinel.Settlement) (sentinel.Settled, error) {
 	hold, err := decodeHold(s.Hold)
 	if err != nil {
 		return sentinel.Settled{}, fmt.Errorf("settle call %s: %w", s.Call, err)

@@ -226,6 +226,7 @@ func (a *App) Run(ctx context.Context) error {
 	group.Go(func() error { return a.sum(ctx) })
 	group.Go(func() error { return a.watch(ctx) })
 	group.Go(func() error { return a.remember(ctx) })
+	group.Go(func() error { return a.limiter.Resolve(ctx) })
 	group.Go(func() error { return a.limiter.Watch(ctx, func() string { return a.governor.State().Policy.Org }) })
 	group.Go(func() error { return a.probe(ctx) })
 	group.Go(func() error {

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -21,9 +22,12 @@ func OpenLimiter(ctx context.Context, c RedisConfig) (*ratelimit.Redis, error) {
 
 const embeddedRedis = "embedded"
 
+// rememberDenials is short enough that nobody waits for room that has come free, and spares Redis a client that does not wait.
+const rememberDenials = 100 * time.Millisecond
+
 func dialLimiter(ctx context.Context, c RedisConfig, addresses []string) (*ratelimit.Redis, error) {
 	l, err := ratelimit.Dial(ctx, ratelimit.Options{
-		Addresses: addresses, Username: c.Username, Password: c.Password, DB: c.DB, TLS: c.TLS, Timeout: c.Timeout, Ledger: true,
+		Addresses: addresses, Username: c.Username, Password: c.Password, DB: c.DB, TLS: c.TLS, Timeout: c.Timeout, Ledger: true, RememberDenials: rememberDenials,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("redis.address: %w", err)
