@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"image/color"
 	"math"
+	"slices"
 	"time"
 
 	"gonum.org/v1/plot"
@@ -106,6 +107,7 @@ func (c Chart) dress(p *plot.Plot, t theme) {
 	p.BackgroundColor = t.back
 	p.Title.Text, p.Title.TextStyle.Color = Plain(c.Title, 90), t.ink
 	p.Y.Label.Text, p.Y.Min = "US dollars", 0
+	p.Y.Max = 1.25 * max(c.Budget, slices.Max(c.Actual), slices.Max(append([]float64{0.01}, c.High...))) // room for the legend
 	p.X.Tick.Marker = plot.TimeTicks{Format: "Jan 2\n15:04"}
 	for _, a := range []*plot.Axis{&p.X, &p.Y} {
 		a.LineStyle.Color, a.Tick.LineStyle.Color, a.Tick.Label.Color, a.Label.TextStyle.Color = t.grid, t.grid, t.ink, t.ink

@@ -42,8 +42,9 @@ var ErrRefused = errors.New("refused")
 
 // Bounds of sending.
 const (
-	leaseTTL    = 10 * time.Second
-	sendTimeout = 8 * time.Second // below leaseTTL: a send ends before another process may take over
+	leaseTTL    = 3 * time.Second // after a crash another process sends within this time
+	renewEvery  = time.Second     // while a channel takes its time
+	sendTimeout = 8 * time.Second
 	channelGap  = 1100 * time.Millisecond
 	idle        = 250 * time.Millisecond
 	firstRetry  = 2 * time.Second
@@ -70,6 +71,11 @@ type Sender struct {
 func (s *Sender) Run(ctx context.Context) error {
 	s.last = map[string]time.Time{}
 	var held int64 = -1
+	defer func() {
+		if held >= 0 { // the next one need not wait; a lease that is another's is left alone
+			s.release(context.WithoutCancel(ctx), held)
+		}
+	}()
 	for {
 		fence, ok, err := s.Store.Lease(ctx, s.Holder, leaseTTL)
 		if ok && fence != held {
@@ -88,6 +94,15 @@ func (s *Sender) Run(ctx context.Context) error {
 			pause(ctx, firstRetry)
 		}
 		pause(ctx, idle)
+	}
+}
+
+// release gives the lease back at an orderly end.
+func (s *Sender) release(ctx context.Context, held int64) {
+	ctx, cancel := context.WithTimeout(ctx, leaseTTL)
+	defer cancel()
+	if _, err := s.Store.Claim(ctx, held, time.Unix(0, 0)); err == nil { // nothing is due at that time: only the fence is asked for
+		_, _, _ = s.Store.Lease(ctx, s.Holder, 0)
 	}
 }
 
@@ -122,8 +137,17 @@ func (s *Sender) once(ctx context.Context, fence int64) error {
 		}(s.last[d.Channel])
 	}
 	var faults []error
-	for range list {
-		r := <-results
+	renew := time.NewTicker(renewEvery)
+	defer renew.Stop()
+	for left := len(list); left > 0; {
+		var r sentinel.DeliveryResult
+		select {
+		case <-renew.C:
+			_, _, _ = s.Store.Lease(ctx, s.Holder, leaseTTL) // a failure shows at Finish
+			continue
+		case r = <-results:
+			left--
+		}
 		if err := s.Store.Finish(context.WithoutCancel(ctx), fence, r); err != nil {
 			faults = append(faults, err)
 		}

@@ -69,6 +69,7 @@ func Compile(f File, o Options) (*Set, error) {
 			c.provider(name, c.in.Providers[name])
 		}
 		c.policies()
+		c.alerts()
 	}
 	if err := strictyaml.Join(c.Faults()); err != nil {
 		return nil, err

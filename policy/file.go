@@ -19,6 +19,7 @@ type file struct {
 	Services   map[string]serviceYAML  `yaml:"services" doc:"Who calls: services by name, each of one team."`
 	Providers  map[string]providerYAML `yaml:"providers" doc:"What may be called. The name is the path prefix at the gateway."`
 	Policies   []ruleYAML              `yaml:"policies" doc:"Rules; every rule that matches a call applies."`
+	Alerts     alertsYAML              `yaml:"alerts" doc:"Who is told what, and how."`
 }
 
 type calendarYAML struct {

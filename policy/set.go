@@ -21,6 +21,7 @@ type Set struct {
 	Currencies      map[string]sentinel.NanoUSD // what one whole unit is worth, by the code in lower case
 	WhenLimiterDown LimiterDown
 	Providers       []Provider // by name
+	Alerts          Alerts
 
 	tokens     map[[sha256.Size]byte]sentinel.Caller
 	spiffe     map[string]sentinel.Caller
@@ -122,6 +123,7 @@ func (s *Set) SecretRefs() []SecretRef {
 	for _, id := range s.accessKeys {
 		out = append(out, SecretRef{id.SecretPath, id.SecretField})
 	}
+	out = append(out, s.Alerts.secretRefs()...)
 	slices.SortFunc(out, func(a, b SecretRef) int {
 		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Field, b.Field))
 	})

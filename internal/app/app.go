@@ -34,24 +34,26 @@ const holdTTL = 15 * time.Minute
 
 // App is one process of the gateway.
 type App struct {
-	config   Config
-	log      zerolog.Logger
-	instance string
-	vault    *credential.Vault
-	limiter  *ratelimit.Redis
-	spool    *spool.Spool
-	store    *store.Store
-	audit    *audit.Log
-	governor *governor.Governor
-	extproc  *extproc.Server
-	envoy    *envoy.Server
-	metrics  *metrics
-	grpc     *grpc.Server
-	health   *health.Server
-	control  net.Listener
-	probes   net.Listener
-	served   chan struct{} // closed when the control port has ended, and every answer has settled
-	closers  []func()
+	config    Config
+	log       zerolog.Logger
+	instance  string
+	vault     *credential.Vault
+	limiter   *ratelimit.Redis
+	spool     *spool.Spool
+	store     *store.Store
+	audit     *audit.Log
+	governor  *governor.Governor
+	extproc   *extproc.Server
+	envoy     *envoy.Server
+	metrics   *metrics
+	grpc      *grpc.Server
+	health    *health.Server
+	control   net.Listener
+	probes    net.Listener
+	callbacks net.Listener // of Slack and Twilio; nil where they cannot reach this process
+	alerting  *alerting
+	served    chan struct{} // closed when the control port has ended, and every answer has settled
+	closers   []func()
 }
 
 // startTimeout bounds the whole start: what cannot be reached by then is reported.
@@ -62,7 +64,7 @@ func New(ctx context.Context, c Config, log zerolog.Logger) (*App, error) {
 	a := &App{config: c, log: log, instance: uuid.NewString(), served: make(chan struct{})}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	for _, step := range []func(context.Context) error{a.listen, a.openPolicy, a.openLimiter, a.openVault, a.openLedger, a.openAudit, a.seed, a.serve} {
+	for _, step := range []func(context.Context) error{a.listen, a.openPolicy, a.openLimiter, a.openVault, a.openLedger, a.openAudit, a.openAlerts, a.seed, a.serve} {
 		if err := step(ctx); err != nil {
 			a.Close()
 			return nil, err
@@ -87,6 +89,12 @@ func (a *App) listen(context.Context) (err error) {
 		return err
 	}
 	a.onClose(func() { _ = a.control.Close() })
+	if at := a.config.Alerts.Listen; at != "" {
+		if a.callbacks, err = port("alerts.listen", at); err != nil {
+			return err
+		}
+		a.onClose(func() { _ = a.callbacks.Close() })
+	}
 	if a.config.Metrics.Listen == "" {
 		return nil
 	}
@@ -192,7 +200,7 @@ func (a *App) serve(context.Context) error {
 		return err
 	}
 	a.extproc = extproc.New(extproc.Options{
-		Governor: a.governor, Credentials: credentials{a.vault}, Log: a.log, Observe: a.metrics.observe,
+		Governor: a.governor, Credentials: credentials{a.vault}, Log: a.log, Observe: func(o extproc.Observation) { a.metrics.observe(o); a.alerting.observe(o) },
 		MaxBodyBytes: a.config.Envoy.MaxBody,
 	})
 	const window = 1 << 20
@@ -229,6 +237,7 @@ func (a *App) Run(ctx context.Context) error {
 	group.Go(func() error { return a.limiter.Resolve(ctx) })
 	group.Go(func() error { return a.limiter.Watch(ctx, func() string { return a.governor.State().Policy.Org }) })
 	group.Go(func() error { return a.probe(ctx) })
+	group.Go(func() error { return a.alerting.run(ctx) })
 	group.Go(func() error {
 		<-ctx.Done()
 		a.stop()

@@ -26,6 +26,7 @@ type Config struct {
 	Spool     SpoolConfig     `yaml:"spool" doc:"The write-ahead log of usage on local disk."`
 	Reconcile ReconcileConfig `yaml:"reconcile" doc:"What happens to calls whose answer nobody metered."`
 	Audit     AuditConfig     `yaml:"audit" doc:"The chain of what operators change."`
+	Alerts    AlertsConfig    `yaml:"alerts" doc:"Where Slack and Twilio bring what people press. Who is told what is in the policy file."`
 	Log       LogConfig       `yaml:"log" doc:"Logging to stderr."`
 }
 
@@ -103,6 +104,12 @@ type SpoolConfig struct {
 type ReconcileConfig struct {
 	After time.Duration `yaml:"after" doc:"A call of a process that died is booked at its bound after this time."`
 	Every time.Duration `yaml:"every" doc:"How often to look."`
+}
+
+// AlertsConfig is where callbacks arrive.
+type AlertsConfig struct {
+	Listen string `yaml:"listen" doc:"host:port for callbacks; empty for none. Put a proxy with TLS before it."`
+	URL    string `yaml:"url" doc:"The public URL of that port, such as https://alerts.example. Twilio signs it, and calls take a key only with it."`
 }
 
 // LogConfig is logging.

@@ -62,6 +62,10 @@ func (a *App) reload(ctx context.Context) {
 			err = a.recordPolicy(ctx, "policy.reload", old.Policy.Version, next.Policy.Version)
 		}
 	}
+	var told *book
+	if err == nil {
+		told, err = a.alerting.newBook(next.Policy)
+	}
 	if err == nil {
 		err = a.envoy.Set(a.config.ForEnvoy(next))
 	}
@@ -71,6 +75,7 @@ func (a *App) reload(ctx context.Context) {
 		return
 	}
 	a.governor.Swap(next)
+	a.alerting.book.Store(told)
 	a.vault.Watch(refsOf(next))
 	a.metrics.reloads.WithLabelValues("ok").Inc()
 	a.log.Info().Str("policy", next.Policy.Version).Str("was", old.Policy.Version).Msg("policy reloaded")

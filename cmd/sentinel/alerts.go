@@ -1,0 +1,48 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/saas-sentinel/saas-sentinel/internal/app"
+)
+
+func alertsCommand() *cobra.Command {
+	c := &cobra.Command{Use: "alerts", Short: "Work with alerts"}
+	t := &cobra.Command{
+		Use: "test RULE", Short: "Send a marked sample to every channel of a rule", Args: exactly(1, "one rule"),
+		Long: "Test sends a sample that is marked as a test to every channel of a rule, those of its escalation\n" +
+			"included, past silences and quiet hours, and prints what each channel answered. It opens no incident.",
+		Example: "  sentinel alerts test budget --config sentinel.yaml",
+	}
+	config := configFlag(t)
+	t.RunE = func(c *cobra.Command, args []string) error {
+		cfg, err := app.LoadConfig(*config)
+		if err != nil {
+			return refused(err)
+		}
+		answers, err := app.SampleAlert(c.Context(), cfg, logger(cfg.Log), args[0])
+		if err != nil {
+			return refused(err)
+		}
+		failed := false
+		for _, a := range answers {
+			word := "taken"
+			if a.Err != nil {
+				word, failed = a.Err.Error(), true
+			}
+			if _, err := fmt.Fprintf(c.OutOrStdout(), "%-20s %s (%s)\n", a.Channel, word, a.Took.Round(time.Millisecond)); err != nil {
+				return err
+			}
+		}
+		if failed {
+			return errors.New("not every channel took the sample")
+		}
+		return nil
+	}
+	c.AddCommand(t)
+	return c
+}

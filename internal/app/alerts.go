@@ -1,0 +1,222 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/alerts"
+	"github.com/saas-sentinel/saas-sentinel/credential"
+	"github.com/saas-sentinel/saas-sentinel/policy"
+	"github.com/saas-sentinel/saas-sentinel/store"
+)
+
+// alerting joins facts, incidents and channels. Its book is swapped whole when the policy changes.
+type alerting struct {
+	app    *App
+	book   atomic.Pointer[book]
+	inbox  *alerts.Inbox
+	facts  facts
+	client *http.Client
+}
+
+// book is what a policy set says about alerts.
+type book struct {
+	machine  *alerts.Machine
+	channels map[string]alerts.Channel
+	phones   map[string]string // person by phone
+	slack    []policy.SecretRef
+	twilio   []policy.SecretRef
+	rules    []policy.AlertRule
+}
+
+// openAlerts reads the policy's part about alerts, and puts the observer of limits into the governor.
+func (a *App) openAlerts(context.Context) error {
+	al := &alerting{app: a, client: alerts.NewClient()}
+	a.alerting = al
+	first, err := al.newBook(a.governor.State().Policy)
+	if err != nil {
+		return err
+	}
+	al.book.Store(first)
+	al.inbox = &alerts.Inbox{Store: a.store, Machine: al.machine, Log: a.log}
+	a.governor.Limiter = &watchedLimiter{Limiter: a.governor.Limiter, report: al.crossed, facts: &al.facts}
+	return nil
+}
+
+func (al *alerting) machine() *alerts.Machine { return al.book.Load().machine }
+
+// newBook makes the book of a policy set.
+func (al *alerting) newBook(set *policy.Set) (*book, error) {
+	in := set.Alerts
+	b := &book{
+		rules: in.Rules, channels: map[string]alerts.Channel{}, phones: map[string]string{},
+		machine: &alerts.Machine{Rules: map[string]alerts.Rule{}, Timing: alerts.DefaultTiming(), Edits: map[string]bool{},
+			Quiet: alerts.Quiet{On: in.Quiet.On, From: in.Quiet.From, To: in.Quiet.To, Below: in.Quiet.Below, Zone: set.Zone}},
+	}
+	for _, p := range in.People {
+		b.phones[p.Phone] = p.Name
+	}
+	for _, r := range in.Rules {
+		rule := alerts.Rule{Name: r.Name, Severity: r.Severity, ByScope: r.ByScope, ResolveAfter: r.ResolveAfter, InhibitedBy: r.InhibitedBy, To: r.To}
+		for _, s := range r.Escalate {
+			rule.Escalate = append(rule.Escalate, alerts.Step{After: s.After, To: s.To, Repeat: s.Repeat})
+		}
+		b.machine.Rules[r.Name] = rule
+	}
+	for _, s := range in.Silences {
+		b.machine.Silences = append(b.machine.Silences, alerts.Silence{Rule: s.Rule, Scope: s.Scope, From: s.From, Until: s.Until})
+	}
+	for _, c := range in.Channels {
+		ch, edits, err := al.channel(set, c)
+		if err != nil {
+			return nil, fmt.Errorf("alerts.channels.%s: %w", c.Name, err)
+		}
+		b.channels[c.Name], b.machine.Edits[c.Name] = ch, edits
+		switch {
+		case c.Kind == "slack" && c.Signing.Path != "":
+			b.slack = append(b.slack, c.Signing)
+		case c.Kind == "sms" || c.Kind == "call":
+			b.twilio = append(b.twilio, c.Secret)
+		}
+	}
+	return b, nil
+}
+
+// channel makes one channel, and tells whether its messages can be changed later.
+func (al *alerting) channel(set *policy.Set, c policy.AlertChannel) (alerts.Channel, bool, error) {
+	secret := al.secret(c.Secret)
+	switch c.Kind {
+	case "slack":
+		return alerts.NewSlack(alerts.SlackConfig{Channel: c.Channel, Token: secret, API: c.API, Buttons: c.Signing.Path != ""}, al.client), true, nil
+	case "sms", "call":
+		return alerts.NewTwilio(alerts.TwilioConfig{Account: c.Account, Token: secret, From: c.From, To: phonesOf(set.Alerts, c.To), Voice: c.Kind == "call",
+			Callback: al.app.config.Alerts.URL, API: c.API}, al.client), false, nil
+	case "email":
+		config := alerts.EmailConfig{Server: c.Server, From: c.From, To: c.To, User: c.User, Password: secret}
+		if c.CAFile != "" {
+			pem, err := readFile("certificate authorities", c.CAFile)
+			if err != nil {
+				return nil, false, err
+			}
+			config.TLS = &tls.Config{RootCAs: x509.NewCertPool(), MinVersion: tls.VersionTLS12}
+			if !config.TLS.RootCAs.AppendCertsFromPEM(pem) {
+				return nil, false, fmt.Errorf("ca_file %s has no certificate", c.CAFile)
+			}
+		}
+		return alerts.NewEmail(config), false, nil
+	case "pagerduty":
+		return alerts.NewPagerDuty(alerts.PagerDutyConfig{RoutingKey: secret, API: c.API, Source: set.Org}, al.client), true, nil
+	case "teams":
+		return alerts.NewTeams(alerts.TeamsConfig{URL: secret}, al.client), false, nil
+	case "discord":
+		return alerts.NewDiscord(alerts.DiscordConfig{URL: secret}, al.client), true, nil
+	default:
+		return alerts.NewWebhook(alerts.WebhookConfig{URL: secret, Secret: al.secret(c.Signing)}, al.client), true, nil
+	}
+}
+
+// secret reads a secret at each use, so that a rotated one is used.
+func (al *alerting) secret(r policy.SecretRef) func() sentinel.Secret {
+	return func() sentinel.Secret {
+		s, _ := al.app.vault.Get(credential.Ref{Path: r.Path, Field: r.Field})
+		return s
+	}
+}
+
+func (al *alerting) secrets(refs []policy.SecretRef) []sentinel.Secret {
+	var out []sentinel.Secret
+	for _, r := range refs {
+		out = append(out, al.secret(r)())
+	}
+	return out
+}
+
+// phonesOf finds the phones of named people, or of who is on call.
+func phonesOf(a policy.Alerts, names []string) func(time.Time) []string {
+	return func(now time.Time) (out []string) {
+		want := names
+		if len(want) == 0 {
+			want = []string{a.OnCall.At(now)}
+		}
+		for _, p := range a.People {
+			for _, n := range want {
+				if p.Name == n {
+					out = append(out, p.Phone)
+				}
+			}
+		}
+		return out
+	}
+}
+
+// run judges facts, writes incidents, sends messages and takes callbacks until ctx ends.
+func (al *alerting) run(ctx context.Context) error {
+	defer al.client.CloseIdleConnections()
+	sender := &alerts.Sender{
+		Store: al.app.store, Machine: al.machine, Channels: func() map[string]alerts.Channel { return al.book.Load().channels },
+		Chart: al.chart, Holder: al.app.instance, Log: al.app.log,
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return al.inbox.Run(ctx) })
+	group.Go(func() error { return sender.Run(ctx) })
+	group.Go(func() error { return al.judge(ctx) })
+	group.Go(func() error { return al.callbacks(ctx) })
+	return group.Wait()
+}
+
+// callbacks serves what people press, on a port of its own.
+func (al *alerting) callbacks(ctx context.Context) error {
+	if al.app.callbacks == nil {
+		return nil
+	}
+	c := &alerts.Callbacks{
+		Store: al.app.store, Machine: al.machine, Base: al.app.config.Alerts.URL, Log: al.app.log,
+		Slack:  func() []sentinel.Secret { return al.secrets(al.book.Load().slack) },
+		Twilio: func() []sentinel.Secret { return al.secrets(al.book.Load().twilio) },
+		Phones: func() map[string]string { return al.book.Load().phones },
+	}
+	s := &http.Server{Handler: c.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10}
+	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
+	defer stop()
+	if err := s.Serve(al.app.callbacks); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// chartHours is how much of the past a chart shows.
+const chartHours = 48
+
+// chart draws what was spent an hour, for the team or service of a budget. Nothing to draw is no fault.
+func (al *alerting) chart(ctx context.Context, m alerts.Message) *alerts.Chart {
+	dimension, name, ok := scopeOf(m.Scope)
+	if !ok || m.Rule == "" {
+		return nil
+	}
+	to := time.Now().UTC().Truncate(time.Hour).Add(time.Hour)
+	from := to.Add(-chartHours * time.Hour)
+	rows, err := al.app.store.Usage(ctx, store.UsageQuery{From: from, To: to, By: []string{"hour"}, Rolled: true, Filter: map[string]string{dimension: name}})
+	if err != nil {
+		al.app.log.Warn().Err(err).Msg("chart not drawn")
+		return nil
+	}
+	spent := map[string]sentinel.NanoUSD{}
+	for _, r := range rows {
+		spent[r.Keys[0]] += r.Cost
+	}
+	c := &alerts.Chart{Title: dimension + " " + name + ": US dollars an hour"}
+	for at := from; at.Before(to); at = at.Add(time.Hour) {
+		c.At = append(c.At, at)
+		c.Actual = append(c.Actual, float64(spent[at.Format("2006-01-02T15:04Z")])/1e9)
+	}
+	return c
+}

@@ -1,0 +1,300 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/alerts"
+	"github.com/saas-sentinel/saas-sentinel/extproc"
+	"github.com/saas-sentinel/saas-sentinel/governor"
+	"github.com/saas-sentinel/saas-sentinel/policy"
+)
+
+// Bounds of what is counted for alerts.
+const (
+	maxFacts    = 10_000 // counters; a caller or provider past that is not counted
+	maxWindows  = 10_000 // budgets whose end is remembered
+	halfMinute  = 30 * time.Second
+	judgeEvery  = time.Second
+	staleVault  = 2 // refresh periods without an answer
+	knownWindow = 24 * time.Hour
+)
+
+// factKey is one thing that is counted.
+type factKey struct{ kind, team, service, provider, reason, name string }
+
+// scope names it in an incident.
+func (k factKey) scope() string {
+	switch {
+	case k.name != "":
+		return "dependency/" + k.name
+	case k.service != "":
+		return "service/" + k.service + "/" + k.provider
+	case k.provider != "":
+		return "provider/" + k.provider
+	}
+	return k.kind
+}
+
+// count is what was seen in this half minute and in the one before.
+type count struct{ now, before, badNow, badBefore int64 }
+
+// facts are counters of the last minute, and which rules fire on them.
+type facts struct {
+	mu      sync.Mutex
+	turned  time.Time
+	counts  map[factKey]*count
+	firing  map[string]alerts.Event // by incident
+	windows sync.Map                // cell → sentinel.Limit of its last window
+	n       int                     // windows that are known
+}
+
+// add counts one thing. It is on the path of a call: a lock, and no I/O.
+func (f *facts) add(k factKey, bad bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.counts == nil {
+		f.counts = map[factKey]*count{}
+	}
+	c := f.counts[k]
+	if c == nil {
+		if len(f.counts) >= maxFacts {
+			return
+		}
+		c = &count{}
+		f.counts[k] = c
+	}
+	c.now++
+	if bad {
+		c.badNow++
+	}
+}
+
+// observe counts a decision or a settlement.
+func (al *alerting) observe(o extproc.Observation) {
+	c := o.Call
+	if e := o.Entry; e != nil {
+		if e.Action.Refused() {
+			return
+		}
+		al.facts.add(factKey{kind: "errors", provider: c.Provider}, e.Status >= 500 || e.Status == 0)
+		if e.Status == 401 || e.Status == 403 {
+			al.facts.add(factKey{kind: "key_refused", provider: c.Provider}, true)
+		}
+		return
+	}
+	switch {
+	case o.Reason == sentinel.ReasonLimiterUnavailable:
+		al.facts.add(factKey{kind: "dependency", name: "redis"}, true)
+	case o.Reason == sentinel.ReasonLedgerUnavailable:
+		al.facts.add(factKey{kind: "dependency", name: "ledger"}, true)
+	case o.Reason == sentinel.ReasonCredential:
+		al.facts.add(factKey{kind: "key_refused", provider: c.Provider}, true)
+	case o.Reason == sentinel.ReasonUnpriced:
+		al.facts.add(factKey{kind: "unpriced", team: c.Caller.Team, service: c.Caller.Service, provider: c.Provider}, true)
+	case c.Caller.Service == "": // nobody knows who it is: an attacker must not choose what is counted
+		return
+	case o.Action == sentinel.Downgrade:
+		al.facts.add(factKey{kind: "downgraded", team: c.Caller.Team, service: c.Caller.Service, provider: c.Provider}, true)
+	case o.Action.Refused():
+		al.facts.add(factKey{kind: "refused", team: c.Caller.Team, service: c.Caller.Service, provider: c.Provider, reason: string(o.Reason)}, true)
+	}
+}
+
+// judge looks at the counters every second.
+func (al *alerting) judge(ctx context.Context) error {
+	tick := time.NewTicker(judgeEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			al.judgeOnce(time.Now().UTC())
+		}
+	}
+}
+
+func (al *alerting) judgeOnce(now time.Time) {
+	if age := al.app.vault.Age(); age > staleVault*al.app.config.Vault.Refresh {
+		al.facts.add(factKey{kind: "dependency", name: "vault"}, true)
+	}
+	list := al.facts.take(now)
+	if lag := al.app.spool.Stats().LagRecords; lag > 0 {
+		list = append(list, seen{factKey{kind: "spool_lag"}, policy.AlertFact{Kind: "spool_lag", Count: lag}})
+	}
+	rules := al.book.Load().rules
+	fires := map[string]alerts.Event{}
+	for _, s := range list {
+		for _, r := range rules {
+			if r.On != s.fact.Kind || !r.When.Holds(s.fact) {
+				continue
+			}
+			e := alerts.Event{Rule: r.Name, Scope: s.key.scope(), Firing: true, At: now, Title: titleOf(s), Detail: detailOf(s)}
+			fires[sentinel.IncidentID(e.Rule, e.Scope, "")] = e
+		}
+	}
+	for id, e := range fires {
+		if _, was := al.facts.firing[id]; !was || now.Second()%10 == 0 { // a cause that lasts is confirmed, not repeated
+			al.inbox.Report(e)
+		}
+	}
+	for id, e := range al.facts.firing {
+		if _, still := fires[id]; !still {
+			e.Firing, e.At = false, now
+			al.inbox.Report(e)
+		}
+	}
+	al.facts.firing = fires
+}
+
+// seen is a fact and what it is about.
+type seen struct {
+	key  factKey
+	fact policy.AlertFact
+}
+
+// take gives the counts of the last 30 to 60 seconds, and forgets what is older.
+func (f *facts) take(now time.Time) []seen {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	turn := now.Sub(f.turned) >= halfMinute
+	if turn {
+		f.turned = now
+	}
+	out := make([]seen, 0, len(f.counts))
+	for k, c := range f.counts {
+		n, bad := c.now+c.before, c.badNow+c.badBefore
+		if n == 0 {
+			delete(f.counts, k)
+			continue
+		}
+		out = append(out, seen{k, policy.AlertFact{
+			Kind: k.kind, Team: k.team, Service: k.service, Provider: k.provider, Reason: k.reason, Name: k.name,
+			Count: n, Rate: float64(bad) / float64(n),
+		}})
+		if turn {
+			*c = count{before: c.now, badBefore: c.badNow}
+		}
+	}
+	return out
+}
+
+func titleOf(s seen) string {
+	f := s.fact
+	switch f.Kind {
+	case "errors":
+		return fmt.Sprintf("%.0f %% of calls to %s fail", 100*f.Rate, f.Provider)
+	case "key_refused":
+		return fmt.Sprintf("%s refuses our credential, or it cannot be read", f.Provider)
+	case "unpriced":
+		return fmt.Sprintf("%s calls something of %s that has no price", f.Service, f.Provider)
+	case "downgraded":
+		return fmt.Sprintf("calls of %s to %s go to a cheaper model", f.Service, f.Provider)
+	case "refused":
+		return fmt.Sprintf("calls of %s to %s are refused: %s", f.Service, f.Provider, f.Reason)
+	case "spool_lag":
+		return fmt.Sprintf("%d records wait for the database", f.Count)
+	}
+	return "no answer of " + f.Name + ": calls are judged without it"
+}
+
+func detailOf(s seen) string {
+	if s.fact.Kind == "spool_lag" {
+		return ""
+	}
+	return fmt.Sprintf("%d in the last minute, as one gateway process saw it", s.fact.Count)
+}
+
+// crossed reports that a budget reached a share.
+func (al *alerting) crossed(c sentinel.Crossing) {
+	end, name := time.Now().UTC().Add(knownWindow), c.Cell
+	if v, ok := al.facts.windows.Load(c.Cell); ok {
+		if l := v.(sentinel.Limit); l.Start.Equal(c.Start) {
+			end, name = l.End, l.Name
+		}
+	}
+	fact := policy.AlertFact{Kind: "budget", Limit: c.Cell, Share: float64(c.Share) / sentinel.FullShare}
+	for _, r := range al.book.Load().rules {
+		if r.On != "budget" || !r.When.Holds(fact) {
+			continue
+		}
+		severity := r.Severity
+		if c.Share >= sentinel.FullShare {
+			severity = sentinel.SeverityCritical
+		}
+		al.inbox.Report(alerts.Event{
+			Rule: r.Name, Scope: c.Cell, Window: c.Start.UTC().Format(time.RFC3339), Firing: true, Severity: severity, Level: c.Share,
+			Title:  fmt.Sprintf("%s has reached %d %% of %s", name, c.Share/100, amountOf(c)),
+			Detail: "the window ends " + end.Format("2006-01-02 15:04 UTC"), At: time.Now().UTC(), Until: end,
+		})
+	}
+}
+
+// amountOf writes a limit's whole: dollars of a budget, a number of anything else.
+func amountOf(c sentinel.Crossing) string {
+	if strings.Contains(c.Cell, "/cost/") || strings.HasPrefix(c.Cell, "cost/") {
+		return sentinel.NanoUSD(c.Max).String() + " USD"
+	}
+	return fmt.Sprint(c.Max)
+}
+
+// scopeOf finds the ledger's dimension of a budget's cell.
+func scopeOf(cell string) (dimension, name string, ok bool) {
+	kind, rest, _ := strings.Cut(cell, "/")
+	if kind != "team" && kind != "service" && kind != "provider" {
+		return "", "", false
+	}
+	name, _, _ = strings.Cut(rest, "/")
+	return kind, name, name != ""
+}
+
+// watchedLimiter tells of crossings, and remembers when windows end.
+type watchedLimiter struct {
+	governor.Limiter
+	report func(sentinel.Crossing)
+	facts  *facts
+}
+
+// Reserve asks the limiter.
+func (w *watchedLimiter) Reserve(ctx context.Context, a sentinel.Ask) (sentinel.Reservation, error) {
+	for _, c := range a.Candidates {
+		for i := range c.Limits {
+			if l := &c.Limits[i]; len(l.WarnAt) > 0 || l.Charge {
+				w.facts.remember(l)
+			}
+		}
+	}
+	r, err := w.Limiter.Reserve(ctx, a)
+	for _, c := range r.Crossed {
+		w.report(c)
+	}
+	return r, err
+}
+
+// Settle asks the limiter.
+func (w *watchedLimiter) Settle(ctx context.Context, s sentinel.Settlement) (sentinel.Settled, error) {
+	out, err := w.Limiter.Settle(ctx, s)
+	for _, c := range out.Crossed {
+		w.report(c)
+	}
+	return out, err
+}
+
+// remember keeps a window's name and end for the message about it.
+func (f *facts) remember(l *sentinel.Limit) {
+	if v, ok := f.windows.Load(l.Cell); ok && v.(sentinel.Limit).Start.Equal(l.Start) {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.n++; f.n > maxWindows {
+		f.windows.Clear()
+		f.n = 1
+	}
+	f.windows.Store(l.Cell, *l)
+}

@@ -1,0 +1,73 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/rs/zerolog"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/alerts"
+)
+
+// Answer is what a channel said to a sample.
+type Answer struct {
+	Channel string
+	Err     error         // nil: it was taken
+	Took    time.Duration // until it answered
+}
+
+// sampleTimeout bounds one sample.
+const sampleTimeout = 15 * time.Second
+
+// SampleAlert sends a marked sample to every channel of a rule, escalations included, past silences and quiet
+// hours. It opens no incident and needs no database.
+func SampleAlert(ctx context.Context, c Config, log zerolog.Logger, rule string) ([]Answer, error) {
+	a := &App{config: c, log: log}
+	defer a.Close()
+	for _, step := range []func(context.Context) error{a.openPolicy, a.openVault} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	al := &alerting{app: a, client: alerts.NewClient()}
+	defer al.client.CloseIdleConnections()
+	b, err := al.newBook(a.governor.State().Policy)
+	if err != nil {
+		return nil, err
+	}
+	r, ok := b.machine.Rules[rule]
+	if !ok {
+		var names []string
+		for _, known := range b.rules {
+			names = append(names, known.Name)
+		}
+		return nil, fmt.Errorf("alerts.rules: there is no rule %q: known are %v", rule, names)
+	}
+	to := slices.Clone(r.To)
+	for _, s := range r.Escalate {
+		to = append(to, s.To...)
+	}
+	slices.Sort(to)
+	m := alerts.Message{
+		ID: "al_test_" + uuid.NewString()[:8], Group: rule, Rule: rule, Kind: sentinel.DeliverMessage, Severity: r.Severity.String(),
+		State: sentinel.IncidentOpen.String(), Title: "a sample of rule " + rule + ": nothing is wrong", At: time.Now().UTC(), Test: true,
+	}
+	m.Lines = []alerts.Line{{Severity: m.Severity, State: m.State, Title: m.Title}}
+	var out []Answer
+	for _, name := range slices.Compact(to) {
+		out = append(out, sample(ctx, b.channels[name], name, m))
+	}
+	return out, nil
+}
+
+func sample(ctx context.Context, ch alerts.Channel, name string, m alerts.Message) Answer {
+	ctx, cancel := context.WithTimeout(ctx, sampleTimeout)
+	defer cancel()
+	began := time.Now()
+	_, err := ch.Send(ctx, alerts.Outgoing{Message: m})
+	return Answer{Channel: name, Err: err, Took: time.Since(began)}
+}

@@ -1,0 +1,60 @@
+package policy
+
+import (
+	"testing"
+	"time"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+)
+
+const alertsFile = `
+org: acme
+alerts:
+  people: {ana: {phone: "+15550100001"}, ben: {phone: "+15550100002"}}
+  on_call: {people: [ana, ben], from: 2026-01-05T09:00:00Z, every: 168h}
+  quiet: {from: "22:00", to: "07:00"}
+  channels:
+    finops: {slack: {channel: "#finops", token: "vault:secret/slack#token", signing_secret: "vault:secret/slack#signing"}}
+    page: {call: {account: AC1, token: "vault:secret/twilio#token", from: "+15550100000"}}
+`
+
+func TestChannelsAloneGetTheUsualRules(t *testing.T) {
+	s, err := Compile(File{Name: "p", Data: []byte(alertsFile)}, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(s.Alerts.Rules) != 8 || len(s.Alerts.Rules[0].To) != 2 || s.Alerts.Rules[7].Severity != sentinel.SeverityCritical {
+		t.Errorf("rules: %+v", s.Alerts.Rules)
+	}
+	if refs := s.SecretRefs(); len(refs) != 3 {
+		t.Errorf("secrets: %v", refs)
+	}
+	start := time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
+	for at, want := range map[time.Time]string{
+		start.Add(-time.Hour): "ana", start: "ana", start.Add(168*time.Hour - 1): "ana", start.Add(168 * time.Hour): "ben", start.Add(336 * time.Hour): "ana",
+	} {
+		if got := s.Alerts.OnCall.At(at); got != want {
+			t.Errorf("on call at %s: %s, want %s", at, got, want)
+		}
+	}
+}
+
+func TestConditions(t *testing.T) {
+	for text, tt := range map[string]struct {
+		fact AlertFact
+		want bool
+	}{
+		"share >= 0.8 && limit.startsWith('team/')": {AlertFact{Share: 0.8, Limit: "team/a/cost/day"}, true},
+		"share >= 0.9":                   {AlertFact{Share: 0.8}, false},
+		"count > 5 && provider in ['x']": {AlertFact{Count: 6, Provider: "x"}, true},
+		"10 / count > 3":                 {AlertFact{}, true}, // cannot be judged: it speaks up
+	} {
+		c, err := compileCondition("budget", text)
+		if err != nil {
+			t.Fatal(text, err)
+		}
+		if got := c.Holds(tt.fact); got != tt.want {
+			t.Errorf("%s of %+v = %v, want %v", text, tt.fact, got, tt.want)
+		}
+	}
+}

@@ -1,0 +1,82 @@
+package policy
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"sync"
+
+	"cel.dev/cel-go/cel"
+)
+
+// Bounds of conditions.
+const (
+	maxCondition     = 500 // bytes of text
+	maxConditionCost = 10_000
+)
+
+// AlertFact is what a condition sees: something that was measured in one process.
+type AlertFact struct {
+	Kind     string
+	Team     string  // of refused, downgraded and unpriced
+	Service  string  // likewise
+	Provider string  // of all but budget, spool_lag and dependency
+	Limit    string  // the cell of a budget
+	Reason   string  // of refused
+	Name     string  // of a dependency: redis, ledger or vault
+	Share    float64 // of a budget that is used, 1 for all of it
+	Count    int64   // in the last minute; records of a spool_lag
+	Rate     float64 // of errors: the share of calls that failed
+}
+
+// AlertCondition tells whether a fact opens an incident.
+type AlertCondition struct{ program cel.Program }
+
+// usualConditions hold where a rule has none.
+var usualConditions = map[string]string{
+	"budget": "true", "refused": "count >= 1", "downgraded": "count >= 1", "errors": "count >= 20 && rate >= 0.25",
+	"key_refused": "count >= 3", "unpriced": "count >= 1", "spool_lag": "count >= 20000", "dependency": "count >= 1",
+}
+
+var conditions = sync.OnceValues(func() (*cel.Env, error) {
+	return cel.NewEnv(
+		cel.Variable("team", cel.StringType), cel.Variable("service", cel.StringType), cel.Variable("provider", cel.StringType),
+		cel.Variable("limit", cel.StringType), cel.Variable("reason", cel.StringType), cel.Variable("name", cel.StringType),
+		cel.Variable("share", cel.DoubleType), cel.Variable("count", cel.IntType), cel.Variable("rate", cel.DoubleType),
+	)
+})
+
+func compileCondition(kind, text string) (AlertCondition, error) {
+	if text == "" {
+		text = cmp.Or(usualConditions[kind], "true")
+	}
+	if len(text) > maxCondition {
+		return AlertCondition{}, fmt.Errorf("longer than %d bytes", maxCondition)
+	}
+	env, err := conditions()
+	if err != nil {
+		return AlertCondition{}, err
+	}
+	tree, issues := env.Compile(text)
+	if issues.Err() != nil {
+		return AlertCondition{}, fmt.Errorf("not a condition in CEL: %s", issues.Errors()[0].Message)
+	}
+	if tree.OutputType() != cel.BoolType {
+		return AlertCondition{}, errors.New("it is not true or false: compare something, as in share >= 0.8")
+	}
+	program, err := env.Program(tree, cel.CostLimit(maxConditionCost))
+	return AlertCondition{program}, err
+}
+
+// Holds judges a fact. A condition that cannot be judged, such as one that divides by zero, holds: an alert too
+// many is seen, one too few is not.
+func (c AlertCondition) Holds(f AlertFact) bool {
+	if c.program == nil {
+		return true
+	}
+	out, _, err := c.program.Eval(map[string]any{
+		"team": f.Team, "service": f.Service, "provider": f.Provider, "limit": f.Limit, "reason": f.Reason, "name": f.Name,
+		"share": f.Share, "count": f.Count, "rate": f.Rate,
+	})
+	return err != nil || out.Value() == true
+}
