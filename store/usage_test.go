@@ -156,3 +156,28 @@ func ExampleUsageQuery() {
 	fmt.Println(args, err)
 	// Output: [openai 10] <nil>
 }
+
+func TestEachEntryReadsThePeriodInOrder(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Store) {
+		entries := ledger(t, s)
+		var got []sentinel.Entry
+		err := s.EachEntry(t.Context(), entries[0].At, entries[5].At, func(e sentinel.Entry) error {
+			got = append(got, e)
+			return nil
+		})
+		if err != nil || len(got) != 5 {
+			t.Fatalf("%d entries, %v; want 5", len(got), err)
+		}
+		for i := range got[1:] {
+			if got[i+1].At.Before(got[i].At) {
+				t.Errorf("entry %d is before the one before it", i+1)
+			}
+		}
+		if diff := cmp.Diff(entries[0], got[0], cmpopts.EquateApproxTime(time.Microsecond)); diff != "" {
+			t.Errorf("(-want +got)\n%s", diff)
+		}
+		if err := s.EachEntry(t.Context(), entries[5].At, entries[0].At, nil); err == nil {
+			t.Error("a period that ends before it begins was read")
+		}
+	})
+}
