@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -158,13 +159,33 @@ func names[T any](columns []column[T], prefix string) string {
 	return strings.Join(list, ", ")
 }
 
-// unnest is the source of an insert: one array a column, $1 onwards.
-func unnest[T any](columns []column[T]) string {
-	list := make([]string, len(columns))
-	for i, c := range columns {
-		list[i] = fmt.Sprintf("$%d::%s[]", i+1, c.kind)
+// source is what an insert selects from: one array a column, from $1 on. A text or number that is the same in every row is one
+// value instead: most calls have three units of dozens, and an array costs the server as much as a column of a table.
+func source[T any](columns []column[T], rows []*T) (sql string, args []any) {
+	var list, arrays, names []string
+	for _, c := range columns {
+		values := c.collect(rows)
+		if one, ok := same(values); ok {
+			args = append(args, one)
+			list = append(list, fmt.Sprintf("$%d::%s", len(args), c.kind))
+			continue
+		}
+		args = append(args, values)
+		list, names = append(list, "r."+c.name), append(names, c.name)
+		arrays = append(arrays, fmt.Sprintf("$%d::%s[]", len(args), c.kind))
 	}
-	return "unnest(" + strings.Join(list, ", ") + ") AS r (" + names(columns, "") + ")"
+	return strings.Join(list, ", ") + " FROM unnest(" + strings.Join(arrays, ", ") + ") AS r (" + strings.Join(names, ", ") + ")", args
+}
+
+// same gives the one value of texts or numbers that are all equal. Keys are neither, so that there is always an array.
+func same(values any) (one any, ok bool) {
+	switch v := values.(type) {
+	case []string:
+		return v[0], !slices.ContainsFunc(v, func(s string) bool { return s != v[0] })
+	case []int64:
+		return v[0], !slices.ContainsFunc(v, func(n int64) bool { return n != v[0] })
+	}
+	return nil, false
 }
 
 func arrays[T any](columns []column[T], rows []*T) []any {

@@ -126,13 +126,14 @@ func (q UsageQuery) table() (usageTable, error) {
 	return t, nil
 }
 
-// sumOf adds the sums of units.
+// sumOf adds units within each row before it sums: one sum instead of a dozen. PostgreSQL refuses a row whose own units
+// leave 64 bits, and wraps nothing.
 func sumOf(units []sentinel.Unit) string {
 	list := make([]string, len(units))
 	for i, u := range units {
-		list[i] = "sum(" + u.String() + ")"
+		list[i] = u.String()
 	}
-	return strings.Join(list, " + ")
+	return "sum(" + strings.Join(list, " + ") + ")"
 }
 
 func (q UsageQuery) build() (string, []any, error) {

@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"golang.org/x/sync/errgroup"
 )
 
 // key is an entry's identity, to the microsecond that PostgreSQL keeps.
@@ -32,14 +33,12 @@ func (k key) compare(o key) int {
 }
 
 var (
-	insertEntries = `INSERT INTO entries AS e (` + names(entryColumns, "") + `)
-		SELECT * FROM ` + unnest(entryColumns) + `
-		ON CONFLICT (ts, call_id, attempt) DO UPDATE SET ` + overwrite(entryColumns) + `
+	insertEntries  = `INSERT INTO entries AS e (` + names(entryColumns, "") + `) SELECT `
+	replaceEntries = ` ON CONFLICT (ts, call_id, attempt) DO UPDATE SET ` + overwrite(entryColumns) + `
 		WHERE EXCLUDED.source > e.source`
 	// An intent that comes after its entry (another order, a repetition) would never be settled again.
-	insertIntents = `INSERT INTO intents (` + names(intentColumns, "") + `)
-		SELECT * FROM ` + unnest(intentColumns) + `
-		WHERE NOT EXISTS (SELECT FROM entries e WHERE e.ts = r.ts AND e.call_id = r.call_id)
+	insertIntents = `INSERT INTO intents (` + names(intentColumns, "") + `) SELECT `
+	keepIntents   = ` WHERE NOT EXISTS (SELECT FROM entries e WHERE e.ts = r.ts AND e.call_id = r.call_id)
 		ON CONFLICT (ts, call_id) DO NOTHING`
 	deleteIntents = `DELETE FROM intents i USING unnest($1::timestamptz[], $2::uuid[]) AS r (ts, call_id)
 		WHERE i.ts = r.ts AND i.call_id = r.call_id`
@@ -57,16 +56,23 @@ func overwrite(columns []column[sentinel.Entry]) string {
 	return strings.Join(list, ", ")
 }
 
+// maxWriters bounds the transactions of one Write at a time; half of the connections are left to questions.
+const maxWriters = 4
+
 // Write puts records on the ledger. Any order, split and repetition of a set of records gives the
 // same ledger: for one attempt the entry of the highest Source stands. A record that
 // the database refuses by itself goes to the table parked, and the others land. An error means
 // that nothing is known of rs: write it again.
 func (s *Store) Write(ctx context.Context, rs []sentinel.Record) error {
 	entries, intents := fold(rs)
+	// Chunks share no key, so they need no order among themselves; each is a transaction of its own.
+	parts, group := errgroup.WithContext(ctx)
+	parts.SetLimit(max(1, min(maxWriters, int(s.pool.Config().MaxConns)/2)))
 	for chunk := range slices.Chunk(entries, s.rows) {
-		if err := s.writeChunk(ctx, chunk, nil); err != nil {
-			return explain(fmt.Sprintf("write %d entries", len(chunk)), err)
-		}
+		parts.Go(func() error { return s.writeChunk(group, chunk, nil) })
+	}
+	if err := parts.Wait(); err != nil {
+		return explain(fmt.Sprintf("write %d entries", len(entries)), err)
 	}
 	for chunk := range slices.Chunk(intents, s.rows) {
 		if err := s.writeChunk(ctx, nil, chunk); err != nil {
@@ -128,11 +134,13 @@ func (s *Store) writeChunk(ctx context.Context, entries []*sentinel.Entry, inten
 func (s *Store) send(ctx context.Context, entries []*sentinel.Entry, intents []*sentinel.Intent) error {
 	var batch pgx.Batch // one round trip, one implicit transaction
 	if len(entries) > 0 {
-		batch.Queue(insertEntries, arrays(entryColumns, entries)...)
+		from, args := source(entryColumns, entries)
+		batch.Queue(insertEntries+from+replaceEntries, args...)
 		batch.Queue(deleteIntents, arrays(entryColumns[:2], entries)...)
 	}
 	if len(intents) > 0 {
-		batch.Queue(insertIntents, arrays(intentColumns, intents)...)
+		from, args := source(intentColumns, intents)
+		batch.Queue(insertIntents+from+keepIntents, args...)
 	}
 	return s.pool.SendBatch(ctx, &batch).Close()
 }
