@@ -81,10 +81,19 @@ func TestAnUnknownAPIIsPricedByYAMLAlone(t *testing.T) {
 		"dear fields": {"places/places.get", provider.RawRequest{Path: "/v1/places/x", Header: func(string) string { return "id,reviews" }}, 200, nil,
 			`{}`, 20_000_000, 20_000_000, "enterprise", "", ""},
 		// 65,537 bytes are two blocks at 400 nano-dollars.
-		"a large message":  {"blobs/send", provider.RawRequest{Body: []byte(`{"a":"` + strings.Repeat("x", 65_537-8) + `"}`)}, 200, nil, `{}`, 800, 800, "", "", ""},
-		"a server's fault": {"blobs/send", provider.RawRequest{Body: []byte(`{}`)}, 500, nil, `{}`, 400, 0, "", "", ""},
+		"a large message": {"blobs/send", provider.RawRequest{Body: []byte(`{"a":"` + strings.Repeat("x", 65_537-8) + `"}`)}, 200, nil, `{}`, 800, 800, "", "", ""},
+		// Two payload units of 25 KiB at 14 nano-dollars.
+		"any service of AWS": {"streams/call", provider.RawRequest{Body: make([]byte, 30_000)}, 200, nil, ``, 28, 28, "", "", ""},
+		"a server's fault":   {"blobs/send", provider.RawRequest{Body: []byte(`{}`)}, 500, nil, `{}`, 400, 0, "", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) { tt.run(t, s) })
+	}
+}
+
+func TestACustomAPIOfAWSIsSigned(t *testing.T) {
+	r, ok := examples(t).Routes["streams/call"]
+	if !ok || r.Preset.SigningName != "kinesis" || r.Provider.Region != "us-east-1" || r.Provider.Credential.Kind != policy.CredentialSigV4 {
+		t.Errorf("route %+v", r)
 	}
 }
 

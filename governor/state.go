@@ -79,7 +79,9 @@ const agreedPrefix = "contract/"
 // presetOf finds how a provider speaks, and the name of its prices.
 func presetOf(p policy.Provider) (provider.Preset, string, error) {
 	if p.Preset == "" {
-		return provider.Generic(p.Endpoints), p.Name, nil
+		custom := provider.Generic(p.Endpoints)
+		custom.SigningName = p.Credential.Service
+		return custom, p.Name, nil
 	}
 	preset, ok := provider.Find(p.Preset)
 	if !ok {

@@ -15,6 +15,7 @@ var (
 	providerPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
 	hostPattern     = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+$`)
 	regionPattern   = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]$`)
+	signedName      = regexp.MustCompile(`^[a-z0-9-]{1,40}$`)
 	headerPattern   = regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`)
 )
 
@@ -23,7 +24,7 @@ func (c *compiler) provider(name string, y providerYAML) {
 	if !providerPattern.MatchString(name) {
 		c.Fault(key, "%q is not a usable provider name: 1 to 40 of a-z, 0-9 and -, because it is a path prefix", clip(name))
 	}
-	aws := strings.HasPrefix(y.Preset, "aws-")
+	aws := strings.HasPrefix(y.Preset, "aws-") || y.Preset == "" && y.Credential.Type == string(CredentialSigV4)
 	switch {
 	case c.Has(key+".preset") && !slices.Contains(c.opt.Presets, y.Preset):
 		c.Fault(key+".preset", "there is no preset %q: known are %s", clip(y.Preset), list(c.opt.Presets))
@@ -111,8 +112,15 @@ func (c *compiler) custom(key string, y providerYAML) {
 	if c.Has(key + ".allow") {
 		c.Fault(key+".allow", "allow narrows a preset: a custom API has the endpoints that it lists")
 	}
-	if c.Has(key + ".region") {
-		c.Fault(key+".region", "a custom API has no region: remove the key")
+	signed := y.Credential.Type == string(CredentialSigV4)
+	if c.Has(key+".region") && !signed {
+		c.Fault(key+".region", "a custom API has no region, unless AWS signs it (credential.type sigv4): remove the key")
+	}
+	if signed && y.Region == "" {
+		c.Fault(key+".region", "AWS's signatures name a region: write for instance us-east-1")
+	}
+	if signed && !signedName.MatchString(y.Credential.Service) {
+		c.Fault(key+".credential.service", "AWS's signatures name the service: write for instance kinesis")
 	}
 }
 
@@ -143,7 +151,10 @@ func (c *compiler) credential(key string, y credentialYAML, aws bool) Credential
 	case kind != CredentialHeader && y.Header != "":
 		c.Fault(key+".header", "a credential of type %s has its own header: remove header or type", clip(y.Type))
 	case kind == CredentialSigV4 && !aws, kind != CredentialSigV4 && kind != CredentialDefault && aws:
-		c.Fault(key+".type", "sigv4 is how the presets of AWS sign, and no other: remove type")
+		c.Fault(key+".type", "sigv4 is how AWS is signed, by its presets or in a custom API that names service and region: remove type")
+	}
+	if y.Service != "" && kind != CredentialSigV4 {
+		c.Fault(key+".service", "only a custom API of type sigv4 names a service: remove the key")
 	}
 	if y.Vault.path != "" && (y.Vault.field == "") != aws {
 		if aws {
@@ -152,7 +163,7 @@ func (c *compiler) credential(key string, y credentialYAML, aws bool) Credential
 			c.Fault(key, "name the field that holds the credential: vault:%s#FIELD", clip(y.Vault.path))
 		}
 	}
-	return Credential{Path: y.Vault.path, Field: y.Vault.field, Kind: kind, Header: strings.ToLower(y.Header)}
+	return Credential{Path: y.Vault.path, Field: y.Vault.field, Kind: kind, Header: strings.ToLower(y.Header), Service: y.Service}
 }
 
 func (c *compiler) endpoints(key string, list []declare.EndpointYAML) []*declare.Endpoint {

@@ -83,6 +83,7 @@ type Credential struct {
 	Path, Field string
 	Kind        CredentialKind
 	Header      string // of CredentialHeader
+	Service     string // of CredentialSigV4 in a custom API: the service's name in signatures
 }
 
 // AWSIdentity is a service that is known by an issued access key. The signature must be verified with the secret.
