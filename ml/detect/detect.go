@@ -65,7 +65,8 @@ func (d *Detector) Step(at time.Time, values []float64) Point {
 		}
 	}
 	p.rank(&d.ranks, strongest, total)
-	if d.watch.rows < learnRows && !(d.watch.rows > learnHours && at.Sub(d.watch.began) > 3*24*time.Hour) {
+	coarse := d.watch.rows > learnHours && at.Sub(d.watch.began) > 3*24*time.Hour
+	if d.watch.rows < learnRows && !coarse {
 		return p
 	}
 	if strongest >= 1 && at.Before(d.quiet) {
