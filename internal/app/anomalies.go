@@ -1,0 +1,115 @@
+package app
+
+import (
+	"sync"
+	"time"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/extproc"
+	"github.com/saas-sentinel/saas-sentinel/ml/detect"
+	"github.com/saas-sentinel/saas-sentinel/ml/series"
+)
+
+// Bounds of what is watched.
+const (
+	maxWatched = 10_000       // services; one past that is not watched
+	watchStep  = time.Minute  // of a row
+	maxMissed  = 60           // rows that are made up for a time in which nobody looked
+	forgetIdle = 14 * 24 * 60 // rows without a call after which a service is forgotten
+)
+
+// strangeness is what a detector found unusual of a service's last minute.
+type strangeness struct {
+	caller sentinel.Caller
+	point  detect.Point
+}
+
+// watched is one service: the minute that runs, and what its past taught.
+type watched struct {
+	caller   sentinel.Caller
+	detector *detect.Detector
+	row      minuteRow
+	idle     int
+}
+
+// minuteRow sums the calls of a minute.
+type minuteRow struct {
+	calls, failed, prompt, completion int64
+	cost                              sentinel.NanoUSD
+	took                              time.Duration
+}
+
+// values are the row's columns, in the order of series.Metrics.
+func (r minuteRow) values() []float64 {
+	n := float64(max(r.calls, 1))
+	return []float64{
+		float64(r.calls), float64(r.prompt), float64(r.completion), float64(r.cost) / float64(sentinel.USD),
+		float64(r.took.Milliseconds()) / n, float64(r.failed) / n,
+	}
+}
+
+// watcher feeds the calls of every service to a detector of its own, minute by minute.
+type watcher struct {
+	mu       sync.Mutex
+	minute   time.Time
+	services map[string]*watched
+}
+
+// observe adds a settled call. It is on the path of a call: a lock, and no I/O.
+func (w *watcher) observe(o extproc.Observation) {
+	e := o.Entry
+	if e == nil || e.Action.Refused() || e.Caller.Service == "" {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s := w.services[e.Caller.Service]
+	if s == nil {
+		if len(w.services) >= maxWatched {
+			return
+		}
+		if w.services == nil {
+			w.services = map[string]*watched{}
+		}
+		s = &watched{caller: e.Caller, detector: detect.New(series.Metrics)}
+		w.services[e.Caller.Service] = s
+	}
+	s.row.calls++
+	if e.Status >= 400 || e.Status == 0 {
+		s.row.failed++
+	}
+	s.row.prompt += e.Usage.InputTokenSum()
+	s.row.completion += e.Usage.OutputTokenSum()
+	s.row.cost += e.Cost
+	s.row.took += e.Duration
+}
+
+// turn ends the minutes that have passed, and gives what was an alert in them.
+func (w *watcher) turn(now time.Time) []strangeness {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now = now.UTC().Truncate(watchStep)
+	if w.minute.IsZero() {
+		w.minute = now
+	}
+	if behind := now.Add(-maxMissed * watchStep); w.minute.Before(behind) {
+		w.minute = behind
+	}
+	var out []strangeness
+	for ; w.minute.Before(now); w.minute = w.minute.Add(watchStep) {
+		for name, s := range w.services {
+			if s.idle++; s.row.calls > 0 {
+				s.idle = 0
+			}
+			p := s.detector.Step(w.minute, s.row.values())
+			s.row = minuteRow{}
+			if p.Alert {
+				out = append(out, strangeness{s.caller, p})
+			}
+			if s.idle > forgetIdle {
+				delete(w.services, name)
+			}
+		}
+	}
+	return out
+}
