@@ -174,7 +174,7 @@ type silenceYAML struct {
 
 type alertRuleYAML struct {
 	Name         string        `yaml:"name,required" doc:"Unique."`
-	On           string        `yaml:"on,required" enum:"budget,refused,downgraded,errors,key_refused,unpriced,spool_lag,dependency" doc:"The kind of fact."`
+	On           string        `yaml:"on,required" enum:"budget,refused,downgraded,errors,key_refused,unpriced,anomaly,spool_lag,dependency" doc:"The kind of fact."`
 	When         string        `yaml:"when" doc:"CEL over the fact, such as share >= 0.8 or count >= 20 && rate > 0.1. Default: what is usual for the kind."`
 	Severity     string        `yaml:"severity" enum:"info,warning,critical" doc:"Default: warning. A budget that is used up is always critical."`
 	By           string        `yaml:"by" enum:"rule,scope" doc:"Which incidents share messages: all of the rule (default), or those of one scope."`
@@ -433,7 +433,7 @@ func (c *compiler) channelsExist(key string, names, all []string) {
 // usualRules are what a file without rules gets.
 func usualRules() []alertRuleYAML {
 	var out []alertRuleYAML
-	for _, on := range strings.Fields("budget refused downgraded errors key_refused unpriced spool_lag dependency") {
+	for _, on := range strings.Fields("budget refused downgraded errors key_refused unpriced anomaly spool_lag dependency") {
 		r := alertRuleYAML{Name: on, On: on, Severity: "warning"}
 		switch on {
 		case "key_refused", "dependency":

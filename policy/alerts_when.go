@@ -18,15 +18,17 @@ const (
 // AlertFact is what a condition sees: something that was measured in one process.
 type AlertFact struct {
 	Kind     string
-	Team     string  // of refused, downgraded and unpriced
+	Team     string  // of refused, downgraded, unpriced and anomaly
 	Service  string  // likewise
-	Provider string  // of all but budget, spool_lag and dependency
+	Provider string  // of all but budget, anomaly, spool_lag and dependency
 	Limit    string  // the cell of a budget
 	Reason   string  // of refused
-	Name     string  // of a dependency: redis, ledger or vault
+	Name     string  // of a dependency: redis, ledger or vault; of an anomaly: what is unusual
 	Share    float64 // of a budget that is used, 1 for all of it
 	Count    int64   // in the last minute; records of a spool_lag
 	Rate     float64 // of errors: the share of calls that failed
+	Score    float64 // of an anomaly, 0.5 to 1: the detector's
+	Factor   float64 // of an anomaly: how many times what was expected
 }
 
 // AlertCondition tells whether a fact opens an incident.
@@ -35,7 +37,7 @@ type AlertCondition struct{ program cel.Program }
 // usualConditions hold where a rule has none.
 var usualConditions = map[string]string{
 	"budget": "true", "refused": "count >= 1", "downgraded": "count >= 1", "errors": "count >= 20 && rate >= 0.25",
-	"key_refused": "count >= 3", "unpriced": "count >= 1", "spool_lag": "count >= 20000", "dependency": "count >= 1",
+	"key_refused": "count >= 3", "unpriced": "count >= 1", "anomaly": "score >= 0.5", "spool_lag": "count >= 20000", "dependency": "count >= 1",
 }
 
 var conditions = sync.OnceValues(func() (*cel.Env, error) {
@@ -43,6 +45,7 @@ var conditions = sync.OnceValues(func() (*cel.Env, error) {
 		cel.Variable("team", cel.StringType), cel.Variable("service", cel.StringType), cel.Variable("provider", cel.StringType),
 		cel.Variable("limit", cel.StringType), cel.Variable("reason", cel.StringType), cel.Variable("name", cel.StringType),
 		cel.Variable("share", cel.DoubleType), cel.Variable("count", cel.IntType), cel.Variable("rate", cel.DoubleType),
+		cel.Variable("score", cel.DoubleType), cel.Variable("factor", cel.DoubleType),
 	)
 })
 
@@ -76,7 +79,7 @@ func (c AlertCondition) Holds(f AlertFact) bool {
 	}
 	out, _, err := c.program.Eval(map[string]any{
 		"team": f.Team, "service": f.Service, "provider": f.Provider, "limit": f.Limit, "reason": f.Reason, "name": f.Name,
-		"share": f.Share, "count": f.Count, "rate": f.Rate,
+		"share": f.Share, "count": f.Count, "rate": f.Rate, "score": f.Score, "factor": f.Factor,
 	})
 	return err != nil || out.Value() == true
 }

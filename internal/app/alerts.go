@@ -25,6 +25,7 @@ type alerting struct {
 	book   atomic.Pointer[book]
 	inbox  *alerts.Inbox
 	facts  facts
+	watch  watcher
 	client *http.Client
 }
 

@@ -76,6 +76,7 @@ func (f *facts) add(k factKey, bad bool) {
 
 // observe counts a decision or a settlement.
 func (al *alerting) observe(o extproc.Observation) {
+	al.watch.observe(o)
 	c := o.Call
 	if e := o.Entry; e != nil {
 		if e.Action.Refused() {
@@ -127,6 +128,7 @@ func (al *alerting) judgeOnce(now time.Time) {
 	if lag := al.app.spool.Stats().LagRecords; lag > 0 {
 		list = append(list, seen{factKey{kind: "spool_lag"}, policy.AlertFact{Kind: "spool_lag", Count: lag}})
 	}
+	list = append(list, al.watch.strange(now)...)
 	rules := al.book.Load().rules
 	fires := map[string]alerts.Event{}
 	for _, s := range list {
@@ -197,6 +199,8 @@ func titleOf(s seen) string {
 		return fmt.Sprintf("calls of %s to %s go to a cheaper model", f.Service, f.Provider)
 	case "refused":
 		return fmt.Sprintf("calls of %s to %s are refused: %s", f.Service, f.Provider, f.Reason)
+	case "anomaly":
+		return fmt.Sprintf("%s of %s are %.1f times what was expected", strings.ReplaceAll(f.Name, "_", " "), f.Service, f.Factor)
 	case "spool_lag":
 		return fmt.Sprintf("%d records wait for the database", f.Count)
 	}
@@ -204,8 +208,11 @@ func titleOf(s seen) string {
 }
 
 func detailOf(s seen) string {
-	if s.fact.Kind == "spool_lag" {
+	switch s.fact.Kind {
+	case "spool_lag":
 		return ""
+	case "anomaly":
+		return "as this gateway process saw the service's last minutes"
 	}
 	return fmt.Sprintf("%d in the last minute, as one gateway process saw it", s.fact.Count)
 }

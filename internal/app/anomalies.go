@@ -8,20 +8,33 @@ import (
 	"github.com/saas-sentinel/saas-sentinel/extproc"
 	"github.com/saas-sentinel/saas-sentinel/ml/detect"
 	"github.com/saas-sentinel/saas-sentinel/ml/series"
+	"github.com/saas-sentinel/saas-sentinel/policy"
 )
 
 // Bounds of what is watched.
 const (
-	maxWatched = 10_000       // services; one past that is not watched
-	watchStep  = time.Minute  // of a row
-	maxMissed  = 60           // rows that are made up for a time in which nobody looked
-	forgetIdle = 14 * 24 * 60 // rows without a call after which a service is forgotten
+	maxWatched = 10_000           // services; one past that is not watched
+	watchStep  = time.Minute      // of a row
+	maxMissed  = 60               // rows that are made up for a time in which nobody looked
+	forgetIdle = 14 * 24 * 60     // rows without a call after which a service is forgotten
+	staysOpen  = 15 * time.Minute // of an anomaly's incident
+	maxFactor  = 1000
 )
 
 // strangeness is what a detector found unusual of a service's last minute.
 type strangeness struct {
 	caller sentinel.Caller
 	point  detect.Point
+	until  time.Time // when it is over, unless it is found again
+}
+
+// fact is what alert rules see of it.
+func (s strangeness) fact() policy.AlertFact {
+	f := policy.AlertFact{Kind: "anomaly", Team: s.caller.Team, Service: s.caller.Service, Name: s.point.Feature, Score: s.point.Score, Factor: maxFactor}
+	if s.point.Expected > s.point.Actual/maxFactor {
+		f.Factor = s.point.Actual / s.point.Expected
+	}
+	return f
 }
 
 // watched is one service: the minute that runs, and what its past taught.
@@ -53,6 +66,27 @@ type watcher struct {
 	mu       sync.Mutex
 	minute   time.Time
 	services map[string]*watched
+	open     map[string]strangeness // by service
+}
+
+// strange gives the anomalies that are open now.
+func (w *watcher) strange(now time.Time) []seen {
+	for _, s := range w.turn(now) {
+		if w.open == nil {
+			w.open = map[string]strangeness{}
+		}
+		s.until = now.Add(staysOpen)
+		w.open[s.caller.Service] = s
+	}
+	out := make([]seen, 0, len(w.open))
+	for name, s := range w.open {
+		if now.After(s.until) {
+			delete(w.open, name)
+			continue
+		}
+		out = append(out, seen{factKey{kind: "anomaly", team: s.caller.Team, service: name, provider: "any"}, s.fact()})
+	}
+	return out
 }
 
 // observe adds a settled call. It is on the path of a call: a lock, and no I/O.
@@ -104,7 +138,7 @@ func (w *watcher) turn(now time.Time) []strangeness {
 			p := s.detector.Step(w.minute, s.row.values())
 			s.row = minuteRow{}
 			if p.Alert {
-				out = append(out, strangeness{s.caller, p})
+				out = append(out, strangeness{caller: s.caller, point: p})
 			}
 			if s.idle > forgetIdle {
 				delete(w.services, name)

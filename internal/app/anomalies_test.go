@@ -6,6 +6,7 @@ import (
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/extproc"
+	"github.com/saas-sentinel/saas-sentinel/ml/detect"
 )
 
 func settledCall(service string, status int) extproc.Observation {
@@ -58,5 +59,19 @@ func TestWatcherSkipsRefusalsAndForgetsTheIdle(t *testing.T) {
 	w.observe(settledCall("s", 200))
 	if w.turn(now.Add(10 * 365 * 24 * time.Hour)); w.services["s"] == nil {
 		t.Error("after a long gap the service was forgotten: at most an hour of rows may be made up")
+	}
+}
+
+func TestAnomaliesAreFactsUntilTheyAreOver(t *testing.T) {
+	now := time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
+	w := watcher{open: map[string]strangeness{"s": {
+		caller: sentinel.Caller{Team: "a", Service: "s"}, point: detect.Point{Score: 0.7, Feature: "requests", Actual: 300, Expected: 30}, until: now.Add(time.Minute),
+	}}}
+	got := w.strange(now)
+	if len(got) != 1 || got[0].fact.Factor != 10 || titleOf(got[0]) != "requests of s are 10.0 times what was expected" {
+		t.Errorf("facts %+v", got)
+	}
+	if got := w.strange(now.Add(2 * time.Minute)); len(got) != 0 {
+		t.Errorf("after its end: %+v", got)
 	}
 }
