@@ -40,6 +40,9 @@ func candidates(r Request, rq provider.Request) (choice, bool) {
 		return c, false
 	}
 	c.add(rq.Model, c.plan.Limits, b)
+	if rq.Fixed {
+		return c, true
+	}
 	for _, model := range c.plan.Downgrades {
 		if len(c.asks) == maxCandidates {
 			break

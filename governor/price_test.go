@@ -116,6 +116,19 @@ func TestSettlePricesTheTierThatApplied(t *testing.T) {
 	}
 }
 
+// A batch names its model in every one of its requests: it is refused where its model does not fit, not sent for another.
+func TestABatchHasNoCheaperModel(t *testing.T) {
+	s := state(t, "  anthropic: {preset: anthropic, credential: vault:secret/a#key}\npolicies:\n"+
+		"  - {name: r, match: {model: claude-opus-4-5}, budget: {usd: 1/day}, on_exceed: [{downgrade: [claude-haiku-4-5]}]}\n")
+	for fixed, want := range map[bool]int{false: 2, true: 1} {
+		rq := provider.Request{Model: "claude-opus-4-5", Choices: 1, Fixed: fixed, Bound: sentinel.Usage{sentinel.InputTokens: 10}}
+		r := Request{State: s, Route: s.Routes["anthropic/batches.create"], Call: sentinel.Call{At: day, Provider: "anthropic", Model: rq.Model, Caller: sentinel.Caller{Org: "acme", Team: "t", Service: "s"}}}
+		if c, ok := candidates(r, rq); !ok || len(c.asks) != want {
+			t.Errorf("fixed %v: %d candidates, %v; want %d", fixed, len(c.asks), ok, want)
+		}
+	}
+}
+
 // A class that a model's price list does not have must not be free.
 func TestSearchesWithoutAPriceAreUnpriced(t *testing.T) {
 	s := state(t, "  openai: {preset: openai, credential: vault:secret/openai#key}\n")

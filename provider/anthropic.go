@@ -179,7 +179,7 @@ func (d anthropicDialect) readBatch(o object, bodyBytes int) (Request, error) {
 		}
 		sum.add(one)
 	}
-	sum.Tier = "batch"
+	sum.Tier, sum.Fixed = "batch", true
 	sum.TextBytes = int64(bodyBytes)
 	return sum, nil
 }

@@ -77,7 +77,7 @@ func TestAnthropicRequests(t *testing.T) {
 				}
 				return
 			}
-			if err != nil || rq.Model != tt.want.Model || rq.Tier != tt.want.Tier || rq.Bound != tt.want.Bound {
+			if err != nil || rq.Model != tt.want.Model || rq.Tier != tt.want.Tier || rq.Fixed != (tt.endpoint == "batches.create") || rq.Bound != tt.want.Bound {
 				t.Errorf("%s: %v, %s\n got %+v\nwant %+v", tt.body, err, rq.Tier, rq.Bound, tt.want.Bound)
 			}
 		})

@@ -136,6 +136,7 @@ type Request struct {
 	Body      []byte // what must go upstream where that differs from what came, else nil
 	HideUsage bool   // the client did not ask for the usage event that Body asks for
 	TextBytes int64  // of the prompt, for estimates
+	Fixed     bool   // it cannot be sent for another model
 
 	modelAt span // where the model stands in the body that goes upstream
 }
