@@ -4,7 +4,7 @@ TOOLS := .tools
 UPDATABLE = $(shell grep -rl 'flag.Bool("update"' --include='*_test.go' . | xargs -r -n1 dirname | sort -u)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt lint vet unit race e2e accuracy fuzz bench bench-limits bench-ledger power charts golden build tools redis clean
+.PHONY: help demo test check fmt lint vet unit race e2e accuracy fuzz bench bench-limits bench-ledger kills power charts golden build tools redis clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ bench-ledger: export BENCH_OUT := $(CURDIR)/docs/bench/ledger.md
 bench-ledger: export E2E ?= must
 bench-ledger: tools ## the ledger's figures into docs/bench/ledger.md
 	go test -run '^$$' -bench '^BenchmarkLedger$$' -benchtime 1x -timeout 20m ./e2e
+
+kills: ## kill -9 a process that appends to the spool KILLS (200) times in each mode: nothing lost, nothing twice
+	go test ./spool -run Killed -count=1 -v -timeout 20m -kills $(or $(KILLS),200)
 
 power: ## lose the spool's power SEEDS (10000) times: no acknowledged record may be lost
 	go test ./spool -run PowerLoss -count=1 -v -timeout 20m -seeds $(or $(SEEDS),10000)

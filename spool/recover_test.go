@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -273,13 +274,15 @@ func child(dir string) {
 	all.Wait()
 }
 
+var kills = flag.Int("kills", 5, "processes that TestKilledProcessLosesNothing kills, for each mode")
+
 func TestKilledProcessLosesNothing(t *testing.T) {
 	for name, mode := range modes {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			acknowledged := map[int]bool{}
-			for round := range 5 {
-				runAndKill(t, dir, mode, round*1_000_000, 300+round*211, acknowledged)
+			for round := range *kills {
+				runAndKill(t, dir, mode, round*1_000_000, 300+round*211%1500, acknowledged)
 			}
 			s := open(t, Options{Dir: dir, Mode: mode, SegmentBytes: 64 << 10})
 			seen := map[int]bool{}
@@ -294,7 +297,7 @@ func TestKilledProcessLosesNothing(t *testing.T) {
 					t.Errorf("record %d was acknowledged and is lost", n)
 				}
 			}
-			t.Logf("%d acknowledged, %d found", len(acknowledged), len(seen))
+			t.Logf("%d kills, %d acknowledged, %d found", *kills, len(acknowledged), len(seen))
 		})
 	}
 }
