@@ -10,7 +10,7 @@ import (
 )
 
 // anthropic is the API of Claude: messages, the counting of their tokens, batches and the list of models.
-var anthropic = Preset{
+var anthropic = Preset{ //nolint:gosec // the name of a header
 	Name: "anthropic", Host: "api.anthropic.com", Credential: "header:x-api-key", dialect: anthropicDialect{},
 	Endpoints: []Endpoint{
 		{Name: "messages", Method: "POST", Path: "/v1/messages", Body: BodyJSON, Meters: true},

@@ -7,7 +7,7 @@ import (
 
 // azureOpenAI is OpenAI's API as Microsoft serves it: by deployments, whose names an operator chooses. The policy
 // names the resource's host, and says under models which model a deployment has.
-var azureOpenAI = Preset{
+var azureOpenAI = Preset{ //nolint:gosec // the name of a header
 	Name: "azure-openai", Credential: "header:api-key", PricedAs: "openai", dialect: azureDialect{},
 	Endpoints: []Endpoint{
 		{Name: "chat.completions", Method: "POST", Path: "/openai/deployments/{deployment}/chat/completions", Body: BodyJSON, Meters: true},

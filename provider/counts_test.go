@@ -20,7 +20,7 @@ func TestCounts(t *testing.T) {
 		ok             bool
 	}{
 		`{"prompt_tokens":12,"prompt_tokens_details":{"cached_tokens":5}}`:               {count{12, true}, count{5, true}, true},
-		` { "x" : [1,{"prompt_tokens":9},"}"] , "prompt_tokens" : -3 } `:                 {count{-3, true}, count{}, true},
+		`{ "x" : [1,{"prompt_tokens":9},"}"] , "prompt_tokens" : -3 }`:                   {count{-3, true}, count{}, true},
 		`{"prompt_tokens":null,"prompt_tokens_details":null}`:                            {count{}, count{}, true},
 		`{"prompt_tokens":9223372036854775807}`:                                          {count{9223372036854775807, true}, count{}, true},
 		`{"a":"\"","b":true,"c":1.5e3,"d":{"e":[]},"prompt_tokens":1,"prompt_tokens":2}`: {count{2, true}, count{}, true},

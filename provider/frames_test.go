@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"hash/crc32"
+	"slices"
 	"strings"
 	"testing"
 
@@ -54,7 +55,7 @@ func TestBrokenFramesAreNotRead(t *testing.T) {
 
 func TestLongFramesAreSkipped(t *testing.T) {
 	long := message("long", strings.Repeat("x", maxEvent))
-	stream := append(long, message("b", "{}")...)
+	stream := slices.Concat(long, message("b", "{}"))
 	f := &frames{}
 	var got []string
 	f.each = func(kind string, _ []byte) { got = append(got, kind) }

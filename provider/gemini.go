@@ -11,7 +11,7 @@ import (
 // gemini is Google's API for developers, and vertex the same models on Google Cloud: there the policy names the
 // host of the location, such as us-central1-aiplatform.googleapis.com.
 var (
-	gemini = Preset{
+	gemini = Preset{ //nolint:gosec // the name of a header
 		Name: "gemini", Host: "generativelanguage.googleapis.com", Credential: "header:x-goog-api-key", dialect: geminiDialect{},
 		Endpoints: append(geminiEndpoints("/v1beta/models"),
 			Endpoint{Name: "models.list", Method: "GET", Path: "/v1beta/models"},

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"bytes"
+	"slices"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
@@ -18,7 +19,7 @@ type watch struct {
 func (w *watch) write(chunk []byte) {
 	most := len(w.token) - 1
 	if len(w.tail) > 0 {
-		across := append(w.tail[:len(w.tail):len(w.tail)], chunk[:min(most, len(chunk))]...)
+		across := slices.Concat(w.tail, chunk[:min(most, len(chunk))])
 		w.n += int64(bytes.Count(across, w.token))
 	}
 	w.n += int64(bytes.Count(chunk, w.token))
