@@ -71,6 +71,12 @@ providers:
 // open starts a gateway with a policy for the team core.
 func open(t testing.TB, config mockapi.Config, team, rules string) *gateway {
 	t.Helper()
+	return openOn(t, config, team, rules, (*stack.Stack).Postgres, "")
+}
+
+// openOn is open with another database, and more lines for sentinel.yaml.
+func openOn(t testing.TB, config mockapi.Config, team, rules string, database func(*stack.Stack) (string, error), more string) *gateway {
+	t.Helper()
 	tools := needTools(t)
 	g := &gateway{t: t, dir: t.TempDir()}
 	var err error
@@ -81,7 +87,7 @@ func open(t testing.TB, config mockapi.Config, team, rules string) *gateway {
 	config.Canaries = append(config.Canaries, token, issued)
 	g.mock, err = g.stack.Mock(config)
 	g.must(err)
-	g.dsn, err = g.stack.Postgres()
+	g.dsn, err = database(g.stack)
 	g.must(err)
 	vault, root, err := g.stack.OpenBao()
 	g.must(err)
@@ -101,7 +107,7 @@ metrics: {listen: "%s"}
 envoy: {listen: "%s", admin: "%s", access_log: "%s", stream_idle: 20s}
 redis: {address: ["%s"], timeout: 500ms}
 reconcile: {after: 1s, every: 300ms}
-`, at(0), at(1), at(2), at(3), filepath.Join(g.dir, "access.log"), g.redis))
+`+more, at(0), at(1), at(2), at(3), filepath.Join(g.dir, "access.log"), g.redis))
 	g.env = []string{"VAULT_ADDR=" + vault, "VAULT_TOKEN=" + root, "SENTINEL_DATABASE_URL=" + g.dsn}
 	if code, _, stderr := sentinelIn(t, g.dir, g.env, "migrate"); code != 0 {
 		t.Fatalf("migrate: %s", stderr)
@@ -172,6 +178,13 @@ func (g *gateway) kill() {
 	g.t.Helper()
 	g.must(g.child.Process.Kill())
 	<-g.exited
+}
+
+// stop asks sentinel to end, which writes what waits for the database.
+func (g *gateway) stop() {
+	g.t.Helper()
+	g.must(g.child.Process.Signal(syscall.SIGTERM))
+	g.must(<-g.exited)
 }
 
 func (g *gateway) eventually(what string, ok func() bool) {
