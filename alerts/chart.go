@@ -52,7 +52,7 @@ func (c Chart) PNG() ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("draw chart: %w", err)
 		}
-		band.Color, band.LineStyle.Width = t.band, 0
+		band.Color, band.Width = t.band, 0
 		p.Add(band)
 		p.Legend.Add("expected", band)
 	}
@@ -110,7 +110,7 @@ func (c Chart) dress(p *plot.Plot, t theme) {
 	p.Y.Max = 1.25 * max(c.Budget, slices.Max(c.Actual), slices.Max(append([]float64{0.01}, c.High...))) // room for the legend
 	p.X.Tick.Marker = plot.TimeTicks{Format: "Jan 2\n15:04"}
 	for _, a := range []*plot.Axis{&p.X, &p.Y} {
-		a.LineStyle.Color, a.Tick.LineStyle.Color, a.Tick.Label.Color, a.Label.TextStyle.Color = t.grid, t.grid, t.ink, t.ink
+		a.Color, a.Tick.Color, a.Tick.Label.Color, a.Label.TextStyle.Color = t.grid, t.grid, t.ink, t.ink
 	}
 	p.Legend.Top, p.Legend.Left, p.Legend.TextStyle.Color = true, true, t.ink
 	grid := plotter.NewGrid()

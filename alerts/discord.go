@@ -69,7 +69,7 @@ func (d *Discord) Send(ctx context.Context, o Outgoing) (string, error) {
 		ID string `json:"id"`
 	}
 	if json.Unmarshal(answer, &sent) != nil || !snowflake.MatchString(sent.ID) {
-		return "", nil // it has arrived; without an id it cannot be edited
+		return "", nil //nolint:nilerr // it has arrived; without an id it cannot be edited
 	}
 	return sent.ID, nil
 }

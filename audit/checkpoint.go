@@ -43,7 +43,7 @@ type Checkpoints struct {
 
 // OpenCheckpoints appends to a file, which is made if need be.
 func OpenCheckpoints(path string, key ed25519.PrivateKey) (*Checkpoints, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644) //nolint:gosec // checkpoints are made to be read by others
 	if err != nil {
 		return nil, fmt.Errorf("open audit checkpoints: %w", err)
 	}

@@ -139,7 +139,7 @@ func (f *formula) survey(root ast.Expr) error {
 
 // memberOf takes an expression that reads one member by its constant name apart.
 func memberOf(e ast.Expr) (operand ast.Expr, member string, ok bool) {
-	switch e.Kind() {
+	switch e.Kind() { //nolint:exhaustive // nothing else names a member
 	case ast.SelectKind:
 		s := e.AsSelect()
 		return s.Operand(), s.FieldName(), true

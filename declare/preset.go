@@ -32,7 +32,7 @@ type presetYAML struct {
 	SigningName string         `yaml:"signing_name"`
 	Errors      string         `yaml:"errors,required" enum:"twilio,sendgrid,google,aws-json,aws-query"`
 	Source      string         `yaml:"source,required"`
-	Read        string         `yaml:"read,required"`
+	Read        string         `yaml:"read"` // when the figures were read at Source; empty: not yet
 	Endpoints   []EndpointYAML `yaml:"endpoints,required"`
 }
 

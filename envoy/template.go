@@ -20,7 +20,7 @@ const (
 
 var (
 	literalPattern  = regexp.MustCompile(`^[A-Za-z0-9._~!$&'()*+,=:@-]*$`)
-	colonPattern   = regexp.MustCompile(`^\{[A-Za-z_][A-Za-z0-9_]*\}:[A-Za-z]+$`)
+	colonPattern    = regexp.MustCompile(`^\{[A-Za-z_][A-Za-z0-9_]*\}:[A-Za-z]+$`)
 	variablePattern = regexp.MustCompile(`^\{[A-Za-z_][A-Za-z0-9_]*(\.\.\.)?\}$`)
 )
 

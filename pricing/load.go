@@ -1,6 +1,7 @@
 package pricing
 
 import (
+	"cmp"
 	"embed"
 	"errors"
 	"fmt"
@@ -158,7 +159,7 @@ func (c *Catalog) endpoint(provider string, e endpointYAML, f catalogYAML) error
 
 func version(provider, name, from, read string) string {
 	if from == "" {
-		from = read
+		from = cmp.Or(read, "unread")
 	}
 	return provider + "/" + name + "@" + from
 }

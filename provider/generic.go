@@ -14,7 +14,7 @@ func Generic(endpoints []*declare.Endpoint) Preset {
 	p := Preset{Name: "generic", Credential: "bearer", dialect: generic{}}
 	for _, d := range endpoints {
 		e := Endpoint{Name: d.Name, Method: d.Method, Path: d.Path, Meters: d.ReadsAnswer(), Declared: d}
-		switch d.Body {
+		switch d.Body { //nolint:exhaustive // unread is the zero
 		case declare.BodyJSON:
 			e.Body = BodyJSON
 		case declare.BodyForm:
@@ -53,7 +53,7 @@ func (generic) readRequest(e Endpoint, r RawRequest) (Request, error) {
 	if facts.Query, err = single(query); err != nil {
 		return rq, err
 	}
-	switch e.Body {
+	switch e.Body { //nolint:exhaustive // the others have no members
 	case BodyJSON:
 		facts.Body, err = jsonMembers(r.Body, e.Declared.BodyMembers)
 	case BodyForm:

@@ -81,7 +81,9 @@ func redisClock(t testing.TB, r *Redis, now time.Time) (advance func(time.Durati
 			} else if left <= 0 {
 				continue
 			} else if left = (left + passed - d).Round(time.Millisecond); left <= 0 {
-				err = r.client.Del(ctx, key).Err()
+				if err := r.client.Del(ctx, key).Err(); err != nil {
+					t.Fatal(err)
+				}
 			} else if err = r.client.PExpire(ctx, key, left).Err(); err != nil {
 				t.Fatal(err)
 			}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -147,7 +148,7 @@ func (s *Store) OpenGroups(ctx context.Context, limit int) ([]string, error) {
 func (s *Store) Lease(ctx context.Context, holder string, ttl time.Duration) (fence int64, ok bool, err error) {
 	err = s.pool.QueryRow(ctx, `UPDATE alert_lease SET fence = fence + CASE WHEN holder = $1 THEN 0 ELSE 1 END, holder = $1,
 		until = clock_timestamp() + $2 WHERE holder = $1 OR until < clock_timestamp() RETURNING fence`, holder, ttl).Scan(&fence)
-	if err == pgx.ErrNoRows {
+	if errors.Is(err, pgx.ErrNoRows) {
 		return 0, false, nil
 	}
 	return fence, err == nil, explain("alert lease", err)

@@ -39,7 +39,7 @@ func mlDetectCommand() *cobra.Command {
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		return overFiles(c, *input, *output, func(f *series.Frame, w io.Writer, name string) error {
 			alerts, err := detect.WriteCSV(w, f)
-			fmt.Fprintf(c.ErrOrStderr(), "%s: %d rows, %d alerts\n", name, len(f.Times), alerts)
+			_, _ = fmt.Fprintf(c.ErrOrStderr(), "%s: %d rows, %d alerts\n", name, len(f.Times), alerts)
 			return err
 		})
 	}
@@ -69,7 +69,7 @@ func overFiles(c *cobra.Command, input, output string, work func(f *series.Frame
 			return err
 		}
 		target := filepath.Join(output, rel)
-		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil { // results for everybody
+		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil { //nolint:gosec // results for everybody
 			return refused(fmt.Errorf("--output: %w", err))
 		}
 		return overFile(c, path, target, work)
@@ -88,7 +88,7 @@ func overFile(c *cobra.Command, input, output string, work func(f *series.Frame,
 		if err != nil {
 			return refused(fmt.Errorf("--input: %w", err))
 		}
-		defer file.Close()
+		defer func() { _ = file.Close() }()
 		in = file
 	}
 	f, err := series.Read(in)
@@ -96,7 +96,7 @@ func overFile(c *cobra.Command, input, output string, work func(f *series.Frame,
 		return refused(fmt.Errorf("%s: %w", input, err))
 	}
 	for _, note := range f.Report.Notes() {
-		fmt.Fprintf(c.ErrOrStderr(), "%s: %s\n", input, note)
+		_, _ = fmt.Fprintf(c.ErrOrStderr(), "%s: %s\n", input, note)
 	}
 	if output == "-" {
 		return work(f, c.OutOrStdout(), input)
@@ -105,13 +105,13 @@ func overFile(c *cobra.Command, input, output string, work func(f *series.Frame,
 	if err != nil {
 		return refused(fmt.Errorf("--output: %w", err))
 	}
-	defer os.Remove(temporary.Name()) // gone already when all went well
+	defer func() { _ = os.Remove(temporary.Name()) }() // gone already when all went well
 	err = work(f, temporary, input)
 	if closed := temporary.Close(); err == nil {
 		err = closed
 	}
 	if err == nil {
-		err = os.Chmod(temporary.Name(), 0o644) // results for everybody
+		err = os.Chmod(temporary.Name(), 0o644) //nolint:gosec // results for everybody
 	}
 	if err == nil {
 		err = os.Rename(temporary.Name(), output)

@@ -33,7 +33,7 @@ func mlEvaluateCommand() *cobra.Command {
 		if err != nil {
 			return refused(fmt.Errorf("--rates: %w", err))
 		}
-		defer file.Close()
+		defer func() { _ = file.Close() }()
 		clients, err := readRates(file)
 		if err != nil {
 			return refused(fmt.Errorf("%s: %w", *path, err))
@@ -87,7 +87,7 @@ func (d detector) Alert(at time.Time, row []float64) bool { return d.Step(at, ro
 
 func evaluate(c *cobra.Command, clients []client, count int, seed uint64) error {
 	out := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
-	fmt.Fprintln(out, "kind\trecall\tmedian delay\tfalse alerts a week\tEWMA recall\tEWMA delay\tEWMA false alerts a week")
+	_, _ = fmt.Fprintln(out, "kind\trecall\tmedian delay\tfalse alerts a week\tEWMA recall\tEWMA delay\tEWMA false alerts a week")
 	for _, kind := range append(append([]synth.Kind{}, synth.Abuses...), synth.Legitimate...) {
 		set := make([]synth.Series, count)
 		for i := range set {
@@ -105,7 +105,7 @@ func evaluate(c *cobra.Command, clients []client, count int, seed uint64) error 
 			}
 			return fmt.Sprintf("%.2f", r.Recall())
 		}
-		fmt.Fprintf(out, "%s\t%s\t%s\t%.2f\t%s\t%s\t%.2f\n", kind, recall(ours), ours.MedianDelay, ours.FalsePerWeek(),
+		_, _ = fmt.Fprintf(out, "%s\t%s\t%s\t%.2f\t%s\t%s\t%.2f\n", kind, recall(ours), ours.MedianDelay, ours.FalsePerWeek(),
 			recall(plain), plain.MedianDelay, plain.FalsePerWeek())
 	}
 	return out.Flush()

@@ -45,9 +45,9 @@ func mlForecastCommand() *cobra.Command {
 			}
 			told := c.ErrOrStderr()
 			if r.Filled+r.Repeated > 0 {
-				fmt.Fprintf(told, "%s: %d points filled in, %d repeated\n", name, r.Filled, r.Repeated)
+				_, _ = fmt.Fprintf(told, "%s: %d points filled in, %d repeated\n", name, r.Filled, r.Repeated)
 			}
-			fmt.Fprintf(told, "%s: %d steps of %s of %s from %d points; %s\n", name, o.H, r.Step, r.Column, len(r.Values), leading(got.Weights))
+			_, _ = fmt.Fprintf(told, "%s: %d steps of %s of %s from %d points; %s\n", name, o.H, r.Step, r.Column, len(r.Values), leading(got.Weights))
 			return forecast.WriteCSV(w, r, got)
 		})
 	}

@@ -71,13 +71,13 @@ func runPolicyTest(c *cobra.Command, name string) (failed int, err error) {
 		if len(r.Faults) > 0 {
 			verdict = "FAIL"
 		}
-		fmt.Fprintf(out, "%s  %s (%d calls)\n", verdict, r.Name, r.Calls)
+		_, _ = fmt.Fprintf(out, "%s  %s (%d calls)\n", verdict, r.Name, r.Calls)
 		for _, f := range r.Faults {
-			fmt.Fprintln(out, "      "+f)
+			_, _ = fmt.Fprintln(out, "      "+f)
 		}
 	}
 	if len(report.Untouched) > 0 {
-		fmt.Fprintln(out, "no call met: "+strings.Join(report.Untouched, ", "))
+		_, _ = fmt.Fprintln(out, "no call met: "+strings.Join(report.Untouched, ", "))
 	}
 	return report.Failed(), nil
 }

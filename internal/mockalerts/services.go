@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -137,7 +138,7 @@ func (s *Server) pagerDuty(w http.ResponseWriter, _ *http.Request, path string, 
 	switch e.Action {
 	case "trigger":
 		shape = shape && e.Payload != nil && e.Payload.Summary != "" && len(e.Payload.Summary) <= 1024 && e.Payload.Source != "" &&
-			strings.Contains("critical error warning info", e.Payload.Severity)
+			slices.Contains([]string{"critical", "error", "warning", "info"}, e.Payload.Severity)
 	case "acknowledge", "resolve":
 		shape = shape && e.DedupKey != ""
 	default:

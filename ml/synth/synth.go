@@ -58,7 +58,7 @@ func Make(name string, hourly []float64, kind Kind, seed uint64) (Series, error)
 	if len(hourly) < 8*24 {
 		return Series{}, fmt.Errorf("make %s: %d hours of rates, 192 are needed", name, len(hourly))
 	}
-	r := rand.New(rand.NewPCG(seed, uint64(len(name))))
+	r := rand.New(rand.NewPCG(seed, uint64(len(name)))) //nolint:gosec // the same seed has to give the same series
 	s := Series{Name: name, Kind: kind, Rows: make([][]float64, len(hourly)*60)}
 	e := plan(kind, hourly, r)
 	s.From, s.To = e.from, e.to
@@ -101,7 +101,7 @@ func plan(kind Kind, hourly []float64, r *rand.Rand) event {
 		e.from = 7*24*60 + r.IntN(minutes-7*24*60-12*60)
 	}
 	lasts := func(least, most int) { e.to = min(minutes, e.from+least+r.IntN(most-least)) }
-	switch kind {
+	switch kind { //nolint:exhaustive // the others need no plan
 	case LeakedKey:
 		e.rate = max(perMinute, 1) * (5 + 15*r.Float64())
 		lasts(30, 120)
