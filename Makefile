@@ -49,11 +49,12 @@ fuzz: ## every fuzz target for FUZZTIME (10s)
 	  done; done
 
 bench: export BENCH_OUT := $(CURDIR)/docs/bench/main.md
+bench: export BENCH_LEDGER := $(CURDIR)/docs/bench/ledger.md
 bench: export E2E ?= must
 bench: tools build ## benchmarks; those beside Envoy alone into docs/bench/main.md
 	go test -run '^$$' -bench . -benchmem ./...
 
-bench-ledger: export BENCH_OUT := $(CURDIR)/docs/bench/ledger.md
+bench-ledger: export BENCH_LEDGER := $(CURDIR)/docs/bench/ledger.md
 bench-ledger: export E2E ?= must
 bench-ledger: tools ## the ledger's figures into docs/bench/ledger.md
 	go test -run '^$$' -bench '^BenchmarkLedger$$' -benchtime 1x -timeout 20m ./e2e

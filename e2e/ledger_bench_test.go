@@ -46,7 +46,7 @@ func ledgerEntries(n int) []domain.Record {
 	return rs
 }
 
-// BenchmarkLedger measures the ledger's parts in one run and writes the table to BENCH_OUT where that is set. It takes its own
+// BenchmarkLedger measures the ledger's parts in one run and writes the table to BENCH_LEDGER where that is set. It takes its own
 // time: run it with -benchtime 1x.
 func BenchmarkLedger(b *testing.B) {
 	tools := needTools(b)
@@ -75,7 +75,7 @@ func BenchmarkLedger(b *testing.B) {
 		timescaleRows(b, tools, row)
 	}
 	b.Log("\n" + out.String())
-	if file := os.Getenv("BENCH_OUT"); file != "" {
+	if file := os.Getenv("BENCH_LEDGER"); file != "" {
 		if err := os.WriteFile(file, []byte(out.String()), 0o644); err != nil {
 			b.Fatal(err)
 		}
