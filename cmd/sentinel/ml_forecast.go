@@ -26,7 +26,7 @@ func mlForecastCommand() *cobra.Command {
 	steps := c.Flags().Int("h", 0, "steps to forecast")
 	season := c.Flags().Int("m", 0, "steps of a season; 0 takes a day, or a week of daily rows")
 	longer := c.Flags().Int("m2", 0, "steps of a longer season; 0 for none")
-	freq := c.Flags().Duration("freq", 0, "distance of two steps; 0 takes that of the rows")
+	freq := c.Flags().Duration("freq", 0, "distance of two steps, not above that of the rows; 0 takes theirs")
 	_ = c.MarkFlagRequired("input")
 	_ = c.MarkFlagRequired("h")
 	c.RunE = func(c *cobra.Command, _ []string) error {

@@ -28,8 +28,15 @@ type Regular struct {
 const mostFilled = 0.3
 
 // Regularise puts the frame's value (or its cost, or its first column) on a grid of steps; step 0 is the usual distance
-// of the rows. A point without a value takes that of a season before, or else of the point before.
+// of the rows. A point without a value takes that of a season before, or else of the point before. A step above the
+// rows' distance is refused: whether rows add up to it, or are averaged, the file does not say.
 func Regularise(f *series.Frame, step time.Duration, season int) (Regular, error) {
+	if step < 0 || season < 1 {
+		return Regular{}, fmt.Errorf("a step of %s and a season of %d: want 0 or more, and 1 or more", step, season)
+	}
+	if usual := f.Report.Step; usual > 0 && step >= 2*usual {
+		return Regular{}, fmt.Errorf("--freq %s is above the rows' distance of %s: sum or average the rows to that step first", step, usual)
+	}
 	r := Regular{Column: f.Names[0], Step: step, Last: f.Times[len(f.Times)-1], Layout: time.DateTime}
 	for _, name := range []string{"cost_usd", series.Value} {
 		if slices.Contains(f.Names, name) {
@@ -47,7 +54,7 @@ func Regularise(f *series.Frame, step time.Duration, season int) (Regular, error
 	}
 	n := int(r.Last.Sub(f.Times[0])/r.Step) + 1
 	if n > maxSeries {
-		return r, fmt.Errorf("%s from first to last at steps of %s are %d points, above %d: give a larger --freq", r.Last.Sub(f.Times[0]), r.Step, n, maxSeries)
+		return r, fmt.Errorf("%s from first to last at steps of %s are %d points, above %d; shorten the file, or sum its rows to a larger step", r.Last.Sub(f.Times[0]), r.Step, n, maxSeries)
 	}
 	r.Values = make([]float64, n)
 	for i := range r.Values {
@@ -86,7 +93,7 @@ func (r *Regular) fill(season int) error {
 		}
 	}
 	if share := float64(r.Filled) / float64(len(r.Values)); share > mostFilled {
-		return fmt.Errorf("%.0f %% of the points at steps of %s have no value, at most %.0f %% are filled in: give a larger --freq", 100*share, r.Step, 100*mostFilled)
+		return fmt.Errorf("%.0f %% of the points at steps of %s have no value, at most %.0f %% are filled in: sum or average the rows to a larger step", 100*share, r.Step, 100*mostFilled)
 	}
 	return nil
 }

@@ -237,6 +237,24 @@ func TestClients(t *testing.T) {
 	}
 }
 
+// Rows every five minutes are not the hour's: a step above theirs would forecast a twelfth of the spend.
+func TestRegulariseRefusesWhatItCannotKnow(t *testing.T) {
+	const text = "timestamp,value\n2026-01-01T00:00:00Z,1\n2026-01-01T00:05:00Z,1\n2026-01-01T00:10:00Z,nan\n"
+	for name, c := range map[string]struct {
+		step   time.Duration
+		season int
+		want   string
+	}{
+		"a coarser step":    {time.Hour, 24, "is above the rows' distance of 5m0s"},
+		"a negative season": {0, -1, "season of -1"},
+		"a negative step":   {-time.Hour, 24, "a step of -1h0m0s"},
+	} {
+		if _, err := Regularise(frame(t, text), c.step, c.season); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+	}
+}
+
 func FuzzRun(f *testing.F) {
 	f.Add([]byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 0, 0, 255}, 3, 5)
 	f.Fuzz(func(t *testing.T, b []byte, season, h int) {
