@@ -12,39 +12,7 @@
 -- A window's or concurrency's cell is a hash: u used (posted and held), s posted, f<bucket> held until the bucket dies
 -- (v void, c charged), o the oldest bucket that may have to be buried, e when the key ends, w the share last warned of.
 -- A rate's cell is "z x g": GCRA's arrival time is z + x, z is when the cell was last idle, g what was given back since.
---
--- Lua numbers are doubles, exact to 2^53 only. Amounts are therefore pairs: multiples of 10^15 and the rest.
-local call, floor, format, sub = redis.call, math.floor, string.format, string.sub
-local LIMB = 1000000000000000
-local BUCKET_MS = 15000
-local FARTHEST_US = 1000000000000000 -- 31 years: an overdrawn soft rate stays a number that is exact
-local KEPT_MS = 86400000
 local RECORD_MS = 172800000 -- an unsettled call is remembered for two days: the reconciler may come late
-
-local function split(s)
-  local n = #s
-  if n <= 15 then return 0, tonumber(s) end
-  return tonumber(sub(s, 1, n - 15)), tonumber(sub(s, n - 14))
-end
-
--- text gives a pair to Redis, which writes numbers of at most 15 digits exactly.
-local function text(hi, lo)
-  if hi == 0 then return lo end
-  return format('%.0f%015.0f', hi, lo)
-end
-
-local function plus(hi, lo, h, l)
-  hi, lo = hi + h, lo + l
-  if lo >= LIMB then return hi + 1, lo - LIMB end
-  return hi, lo
-end
-
-local function minus(hi, lo, h, l)
-  hi, lo = hi - h, lo - l
-  if lo < 0 then hi, lo = hi - 1, lo + LIMB end
-  if hi < 0 then return 0, 0 end
-  return hi, lo
-end
 
 local memory = call('MGET', KEYS[1], KEYS[2])
 if not memory[2] and ARGV[2] == '0' then return { -2 } end

@@ -19,11 +19,16 @@ import (
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
 
+//go:embed pairs.lua
+var pairsSource string
+
 //go:embed admit.lua
-var admitSource string
+var admitBody string
 
 //go:embed settle.lua
-var settleSource string
+var settleBody string
+
+var admitSource, settleSource = pairsSource + admitBody, pairsSource + settleBody
 
 //go:embed peek.lua
 var peekSource string

@@ -6,38 +6,8 @@
 --   kind, held, actual, charge (0/1), max, period_us, window end ms, mark, warn ("" or "share:amount share:amount …", ascending)
 -- Reply: {1 settled or 0 it had been settled before, then for each share crossed: entry index from 0, share, posted}.
 -- The cells are described in admit.lua.
-local call, floor, format, sub = redis.call, math.floor, string.format, string.sub
-local LIMB = 1000000000000000
-local BUCKET_MS = 15000
-local FARTHEST_US = 1000000000000000
-local KEPT_MS = 86400000
 local SETTLED_MS = 300000 -- for a second admission of the same call; settlements need no mark
 local LOST_MS = 172800000 -- where the record was lost, the mark alone keeps a second settlement away
-
-local function split(s)
-  local n = #s
-  if n <= 15 then return 0, tonumber(s) end
-  return tonumber(sub(s, 1, n - 15)), tonumber(sub(s, n - 14))
-end
-
--- text gives a pair to Redis, which writes numbers of at most 15 digits exactly.
-local function text(hi, lo)
-  if hi == 0 then return lo end
-  return format('%.0f%015.0f', hi, lo)
-end
-
-local function plus(hi, lo, h, l)
-  hi, lo = hi + h, lo + l
-  if lo >= LIMB then return hi + 1, lo - LIMB end
-  return hi, lo
-end
-
-local function minus(hi, lo, h, l)
-  hi, lo = hi - h, lo - l
-  if lo < 0 then hi, lo = hi - 1, lo + LIMB end
-  if hi < 0 then return 0, 0 end
-  return hi, lo
-end
 
 local memory = call('MGET', KEYS[1], KEYS[2])
 local known, since, admitted = memory[1], memory[2], tonumber(ARGV[2])

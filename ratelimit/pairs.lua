@@ -1,0 +1,34 @@
+-- pairs.lua stands before admit.lua and settle.lua: what both count with.
+--
+-- Lua numbers are doubles, exact to 2^53 only. Amounts are therefore pairs: multiples of 10^15 and the rest.
+local call, floor, format, sub = redis.call, math.floor, string.format, string.sub
+local LIMB = 1000000000000000
+local BUCKET_MS = 15000
+local FARTHEST_US = 1000000000000000 -- 31 years: an overdrawn soft rate stays a number that is exact
+local KEPT_MS = 86400000
+
+local function split(s)
+  local n = #s
+  if n <= 15 then return 0, tonumber(s) end
+  return tonumber(sub(s, 1, n - 15)), tonumber(sub(s, n - 14))
+end
+
+-- text gives a pair to Redis, which writes numbers of at most 15 digits exactly.
+local function text(hi, lo)
+  if hi == 0 then return lo end
+  return format('%.0f%015.0f', hi, lo)
+end
+
+local function plus(hi, lo, h, l)
+  hi, lo = hi + h, lo + l
+  if lo >= LIMB then return hi + 1, lo - LIMB end
+  return hi, lo
+end
+
+local function minus(hi, lo, h, l)
+  hi, lo = hi - h, lo - l
+  if lo < 0 then hi, lo = hi - 1, lo + LIMB end
+  if hi < 0 then return 0, 0 end
+  return hi, lo
+end
+
