@@ -218,7 +218,8 @@ func detailOf(s seen) string {
 }
 
 // crossed reports that a budget reached a share.
-func (al *alerting) crossed(c sentinel.Crossing) {
+func (al *alerting) crossed(org string, c sentinel.Crossing) {
+	al.app.sayCrossed(org, c)
 	end, name := time.Now().UTC().Add(knownWindow), c.Cell
 	if v, ok := al.facts.windows.Load(c.Cell); ok {
 		if l := v.(sentinel.Limit); l.Start.Equal(c.Start) {
@@ -260,10 +261,10 @@ func scopeOf(cell string) (dimension, name string, ok bool) {
 	return kind, name, name != ""
 }
 
-// watchedLimiter tells of crossings, and remembers when windows end.
+// watchedLimiter tells of crossings, each of which the limiter reports once and to one process, and remembers when windows end.
 type watchedLimiter struct {
 	governor.Limiter
-	report func(sentinel.Crossing)
+	report func(org string, c sentinel.Crossing)
 	facts  *facts
 }
 
@@ -278,7 +279,7 @@ func (w *watchedLimiter) Reserve(ctx context.Context, a sentinel.Ask) (sentinel.
 	}
 	r, err := w.Limiter.Reserve(ctx, a)
 	for _, c := range r.Crossed {
-		w.report(c)
+		w.report(a.Org, c)
 	}
 	return r, err
 }
@@ -287,7 +288,7 @@ func (w *watchedLimiter) Reserve(ctx context.Context, a sentinel.Ask) (sentinel.
 func (w *watchedLimiter) Settle(ctx context.Context, s sentinel.Settlement) (sentinel.Settled, error) {
 	out, err := w.Limiter.Settle(ctx, s)
 	for _, c := range out.Crossed {
-		w.report(c)
+		w.report(s.Org, c)
 	}
 	return out, err
 }

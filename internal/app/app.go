@@ -145,7 +145,7 @@ func (a *App) openLimiter(ctx context.Context) error {
 		return err
 	}
 	a.onClose(func() { _ = limiter.Close() })
-	a.limiter, a.governor.Limiter = limiter, warned{limiter, a.log, a.metrics}
+	a.limiter, a.governor.Limiter = limiter, limiter
 	return nil
 }
 

@@ -5,10 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	sentinel "github.com/saas-sentinel/saas-sentinel"
-	"github.com/saas-sentinel/saas-sentinel/governor"
 	"github.com/saas-sentinel/saas-sentinel/ratelimit"
 )
 
@@ -35,33 +32,10 @@ func dialLimiter(ctx context.Context, c RedisConfig, addresses []string) (*ratel
 	return l, nil
 }
 
-// warned passes calls on to a limiter, and says which budgets have reached a share that their owners want to hear
-// of. The limiter reports each once, to one process.
-type warned struct {
-	governor.Limiter
-	log     zerolog.Logger
-	metrics *metrics
-}
-
-// Reserve is the limiter's.
-func (w warned) Reserve(ctx context.Context, a sentinel.Ask) (sentinel.Reservation, error) {
-	r, err := w.Limiter.Reserve(ctx, a)
-	w.say(a.Org, r.Crossed)
-	return r, err
-}
-
-// Settle is the limiter's.
-func (w warned) Settle(ctx context.Context, s sentinel.Settlement) (sentinel.Settled, error) {
-	out, err := w.Limiter.Settle(ctx, s)
-	w.say(s.Org, out.Crossed)
-	return out, err
-}
-
-func (w warned) say(org string, crossed []sentinel.Crossing) {
+// sayCrossed logs and counts that a budget has reached a share that its owners want to hear of.
+func (a *App) sayCrossed(org string, c sentinel.Crossing) {
 	const hundredths = 100
-	for _, c := range crossed {
-		w.metrics.warnings.Inc()
-		w.log.Warn().Str("org", org).Str("limit", c.Cell).Float64("percent", float64(c.Share)/hundredths).
-			Int64("posted", c.Posted).Int64("max", c.Max).Time("window", c.Start).Msg("budget share reached")
-	}
+	a.metrics.warnings.Inc()
+	a.log.Warn().Str("org", org).Str("limit", c.Cell).Float64("percent", float64(c.Share)/hundredths).
+		Int64("posted", c.Posted).Int64("max", c.Max).Time("window", c.Start).Msg("budget share reached")
 }

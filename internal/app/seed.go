@@ -150,10 +150,8 @@ func (a *App) seedSoon(ctx context.Context) bool {
 			return true
 		}
 		a.log.Error().Err(err).Msg("limits not counted again from the ledger")
-		select {
-		case <-ctx.Done():
+		if sleep(ctx, seedRetry); ctx.Err() != nil {
 			return false
-		case <-time.After(seedRetry):
 		}
 	}
 }
