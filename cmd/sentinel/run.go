@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -120,9 +119,6 @@ func migrateCommand() *cobra.Command {
 		defer st.Close()
 		applied, err := st.Migrate(c.Context())
 		if err != nil {
-			return err
-		}
-		if err := st.EnsurePartitions(c.Context(), time.Now().AddDate(0, 3, 0)); err != nil {
 			return err
 		}
 		kind := "PostgreSQL"
