@@ -34,8 +34,7 @@ func mlDetectCommand() *cobra.Command {
 			"With a directory as input, every .csv in it is scored into the output directory.",
 		Example: "  sentinel ml detect --input calls.csv --output scores.csv\n  sentinel ml detect --input series/ --output scores/",
 	}
-	input, output := c.Flags().String("input", "", "CSV file, directory, or - for standard input"), c.Flags().String("output", "-", "file, directory, or - for standard output")
-	_ = c.MarkFlagRequired("input")
+	input, output := fileFlags(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		return overFiles(c, *input, *output, func(f *series.Frame, w io.Writer, name string) error {
 			alerts, err := detect.WriteCSV(w, f)
@@ -44,6 +43,14 @@ func mlDetectCommand() *cobra.Command {
 		})
 	}
 	return c
+}
+
+// fileFlags adds the flags that overFiles wants.
+func fileFlags(c *cobra.Command) (input, output *string) {
+	input = c.Flags().String("input", "", "CSV file, directory, or - for standard input")
+	output = c.Flags().String("output", "-", "file, directory, or - for standard output")
+	_ = c.MarkFlagRequired("input")
+	return input, output
 }
 
 // overFiles runs work over a file, or over each CSV of a directory.

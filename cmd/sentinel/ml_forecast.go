@@ -22,12 +22,11 @@ func mlForecastCommand() *cobra.Command {
 			"of rows with the same time the last counts.",
 		Example: "  sentinel ml forecast --input spend.csv --h 48 --m 24 --m2 168 --output forecast.csv",
 	}
-	input, output := c.Flags().String("input", "", "CSV file, directory, or - for standard input"), c.Flags().String("output", "-", "file, directory, or - for standard output")
+	input, output := fileFlags(c)
 	steps := c.Flags().Int("h", 0, "steps to forecast")
 	season := c.Flags().Int("m", 0, "steps of a season; 0 takes a day, or a week of daily rows")
 	longer := c.Flags().Int("m2", 0, "steps of a longer season; 0 for none")
 	freq := c.Flags().Duration("freq", 0, "distance of two steps, not above that of the rows; 0 takes theirs")
-	_ = c.MarkFlagRequired("input")
 	_ = c.MarkFlagRequired("h")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		return overFiles(c, *input, *output, func(f *series.Frame, w io.Writer, name string) error {

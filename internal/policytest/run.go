@@ -79,7 +79,7 @@ func (s *Suite) Run(ctx context.Context, state *governor.State) (Report, error) 
 		s.doc.Fault("clock", "%v", err)
 	}
 	var report Report
-	touched := map[string]bool{}
+	rules, touched := state.Policy.Rules(), map[string]bool{}
 	for i, t := range s.in.Tests {
 		place := fmt.Sprintf("tests[%d]", i)
 		at, err := clock(t.Clock, start)
@@ -87,7 +87,7 @@ func (s *Suite) Run(ctx context.Context, state *governor.State) (Report, error) 
 			s.doc.Fault(place+".clock", "%v", err)
 			continue
 		}
-		d := &drill{state: state, now: at, touched: touched, doc: s.doc}
+		d := &drill{state: state, now: at, rules: rules, touched: touched, doc: s.doc}
 		d.limiter = ratelimit.NewModel(func() time.Time { return d.now })
 		d.governor = governor.New(governor.Options{Limiter: d, Journal: discard{}, Instance: "test", HoldTTL: time.Hour, Now: func() time.Time { return d.now }}, state)
 		r := Result{Name: t.Name}
@@ -98,7 +98,7 @@ func (s *Suite) Run(ctx context.Context, state *governor.State) (Report, error) 
 		}
 		report.Results = append(report.Results, r)
 	}
-	for _, name := range state.Policy.Rules() {
+	for _, name := range rules {
 		if !touched[name] {
 			report.Untouched = append(report.Untouched, name)
 		}
@@ -129,6 +129,7 @@ type drill struct {
 	governor *governor.Governor
 	limiter  *ratelimit.Model
 	now      time.Time
+	rules    []string        // by name
 	touched  map[string]bool // rules whose limits were asked
 	doc      *strictyaml.Doc
 }
@@ -137,7 +138,7 @@ type drill struct {
 func (d *drill) Reserve(ctx context.Context, a sentinel.Ask) (sentinel.Reservation, error) {
 	for _, c := range a.Candidates {
 		for _, l := range c.Limits {
-			for _, name := range d.state.Policy.Rules() {
+			for _, name := range d.rules {
 				if strings.HasPrefix(l.Cell, "rule/"+name+"/") {
 					d.touched[name] = true
 				}

@@ -31,28 +31,32 @@ type Point struct {
 
 // Detector judges the rows of one service or of one plain series. Not safe for concurrent use.
 type Detector struct {
-	columns []string
-	plain   *stream // of series.Value
-	watch   watch
-	ways    []*evidence
-	ranks   ranks
-	quiet   time.Time // until when nothing is told again
+	at    []int   // of each of series.Metrics among the columns, or of series.Value alone; -1 where there is none
+	plain *stream // of series.Value
+	watch watch
+	ways  []*evidence
+	ranks ranks
+	quiet time.Time // until when nothing is told again
 }
 
 // New makes a detector for rows with these columns: series.Value, or any of series.Metrics.
 func New(columns []string) *Detector {
-	if slices.Contains(columns, series.Value) {
-		return &Detector{columns: columns, plain: newStream(standard)}
+	if at := slices.Index(columns, series.Value); at >= 0 {
+		return &Detector{at: []int{at}, plain: newStream(standard)}
 	}
-	return &Detector{columns: slices.Clone(columns), ways: evidences()}
+	d := &Detector{ways: evidences()}
+	for _, name := range series.Metrics {
+		d.at = append(d.at, slices.Index(columns, name))
+	}
+	return d
 }
 
 // Step judges the next row; its time is not before the last one's. NaN is a missing value.
 func (d *Detector) Step(at time.Time, values []float64) Point {
 	if d.plain != nil {
-		return d.stepPlain(at, values[slices.Index(d.columns, series.Value)])
+		return d.stepPlain(at, values[d.at[0]])
 	}
-	r := readRow(d.columns, values)
+	r := readRow(d.at, values)
 	d.watch.take(at, r)
 	p := Point{P: 1}
 	var strongest, total float64

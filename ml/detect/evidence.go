@@ -2,24 +2,21 @@ package detect
 
 import (
 	"math"
-	"slices"
 	"time"
-
-	"github.com/saas-sentinel/saas-sentinel/ml/series"
 )
 
 // row is one interval of a service; NaN where a column is missing.
 type row struct{ requests, prompt, completion, cost, latency, errors float64 }
 
-func readRow(columns []string, values []float64) row {
-	get := func(name string) float64 {
-		if at := slices.Index(columns, name); at >= 0 {
-			return max(0, values[at]) // NaN stays NaN
+// readRow takes the metrics from their places among the values.
+func readRow(at []int, values []float64) row {
+	get := func(metric int) float64 {
+		if at[metric] < 0 {
+			return math.NaN()
 		}
-		return math.NaN()
+		return max(0, values[at[metric]]) // NaN stays NaN
 	}
-	m := series.Metrics
-	return row{requests: get(m[0]), prompt: get(m[1]), completion: get(m[2]), cost: get(m[3]), latency: get(m[4]), errors: get(m[5])}
+	return row{requests: get(0), prompt: get(1), completion: get(2), cost: get(3), latency: get(4), errors: get(5)}
 }
 
 // evidence is one way in which a service's rows can be unusual. It measures an effect that matters by itself,

@@ -61,7 +61,7 @@ type burst struct {
 type stream struct {
 	config
 	n         int
-	last      time.Time
+	last      time.Time       // until then
 	steps     []time.Duration // until the step is known
 	first     []float64       // values until then
 	day, week int             // in values; 0 while unknown or below two
@@ -98,7 +98,7 @@ func (s *stream) step(at time.Time, v float64) observation {
 		s.learnStep(at, v)
 		return o
 	}
-	s.take(at, v)
+	s.take(v)
 	o.expected = s.expect()
 	x := s.measure(v)
 	var second float64
@@ -157,15 +157,14 @@ func (s *stream) learnStep(at time.Time, v float64) {
 	}
 	s.long, s.fast, s.low, s.high = s.first[0], s.first[0], s.first[0], s.first[0]
 	for _, v := range s.first {
-		s.take(at, v)
+		s.take(v)
 		s.follow(v)
 	}
 	s.steps, s.first = nil, nil
 }
 
-func (s *stream) take(at time.Time, v float64) {
+func (s *stream) take(v float64) {
 	s.n++
-	s.last = at
 	s.past.add(v)
 	s.long += (v - s.long) / float64(min(s.n, longMean))
 }
