@@ -54,6 +54,7 @@ const (
 	ReasonCredential         Reason = "credential_unavailable" //nolint:gosec // a word, no credential
 	ReasonLimiterUnavailable Reason = "limiter_unavailable"
 	ReasonLedgerUnavailable  Reason = "ledger_unavailable"
+	ReasonUndelivered        Reason = "undelivered" // its client, or Envoy, no longer waited for the verdict
 )
 
 // Verdict is the decision on one call. A refusal is a verdict, not an error.

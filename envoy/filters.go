@@ -40,10 +40,11 @@ const (
 	rbacName  = "sentinel.marked"
 	meterName = "sentinel.meter"
 
-	// guardTimeout bounds one answer of the guard: a Redis round trip and a write to the spool.
-	guardTimeout = time.Second
-	// meterTimeout is longer: past it the answer goes on unmetered and its call is booked as an estimate.
-	meterTimeout = 2 * time.Second
+	// guardTimeout bounds one answer of the guard: a Redis round trip and a write to the spool. Past it the call
+	// is refused, so a disk or a processor that is stalled for a second must fit in.
+	guardTimeout = 3 * time.Second
+	// meterTimeout is the same: past it the answer goes on unmetered and its call is booked as an estimate.
+	meterTimeout = 3 * time.Second
 )
 
 // stripped are the headers that only this Envoy and sentinel may set.

@@ -143,13 +143,16 @@ func (s *Server) judge(st *answeredStream, in *inbound, onHeaders bool) error {
 	credential, err := s.Credentials.Inject(in.request.Route, in.outgoing(a), s.Governor.Now())
 	if err != nil {
 		s.Log.Error().Err(err).Str("provider", in.request.Route.Provider.Name).Msg("no credential for provider")
-		return s.withdraw(st, in, a, *deny(sentinel.ReasonCredential, "the gateway holds no usable credential for this provider"))
+		v := deny(sentinel.ReasonCredential, "the gateway holds no usable credential for this provider")
+		s.withdrawn(st, in, a, *v, statusOf(*v))
+		return st.SendFinal(refusal(in, *v))
 	}
-	s.observe(in, a.Verdict)
 	if err := st.SendFinal(forward(in, a, credential, s.Credentials.ClientHeaders(), onHeaders)); err != nil {
-		s.settleNothing(st, a.Ticket, 0) // its client has hung up: without the verdict Envoy sends nothing upstream
+		// Without the verdict Envoy sends nothing upstream.
+		s.withdrawn(st, in, a, *deny(sentinel.ReasonUndelivered, "nobody waited for the verdict any longer: "+err.Error()), 0)
 		return err
 	}
+	s.observe(in, a.Verdict)
 	return nil
 }
 
@@ -169,22 +172,17 @@ func (in *inbound) outgoing(a governor.Admission) Outgoing {
 	return o
 }
 
-// withdraw undoes an admission whose call cannot go out: it is booked at nothing.
-func (s *Server) withdraw(st *answeredStream, in *inbound, a governor.Admission, v sentinel.Verdict) error {
+// withdrawn undoes an admission whose call does not go out: it is booked as refused, at nothing. Status is
+// what its client gets, 0 where nobody is left to get it.
+func (s *Server) withdrawn(st *answeredStream, in *inbound, a governor.Admission, v sentinel.Verdict, status int) {
 	a.Ticket.Action, a.Ticket.Reason = v.Action, v.Reason
-	s.settleNothing(st, a.Ticket, statusOf(v))
-	s.observe(in, v)
-	return st.SendFinal(refusal(in, v))
-}
-
-// settleNothing ends a call that did not reach its provider.
-func (s *Server) settleNothing(st *answeredStream, t governor.Ticket, status int) {
 	ctx, cancel := detached(st.Context())
 	defer cancel()
-	_, err := s.Governor.Settle(ctx, governor.Outcome{Ticket: t, Status: status, Metered: provider.Metered{Reported: true}})
+	_, err := s.Governor.Settle(ctx, governor.Outcome{Ticket: a.Ticket, Status: status, Metered: provider.Metered{Reported: true}})
 	if err != nil {
-		s.Log.Error().Err(err).Str("call", t.Call.ID.String()).Msg("withdrawn call not settled")
+		s.Log.Error().Err(err).Str("call", a.Ticket.Call.ID.String()).Msg("withdrawn call not settled")
 	}
+	s.observe(in, v)
 }
 
 // refuse answers without going upstream, and books the refusal of a known caller. Requests of unknown callers
