@@ -229,12 +229,14 @@ func (c *Callbacks) voice(w http.ResponseWriter, r *http.Request) {
 
 // act applies a press to a group that exists.
 func (c *Callbacks) act(w http.ResponseWriter, r *http.Request, group string, p Press) {
-	m := c.Machine()
-	if _, ok := m.Rules[ruleOf(group)]; !ok || !slices.Contains([]Act{Acknowledge, Snooze, Plan}, p.Act) {
+	ok, err := false, error(nil)
+	if slices.Contains([]Act{Acknowledge, Snooze, Plan}, p.Act) {
+		ok, err = Answer(r.Context(), c.Store, c.Machine(), group, p)
+	}
+	if err == nil && !ok {
 		http.Error(w, "there is no such alert", http.StatusNotFound)
 		return
 	}
-	err := apply(r.Context(), c.Store, m, group, Input{Now: time.Now().UTC(), Presses: []Press{p}})
 	if err != nil {
 		if !errors.Is(err, context.Canceled) {
 			c.Log.Warn().Err(err).Msg("callback not applied")

@@ -199,6 +199,14 @@ func retryAfter(err error, attempts int) time.Duration {
 	return min(firstRetry<<min(max(attempts-1, 0), 10), lastRetry)
 }
 
+// Answer applies a person's act to the open incidents of a group. It is not ok where the machine has no rule of that group.
+func Answer(ctx context.Context, st Store, m *Machine, group string, p Press) (ok bool, err error) {
+	if _, ok := m.Rules[ruleOf(group)]; !ok {
+		return false, nil
+	}
+	return true, apply(ctx, st, m, group, Input{Now: time.Now().UTC(), Presses: []Press{p}})
+}
+
 // apply has the machine decide on one group.
 func apply(ctx context.Context, st Store, m *Machine, key string, in Input) error {
 	rule := ruleOf(key)

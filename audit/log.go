@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"crypto/ed25519"
 	"fmt"
 	"strings"
 	"time"
@@ -41,4 +42,13 @@ func (l *Log) Record(ctx context.Context, r sentinel.AuditRow) error {
 		l.Unsigned(err)
 	}
 	return nil
+}
+
+// PublicKey verifies the log's checkpoints; nil where there are none.
+func (l *Log) PublicKey() ed25519.PublicKey {
+	if l.Checkpoints == nil {
+		return nil
+	}
+	key, _ := l.Checkpoints.key.Public().(ed25519.PublicKey)
+	return key
 }

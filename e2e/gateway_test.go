@@ -43,6 +43,7 @@ type gateway struct {
 	url    string
 	probes string
 	admin  string // of Envoy
+	people string // the admin API
 	child  *exec.Cmd
 	exited chan error
 }
@@ -97,17 +98,18 @@ func openOn(t testing.TB, config mockapi.Config, team, rules string, database fu
 	g.put(vault, root, "openai", map[string]string{"api_key": vaultKey})
 	g.put(vault, root, "aws", map[string]string{"access_key_id": "AKIAVAULTCANARY", "secret_access_key": vaultAWS})
 	g.put(vault, root, "callers/app", map[string]string{"secret": issued})
-	ports, err := stack.FreePorts(4)
+	ports, err := stack.FreePorts(5)
 	g.must(err)
 	at := func(i int) string { return "127.0.0.1:" + strconv.Itoa(ports[i]) }
-	g.url, g.probes, g.admin = "http://"+at(2), "http://"+at(1), "http://"+at(3)
+	g.url, g.probes, g.admin, g.people = "http://"+at(2), "http://"+at(1), "http://"+at(3), "http://"+at(4)
 	g.write("policies.yaml", g.policyOf(team, rules))
 	g.write("sentinel.yaml", fmt.Sprintf(`control: {listen: "%s"}
 metrics: {listen: "%s"}
+admin: {listen: "%s"}
 envoy: {listen: "%s", admin: "%s", access_log: "%s", stream_idle: 20s}
 redis: {address: ["%s"], timeout: 500ms}
 reconcile: {after: 1s, every: 300ms}
-`+more, at(0), at(1), at(2), at(3), filepath.Join(g.dir, "access.log"), g.redis))
+`+more, at(0), at(1), at(4), at(2), at(3), filepath.Join(g.dir, "access.log"), g.redis))
 	g.env = []string{"VAULT_ADDR=" + vault, "VAULT_TOKEN=" + root, "SENTINEL_DATABASE_URL=" + g.dsn}
 	if code, _, stderr := sentinelIn(t, g.dir, g.env, "migrate"); code != 0 {
 		t.Fatalf("migrate: %s", stderr)

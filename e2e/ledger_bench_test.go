@@ -250,7 +250,7 @@ func questions(b *testing.B, st *store.Store, db *pgx.Conn, row addRow) {
 	ask("its top 10 by team and model", usage(store.UsageQuery{By: []string{"team", "model"}, Limit: 10}))
 	ask("its top 10 by service and provider of a team", usage(store.UsageQuery{By: []string{"service", "provider"}, Filter: map[string]string{"team": "team-3"}, Limit: 10}))
 	ask("100 single calls of a service, of 20,000", func() error {
-		_, err := st.Entries(ctx, store.EntryQuery{Service: "service-7", Limit: 100})
+		_, err := st.Entries(ctx, store.EntryQuery{Filter: map[string]string{"service": "service-7"}, Limit: 100})
 		return err
 	})
 }

@@ -3,6 +3,7 @@ package envoy
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
@@ -17,6 +18,7 @@ type Server struct {
 	cache cache.SnapshotCache
 	xds   serverv3.Server
 	stop  context.CancelFunc
+	open  *atomic.Int64 // discovery streams
 }
 
 // fleet is the cache's key for all Envoys.
@@ -30,8 +32,12 @@ func (anyNode) ID(*corev3.Node) string { return fleet }
 func NewServer(log zerolog.Logger) *Server {
 	ctx, stop := context.WithCancel(context.Background())
 	c := cache.NewSnapshotCache(true, anyNode{}, nil)
-	return &Server{cache: c, xds: serverv3.NewServer(ctx, c, callbacks(log)), stop: stop}
+	open := &atomic.Int64{}
+	return &Server{cache: c, xds: serverv3.NewServer(ctx, c, callbacks(log, open)), stop: stop, open: open}
 }
+
+// Connected counts the Envoys that are connected now.
+func (s *Server) Connected() int { return int(s.open.Load()) }
 
 // Register adds the aggregated discovery service to a gRPC server.
 func (s *Server) Register(g *grpc.Server) {
@@ -54,13 +60,15 @@ func (s *Server) Set(c Config) error {
 // Envoys keep their configuration.
 func (s *Server) Stop() { s.stop() }
 
-func callbacks(log zerolog.Logger) serverv3.Callbacks {
+func callbacks(log zerolog.Logger, open *atomic.Int64) serverv3.Callbacks {
 	return serverv3.CallbackFuncs{
 		DeltaStreamOpenFunc: func(_ context.Context, stream int64, _ string) error {
+			open.Add(1)
 			log.Info().Int64("stream", stream).Msg("envoy connected")
 			return nil
 		},
 		DeltaStreamClosedFunc: func(stream int64, node *corev3.Node) {
+			open.Add(-1)
 			log.Info().Int64("stream", stream).Str("node", node.GetId()).Msg("envoy disconnected")
 		},
 		StreamDeltaRequestFunc: func(stream int64, r *discoveryv3.DeltaDiscoveryRequest) error {

@@ -67,6 +67,9 @@ func ParseMax(m sentinel.Measure, text string) (int64, error) {
 	return int64(u), nil
 }
 
+// Callers lists every service, by name.
+func (s *Set) Callers() []sentinel.Caller { return slices.Clone(s.callers) }
+
 // Caller finds a service by its name.
 func (s *Set) Caller(service string) (sentinel.Caller, bool) {
 	i := slices.IndexFunc(s.callers, func(c sentinel.Caller) bool { return c.Service == service })

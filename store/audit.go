@@ -51,6 +51,18 @@ func (s *Store) Audit(ctx context.Context) iter.Seq2[sentinel.AuditRow, error] {
 	}
 }
 
+// AuditBefore gives rows before one, the newest first; before 0 begins at the end. contains, when it is not empty, is a text in
+// any of the columns.
+func (s *Store) AuditBefore(ctx context.Context, before int64, contains string, limit int) ([]sentinel.AuditRow, error) {
+	rows, err := s.pool.Query(ctx, `SELECT `+auditColumns+` FROM audit WHERE ($1 = 0 OR seq < $1)
+		AND ($2 = '' OR strpos(lower(concat_ws(E'\n', actor, action, object, before, after)), lower($2)) > 0) ORDER BY seq DESC LIMIT $3`, before, clean(contains), limit)
+	if err != nil {
+		return nil, explain("audit", err)
+	}
+	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (sentinel.AuditRow, error) { return scanAudit(row) })
+	return list, explain("audit", err)
+}
+
 func scanAudit(row pgx.Row) (r sentinel.AuditRow, err error) {
 	var prev, hash []byte
 	err = row.Scan(&r.Seq, &r.At, &r.Actor, &r.Action, &r.Object, &r.Before, &r.After, &prev, &hash)

@@ -22,9 +22,14 @@ var dimensions = map[string]string{
 	"source": fmt.Sprintf("CASE source WHEN %d THEN '%s' WHEN %d THEN '%s' WHEN %d THEN '%s' ELSE 'unknown' END",
 		sentinel.SourceReconciler, sentinel.SourceReconciler, sentinel.SourcePartial, sentinel.SourcePartial,
 		sentinel.SourceMeter, sentinel.SourceMeter),
-	"day":  `to_char(ts AT TIME ZONE 'UTC', 'YYYY-MM-DD')`,
-	"hour": `to_char(ts AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:"00Z"')`,
+	"month":  `to_char(ts AT TIME ZONE 'UTC', 'YYYY-MM')`,
+	"day":    `to_char(ts AT TIME ZONE 'UTC', 'YYYY-MM-DD')`,
+	"hour":   `to_char(ts AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:"00Z"')`,
+	"minute": `to_char(ts AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"')`,
 }
+
+// spans are the dimensions of time; those of the calendar follow a question's time zone.
+var spans, calendar = []string{"month", "day", "hour", "minute"}, []string{"month", "day"}
 
 // Dimensions lists the names for UsageQuery, sorted.
 func Dimensions() []string { return slices.Sorted(maps.Keys(dimensions)) }
@@ -38,9 +43,11 @@ type UsageQuery struct {
 	// Rolled asks the sums by minute, hour and day instead of the entries: the same figures for a ledger of any size, as of
 	// the last RefreshUsage. From and To must be whole minutes, and the dimensions those that the sums keep.
 	Rolled bool
+	// Zone is the time zone of days and months; nil is UTC. Hours and minutes are UTC always.
+	Zone *time.Location
 }
 
-// UsageRow is the sum of one group. Days and hours are UTC.
+// UsageRow is the sum of one group.
 type UsageRow struct {
 	Keys              []string // in the order of By
 	Calls             int64    // entries: one an attempt
@@ -54,7 +61,7 @@ type UsageRow struct {
 }
 
 // Usage sums the ledger exactly: integers in arbitrary precision, refused if a sum leaves 64 bits. Rows come
-// by time when By has day or hour, else the most expensive first.
+// by time when By has a span of time, else the most expensive first.
 func (s *Store) Usage(ctx context.Context, q UsageQuery) ([]UsageRow, error) {
 	sql, args, err := q.build()
 	if err != nil {
@@ -97,7 +104,7 @@ type usageTable struct {
 var entriesTable = usageTable{"entries", "ts", usageSums("count(*)", "count(*) FILTER (WHERE method <> '')")}
 
 // rolledDimensions are those that the sums keep.
-var rolledDimensions = []string{"org", "team", "service", "provider", "endpoint", "model", "tier", "action", "day", "hour"}
+var rolledDimensions = append([]string{"org", "team", "service", "provider", "endpoint", "model", "tier", "action"}, spans...)
 
 // table finds the coarsest source that answers q.
 func (q UsageQuery) table() (usageTable, error) {
@@ -110,20 +117,76 @@ func (q UsageQuery) table() (usageTable, error) {
 		}
 	}
 	t := usageTable{"", "bucket", usageSums("sum(calls)", "sum(estimated)")}
-	_, hourly := q.Filter["hour"]
-	hourly = hourly || slices.Contains(q.By, "hour")
-	whole := func(d time.Duration) bool { return q.From.Equal(q.From.Truncate(d)) && q.To.Equal(q.To.Truncate(d)) }
-	switch {
-	case !hourly && whole(24*time.Hour):
+	switch q.finest() {
+	case 24 * time.Hour:
 		t.name = "usage_1d"
-	case whole(time.Hour):
+	case time.Hour:
 		t.name = "usage_1h"
-	case whole(time.Minute):
+	case time.Minute:
 		t.name = "usage_1m"
 	default:
 		return t, fmt.Errorf("usage from %s to %s: the sums want whole minutes", q.From.Format(time.RFC3339), q.To.Format(time.RFC3339))
 	}
 	return t, nil
+}
+
+// CanRoll tells whether the sums by minute, hour and day keep every dimension that q names.
+func (q UsageQuery) CanRoll() bool {
+	q.Rolled, q.From, q.To = true, time.Time{}, time.Time{}
+	_, err := q.table()
+	return err == nil
+}
+
+// Timed tells whether q groups by a span of time: then its rows come in the order of time.
+func (q UsageQuery) Timed() bool {
+	return slices.ContainsFunc(q.By, func(name string) bool { return slices.Contains(spans, name) })
+}
+
+// finest gives the longest of a day, an hour and a minute that every bound of q falls on, 0 when none does.
+func (q UsageQuery) finest() time.Duration {
+	whole := func(d time.Duration) bool { return q.From.Equal(q.From.Truncate(d)) && q.To.Equal(q.To.Truncate(d)) }
+	most := 24 * time.Hour
+	if q.names("hour") {
+		most = time.Hour
+	}
+	if q.zoned() {
+		most = min(most, time.Hour)
+		if !wholeHours(q.Zone) {
+			most = time.Minute
+		}
+	}
+	if q.names("minute") {
+		most = time.Minute
+	}
+	for _, d := range []time.Duration{24 * time.Hour, time.Hour, time.Minute} {
+		if d <= most && whole(d) {
+			return d
+		}
+	}
+	return 0
+}
+
+// names tells whether q groups or filters by a dimension.
+func (q UsageQuery) names(dimension string) bool {
+	_, ok := q.Filter[dimension]
+	return ok || slices.Contains(q.By, dimension)
+}
+
+// zoned tells whether the answer depends on the zone.
+func (q UsageQuery) zoned() bool {
+	return q.Zone != nil && q.Zone != time.UTC && slices.ContainsFunc(calendar, q.names)
+}
+
+// wholeHours tells whether days of a zone begin on the hour of UTC, in summer and winter, in this century.
+func wholeHours(zone *time.Location) bool {
+	for year := 2000; year <= 2100; year++ {
+		for _, month := range []time.Month{time.January, time.July} {
+			if _, offset := time.Date(year, month, 1, 0, 0, 0, 0, zone).Zone(); offset%3600 != 0 {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // sumOf adds units within each row before it sums: one sum instead of a dozen. PostgreSQL refuses a row whose own units
@@ -142,9 +205,14 @@ func (q UsageQuery) build() (string, []any, error) {
 		return "", nil, err
 	}
 	var keys, places []string
-	timed := false
+	w := within(table.clock, q.From, q.To)
+	zone := ""
+	if q.zoned() {
+		w.args = append(w.args, q.Zone.String())
+		zone = fmt.Sprintf("$%d::text", len(w.args))
+	}
 	for i, name := range q.By {
-		expression, err := table.dimension(name)
+		expression, err := table.dimension(name, zone)
 		if err != nil {
 			return "", nil, err
 		}
@@ -153,11 +221,9 @@ func (q UsageQuery) build() (string, []any, error) {
 		}
 		keys = append(keys, expression+",")
 		places = append(places, fmt.Sprint(i+1))
-		timed = timed || name == "day" || name == "hour"
 	}
-	w := within(table.clock, q.From, q.To)
 	for _, name := range slices.Sorted(maps.Keys(q.Filter)) {
-		expression, err := table.dimension(name)
+		expression, err := table.dimension(name, zone)
 		if err != nil {
 			return "", nil, err
 		}
@@ -167,7 +233,7 @@ func (q UsageQuery) build() (string, []any, error) {
 	order := places
 	if len(places) > 0 {
 		sql += " GROUP BY " + strings.Join(places, ", ")
-		if !timed {
+		if !q.Timed() {
 			order = append([]string{"cost DESC"}, places...)
 		}
 		sql += " ORDER BY " + strings.Join(order, ", ")
@@ -175,20 +241,32 @@ func (q UsageQuery) build() (string, []any, error) {
 	return sql + w.limit(q.Limit), w.args, nil
 }
 
-func (t usageTable) dimension(name string) (string, error) {
+// dimension gives a name's expression. Zone is the parameter with the time zone, or empty.
+func (t usageTable) dimension(name, zone string) (string, error) {
 	expression, ok := dimensions[name]
 	if !ok {
 		return "", fmt.Errorf("usage by %q: choose from %s", name, strings.Join(Dimensions(), ", "))
+	}
+	if zone != "" && slices.Contains(calendar, name) {
+		expression = strings.ReplaceAll(expression, "'UTC'", zone)
 	}
 	return strings.ReplaceAll(expression, "(ts ", "("+t.clock+" "), nil
 }
 
 // EntryQuery chooses rows of the ledger.
 type EntryQuery struct {
-	From, To time.Time       // [From, To); a zero time is no bound
-	CallID   sentinel.CallID // zero is any
-	Service  string          // empty is any
-	Limit    int             // 0 is 1,000, at most 10,000
+	From, To time.Time         // [From, To); a zero time is no bound
+	CallID   sentinel.CallID   // zero is any
+	Filter   map[string]string // dimension → the value that it must have
+	Before   EntryKey          // only rows after this one in the list; zero is the list's beginning
+	Limit    int               // 0 is 1,000, at most 10,000
+}
+
+// EntryKey is a row's place in the ledger.
+type EntryKey struct {
+	At      time.Time
+	CallID  sentinel.CallID
+	Attempt int16
 }
 
 // Entries lists rows of the ledger, newest first. Times have the microsecond of PostgreSQL.
@@ -197,8 +275,17 @@ func (s *Store) Entries(ctx context.Context, q EntryQuery) ([]sentinel.Entry, er
 	if q.CallID != (sentinel.CallID{}) {
 		w.add("call_id = $%d", pgtype.UUID{Bytes: q.CallID, Valid: true})
 	}
-	if q.Service != "" {
-		w.add("service = $%d", clean(q.Service))
+	for _, name := range slices.Sorted(maps.Keys(q.Filter)) {
+		expression, err := entriesTable.dimension(name, "")
+		if err != nil {
+			return nil, err
+		}
+		w.add(expression+" = $%d", clean(q.Filter[name]))
+	}
+	if b := q.Before; !b.At.IsZero() {
+		n := len(w.args)
+		w.args = append(w.args, b.At, pgtype.UUID{Bytes: b.CallID, Valid: true}, b.Attempt)
+		w.conditions = append(w.conditions, fmt.Sprintf("(ts, call_id, attempt) < ($%d, $%d, $%d)", n+1, n+2, n+3))
 	}
 	sql := `SELECT ` + names(entryColumns, "") + ` FROM entries ` + w.String() + ` ORDER BY ts DESC, call_id DESC, attempt DESC` + w.limit(q.Limit)
 	rows, err := s.pool.Query(ctx, sql, w.args...)

@@ -61,7 +61,28 @@ func sum(entries []sentinel.Entry, keys []string, pick func(sentinel.Entry) bool
 	return r
 }
 
+func zone(t *testing.T, name string) *time.Location {
+	t.Helper()
+	z, err := time.LoadLocation(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return z
+}
+
+// The sums by hour serve days of most zones, and those by minute the others.
+func TestDaysOfAZoneAreSummedFromFineEnoughSums(t *testing.T) {
+	at := func(hour int) time.Time { return time.Date(2026, 11, 1, hour, 0, 0, 0, time.UTC) }
+	for name, want := range map[string]string{"UTC": "usage_1d", "America/New_York": "usage_1h", "Asia/Kolkata": "usage_1m", "Australia/Lord_Howe": "usage_1m"} {
+		q := UsageQuery{From: at(0), To: at(24), By: []string{"day"}, Rolled: true, Zone: zone(t, name)}
+		if table, err := q.table(); err != nil || table.name != want {
+			t.Errorf("days of %s come from %s, %v; want %s", name, table.name, err, want)
+		}
+	}
+}
+
 func TestUsageSumsByAnyDimension(t *testing.T) {
+	berlin, auckland := zone(t, "Europe/Berlin"), zone(t, "Pacific/Auckland")
 	onEach(t, func(t *testing.T, s *Store) {
 		entries := ledger(t, s)
 		all := func(sentinel.Entry) bool { return true }
@@ -83,6 +104,14 @@ func TestUsageSumsByAnyDimension(t *testing.T) {
 				sum(entries, []string{"summariser"}, service("summariser")), sum(entries, []string{"checkout"}, service("checkout"))}},
 			"by day, in time": {UsageQuery{By: []string{"day"}}, []UsageRow{
 				sum(entries, []string{"2026-11-23"}, day(23)), sum(entries, []string{"2026-11-24"}, day(24))}},
+			"by day of a zone": {UsageQuery{By: []string{"day"}, Zone: berlin}, []UsageRow{
+				sum(entries, []string{"2026-11-23"}, day(23)), sum(entries, []string{"2026-11-24"}, day(24))}},
+			"by day where noon is tomorrow": {UsageQuery{By: []string{"month", "day"}, Zone: auckland}, []UsageRow{
+				sum(entries, []string{"2026-11", "2026-11-24"}, day(23)), sum(entries, []string{"2026-11", "2026-11-25"}, day(24))}},
+			"a zone that does not matter": {UsageQuery{By: []string{"minute"}, Zone: berlin, Filter: map[string]string{"hour": "2026-11-24T12:00Z"}}, []UsageRow{
+				sum(entries, []string{"2026-11-24T12:00Z"}, day(24))}},
+			"by minute": {UsageQuery{By: []string{"minute"}, Filter: map[string]string{"day": "2026-11-24"}}, []UsageRow{
+				sum(entries, []string{"2026-11-24T12:00Z"}, day(24))}},
 			"by team and hour": {UsageQuery{By: []string{"hour", "org"}}, []UsageRow{
 				sum(entries, []string{"2026-11-23T12:00Z", "acme"}, hour(23, 12)),
 				sum(entries, []string{"2026-11-23T13:00Z", "acme"}, hour(23, 13)),
@@ -134,8 +163,9 @@ func TestEntriesAreFilteredNewestFirst(t *testing.T) {
 		}{
 			"all":     {EntryQuery{}, []int{5, 4, 3, 2, 1, 0}},
 			"limit":   {EntryQuery{Limit: 2}, []int{5, 4}},
-			"service": {EntryQuery{Service: "checkout"}, []int{4, 2, 0}},
+			"service": {EntryQuery{Filter: map[string]string{"service": "checkout"}}, []int{4, 2, 0}},
 			"call":    {EntryQuery{CallID: entries[3].ID}, []int{3}},
+			"page":    {EntryQuery{Before: EntryKey{entries[3].At, entries[3].ID, entries[3].Attempt}, Limit: 2}, []int{2, 1}},
 			"range":   {EntryQuery{From: entries[1].At, To: entries[3].At}, []int{2, 1}},
 		} {
 			got, err := s.Entries(t.Context(), tt.query)

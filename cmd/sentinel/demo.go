@@ -218,14 +218,14 @@ func (d *demo) configure(dsn, vault, root string) error {
 	if err := os.WriteFile(file, policies.Bytes(), 0o600); err != nil {
 		return err
 	}
-	ports, err := stack.FreePorts(4)
+	ports, err := stack.FreePorts(5)
 	if err != nil {
 		return err
 	}
 	at := func(i int) string { return "127.0.0.1:" + strconv.Itoa(ports[i]) }
 	c := app.DefaultConfig()
 	c.Policies, c.Spool.Dir = file, filepath.Join(d.dir, "spool")
-	c.Control.Listen, c.Metrics.Listen, c.Envoy.Listen, c.Envoy.Admin = at(0), at(1), at(2), at(3)
+	c.Control.Listen, c.Metrics.Listen, c.Envoy.Listen, c.Envoy.Admin, c.Admin.Listen = at(0), at(1), at(2), at(3), at(4)
 	c.Envoy.AccessLog = filepath.Join(d.dir, "access.log")
 	c.Redis.Address, c.Redis.Timeout = []string{"embedded"}, 250*time.Millisecond // in one process with everything else
 	c.Vault.Address, c.Vault.Token = vault, sentinel.NewSecret(root)

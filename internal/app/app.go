@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -18,6 +19,7 @@ import (
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
 
+	"github.com/saas-sentinel/saas-sentinel/admin"
 	"github.com/saas-sentinel/saas-sentinel/audit"
 	"github.com/saas-sentinel/saas-sentinel/credential"
 	"github.com/saas-sentinel/saas-sentinel/envoy"
@@ -52,8 +54,12 @@ type App struct {
 	probes    net.Listener
 	callbacks net.Listener // of Slack and Twilio; nil where they cannot reach this process
 	alerting  *alerting
-	served    chan struct{} // closed when the control port has ended, and every answer has settled
-	closers   []func()
+	people    net.Listener // of the admin API and the dashboard; nil for none
+	admin     *admin.Server
+	// publishing lets one policy be published at a time.
+	publishing sync.Mutex
+	served     chan struct{} // closed when the control port has ended, and every answer has settled
+	closers    []func()
 }
 
 // startTimeout bounds the whole start: what cannot be reached by then is reported.
@@ -64,7 +70,7 @@ func New(ctx context.Context, c Config, log zerolog.Logger) (*App, error) {
 	a := &App{config: c, log: log, instance: uuid.NewString(), served: make(chan struct{})}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	for _, step := range []func(context.Context) error{a.listen, a.openPolicy, a.openLimiter, a.openVault, a.openLedger, a.openAudit, a.openAlerts, a.seed, a.serve} {
+	for _, step := range []func(context.Context) error{a.listen, a.openPolicy, a.openLimiter, a.openVault, a.openLedger, a.openAudit, a.openAlerts, a.openAdmin, a.seed, a.serve} {
 		if err := step(ctx); err != nil {
 			a.Close()
 			return nil, err
@@ -94,6 +100,12 @@ func (a *App) listen(context.Context) (err error) {
 			return err
 		}
 		a.onClose(func() { _ = a.callbacks.Close() })
+	}
+	if at := a.config.Admin.Listen; at != "" {
+		if a.people, err = port("admin.listen", at); err != nil {
+			return err
+		}
+		a.onClose(func() { _ = a.people.Close() })
 	}
 	if a.config.Metrics.Listen == "" {
 		return nil
@@ -238,6 +250,7 @@ func (a *App) Run(ctx context.Context) error {
 	group.Go(func() error { return a.limiter.Watch(ctx, func() string { return a.governor.State().Policy.Org }) })
 	group.Go(func() error { return a.probe(ctx) })
 	group.Go(func() error { return a.alerting.run(ctx) })
+	group.Go(func() error { return a.manage(ctx) })
 	group.Go(func() error {
 		<-ctx.Done()
 		a.stop()

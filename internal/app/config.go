@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -26,8 +27,12 @@ type Config struct {
 	Spool     SpoolConfig     `yaml:"spool" doc:"The write-ahead log of usage on local disk."`
 	Reconcile ReconcileConfig `yaml:"reconcile" doc:"What happens to calls whose answer nobody metered."`
 	Audit     AuditConfig     `yaml:"audit" doc:"The chain of what operators change."`
+	Admin     AdminConfig     `yaml:"admin" doc:"The admin API and the dashboard."`
 	Alerts    AlertsConfig    `yaml:"alerts" doc:"Where Slack and Twilio bring what people press. Who is told what is in the policy file."`
 	Log       LogConfig       `yaml:"log" doc:"Logging to stderr."`
+
+	// Dashboard is the static export that the admin port serves; nil where it was not built.
+	Dashboard fs.FS `yaml:"-"`
 }
 
 // ControlConfig is the gRPC port.
@@ -112,6 +117,12 @@ type AlertsConfig struct {
 	URL    string `yaml:"url" doc:"The public URL of that port, such as https://alerts.example. Twilio signs it, and calls take a key only with it."`
 }
 
+// AdminConfig is where people look and change things.
+type AdminConfig struct {
+	Listen string `yaml:"listen" doc:"host:port; empty for none. Keep it on loopback, or put a proxy with TLS before it."`
+	URL    string `yaml:"url" doc:"The URL at which people reach it, such as https://sentinel.example. With https its cookies are kept from plain HTTP."`
+}
+
 // LogConfig is logging.
 type LogConfig struct {
 	Level  string `yaml:"level" doc:"debug, info, warn or error."`
@@ -124,6 +135,7 @@ func DefaultConfig() Config {
 		Policies: "policies.yaml",
 		Control:  ControlConfig{Listen: "127.0.0.1:18000"},
 		Metrics:  MetricsConfig{Listen: "127.0.0.1:18001"},
+		Admin:    AdminConfig{Listen: "127.0.0.1:18002"},
 		Envoy: EnvoyConfig{Node: "egress", Listen: "127.0.0.1:10000", Hosts: []string{"localhost", "127.0.0.1"}, Admin: "127.0.0.1:9901",
 			MaxBody: 8 << 20, StreamIdle: 5 * time.Minute},
 		Redis:     RedisConfig{Address: []string{"127.0.0.1:6379"}, Timeout: 25 * time.Millisecond},
@@ -172,7 +184,7 @@ func (c *Config) environment() {
 
 // check reports every value that cannot work.
 func (c *Config) check(doc *strictyaml.Doc) {
-	for key, addr := range map[string]string{"control.listen": c.Control.Listen, "metrics.listen": c.Metrics.Listen, "control.advertise": c.Control.Advertise} {
+	for key, addr := range map[string]string{"control.listen": c.Control.Listen, "metrics.listen": c.Metrics.Listen, "admin.listen": c.Admin.Listen, "control.advertise": c.Control.Advertise} {
 		if _, _, err := net.SplitHostPort(addr); err != nil && (addr != "" || key == "control.listen") {
 			doc.Fault(key, "%q is not host:port", addr)
 		}

@@ -9,7 +9,7 @@ const (
 	keepEvery  = 24 * time.Hour
 	keepRetry  = 10 * time.Minute // after a failure
 	monthAhead = 3                // native partitions are made so many months ahead, so that days of failures do no harm
-	sumEvery   = 15 * time.Second
+	sumEvery   = 5 * time.Second
 )
 
 // keep makes the ledger's coming partitions and applies its retention, at the start and then daily.

@@ -57,6 +57,7 @@ func (a *App) move(ctx context.Context, batch spool.Batch) error {
 	if err := a.store.Write(ctx, batch.Records); err != nil {
 		return err
 	}
+	a.metrics.wrote.Add(int64(len(batch.Records)))
 	return a.spool.Commit(batch)
 }
 

@@ -28,6 +28,8 @@ type metrics struct {
 	raised        prometheus.Counter
 	serving       atomic.Bool
 	priced        pricedShare
+	live          struct{ calls, refused, cost atomic.Int64 } // for the dashboard's tiles
+	wrote         atomic.Int64                                // records in the database
 }
 
 func newMetrics(a *App) *metrics {
@@ -121,6 +123,10 @@ func (m *metrics) observe(o extproc.Observation) {
 	if o.Entry == nil {
 		m.calls.WithLabelValues(c.Provider, o.Action.String(), string(o.Reason)).Inc()
 		m.decision.Observe(o.Duration.Seconds())
+		m.live.calls.Add(1)
+		if o.Action.Refused() {
+			m.live.refused.Add(1)
+		}
 		return
 	}
 	const nanoPerUSD = 1e9
@@ -131,6 +137,7 @@ func (m *metrics) observe(o extproc.Observation) {
 		m.estimated.Inc()
 	}
 	m.priced.add(*o.Entry)
+	m.live.cost.Add(int64(o.Entry.Cost))
 }
 
 // handler serves metrics and probes.

@@ -13,6 +13,11 @@ func LoadState(file string) (*governor.State, error) {
 	if err != nil {
 		return nil, err
 	}
+	return compile(file, data)
+}
+
+// compile is LoadState of a text.
+func compile(file string, data []byte) (*governor.State, error) {
 	catalog, err := pricing.Embedded()
 	if err != nil {
 		return nil, err

@@ -1,0 +1,137 @@
+// Package admin is the JSON API for people and scripts, and the dashboard's server: what is spent and by whom, the limits with
+// their use, incidents, the policy, prices, accounts and the audit chain. Its OpenAPI document is openapi.json.
+package admin
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/rs/zerolog"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+)
+
+// Backend is what the API needs of the gateway.
+type Backend interface {
+	Ledger
+	Limits
+	Policies
+	Incidents
+	Status
+	Accounts
+	// AuditBefore gives rows before one, the newest first; before 0 begins at the end.
+	AuditBefore(ctx context.Context, before int64, contains string, limit int) ([]sentinel.AuditRow, error)
+	// VerifyAudit reads the whole chain. The sentence names the first bad row; it is empty where the chain is intact.
+	VerifyAudit(ctx context.Context) (rows int64, fault string, err error)
+	// Record writes a change into the audit chain. A change that it does not take must not happen.
+	Record(ctx context.Context, r sentinel.AuditRow) error
+}
+
+// Options are the parts of a Server.
+type Options struct {
+	Backend   Backend
+	Log       zerolog.Logger
+	Now       func() time.Time
+	Dashboard fs.FS // the static export; nil where it was not built
+	Secure    bool  // clients come by HTTPS: cookies are kept from plain HTTP
+}
+
+// Server answers the API and serves the dashboard.
+type Server struct {
+	Options
+	api   huma.API
+	mux   *http.ServeMux
+	roles map[string]sentinel.Role // by operation
+	doors doors
+	live  live
+}
+
+const (
+	apiRoot = "/api/v1"
+	maxBody = 1 << 20
+)
+
+// New makes a Server.
+func New(o Options) *Server {
+	s := &Server{Options: o, mux: http.NewServeMux(), roles: map[string]sentinel.Role{}, doors: newDoors(o.Now)}
+	c := huma.DefaultConfig("SaaS-Sentinel", "1")
+	c.Info.Description = "Spend on third-party APIs: usage, limits, incidents, policies and accounts. Money is in nano-dollars, as strings: JavaScript's numbers end at 9,007,199 dollars."
+	c.OpenAPIPath, c.DocsPath, c.SchemasPath = apiRoot+"/openapi", "", ""
+	c.CreateHooks = nil // no $schema in answers
+	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"session": {Type: "apiKey", In: "cookie", Name: sessionCookie},
+		"token":   {Type: "http", Scheme: "bearer"},
+	}
+	s.api = humago.New(s.mux, c)
+	s.api.UseMiddleware(s.authorise)
+	for _, group := range []func(){s.sessionRoutes, s.usageRoutes, s.callRoutes, s.overviewRoutes, s.limitRoutes, s.policyRoutes, s.incidentRoutes, s.accountRoutes, s.auditRoutes, s.statusRoutes} {
+		group()
+	}
+	s.mux.Handle("GET "+apiRoot+"/events", s.signedIn(http.HandlerFunc(s.events)))
+	s.mux.Handle("/", s.dashboard())
+	return s
+}
+
+// Handler is the whole server. A browser's writes from other sites are refused before anything else.
+func (s *Server) Handler() http.Handler {
+	h := http.NewCrossOriginProtection().Handler(s.mux)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Referrer-Policy", "no-referrer")
+		w.Header().Set("X-Frame-Options", "DENY")
+		w.Header().Set("Cache-Control", "no-store")
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		h.ServeHTTP(w, r)
+	})
+}
+
+// OpenAPI is the API's document.
+func (s *Server) OpenAPI() *huma.OpenAPI { return s.api.OpenAPI() }
+
+// answer is a JSON answer with a body.
+type answer[T any] struct{ Body T }
+
+// operation describes one operation. Everything that it needs to be registered is required, its role first.
+type operation struct {
+	id, method, path string
+	tag, summary     string
+	role             sentinel.Role // 0: without sign-in
+	status           int           // 0 is 200
+}
+
+// register adds an operation; there is no other way to add one.
+func register[I, O any](s *Server, o operation, handle func(context.Context, *I) (*O, error)) {
+	s.roles[o.id] = o.role
+	h := huma.Operation{OperationID: o.id, Method: o.method, Path: apiRoot + o.path, Tags: []string{o.tag}, Summary: o.summary, MaxBodyBytes: maxBody,
+		DefaultStatus: o.status, Errors: []int{http.StatusBadRequest, http.StatusNotFound}}
+	if o.role > 0 {
+		h.Security = []map[string][]string{{"session": {}}, {"token": {}}}
+		h.Errors = append(h.Errors, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests)
+		h.Description = "Role: " + o.role.String() + " or above."
+	}
+	huma.Register(s.api, h, handle)
+}
+
+// fault turns an error of the backend into an answer. What is not the caller's fault is logged, and not told.
+func (s *Server) fault(what string, err error) error {
+	s.Log.Error().Err(err).Msg(what + ": admin API")
+	return huma.Error503ServiceUnavailable(what + ": the gateway cannot answer now, its log says why")
+}
+
+// change records who changes what, and then does it. What the audit chain does not take does not happen.
+func (s *Server) change(ctx context.Context, row sentinel.AuditRow, do func() error) error {
+	row.Actor = who(ctx).Name
+	if err := s.Backend.Record(ctx, row); err != nil {
+		return s.fault("audit", err)
+	}
+	err := do()
+	if _, told := errors.AsType[huma.StatusError](err); err != nil && !told {
+		return s.fault(row.Action, err)
+	}
+	return err
+}

@@ -1,0 +1,137 @@
+package admin
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+)
+
+// Call is one row of the ledger. What was asked and answered is not kept.
+type Call struct {
+	ID            string           `json:"id"`
+	At            time.Time        `json:"at"`
+	Attempt       int16            `json:"attempt"`
+	Team          string           `json:"team"`
+	Service       string           `json:"service"`
+	Provider      string           `json:"provider"`
+	Endpoint      string           `json:"endpoint"`
+	Model         string           `json:"model"`
+	Asked         string           `json:"asked" doc:"The model before a downgrade."`
+	Stream        bool             `json:"stream"`
+	Action        string           `json:"action"`
+	Reason        string           `json:"reason"`
+	Status        int              `json:"status" doc:"HTTP status that the client got; 0 when nobody saw it."`
+	Usage         map[string]int64 `json:"usage" doc:"Units, those at zero left out." nullable:"false"`
+	Cost          Money            `json:"cost"`
+	PriceVersion  string           `json:"price_version"`
+	PolicyVersion string           `json:"policy_version"`
+	Source        string           `json:"source" enum:"meter,partial,reconciler,unknown" doc:"Who witnessed the usage."`
+	Method        string           `json:"method" doc:"How an estimate was made; empty for the provider's own word."`
+	DurationMs    float64          `json:"duration_ms"`
+	FirstByteMs   float64          `json:"first_byte_ms"`
+}
+
+// Calls is a page of the ledger, newest first.
+type Calls struct {
+	Calls []Call `json:"calls" nullable:"false"`
+	Next  string `json:"next" doc:"Cursor of the next page; empty on the last."`
+}
+
+type callsInput struct {
+	Period
+	Filter []string `query:"filter,explode" maxItems:"10" doc:"dimension:value pairs that must hold."`
+	Cursor string   `query:"cursor" maxLength:"100"`
+	Limit  int      `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+}
+
+func (s *Server) callRoutes() {
+	register(s, operation{id: "list-calls", method: http.MethodGet, path: "/calls", tag: "usage", summary: "Single calls, newest first", role: sentinel.RoleViewer}, s.calls)
+	register(s, operation{id: "get-call", method: http.MethodGet, path: "/calls/{id}", tag: "usage", summary: "The attempts of one call", role: sentinel.RoleViewer},
+		func(ctx context.Context, in *struct {
+			ID string `path:"id" maxLength:"50"`
+		}) (*answer[Calls], error) {
+			id, err := sentinel.ParseCallID(in.ID)
+			if err != nil {
+				return nil, huma.Error400BadRequest("id: " + in.ID + " is no call id: answers carry it as x-sentinel-call")
+			}
+			list, err := s.Backend.Entries(ctx, EntryQuery{CallID: id, Limit: maxRows})
+			if err != nil {
+				return nil, s.fault("calls", err)
+			}
+			if len(list) == 0 {
+				return nil, huma.Error404NotFound("no call has this id, or it is under way")
+			}
+			return &answer[Calls]{Calls{Calls: shown(list)}}, nil
+		})
+}
+
+func (s *Server) calls(ctx context.Context, in *callsInput) (*answer[Calls], error) {
+	if err := in.resolve(s); err != nil {
+		return nil, err
+	}
+	filter, err := s.dimensions(nil, in.Filter)
+	if err != nil {
+		return nil, err
+	}
+	q := EntryQuery{From: in.From, To: in.To, Filter: filter, Limit: in.Limit}
+	if in.Cursor != "" {
+		var ok bool
+		if q.Before, ok = parseCursor(in.Cursor); !ok {
+			return nil, huma.Error400BadRequest("cursor: it is not one that this API gave")
+		}
+	}
+	list, err := s.Backend.Entries(ctx, q)
+	if err != nil {
+		return nil, s.fault("calls", err)
+	}
+	out := Calls{Calls: shown(list)}
+	if len(list) == in.Limit {
+		out.Next = cursor(list[len(list)-1])
+	}
+	return &answer[Calls]{out}, nil
+}
+
+func shown(list []sentinel.Entry) []Call {
+	out := make([]Call, len(list))
+	for i, e := range list {
+		c := Call{ID: e.ID.String(), At: e.At, Attempt: e.Attempt, Team: e.Caller.Team, Service: e.Caller.Service, Provider: e.Provider, Endpoint: e.Endpoint,
+			Model: e.Model, Asked: e.Asked, Stream: e.Stream, Action: e.Action.String(), Reason: string(e.Reason), Status: e.Status, Usage: map[string]int64{},
+			Cost: Money(e.Cost), PriceVersion: e.PriceVersion, PolicyVersion: e.PolicyVersion, Source: e.Source.String(), Method: e.Method,
+			DurationMs: milliseconds(e.Duration), FirstByteMs: milliseconds(e.FirstByte)}
+		for u, n := range e.Usage {
+			if n != 0 {
+				c.Usage[sentinel.Unit(u).String()] = n
+			}
+		}
+		out[i] = c
+	}
+	return out
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// cursorSize is microseconds, call id and attempt.
+const cursorSize = 8 + 16 + 2
+
+func cursor(e sentinel.Entry) string {
+	b := binary.BigEndian.AppendUint64(make([]byte, 0, cursorSize), uint64(e.At.UnixMicro()))
+	b = append(b, e.ID[:]...)
+	return base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint16(b, uint16(e.Attempt)))
+}
+
+func parseCursor(text string) (k EntryKey, ok bool) {
+	b, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil || len(b) != cursorSize {
+		return k, false
+	}
+	k.At = time.UnixMicro(int64(binary.BigEndian.Uint64(b))).UTC()
+	copy(k.CallID[:], b[8:])
+	k.Attempt = int16(binary.BigEndian.Uint16(b[24:]))
+	return k, k.At.Year() > 2000 && k.At.Year() < 2200
+}

@@ -1,0 +1,62 @@
+package admin
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// live bounds the open event streams.
+type live struct{ open atomic.Int64 }
+
+const (
+	maxStreams  = 200
+	eventsEvery = time.Second
+	// elsewhere is how often a stream says that the ledger may have changed by other replicas.
+	elsewhere = 10 * time.Second
+	// streamLife ends a stream, so that a session's end is noticed; browsers connect again by themselves.
+	streamLife = 10 * time.Minute
+)
+
+// events sends what happens as server-sent events: live with the counts of this process each second, and ledger
+// when there is something new to ask for.
+func (s *Server) events(w http.ResponseWriter, r *http.Request) {
+	if s.live.open.Add(1) > maxStreams {
+		s.live.open.Add(-1)
+		w.Header().Set("Retry-After", "30")
+		http.Error(w, "too many open streams", http.StatusServiceUnavailable)
+		return
+	}
+	defer s.live.open.Add(-1)
+	out := http.NewResponseController(w)
+	_ = out.SetWriteDeadline(time.Time{})
+	w.Header().Set("Content-Type", "text/event-stream")
+	tick := time.NewTicker(eventsEvery)
+	defer tick.Stop()
+	end := time.After(streamLife)
+	written, told := int64(-1), time.Now()
+	for {
+		counts, wrote := s.Backend.Live()
+		data, err := json.Marshal(counts)
+		if err != nil {
+			return
+		}
+		_, err = fmt.Fprintf(w, "event: live\ndata: %s\n\n", data)
+		if wrote != written || time.Since(told) > elsewhere {
+			written, told = wrote, time.Now()
+			_, err = fmt.Fprintf(w, "event: ledger\ndata: %d\n\n", wrote)
+		}
+		if err != nil || out.Flush() != nil {
+			return
+		}
+		select {
+		case <-r.Context().Done():
+			return
+		case <-end:
+			return
+		case <-tick.C:
+		}
+	}
+}

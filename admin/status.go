@@ -1,0 +1,95 @@
+package admin
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+)
+
+// The states of a component.
+const (
+	StateOK       = "ok"
+	StateDegraded = "degraded"
+	StateDown     = "down"
+)
+
+// Component is a part that the gateway depends on.
+type Component struct {
+	Name   string `json:"name"`
+	State  string `json:"state" enum:"ok,degraded,down"`
+	Detail string `json:"detail"`
+}
+
+// Provider is an API that may be called. Its credential is named, never shown.
+type Provider struct {
+	Name       string    `json:"name"`
+	Preset     string    `json:"preset" doc:"Empty for an API of the policy's own."`
+	Host       string    `json:"host"`
+	Endpoints  []string  `json:"endpoints" nullable:"false"`
+	Credential string    `json:"credential" doc:"Where the credential is in Vault."`
+	Fresh      bool      `json:"fresh" doc:"The credential is held now."`
+	PricesRead time.Time `json:"prices_read" doc:"Date of the oldest source of its prices."`
+	Models     int       `json:"models" doc:"Models with a price."`
+}
+
+// Service is a caller that the policy knows.
+type Service struct {
+	Name string `json:"name"`
+	Team string `json:"team"`
+}
+
+// LiveCounts is what this process has judged since its start.
+type LiveCounts struct {
+	Calls   int64 `json:"calls"`
+	Refused int64 `json:"refused"`
+	Cost    Money `json:"cost"`
+}
+
+// Status is how the gateway is.
+type Status interface {
+	Health(ctx context.Context) []Component
+	Providers() []Provider
+	Services() []Service
+	Version() string
+	Gateway() string // URL at which clients reach it
+	// Live counts what this process has judged, and Wrote what it has put on the ledger.
+	Live() (counts LiveCounts, wrote int64)
+	// Reprice is what an entry's usage costs at the price of its model; ok is false without one.
+	Reprice(e sentinel.Entry) (cost sentinel.NanoUSD, ok bool)
+}
+
+// Settings is what is the same on every page.
+type Settings struct {
+	Org      string    `json:"org"`
+	Zone     string    `json:"zone"`
+	Version  string    `json:"version"`
+	Gateway  string    `json:"gateway" doc:"Base URL for clients."`
+	Teams    []string  `json:"teams" nullable:"false"`
+	Services []Service `json:"services" nullable:"false"`
+}
+
+func (s *Server) statusRoutes() {
+	register(s, operation{id: "get-health", method: http.MethodGet, path: "/health", tag: "status", summary: "The gateway's parts, and what is degraded", role: sentinel.RoleViewer},
+		func(ctx context.Context, _ *struct{}) (*answer[[]Component], error) {
+			return &answer[[]Component]{s.Backend.Health(ctx)}, nil
+		})
+	register(s, operation{id: "list-providers", method: http.MethodGet, path: "/providers", tag: "status", summary: "The APIs that may be called", role: sentinel.RoleViewer},
+		func(context.Context, *struct{}) (*answer[[]Provider], error) {
+			return &answer[[]Provider]{s.Backend.Providers()}, nil
+		})
+	register(s, operation{id: "get-settings", method: http.MethodGet, path: "/settings", tag: "status", summary: "The organisation, its teams and services", role: sentinel.RoleViewer},
+		func(context.Context, *struct{}) (*answer[Settings], error) {
+			org := s.Backend.Org()
+			out := Settings{Org: org.Name, Zone: org.Zone.String(), Version: s.Backend.Version(), Gateway: s.Backend.Gateway(), Teams: []string{}, Services: s.Backend.Services()}
+			seen := map[string]bool{}
+			for _, one := range out.Services {
+				if !seen[one.Team] {
+					seen[one.Team] = true
+					out.Teams = append(out.Teams, one.Team)
+				}
+			}
+			return &answer[Settings]{out}, nil
+		})
+}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/saas-sentinel/saas-sentinel/internal/app"
+)
+
+func accountsCommand() *cobra.Command {
+	c := &cobra.Command{Use: "accounts", Short: "Who may sign in to the dashboard and the admin API"}
+	c.AddCommand(accountsSetup(), accountsList())
+	return c
+}
+
+func accountsSetup() *cobra.Command {
+	c := &cobra.Command{
+		Use: "setup", Short: "Print the link with which the first account is made", Args: none,
+		Long:    "Setup makes a new link, good for a day and for one account, and ends the one before. With an account there is no link:\nits admins make the others.",
+		Example: "  sentinel accounts setup --config sentinel.yaml",
+	}
+	config := configFlag(c)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		cfg, err := app.LoadConfig(*config)
+		if err != nil {
+			return refused(err)
+		}
+		st, err := openStore(c, *config)
+		if err != nil {
+			return err
+		}
+		defer st.Close()
+		link, ok, err := app.OfferSetup(c.Context(), cfg, st)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return errors.New("there is an account already: see sentinel accounts list; its admins make others in the dashboard")
+		}
+		_, err = fmt.Fprintln(c.OutOrStdout(), link)
+		return err
+	}
+	return c
+}
+
+func accountsList() *cobra.Command {
+	c := &cobra.Command{Use: "list", Short: "List the accounts", Args: none, Example: "  sentinel accounts list --config sentinel.yaml"}
+	config := configFlag(c)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		st, err := openStore(c, *config)
+		if err != nil {
+			return err
+		}
+		defer st.Close()
+		list, err := st.Accounts(c.Context())
+		if err != nil {
+			return err
+		}
+		t := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
+		_, _ = fmt.Fprintln(t, "NAME\tROLE\tTEAM\tCREATED")
+		for _, a := range list {
+			_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", a.Name, a.Role, a.Team, a.Created.Format(time.RFC3339))
+		}
+		return t.Flush()
+	}
+	return c
+}

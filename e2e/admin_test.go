@@ -1,0 +1,244 @@
+package e2e
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	domain "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/internal/mockapi"
+	"github.com/saas-sentinel/saas-sentinel/store"
+)
+
+const password = "correct horse battery staple"
+
+// browser is somebody who uses the admin API.
+type browser struct {
+	*gateway
+	client http.Client
+}
+
+// signedUp opens the setup link of the log and makes the first account.
+func (g *gateway) signedUp() *browser {
+	g.t.Helper()
+	log, err := os.ReadFile(filepath.Join(g.dir, "sentinel.log"))
+	g.must(err)
+	link := regexp.MustCompile(`/setup#([A-Z2-7]+)`).FindSubmatch(log)
+	if link == nil {
+		g.t.Fatalf("the log shows no setup link:\n%s", tail(log))
+	}
+	b := g.browser()
+	b.want(http.StatusOK, "POST", "/setup", fmt.Sprintf(`{"link":%q,"name":"ada","password":%q}`, link[1], password), nil)
+	g.browser().want(http.StatusForbidden, "POST", "/setup", fmt.Sprintf(`{"link":%q,"name":"eve","password":%q}`, link[1], password), nil)
+	return b
+}
+
+func (g *gateway) browser() *browser {
+	jar, err := cookiejar.New(nil)
+	g.must(err)
+	return &browser{g, http.Client{Jar: jar}}
+}
+
+// want sends one request, checks the status, and reads the answer into out.
+func (b *browser) want(status int, method, path, body string, out any, headers ...string) http.Header {
+	b.t.Helper()
+	r, err := http.NewRequestWithContext(b.t.Context(), method, b.people+"/api/v1"+path, strings.NewReader(body))
+	b.must(err)
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	answer, err := b.client.Do(r)
+	b.must(err)
+	defer func() { _ = answer.Body.Close() }()
+	text, err := io.ReadAll(answer.Body)
+	b.must(err)
+	if answer.StatusCode != status {
+		b.t.Fatalf("%s %s is answered %d %s, want %d", method, path, answer.StatusCode, text, status)
+	}
+	if out != nil {
+		if err := json.Unmarshal(text, out); err != nil {
+			b.t.Fatalf("%s %s: %v: %s", method, path, err, text)
+		}
+	}
+	return answer.Header
+}
+
+type usage struct {
+	Rows []struct {
+		Keys []string
+		Cost int64 `json:",string"`
+	}
+	Total struct {
+		Calls, Refused int64
+		Cost           int64 `json:",string"`
+	}
+}
+
+func TestAdminTotalsAreTheLedgerInEveryZone(t *testing.T) {
+	g := open(t, mockapi.DefaultConfig(), "{}", "")
+	// Two calls an hour around the ends of summer time in Berlin and in New York, each of another cost.
+	st, err := store.Open(t.Context(), store.Options{DSN: domain.NewSecret(g.dsn), MaxConns: 2})
+	g.must(err)
+	defer st.Close()
+	var records []domain.Record
+	from, to := time.Date(2026, 10, 23, 0, 0, 0, 0, time.UTC), time.Date(2026, 11, 3, 0, 0, 0, 0, time.UTC)
+	for at := from; at.Before(to); at = at.Add(30 * time.Minute) {
+		e := domain.Entry{Call: domain.Call{ID: domain.NewCallID(at), At: at, Caller: domain.Caller{Org: "acme", Team: "core", Service: "app"}, Provider: "openai", Endpoint: "chat.completions", Model: "gpt-5-mini"},
+			Action: domain.Allow, Status: 200, Cost: domain.NanoUSD(1_000_000_007 + len(records)), Source: domain.SourceMeter}
+		records = append(records, domain.Record{Entry: &e})
+	}
+	g.must(st.Write(t.Context(), records))
+	b := g.signedUp()
+	for _, name := range []string{"Europe/Berlin", "America/New_York", "Asia/Kolkata"} {
+		zone, err := time.LoadLocation(name)
+		g.must(err)
+		want := map[string]int64{}
+		var total int64
+		for _, r := range records {
+			want[r.Entry.At.In(zone).Format(time.DateOnly)] += int64(r.Entry.Cost)
+			total += int64(r.Entry.Cost)
+		}
+		path := "/usage?by=day&zone=" + url.QueryEscape(name) + "&from=" + from.Format(time.RFC3339) + "&to=" + to.Format(time.RFC3339)
+		var got usage
+		g.eventually("the sums have all rows", func() bool {
+			got = usage{}
+			b.want(http.StatusOK, "GET", path, "", &got)
+			return got.Total.Calls == int64(len(records))
+		})
+		if got.Total.Cost != total || len(got.Rows) != len(want) {
+			t.Errorf("%s: %d nano-dollars in %d days, the ledger has %d in %d", name, got.Total.Cost, len(got.Rows), total, len(want))
+		}
+		for _, r := range got.Rows {
+			if r.Cost != want[r.Keys[0]] {
+				t.Errorf("%s on %s: %d, the ledger has %d", name, r.Keys[0], r.Cost, want[r.Keys[0]])
+			}
+		}
+	}
+}
+
+func TestPeopleSeeAndChangeWhatTheirRoleAllows(t *testing.T) {
+	g := open(t, mockapi.DefaultConfig(), "{budget: {usd: 0.30/day, mode: hard}}", "")
+	b := g.signedUp()
+	seen := b.follow()
+	for range 4 {
+		g.do("GET", "/weather/v1/forecast/lima", "")
+	}
+	<-seen // the ledger has something new
+	var got usage
+	g.eventually("the dashboard shows four calls", func() bool {
+		got = usage{}
+		b.want(http.StatusOK, "GET", "/usage?by=team&filter=provider:weather", "", &got)
+		return got.Total.Calls == 4
+	})
+	if got.Total.Refused != 1 || got.Total.Cost != int64(300*domain.USD/1000) {
+		t.Errorf("four calls of $0.10 on a budget of $0.30 show as %+v", got.Total)
+	}
+	var page struct {
+		Calls []struct{ ID, Action, Reason, Cost string }
+		Next  string
+	}
+	b.want(http.StatusOK, "GET", "/calls?limit=3", "", &page)
+	first, next := page.Calls, page.Next
+	page.Calls, page.Next = nil, ""
+	b.want(http.StatusOK, "GET", "/calls?limit=3&cursor="+next, "", &page)
+	if len(first) != 3 || first[0].Reason != "budget_spent" || len(page.Calls) != 1 || page.Next != "" {
+		t.Errorf("pages of three of four calls: %+v, %+v", first, page)
+	}
+
+	b.want(http.StatusNoContent, "PUT", "/accounts/otto", `{"role":"team-admin","team":"other","password":"`+password+`"}`, nil)
+	o := g.browser()
+	o.want(http.StatusUnauthorized, "POST", "/session", `{"name":"otto","password":"`+password+`!"}`, nil)
+	o.want(http.StatusOK, "POST", "/session", `{"name":"otto","password":"`+password+`"}`, nil)
+	raise := `{"cell":"team/core/cost/day","max":"400000000","until":"` + time.Now().Add(time.Hour).UTC().Format(time.RFC3339) + `","why":"launch"}`
+	o.want(http.StatusForbidden, "PUT", "/limits/override", raise, nil) // of another team
+	b.want(http.StatusOK, "PUT", "/limits/override", raise, nil)
+	g.eventually("the override holds", func() bool {
+		code, _, _ := g.do("GET", "/weather/v1/forecast/lima", "")
+		return code == http.StatusOK
+	})
+	b.want(http.StatusNoContent, "DELETE", "/accounts/otto", "", nil)
+	o.want(http.StatusUnauthorized, "GET", "/limits", "", nil)
+
+	var audit struct {
+		Rows []struct{ Actor, Action, Object string }
+	}
+	b.want(http.StatusOK, "GET", "/audit?contains=override", "", &audit)
+	if len(audit.Rows) != 1 || audit.Rows[0].Actor != "ada" || audit.Rows[0].Object != "team/core/cost/day" {
+		t.Errorf("the override is in the audit chain as %+v", audit.Rows)
+	}
+	var check struct{ Intact bool }
+	b.want(http.StatusOK, "GET", "/audit/verify", "", &check)
+	if !check.Intact {
+		t.Error("the audit chain is broken")
+	}
+	b.want(http.StatusOK, "GET", "/overview", "", nil)
+	b.want(http.StatusNoContent, "DELETE", "/session", "", nil)
+	b.want(http.StatusUnauthorized, "GET", "/overview", "", nil)
+}
+
+// follow gives a channel that is closed when the event stream tells of something new on the ledger.
+func (b *browser) follow() <-chan struct{} {
+	b.t.Helper()
+	r, err := http.NewRequestWithContext(b.t.Context(), "GET", b.people+"/api/v1/events", nil)
+	b.must(err)
+	answer, err := b.client.Do(r)
+	b.must(err)
+	if answer.StatusCode != http.StatusOK {
+		b.t.Fatalf("events: %s", answer.Status)
+	}
+	seen := make(chan struct{})
+	go func() {
+		defer func() { _ = answer.Body.Close() }()
+		defer close(seen)
+		for lines, told := bufio.NewScanner(answer.Body), 0; lines.Scan(); {
+			if lines.Text() != "event: ledger" {
+				continue
+			}
+			if told++; told == 2 { // the first is the state at the beginning
+				return
+			}
+		}
+	}()
+	return seen
+}
+
+func TestPolicyIsPublishedCheckedAndGuarded(t *testing.T) {
+	g := open(t, mockapi.DefaultConfig(), "{}", "")
+	b := g.signedUp()
+	var p struct{ Version, Text string }
+	tag := b.want(http.StatusOK, "GET", "/policy", "", &p).Get("ETag")
+	body := func(text string) string {
+		out, err := json.Marshal(map[string]string{"text": text, "reason": "a test"})
+		g.must(err)
+		return string(out)
+	}
+	broken, next := p.Text+"\nnonsense: 1\n", strings.Replace(p.Text, "price: {per_request_usd: 0.10}", "price: {per_request_usd: 0.20}", 1)
+	var checked struct{ Faults []string }
+	check, err := json.Marshal(map[string]string{"text": broken})
+	g.must(err)
+	b.want(http.StatusOK, "POST", "/policy/check", string(check), &checked)
+	if len(checked.Faults) != 1 || !strings.Contains(checked.Faults[0], "nonsense: unknown key") {
+		t.Errorf("a broken policy is checked as %q", checked.Faults)
+	}
+	b.want(http.StatusUnprocessableEntity, "PUT", "/policy", body(broken), nil, "If-Match", tag)
+	b.want(http.StatusPreconditionFailed, "PUT", "/policy", body(next), nil, "If-Match", `"0123456789ab"`)
+	b.want(http.StatusOK, "PUT", "/policy", body(next), nil, "If-Match", tag)
+	g.do("GET", "/weather/v1/forecast/lima", "")
+	if rows := g.ledger(1); rows[0].Cost != 200*domain.USD/1000 {
+		t.Errorf("after the new price a call cost %s", rows[0].Cost)
+	}
+	b.want(http.StatusPreconditionFailed, "PUT", "/policy", body(p.Text), nil, "If-Match", tag)
+}

@@ -1,0 +1,190 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/admin"
+	"github.com/saas-sentinel/saas-sentinel/alerts"
+	"github.com/saas-sentinel/saas-sentinel/audit"
+	"github.com/saas-sentinel/saas-sentinel/credential"
+	"github.com/saas-sentinel/saas-sentinel/policy"
+	"github.com/saas-sentinel/saas-sentinel/ratelimit"
+	"github.com/saas-sentinel/saas-sentinel/store"
+)
+
+// adminBackend is the gateway as the admin API sees it. What it does not say itself, the store does.
+type adminBackend struct {
+	*store.Store
+	app *App
+}
+
+func (b *adminBackend) set() *policy.Set { return b.app.governor.State().Policy }
+
+// Org is whose gateway it is.
+func (b *adminBackend) Org() admin.Org { return admin.Org{Name: b.set().Org, Zone: b.set().Zone} }
+
+// Policy is the policy in force.
+func (b *adminBackend) Policy() (admin.PolicyFile, error) {
+	data, err := readFile("policy file", b.app.config.Policies)
+	return admin.PolicyFile{Version: b.set().Version, Text: string(data), Name: b.app.config.Policies}, err
+}
+
+// CheckPolicy compiles a candidate.
+func (b *adminBackend) CheckPolicy(text string) (version string, faults []string) {
+	next, err := compile(filepath.Base(b.app.config.Policies), []byte(text))
+	if err != nil {
+		return "", strings.Split(err.Error(), "\n")
+	}
+	return next.Policy.Version, nil
+}
+
+const (
+	publishWait = 5 * time.Second
+	publishLook = 50 * time.Millisecond
+)
+
+// PublishPolicy replaces the file, and waits until it is in force. A file that cannot be put in force is taken back.
+func (b *adminBackend) PublishPolicy(ctx context.Context, was, text string) (bool, error) {
+	b.app.publishing.Lock()
+	defer b.app.publishing.Unlock()
+	if b.set().Version != was {
+		return false, nil
+	}
+	file := b.app.config.Policies
+	old, err := readFile("policy file", file)
+	if err != nil {
+		return false, err
+	}
+	next, err := compile(file, []byte(text))
+	if err != nil {
+		return false, err
+	}
+	if err := replaceFile(file, []byte(text)); err != nil {
+		return false, err
+	}
+	for end := time.Now().Add(publishWait); time.Now().Before(end) && ctx.Err() == nil; sleep(ctx, publishLook) {
+		if b.set().Version == next.Policy.Version {
+			return true, nil
+		}
+	}
+	return false, errors.Join(errors.New("the gateway did not take the policy, its log says why: the file is as it was"), replaceFile(file, old))
+}
+
+// replaceFile writes a file as a whole or not at all.
+func replaceFile(name string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(name), ".policy-*")
+	if err != nil {
+		return fmt.Errorf("the policy file cannot be replaced here: %w", err)
+	}
+	defer func() { _ = os.Remove(f.Name()) }() // after the rename there is none
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if info, stat := os.Stat(name); err == nil && stat == nil {
+		err = os.Chmod(f.Name(), info.Mode().Perm())
+	}
+	if err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), name)
+}
+
+// Limits lists the policy's limits with their use.
+func (b *adminBackend) Limits(ctx context.Context) ([]admin.LimitUse, error) {
+	set := b.set()
+	list := set.Limits(time.Now().UTC())
+	overrides, err := b.app.limiter.Overrides(ctx, set.Org)
+	if err != nil {
+		return nil, err
+	}
+	for i, l := range list {
+		if o, ok := overrides[l.Cell]; ok {
+			list[i].Max = o.Max
+		}
+	}
+	uses, err := b.app.limiter.Peek(ctx, set.Org, list)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]admin.LimitUse, len(uses))
+	for i, u := range uses {
+		out[i] = admin.LimitUse{Limit: u.Limit, Used: u.Used, Posted: u.Posted, Held: u.Held, Orphaned: u.Orphaned}
+		if o, ok := overrides[u.Limit.Cell]; ok {
+			out[i].Override = &admin.Override{Cell: o.Cell, Max: admin.Count(o.Max), Until: o.Until, By: o.By, Why: o.Why}
+		}
+	}
+	return out, nil
+}
+
+// SetOverride gives a limit another amount for a time.
+func (b *adminBackend) SetOverride(ctx context.Context, o admin.Override) error {
+	return b.app.limiter.SetOverride(ctx, b.set().Org, ratelimit.Override{Cell: o.Cell, Max: int64(o.Max), Until: o.Until, By: o.By, Why: o.Why})
+}
+
+// EndOverride takes an override back.
+func (b *adminBackend) EndOverride(ctx context.Context, cell string) error {
+	return b.app.limiter.EndOverride(ctx, b.set().Org, cell)
+}
+
+// ResetLimit forgives what a limit has counted.
+func (b *adminBackend) ResetLimit(ctx context.Context, l sentinel.Limit) (string, error) {
+	return b.app.limiter.Reset(ctx, b.set().Org, l)
+}
+
+// acts are what people may do with incidents.
+var acts = map[string]alerts.Act{"acknowledge": alerts.Acknowledge, "snooze": alerts.Snooze, "plan": alerts.Plan, "resolve": alerts.Resolve}
+
+// AnswerIncidents applies an act to a group.
+func (b *adminBackend) AnswerIncidents(ctx context.Context, group, act, by string, snooze time.Duration) (bool, error) {
+	return alerts.Answer(ctx, b.Store, b.app.alerting.machine(), group, alerts.Press{Act: acts[act], By: by, For: snooze})
+}
+
+// Record writes into the audit chain.
+func (b *adminBackend) Record(ctx context.Context, r sentinel.AuditRow) error {
+	return b.app.audit.Record(ctx, r)
+}
+
+// VerifyAudit reads the whole chain, with its signed checkpoints where they are configured.
+func (b *adminBackend) VerifyAudit(ctx context.Context) (int64, string, error) {
+	var checkpoints io.Reader
+	c := b.app.config.Audit
+	if c.Checkpoints != "" {
+		f, err := os.Open(c.Checkpoints)
+		if err != nil {
+			return 0, "", err
+		}
+		defer func() { _ = f.Close() }()
+		checkpoints = f
+	}
+	report, err := audit.Verify(b.Audit(ctx), checkpoints, b.app.audit.PublicKey())
+	if fault, ok := errors.AsType[*audit.Fault](err); ok {
+		return report.Rows, fault.Error(), nil
+	}
+	return report.Rows, "", err
+}
+
+// UseSetup makes the first account.
+func (b *adminBackend) UseSetup(ctx context.Context, hash [32]byte, first sentinel.Account) (bool, error) {
+	err := b.Store.UseSetup(ctx, hash, first)
+	if errors.Is(err, store.ErrNoSetup) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// fresh tells whether a provider's credential is held now.
+func (b *adminBackend) fresh(c policy.Credential) bool {
+	if c.Kind == policy.CredentialSigV4 || c.Field == "" {
+		_, ok := b.app.vault.AWSKey(c.Path)
+		return ok
+	}
+	_, ok := b.app.vault.Get(credential.Ref{Path: c.Path, Field: c.Field})
+	return ok
+}

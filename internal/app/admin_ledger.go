@@ -1,0 +1,194 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/admin"
+	"github.com/saas-sentinel/saas-sentinel/store"
+)
+
+// sumLag is how far the sums of the ledger may be behind it; what is younger is summed from the entries.
+const sumLag = 2 * time.Minute
+
+// Usage sums the ledger: the past from its sums by hour and minute, the last minutes from the entries themselves.
+func (b *adminBackend) Usage(ctx context.Context, q admin.UsageQuery) ([]admin.UsageRow, error) {
+	whole := store.UsageQuery{From: q.From, To: q.To, By: q.By, Filter: q.Filter, Zone: q.Zone, Limit: maxGroups}
+	pieces := []store.UsageQuery{whole}
+	if whole.CanRoll() {
+		pieces = split(whole, time.Now().UTC().Add(-sumLag))
+	}
+	sums := map[string]*admin.UsageRow{}
+	for _, p := range pieces {
+		rows, err := b.Store.Usage(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rows {
+			key := strings.Join(r.Keys, "\x00")
+			if had := sums[key]; had != nil {
+				had.Add(admin.UsageRow(r))
+				continue
+			}
+			one := admin.UsageRow(r)
+			sums[key] = &one
+		}
+	}
+	out := make([]admin.UsageRow, 0, len(sums))
+	for _, r := range sums {
+		out = append(out, *r)
+	}
+	timed := whole.Timed()
+	slices.SortFunc(out, func(x, y admin.UsageRow) int {
+		if c := cmp.Compare(y.Cost, x.Cost); !timed && c != 0 {
+			return c
+		}
+		return slices.Compare(x.Keys, y.Keys)
+	})
+	return out[:min(len(out), max(q.Limit, 1))], nil
+}
+
+const maxGroups = 10_000
+
+// split cuts a question at the last whole hour and the last whole minute before summed.
+func split(q store.UsageQuery, summed time.Time) (pieces []store.UsageQuery) {
+	from := q.From
+	for _, cut := range []struct {
+		at     time.Time
+		rolled bool
+	}{{summed.Truncate(time.Hour), true}, {summed.Truncate(time.Minute), true}, {q.To, false}} {
+		to := cut.at
+		if to.After(q.To) {
+			to = q.To
+		}
+		if !from.Before(to) {
+			continue
+		}
+		p := q
+		p.From, p.To, p.Rolled = from, to, cut.rolled
+		pieces, from = append(pieces, p), to
+	}
+	return pieces
+}
+
+// Entries lists rows of the ledger.
+func (b *adminBackend) Entries(ctx context.Context, q admin.EntryQuery) ([]sentinel.Entry, error) {
+	return b.Store.Entries(ctx, store.EntryQuery{From: q.From, To: q.To, CallID: q.CallID, Filter: q.Filter, Before: store.EntryKey(q.Before), Limit: q.Limit})
+}
+
+// Dimensions are what the ledger can be grouped by.
+func (*adminBackend) Dimensions() []string { return store.Dimensions() }
+
+// Reprice prices an entry by the rules in force.
+func (b *adminBackend) Reprice(e sentinel.Entry) (sentinel.NanoUSD, bool) {
+	cost, _, err := b.app.governor.State().Reprice(e)
+	return cost, err == nil
+}
+
+// Live counts what this process has judged and written.
+func (b *adminBackend) Live() (admin.LiveCounts, int64) {
+	m := b.app.metrics
+	return admin.LiveCounts{Calls: m.live.calls.Load(), Refused: m.live.refused.Load(), Cost: admin.Money(m.live.cost.Load())}, m.wrote.Load()
+}
+
+// Version is the release.
+func (*adminBackend) Version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	return info.Main.Version
+}
+
+// Gateway is the URL for clients.
+func (b *adminBackend) Gateway() string {
+	if b.app.config.Envoy.TLS != nil {
+		return "https://" + b.app.config.Envoy.Listen
+	}
+	return "http://" + b.app.config.Envoy.Listen
+}
+
+// Services lists the callers of the policy.
+func (b *adminBackend) Services() []admin.Service {
+	out := []admin.Service{}
+	for _, c := range b.set().Callers() {
+		out = append(out, admin.Service{Name: c.Service, Team: c.Team})
+	}
+	return out
+}
+
+// Providers lists the APIs of the policy.
+func (b *adminBackend) Providers() []admin.Provider {
+	state, now := b.app.governor.State(), time.Now().UTC()
+	out := []admin.Provider{}
+	for _, p := range state.Policy.Providers {
+		one := admin.Provider{Name: p.Name, Preset: p.Preset, Host: p.Host, Endpoints: []string{}, Credential: p.Credential.Path, Fresh: b.fresh(p.Credential)}
+		if p.Credential.Field != "" {
+			one.Credential += "#" + p.Credential.Field
+		}
+		for _, r := range state.Ordered {
+			if r.Provider.Name != p.Name {
+				continue
+			}
+			one.Host = cmp.Or(one.Host, r.Provider.Host)
+			one.Endpoints = append(one.Endpoints, r.Endpoint.Name)
+			n, oldest := state.Priced(r, now)
+			one.Models = max(one.Models, n)
+			if !oldest.IsZero() && (one.PricesRead.IsZero() || oldest.Before(one.PricesRead)) {
+				one.PricesRead = oldest
+			}
+		}
+		out = append(out, one)
+	}
+	return out
+}
+
+// healthTimeout bounds one look at the parts.
+const healthTimeout = 2 * time.Second
+
+// Health looks at each part that the gateway depends on.
+func (b *adminBackend) Health(ctx context.Context) []admin.Component {
+	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
+	defer cancel()
+	a := b.app
+	var out []admin.Component
+	add := func(name, state, format string, args ...any) {
+		out = append(out, admin.Component{Name: name, State: state, Detail: fmt.Sprintf(format, args...)})
+	}
+	if n := a.envoy.Connected(); n > 0 {
+		add("envoy", admin.StateOK, "%d connected to this process", n)
+	} else {
+		add("envoy", admin.StateDegraded, "none is connected to this process")
+	}
+	if _, err := a.limiter.Overrides(ctx, b.set().Org); err != nil {
+		add("limiter", admin.StateDown, "Redis does not answer: calls are judged as the policy's when_redis_is_down says")
+	} else {
+		add("limiter", admin.StateOK, "Redis answers")
+	}
+	if _, _, err := b.Store.Version(ctx); err != nil {
+		add("database", admin.StateDown, "it does not answer: the ledger waits in the spool")
+	} else {
+		add("database", admin.StateOK, "it answers")
+	}
+	s := a.spool.Stats()
+	state := admin.StateOK
+	if s.Bytes > a.config.Spool.MaxBytes/2 {
+		state = admin.StateDegraded
+	}
+	add("spool", state, "%d records wait for the database; %d of %d bytes are in use", s.LagRecords, s.Bytes, a.config.Spool.MaxBytes)
+	switch age := a.vault.Age(); {
+	case age > a.config.Vault.MaxStale:
+		add("vault", admin.StateDown, "it has not answered for %s: credentials are not used any longer", age.Round(time.Second))
+	case age > 3*a.config.Vault.Refresh:
+		add("vault", admin.StateDegraded, "it has not answered for %s: the last credentials are used until %s", age.Round(time.Second), a.config.Vault.MaxStale)
+	default:
+		add("vault", admin.StateOK, "every credential was confirmed within %s", (3 * a.config.Vault.Refresh).Round(time.Second))
+	}
+	return out
+}
