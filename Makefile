@@ -4,7 +4,7 @@ TOOLS := .tools
 UPDATABLE = $(shell grep -rl 'flag.Bool("update"' --include='*_test.go' . | xargs -r -n1 dirname | sort -u)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt lint vet unit race e2e accuracy fuzz bench bench-limits bench-ledger kills power charts golden build tools redis clean
+.PHONY: help demo test check fmt lint vet unit race e2e accuracy fuzz bench bench-limits bench-ledger kills power charts golden build dashboard tools redis chromium clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -13,7 +13,7 @@ demo: tools build ## a scripted day of traffic on real parts; ONCE=1 ends after 
 	@bin/sentinel demo $(if $(ONCE),--once)
 
 test: export E2E ?= must
-test: tools vet ## every test, those against real servers included
+test: tools dashboard chromium vet ## every test, those against real servers included
 	go test -timeout 20m ./...
 
 check: fmt lint vet race ## format, lint, vet, all tests with the race detector, go.mod tidy
@@ -77,9 +77,19 @@ charts: ## lint and render the Helm chart, compare, check against Kubernetes' sc
 golden: ## rewrite the golden files
 	@[ -z "$(UPDATABLE)" ] || go test $(UPDATABLE) -update
 
-build: ## bin/sentinel and bin/mockapi
+build: $(if $(shell command -v npm),dashboard) ## bin/sentinel and bin/mockapi; the dashboard too where there is Node
 	@mkdir -p bin
 	go build -trimpath -o bin/ ./cmd/...
+
+dashboard: dashboard/out/index.html ## the web application, for the next go build to embed
+
+dashboard/out/index.html: export NEXT_TELEMETRY_DISABLED := 1
+dashboard/out/index.html: admin/openapi.json tools/need $(shell git ls-files dashboard)
+	@tools/need node
+	@echo "dashboard: its packages and its pages"
+	@cd dashboard && npm ci --no-audit --no-fund --no-update-notifier --loglevel=error && npm run --silent types >/dev/null && npm run --silent build >build.log 2>&1 || { cat dashboard/build.log; exit 1; }
+	@find dashboard/out -mindepth 1 ! -name README -delete
+	@cp -R dashboard/build/. dashboard/out/
 
 tools: $(TOOLS)/venv/.stamp $(TOOLS)/node/.stamp redis ## install the servers and clients of the demo and the tests into .tools/
 
@@ -101,5 +111,9 @@ $(TOOLS)/node/.stamp: tools/node/package.json tools/node/package-lock.json tools
 redis: # Debian's, because no registry package has one
 	@command -v redis-server >/dev/null || tools/need redis
 
+chromium: # Debian's, for the dashboard's tests
+	@command -v chromium >/dev/null || tools/need chromium
+
 clean: ## remove what was built, not .tools/
-	rm -rf bin .demo
+	rm -rf bin .demo dashboard/build dashboard/.next
+	find dashboard/out -mindepth 1 ! -name README -delete

@@ -150,7 +150,7 @@ func TestWritesFromOtherSitesAreRefused(t *testing.T) {
 
 func TestDashboardRunsItsOwnScriptsOnly(t *testing.T) {
 	h := server(admin.Options{Dashboard: fstest.MapFS{
-		"index.html":            {Data: []byte(`<script>let a = 1</script><script src="/_next/static/a.js"></script>`)},
+		"index.html":            {Data: []byte(`<script id="_R_">let a = 1</script><script src="/_next/static/a.js"></script>`)},
 		"usage.html":            {Data: []byte("usage")},
 		"404.html":              {Data: []byte("nothing here")},
 		"_next/static/a.js":     {Data: []byte("let b")},

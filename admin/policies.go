@@ -26,7 +26,8 @@ type PolicyFile struct {
 // Policies is the policy file.
 type Policies interface {
 	Org() Org
-	Policy() (PolicyFile, error)
+	// Policy is the policy in force. The tokens of services in its text are masked unless secrets are asked for.
+	Policy(secrets bool) (PolicyFile, error)
 	// CheckPolicy compiles a candidate: its version, or its faults, each a sentence with line and column.
 	CheckPolicy(text string) (version string, faults []string)
 	// PublishPolicy replaces the file of the version that it was made from. ok is false where that is not in force any longer.
@@ -38,6 +39,7 @@ type Policy struct {
 	Version string `json:"version" doc:"In force now."`
 	File    string `json:"file" doc:"Where it is."`
 	Text    string `json:"text"`
+	Masked  bool   `json:"masked" doc:"The tokens of services are masked: only admins see them."`
 }
 
 // Checked is what a candidate's compilation said.
@@ -67,12 +69,13 @@ type publishInput struct {
 
 func (s *Server) policyRoutes() {
 	register(s, operation{id: "get-policy", method: http.MethodGet, path: "/policy", tag: "policy", summary: "The policy in force", role: sentinel.RoleViewer},
-		func(context.Context, *struct{}) (*policyAnswer, error) {
-			p, err := s.Backend.Policy()
+		func(ctx context.Context, _ *struct{}) (*policyAnswer, error) {
+			secrets := who(ctx).Role >= sentinel.RoleAdmin
+			p, err := s.Backend.Policy(secrets)
 			if err != nil {
 				return nil, s.fault("policy", err)
 			}
-			return &policyAnswer{`"` + p.Version + `"`, Policy{p.Version, p.Name, p.Text}}, nil
+			return &policyAnswer{`"` + p.Version + `"`, Policy{p.Version, p.Name, p.Text, !secrets}}, nil
 		})
 	register(s, operation{id: "check-policy", method: http.MethodPost, path: "/policy/check", tag: "policy", summary: "Compile a candidate", role: sentinel.RoleViewer},
 		func(_ context.Context, in *policyText) (*answer[Checked], error) {

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"io/fs"
@@ -16,7 +17,7 @@ const unbuilt = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Saa
 The JSON API is at <a href="/api/v1/openapi.json">/api/v1/openapi.json</a>.</p></html>
 `
 
-var inlineScript = regexp.MustCompile(`(?s)<script>(.*?)</script>`)
+var inlineScript = regexp.MustCompile(`(?s)<script([^>]*)>(.*?)</script>`)
 
 // page is an HTML file with the policy that lets only its own scripts run.
 type page struct {
@@ -79,7 +80,10 @@ func (p *page) serve(w http.ResponseWriter, status int) {
 func contentPolicy(html []byte) string {
 	scripts := "script-src 'self'"
 	for _, m := range inlineScript.FindAllSubmatch(html, -1) {
-		sum := sha256.Sum256(m[1])
+		if bytes.Contains(m[1], []byte("src=")) {
+			continue
+		}
+		sum := sha256.Sum256(m[2])
 		scripts += " 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 	}
 	return "default-src 'none'; " + scripts + "; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'; " +

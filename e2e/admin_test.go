@@ -158,6 +158,14 @@ func TestPeopleSeeAndChangeWhatTheirRoleAllows(t *testing.T) {
 		t.Errorf("pages of three of four calls: %+v, %+v", first, page)
 	}
 
+	b.want(http.StatusNoContent, "PUT", "/accounts/vera", `{"role":"viewer","password":"`+password+`"}`, nil)
+	v := g.browser()
+	v.want(http.StatusOK, "POST", "/session", `{"name":"vera","password":"`+password+`"}`, nil)
+	var policy struct{ Text string }
+	v.want(http.StatusOK, "GET", "/policy", "", &policy)
+	if !strings.Contains(policy.Text, "token: ••••") || strings.Contains(policy.Text, token) {
+		t.Errorf("a viewer sees the tokens of services:\n%s", policy.Text)
+	}
 	b.want(http.StatusNoContent, "PUT", "/accounts/otto", `{"role":"team-admin","team":"other","password":"`+password+`"}`, nil)
 	o := g.browser()
 	o.want(http.StatusUnauthorized, "POST", "/session", `{"name":"otto","password":"`+password+`!"}`, nil)

@@ -20,6 +20,7 @@ import (
 	"github.com/spf13/cobra"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/dashboard"
 	"github.com/saas-sentinel/saas-sentinel/envoy"
 	"github.com/saas-sentinel/saas-sentinel/internal/app"
 	"github.com/saas-sentinel/saas-sentinel/internal/envoytest"
@@ -105,7 +106,9 @@ func (d *demo) run(ctx context.Context, once bool) error {
 		}
 		return nil
 	}
-	d.directions()
+	if err := d.directions(ctx); err != nil {
+		return err
+	}
 	<-ctx.Done()
 	return nil
 }
@@ -224,6 +227,7 @@ func (d *demo) configure(dsn, vault, root string) error {
 	}
 	at := func(i int) string { return "127.0.0.1:" + strconv.Itoa(ports[i]) }
 	c := app.DefaultConfig()
+	c.Dashboard = dashboard.Files()
 	c.Policies, c.Spool.Dir = file, filepath.Join(d.dir, "spool")
 	c.Control.Listen, c.Metrics.Listen, c.Envoy.Listen, c.Envoy.Admin, c.Admin.Listen = at(0), at(1), at(2), at(3), at(4)
 	c.Envoy.AccessLog = filepath.Join(d.dir, "access.log")
@@ -291,7 +295,7 @@ func (d *demo) day(ctx context.Context) error {
 }
 
 // directions says where to look while the demonstration stays up.
-func (d *demo) directions() {
+func (d *demo) directions(ctx context.Context) error {
 	_, _ = fmt.Fprintf(d.out, `
 It stays up until Ctrl-C. Try:
   curl http://%[1]s/openai/v1/chat/completions -H 'Authorization: Bearer %[2]s' \
@@ -300,4 +304,16 @@ It stays up until Ctrl-C. Try:
   curl http://%[4]s/metrics
   tail -f %[5]s
 `, d.config.Envoy.Listen, d.tokens["summariser"], d.config.Policies, d.config.Metrics.Listen, d.config.Envoy.AccessLog)
+	st, err := store.Open(ctx, store.Options{DSN: d.config.Database.URL, MaxConns: 1})
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	link, ok, err := app.OfferSetup(ctx, d.config, st)
+	if err != nil || !ok {
+		_, _ = fmt.Fprintf(d.out, "  the dashboard is at http://%s\n", d.config.Admin.Listen)
+		return err
+	}
+	_, _ = fmt.Fprintf(d.out, "  the dashboard: %s\n", link)
+	return nil
 }

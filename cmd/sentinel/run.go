@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/saas-sentinel/saas-sentinel/dashboard"
 	"github.com/saas-sentinel/saas-sentinel/envoy"
 	"github.com/saas-sentinel/saas-sentinel/internal/app"
 	"github.com/saas-sentinel/saas-sentinel/store"
@@ -24,6 +25,7 @@ func runCommand() *cobra.Command {
 		if err != nil {
 			return refused(err)
 		}
+		cfg.Dashboard = dashboard.Files()
 		a, err := app.New(c.Context(), cfg, logger(cfg.Log))
 		if err != nil {
 			return refused(err)

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/goccy/go-yaml"
+
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/admin"
 	"github.com/saas-sentinel/saas-sentinel/alerts"
@@ -32,9 +34,31 @@ func (b *adminBackend) set() *policy.Set { return b.app.governor.State().Policy 
 func (b *adminBackend) Org() admin.Org { return admin.Org{Name: b.set().Org, Zone: b.set().Zone} }
 
 // Policy is the policy in force.
-func (b *adminBackend) Policy() (admin.PolicyFile, error) {
+func (b *adminBackend) Policy(secrets bool) (admin.PolicyFile, error) {
 	data, err := readFile("policy file", b.app.config.Policies)
-	return admin.PolicyFile{Version: b.set().Version, Text: string(data), Name: b.app.config.Policies}, err
+	text := string(data)
+	if err == nil && !secrets {
+		text, err = masked(text)
+	}
+	return admin.PolicyFile{Version: b.set().Version, Text: text, Name: b.app.config.Policies}, err
+}
+
+// masked hides the tokens of services wherever they stand in a policy. A text that cannot be read is not shown.
+func masked(text string) (string, error) {
+	var file struct {
+		Services map[string]struct {
+			Identity struct{ Token string }
+		}
+	}
+	if err := yaml.Unmarshal([]byte(text), &file); err != nil {
+		return "", fmt.Errorf("mask the policy: %w", err)
+	}
+	for _, s := range file.Services {
+		if s.Identity.Token != "" {
+			text = strings.ReplaceAll(text, s.Identity.Token, "••••••••")
+		}
+	}
+	return text, nil
 }
 
 // CheckPolicy compiles a candidate.

@@ -181,7 +181,7 @@ func (b *adminBackend) Health(ctx context.Context) []admin.Component {
 	if s.Bytes > a.config.Spool.MaxBytes/2 {
 		state = admin.StateDegraded
 	}
-	add("spool", state, "%d records wait for the database; %d of %d bytes are in use", s.LagRecords, s.Bytes, a.config.Spool.MaxBytes)
+	add("spool", state, "%d records wait for the database; %d of %d MiB are in use", s.LagRecords, s.Bytes>>20, a.config.Spool.MaxBytes>>20)
 	switch age := a.vault.Age(); {
 	case age > a.config.Vault.MaxStale:
 		add("vault", admin.StateDown, "it has not answered for %s: credentials are not used any longer", age.Round(time.Second))

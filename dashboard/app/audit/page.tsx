@@ -1,0 +1,53 @@
+"use client";
+
+import { Button, Card, Fault, Input, Loaded, Page, Table } from "@/components/ui";
+import { api, unwrap, useMay } from "@/lib/api";
+import { count } from "@/lib/money";
+import { moment } from "@/lib/time";
+import { useAddress } from "@/lib/url";
+import { useInfiniteQuery, useMutation } from "@tanstack/react-query";
+
+export default function AuditPage() {
+  const [address, set] = useAddress();
+  const contains = address.get("contains") ?? "";
+  const may = useMay("operator");
+  const pages = useInfiniteQuery({
+    queryKey: ["audit", contains], queryFn: ({ pageParam }) => unwrap(api.GET("/api/v1/audit", { params: { query: { before: pageParam, contains, limit: 100 } } })),
+    initialPageParam: 0, getNextPageParam: (last) => last.next || undefined,
+  });
+  const verify = useMutation({ mutationFn: () => unwrap(api.GET("/api/v1/audit/verify")) });
+  const rows = pages.data?.pages.flatMap((p) => p.rows) ?? [];
+  return (
+    <Page title="Audit" lead="What operators changed. Each row's hash covers the row before: none can be changed, moved or taken out unnoticed."
+      aside={
+        <>
+          <Input aria-label="Search" placeholder="Search" value={contains} onChange={(e) => set({ contains: e.target.value })} className="w-48" />
+          {may && <Button disabled={verify.isPending} onClick={() => verify.mutate()}>Verify the chain</Button>}
+        </>
+      }>
+      <div aria-live="polite">
+        {verify.data && <p className={`text-sm ${verify.data.intact ? "text-good" : "text-bad"}`}>{verify.data.intact ? `The chain is intact: ${count(verify.data.rows)} rows.` : verify.data.fault}</p>}
+        <Fault error={verify.error} />
+      </div>
+      <Card>
+        <Loaded of={pages as never} empty={() => rows.length === 0 && "Nothing fits."}>
+          {() => (
+            <>
+              <Table caption="Changes, newest first" rows={rows} id={(r) => String(r.seq)} columns={[
+                { head: "Row", right: true, cell: (r) => r.seq },
+                { head: "When", cell: (r) => <span className="whitespace-nowrap">{moment(r.at)}</span> },
+                { head: "Who", cell: (r) => <span className="break-all">{r.actor}</span> },
+                { head: "What", cell: (r) => r.action },
+                { head: "To what", cell: (r) => <span className="break-all">{r.object}</span> },
+                { head: "Before", cell: (r) => <span className="break-words text-muted">{r.before}</span> },
+                { head: "After", cell: (r) => <span className="break-words">{r.after}</span> },
+                { head: "Hash", cell: (r) => <span title={r.hash}>{r.hash.slice(0, 12)}</span>, mono: true },
+              ]} />
+              {pages.hasNextPage && <div className="mt-4 text-center"><Button onClick={() => pages.fetchNextPage()}>More</Button></div>}
+            </>
+          )}
+        </Loaded>
+      </Card>
+    </Page>
+  );
+}

@@ -1,0 +1,72 @@
+"use client";
+
+import { Badge, Button, Card, Input, Loaded, Modal, Page, Select, Table } from "@/components/ui";
+import { api, unwrap, useApi, type Schemas } from "@/lib/api";
+import { count, usd } from "@/lib/money";
+import { moment, periods, range } from "@/lib/time";
+import { useAddress } from "@/lib/url";
+import { useInfiniteQuery } from "@tanstack/react-query";
+import { useMemo, useState } from "react";
+
+export default function CallsPage() {
+  const [address, set] = useAddress();
+  const id = address.get("id") ?? "", period = address.get("period") ?? "day", text = address.get("filter") ?? "";
+  const filter = useMemo(() => text.split("|").filter(Boolean), [text]);
+  const [draft, setDraft] = useState("");
+  const r = useMemo(() => range(period), [period]);
+  const pages = useInfiniteQuery({
+    queryKey: ["ledger", "calls", period, text],
+    queryFn: ({ pageParam }) => unwrap(api.GET("/api/v1/calls", { params: { query: { from: r.from.toISOString(), to: new Date(Date.now() + 60_000).toISOString(), filter, cursor: pageParam || undefined, limit: 100 } } })),
+    initialPageParam: "", getNextPageParam: (last) => last.next || undefined,
+  });
+  const rows = pages.data?.pages.flatMap((p) => p.calls) ?? [];
+  return (
+    <Page title="Calls" lead="Every call on the ledger, with its verdict and what it cost. What was asked and answered is not kept."
+      aside={
+        <>
+          <Select aria-label="Period" value={period} onChange={(e) => set({ period: e.target.value })}>{Object.entries(periods).map(([k, v]) => <option key={k} value={k}>{v}</option>)}</Select>
+          <form onSubmit={(e) => { e.preventDefault(); if (draft.includes(":")) { set({ filter: [...filter, draft].join("|") }); setDraft(""); } }}>
+            <Input aria-label="Filter" placeholder="service:checkout" value={draft} onChange={(e) => setDraft(e.target.value)} className="w-52" />
+          </form>
+        </>
+      }>
+      {filter.length > 0 && <ul className="flex flex-wrap gap-2" aria-label="Filters">{filter.map((f) => <li key={f}><Button aria-label={`Remove the filter ${f}`} onClick={() => set({ filter: filter.filter((x) => x !== f).join("|") || undefined })}>{f.replace(":", " is ")} ×</Button></li>)}</ul>}
+      <Card>
+        <Loaded of={pages as never} empty={() => rows.length === 0 && "No call fits."}>
+          {() => (
+            <>
+              <Table caption="Calls, newest first" rows={rows} id={(c) => c.id + c.attempt} onRow={(c) => set({ id: c.id })} columns={[
+                { head: "When", cell: (c) => <button type="button" className="cursor-pointer whitespace-nowrap underline decoration-line" onClick={() => set({ id: c.id })}>{moment(c.at)}</button> },
+                { head: "Service", cell: (c) => <>{c.service} <span className="text-xs text-muted">{c.team}</span></> },
+                { head: "Provider", cell: (c) => <>{c.provider} <span className="text-xs text-muted">{c.endpoint}</span></> },
+                { head: "Model", cell: (c) => c.model || "—" },
+                { head: "Verdict", cell: (c) => <><Badge>{c.action}</Badge> <span className="text-xs text-muted">{c.reason}</span></> },
+                { head: "Status", right: true, cell: (c) => c.status || "—" },
+                { head: "Time", right: true, cell: (c) => count(Math.round(c.duration_ms)) + " ms" },
+                { head: "Cost", right: true, cell: (c) => <>{usd(c.cost)}{c.method && <span title={"estimated: " + c.method}> ≈</span>}</> },
+              ]} />
+              {pages.hasNextPage && <div className="mt-4 text-center"><Button disabled={pages.isFetchingNextPage} onClick={() => pages.fetchNextPage()}>More</Button></div>}
+            </>
+          )}
+        </Loaded>
+      </Card>
+      <Modal open={id !== ""} onClose={() => set({ id: undefined })} title="Call"><One id={id} /></Modal>
+    </Page>
+  );
+}
+
+function One({ id }: { id: string }) {
+  const call = useApi(["call", id], () => api.GET("/api/v1/calls/{id}", { params: { path: { id } } }));
+  return <Loaded of={call}>{(c) => <div className="space-y-4">{c.calls.map((one) => <Details key={one.attempt} c={one} />)}</div>}</Loaded>;
+}
+
+function Details({ c }: { c: Schemas["Call"] }) {
+  const rows: [string, React.ReactNode][] = [
+    ["Id", <span key="id" className="font-mono text-xs break-all">{c.id}</span>], ["When", moment(c.at)], ["Caller", `${c.team} / ${c.service}`], ["Provider", `${c.provider} ${c.endpoint}`],
+    ["Model", c.asked && c.asked !== c.model ? `${c.model}, asked for ${c.asked}` : c.model || "—"], ["Verdict", <><Badge key="b">{c.action}</Badge> {c.reason}</>], ["Status", c.status || "nobody saw it"],
+    ["Cost", <strong key="c">{usd(c.cost, 9)}</strong>], ["Usage", Object.entries(c.usage).map(([k, n]) => `${count(n)} ${k.replaceAll("_", " ")}`).join(", ") || "none"],
+    ["Witness", c.method ? `${c.source}, estimated by ${c.method}` : c.source], ["First byte", c.first_byte_ms ? `${c.first_byte_ms.toFixed(1)} ms` : "—"], ["Duration", `${c.duration_ms.toFixed(1)} ms`],
+    ["Price", c.price_version || "—"], ["Policy", c.policy_version],
+  ];
+  return <dl className="grid grid-cols-[6rem_1fr] gap-x-4 gap-y-2 text-sm">{rows.map(([k, v]) => <div key={k} className="contents"><dt className="text-muted">{k}</dt><dd className="min-w-0">{v}</dd></div>)}</dl>;
+}

@@ -1,0 +1,70 @@
+"use client";
+
+import { Badge, Button, Card, Loaded, Page, Select } from "@/components/ui";
+import { api, useApi, useSettings } from "@/lib/api";
+import { ago, range } from "@/lib/time";
+import { useAddress } from "@/lib/url";
+import { Check, Copy } from "lucide-react";
+import { useState } from "react";
+
+interface Snippet { name: string; text: string }
+
+/** snippets are a provider's clients, unchanged but for base URL and key. */
+function snippets(preset: string, base: string, host: string): Snippet[] {
+  const python = (text: string): Snippet => ({ name: "Python", text });
+  switch (preset) {
+    case "openai": return [
+      python(`from openai import OpenAI\n\nclient = OpenAI(base_url="${base}/v1", api_key="<the service's token>")\nprint(client.chat.completions.create(model="gpt-5-mini", messages=[{"role": "user", "content": "hello"}]).choices[0].message.content)`),
+      { name: "Node", text: `import OpenAI from "openai";\n\nconst client = new OpenAI({ baseURL: "${base}/v1", apiKey: "<the service's token>" });` },
+      { name: "curl", text: `curl ${base}/v1/chat/completions -H "Authorization: Bearer <the service's token>" -H "Content-Type: application/json" \\\n  -d '{"model":"gpt-5-mini","messages":[{"role":"user","content":"hello"}]}'` },
+    ];
+    case "anthropic": return [python(`from anthropic import Anthropic\n\nclient = Anthropic(base_url="${base}", api_key="<the service's token>")`)];
+    case "stripe": return [python(`import stripe\n\nclient = stripe.StripeClient("<the service's token>", base_addresses={"api": "${base}"})`)];
+    default:
+      if (preset.startsWith("aws-")) return [python(`import boto3\n\nclient = boto3.client("${preset === "aws-bedrock" ? "bedrock-runtime" : preset.slice(4)}", endpoint_url="${base}",\n                      aws_access_key_id="<the issued id>", aws_secret_access_key="<the issued secret>")`)];
+      return [{ name: "curl", text: `# instead of https://${host}/…\ncurl ${base}/… -H "Authorization: Bearer <the service's token>"` }];
+  }
+}
+
+export default function ConnectPage() {
+  const [address, set] = useAddress();
+  const settings = useSettings();
+  const providers = useApi(["providers"], () => api.GET("/api/v1/providers"));
+  const service = address.get("service") ?? settings.data?.services[0]?.name ?? "", provider = address.get("provider") ?? providers.data?.[0]?.name ?? "";
+  const seen = useApi(["ledger", "connect", service, provider], () => {
+    const r = range("week");
+    return api.GET("/api/v1/calls", { params: { query: { from: r.from.toISOString(), to: new Date(Date.now() + 60_000).toISOString(), filter: [`service:${service}`, `provider:${provider}`], limit: 1 } } });
+  }, 2_000);
+  const p = providers.data?.find((x) => x.name === provider);
+  const first = seen.data?.calls[0];
+  return (
+    <Page title="Connect" lead="A client needs another base URL and the service's own token, nothing else. The provider's key never leaves the gateway."
+      aside={
+        <>
+          <Select aria-label="Service" value={service} onChange={(e) => set({ service: e.target.value })}>{settings.data?.services.map((s) => <option key={s.name}>{s.name}</option>)}</Select>
+          <Select aria-label="Provider" value={provider} onChange={(e) => set({ provider: e.target.value })}>{providers.data?.map((x) => <option key={x.name}>{x.name}</option>)}</Select>
+        </>
+      }>
+      <Card title={<span aria-live="polite">{first ? "Connected" : "Waiting for the first call"}</span>} aside={first ? <Badge>ok</Badge> : undefined}>
+        <p className="text-sm text-muted">{first ? `${service} called ${provider} ${ago(first.at)}: ${first.action}, status ${first.status}.` : `No call of ${service} to ${provider} in the last 7 days. This turns green by itself.`}</p>
+      </Card>
+      <Loaded of={settings}>
+        {(s) => <>{p && snippets(p.preset, `${s.gateway}/${p.name}`, p.host).map((x) => <Code key={x.name} {...x} />)}</>}
+      </Loaded>
+    </Page>
+  );
+}
+
+function Code({ name, text }: Snippet) {
+  const [copied, setCopied] = useState(false);
+  const copy = async () => {
+    await navigator.clipboard.writeText(text);
+    setCopied(true);
+    setTimeout(() => setCopied(false), 2000);
+  };
+  return (
+    <Card title={name} aside={<Button onClick={copy}>{copied ? <Check className="size-4" aria-hidden /> : <Copy className="size-4" aria-hidden />} {copied ? "Copied" : "Copy"}</Button>}>
+      <pre tabIndex={0} className="overflow-x-auto rounded-md bg-page p-3 font-mono text-xs leading-5">{text}</pre>
+    </Card>
+  );
+}

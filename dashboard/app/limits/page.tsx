@@ -1,0 +1,77 @@
+"use client";
+
+import { Button, Card, Fault, Field, Input, Loaded, Meter, Modal, Page, Select, Table } from "@/components/ui";
+import { api, unwrap, useApi, useMay, useRefresh, type Schemas } from "@/lib/api";
+import { amount } from "@/lib/money";
+import { ago, moment } from "@/lib/time";
+import { useAddress } from "@/lib/url";
+import { useMutation } from "@tanstack/react-query";
+import { useState } from "react";
+
+type Limit = Schemas["Limit"];
+
+export default function LimitsPage() {
+  const [address, set] = useAddress();
+  const scope = address.get("scope") ?? "";
+  const limits = useApi(["ledger", "limits"], () => api.GET("/api/v1/limits"), 3_000);
+  const may = useMay("team-admin");
+  const [chosen, setChosen] = useState<Limit>();
+  return (
+    <Page title="Budgets and limits" lead="What each limit of the policy counts now, calls in flight included. An override holds for a time and ends by itself."
+      aside={<Select aria-label="Scope" value={scope} onChange={(e) => set({ scope: e.target.value })}>{["", "org", "team", "service", "provider", "rule"].map((s) => <option key={s} value={s}>{s || "every scope"}</option>)}</Select>}>
+      <Card>
+        <Loaded of={limits} empty={(l) => !l?.length && "The policy has no limit yet."}>
+          {(l) => (
+            <Table caption="Limits" rows={(l ?? []).filter((x) => !scope || x.scope === scope)} id={(x) => x.cell} columns={[
+              { head: "Limit", cell: (x) => <>{x.name}<span className="block font-mono text-xs text-muted">{x.cell}</span></> },
+              { head: "Use", cell: (x) => <div className="w-40"><Meter share={x.share} label={x.name} /><span className="mt-1 block text-xs text-muted">{Math.round(x.share * 100)} %{x.soft && ", soft"}</span></div> },
+              { head: "Used", right: true, cell: (x) => amount(x.measure, x.used) },
+              { head: "In flight", right: true, cell: (x) => amount(x.measure, x.held) },
+              { head: "Max", right: true, cell: (x) => <>{amount(x.measure, x.max)}{x.override && <span className="block text-xs text-warn" title={`${x.override.by}: ${x.override.why}`}>override until {moment(x.override.until)}</span>}</> },
+              { head: "Window", right: true, cell: (x) => <span className="whitespace-nowrap text-muted">{x.end ? "ends " + ago(x.end) : x.seconds ? `per ${x.seconds} s` : "at once"}</span> },
+              ...(may ? [{ head: "Change", right: true, cell: (x: Limit) => <Button onClick={() => setChosen(x)}>Change</Button> }] : []),
+            ]} />
+          )}
+        </Loaded>
+      </Card>
+      <Modal open={!!chosen} onClose={() => setChosen(undefined)} title={chosen?.name ?? ""}>{chosen && <Change limit={chosen} done={() => setChosen(undefined)} />}</Modal>
+    </Page>
+  );
+}
+
+const nano = (dollars: string) => {
+  const [whole = "0", rest = ""] = dollars.split(".");
+  return (BigInt(whole || "0") * 1_000_000_000n + BigInt((rest + "000000000").slice(0, 9))).toString();
+};
+
+function Change({ limit, done }: { limit: Limit; done: () => void }) {
+  const refresh = useRefresh();
+  const operator = useMay("operator");
+  const [max, setMax] = useState(""), [hours, setHours] = useState("24"), [why, setWhy] = useState("");
+  const money = limit.measure === "cost";
+  const sound = (money ? /^\d{1,9}(\.\d{1,9})?$/ : /^\d{1,15}$/).test(max) && why.trim() !== "";
+  const act = useMutation({
+    mutationFn: async (what: "override" | "end" | "reset") => {
+      if (what === "override") await unwrap(api.PUT("/api/v1/limits/override", { body: { cell: limit.cell, max: money ? nano(max) : max, until: new Date(Date.now() + Number(hours) * 3_600_000).toISOString(), why } }));
+      if (what === "end") await unwrap(api.DELETE("/api/v1/limits/override", { params: { query: { cell: limit.cell } } }));
+      if (what === "reset") await unwrap(api.POST("/api/v1/limits/reset", { body: { cell: limit.cell } }));
+    },
+    onSuccess: () => { refresh("ledger", "audit"); done(); },
+  });
+  return (
+    <div className="space-y-4">
+      <p className="text-sm text-muted">{amount(limit.measure, limit.used)} of {amount(limit.measure, limit.max)} used.</p>
+      <form className="space-y-4" onSubmit={(e) => { e.preventDefault(); act.mutate("override"); }}>
+        <Field label={money ? "New amount, US dollars" : "New amount"}><Input inputMode="decimal" required value={max} onChange={(e) => setMax(e.target.value)} autoFocus /></Field>
+        <Field label="For"><Select value={hours} onChange={(e) => setHours(e.target.value)}><option value="1">one hour</option><option value="24">one day</option><option value="168">one week</option><option value="720">30 days</option></Select></Field>
+        <Field label="Why" hint="For those who find it; it is on the audit chain."><Input required maxLength={500} value={why} onChange={(e) => setWhy(e.target.value)} /></Field>
+        <Fault error={act.error} />
+        <div className="flex flex-wrap gap-2">
+          <Button kind="main" type="submit" disabled={!sound || act.isPending}>Override</Button>
+          {limit.override && <Button onClick={() => act.mutate("end")}>End the override</Button>}
+          {operator && limit.kind !== "concurrent" && <Button kind="danger" onClick={() => confirm(`Forgive what ${limit.name} has counted?`) && act.mutate("reset")}>Reset the count</Button>}
+        </div>
+      </form>
+    </div>
+  );
+}

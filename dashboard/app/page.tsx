@@ -1,0 +1,159 @@
+"use client";
+
+import Link from "next/link";
+import { MonthChart, Spark, Stacked } from "@/components/lazy";
+import { Badge, Card, Loaded, Meter, Nothing, Page, Table, Tile } from "@/components/ui";
+import { api, useApi, type Schemas } from "@/lib/api";
+import { amount, change, compact, count, usd } from "@/lib/money";
+import { ago, range } from "@/lib/time";
+import { stacks } from "@/lib/stacks";
+
+export default function Overview() {
+  const overview = useApi(["ledger", "overview"], () => api.GET("/api/v1/overview"), 30_000);
+  return (
+    <Page title="Overview" lead={overview.data && `Spend of ${new Date(overview.data.month_start).toLocaleDateString(undefined, { month: "long", year: "numeric", timeZone: overview.data.zone })}, days in ${overview.data.zone}`}>
+      <Loaded of={overview}>{(o) => <Tiles o={o} />}</Loaded>
+      <Loaded of={overview}>
+        {(o) => (
+          <div className="grid gap-4 xl:grid-cols-[3fr_2fr]">
+            <Card title="Month to date and forecast" aside={o.forecast.known ? <span>month end {usd(o.forecast.mean, 2)}, 80 % between {usd(o.forecast.lo80, 2)} and {usd(o.forecast.hi80, 2)}</span> : <span>{o.forecast.reason}</span>}>
+              {o.forecast.days.length > 0 ? <MonthChart days={o.forecast.days.map((d) => ({ ...d, past: d.actual !== "0" || d.expected === "0" }))} /> : <Nothing>Nothing was spent this month yet.</Nothing>}
+            </Card>
+            <Budgets />
+          </div>
+        )}
+      </Loaded>
+      <div className="grid gap-4 xl:grid-cols-[3fr_2fr]">
+        <Today />
+        <Movers />
+      </div>
+      <div className="grid gap-4 xl:grid-cols-2">
+        <Incidents />
+        <Health />
+      </div>
+    </Page>
+  );
+}
+
+function Tiles({ o }: { o: Schemas["Overview"] }) {
+  const vs = (now: string, before: string, what: string) => (change(now, before) ? `${change(now, before)} against ${what}` : `nothing ${what}`);
+  return (
+    <>
+      {o.degraded.length > 0 && (
+        <div role="alert" className="rounded-xl border border-line bg-surface p-4 text-sm">
+          <p className="font-medium text-warn">Not everything works as it should</p>
+          <ul className="mt-1 list-disc pl-5 text-muted">{o.degraded.map((d) => <li key={d}>{d}</li>)}</ul>
+        </div>
+      )}
+      <div className="grid grid-cols-2 gap-4 lg:grid-cols-4">
+        <Tile label="This month" value={usd(o.month.cost, 2)} note={vs(o.month.cost, o.last_month.cost, "last month until now")} />
+        <Tile label="Expected by its end" value={o.forecast.known ? usd(o.forecast.mean, 2) : "—"} note={o.forecast.known ? `80 %: ${usd(o.forecast.lo80, 0)} to ${usd(o.forecast.hi80, 0)}` : "not enough history yet"} />
+        <Tile label="Today" value={usd(o.today.cost, 2)} note={vs(o.today.cost, o.yesterday.cost, "yesterday until now")} />
+        <Tile label="Saved by downgrades" value={usd(o.downgrades.saved, 2)} tone={o.downgrades.saved !== "0" ? "good" : undefined} note={`${count(o.downgrades.calls)} calls went to a cheaper model`} />
+        <Tile label="Calls in the last hour" value={compact(o.last_hour.calls)} note={`${usd(o.last_hour.cost)} in that hour`} />
+        <Tile label="Refused in the last hour" value={compact(o.last_hour.refused)} tone={o.last_hour.refused > 0 ? "warn" : undefined} note="throttled or denied" />
+        <Tile label="Estimated this month" value={o.month.calls ? ((100 * o.month.estimated) / o.month.calls).toFixed(1) + " %" : "—"} note="of calls, not the provider's own word" />
+        <Tile label="Open incidents" value={count(o.open_incidents)} tone={o.open_incidents ? "bad" : "good"} note={<Link href="/alerts" className="underline">alerts</Link>} />
+      </div>
+    </>
+  );
+}
+
+function Budgets() {
+  const limits = useApi(["ledger", "limits"], () => api.GET("/api/v1/limits"), 10_000);
+  return (
+    <Card title="Budgets" aside={<Link href="/limits" className="underline">all limits</Link>}>
+      <Loaded of={limits} empty={(l) => !l?.some((x) => x.measure === "cost") && "The policy has no budget yet."}>
+        {(l) => (
+          <ul className="space-y-3">
+            {(l ?? []).filter((x) => x.measure === "cost").sort((a, b) => b.share - a.share).slice(0, 6).map((x) => (
+              <li key={x.cell}>
+                <div className="mb-1 flex justify-between gap-3 text-sm"><span className="truncate">{x.name}</span><span className="shrink-0 tabular-nums">{amount(x.measure, x.used)} <span className="text-muted">of {amount(x.measure, x.max)}</span></span></div>
+                <Meter share={x.share} label={x.name} />
+                <p className="mt-1 text-xs text-muted">{x.end && `ends ${ago(x.end)}`}{runOut(x)}</p>
+              </li>
+            ))}
+          </ul>
+        )}
+      </Loaded>
+    </Card>
+  );
+}
+
+/** runOut says when a budget is spent if the window goes on as it began. */
+function runOut(l: Schemas["Limit"]): string {
+  if (!l.start || !l.end || l.share <= 0) return "";
+  const now = Date.now(), start = new Date(l.start).getTime();
+  if (l.share >= 1) return " · spent";
+  const at = start + (now - start) / l.share;
+  return at < new Date(l.end).getTime() ? ` · spent ${ago(new Date(at).toISOString())} at this pace` : "";
+}
+
+function Today() {
+  const r = range("day");
+  const q = { from: r.from.toISOString(), to: r.to.toISOString() };
+  const usage = useApi(["ledger", "day"], () => api.GET("/api/v1/usage", { params: { query: { ...q, by: ["hour", "team"], limit: 5000 } } }));
+  const calls = useApi(["ledger", "minutes"], () => {
+    const h = range("hour");
+    return api.GET("/api/v1/usage", { params: { query: { from: h.from.toISOString(), to: h.to.toISOString(), by: ["minute"], limit: 100 } } });
+  });
+  return (
+    <Card title="Last 24 hours by team" aside={usage.data && <span>{usd(usage.data.total.cost, 2)} · {compact(usage.data.total.calls)} calls</span>}>
+      <Loaded of={usage} empty={(u) => u.rows.length === 0 && <>No call yet. <Link href="/connect" className="text-accent underline">Connect the first service</Link></>}>
+        {(u) => <Stacked {...stacks(u.rows, r.from, r.to, "hour")} label="Spend an hour by team" />}
+      </Loaded>
+      {!!calls.data?.rows.length && <p className="mt-4 text-xs text-muted">Calls a minute, last hour</p>}
+      {!!calls.data?.rows.length && <Spark label="calls" values={calls.data.rows.map((x) => ({ key: x.keys[0] ?? "", n: x.calls }))} />}
+    </Card>
+  );
+}
+
+function Movers() {
+  const r = range("week");
+  const ask = (from: Date, to: Date) => api.GET("/api/v1/usage", { params: { query: { from: from.toISOString(), to: to.toISOString(), by: ["service", "model"], limit: 1000 } } });
+  const now = useApi(["ledger", "movers"], () => ask(r.from, r.to));
+  const before = useApi(["ledger", "movers", "before"], () => ask(r.before, r.from));
+  return (
+    <Card title="Top movers" aside="last 7 days against the 7 before">
+      <Loaded of={now} empty={(u) => u.rows.length === 0 && "Nothing was spent."}>
+        {(u) => {
+          const old = new Map((before.data?.rows ?? []).map((x) => [x.keys.join("\0"), x.cost]));
+          const rows = u.rows.map((x) => ({ ...x, was: old.get(x.keys.join("\0")) ?? "0" })).sort((a, b) => (diff(b) > diff(a) ? 1 : -1)).slice(0, 8);
+          return <Table caption="Services and models whose spend changed most" rows={rows} id={(x) => x.keys.join("/")} columns={[
+            { head: "Service", cell: (x) => <Link className="underline decoration-line" href={`/usage?by=model&filter=service:${encodeURIComponent(x.keys[0] ?? "")}`}>{x.keys[0]}</Link> },
+            { head: "Model", cell: (x) => x.keys[1] || "—" },
+            { head: "Spend", right: true, cell: (x) => usd(x.cost) },
+            { head: "Change", right: true, cell: (x) => change(x.cost, x.was) || "new" },
+          ]} />;
+        }}
+      </Loaded>
+    </Card>
+  );
+}
+
+const diff = (x: { cost: string; was: string }) => {
+  const d = BigInt(x.cost) - BigInt(x.was);
+  return d < 0n ? -d : d;
+};
+
+function Incidents() {
+  const list = useApi(["incidents", "open"], () => api.GET("/api/v1/incidents", { params: { query: { open: true } } }), 10_000);
+  return (
+    <Card title="Open incidents" aside={<Link href="/alerts" className="underline">all</Link>}>
+      <Loaded of={list} empty={(l) => !l?.length && "Nothing is wrong."}>
+        {(l) => <ul className="divide-y divide-line/60">{(l ?? []).slice(0, 6).map((i) => <li key={i.id + i.opened} className="flex items-start justify-between gap-3 py-2 text-sm"><span>{i.title}<span className="block text-xs text-muted">{ago(i.opened)}</span></span><Badge>{i.severity}</Badge></li>)}</ul>}
+      </Loaded>
+    </Card>
+  );
+}
+
+function Health() {
+  const health = useApi(["health"], () => api.GET("/api/v1/health"), 10_000);
+  return (
+    <Card title="Gateway">
+      <Loaded of={health}>
+        {(h) => <ul className="divide-y divide-line/60">{(h ?? []).map((c) => <li key={c.name} className="flex items-start justify-between gap-3 py-2 text-sm"><span><span className="font-medium">{c.name}</span><span className="block text-xs text-muted">{c.detail}</span></span><Badge>{c.state}</Badge></li>)}</ul>}
+      </Loaded>
+    </Card>
+  );
+}

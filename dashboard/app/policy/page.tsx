@@ -1,0 +1,57 @@
+"use client";
+
+import { Button, Card, Fault, Field, Input, Loaded, Modal, Page } from "@/components/ui";
+import { api, unwrap, useApi, useMay, useRefresh } from "@/lib/api";
+import { difference } from "@/lib/difference";
+import { useMutation, useQuery } from "@tanstack/react-query";
+import { useDeferredValue, useState } from "react";
+
+export default function PolicyPage() {
+  const policy = useApi(["policy"], () => api.GET("/api/v1/policy"));
+  return (
+    <Page title="Policy" lead={policy.data && <>Version <code className="font-mono">{policy.data.version}</code> is in force{policy.data.masked && ", the services' tokens are masked"}. A published policy takes effect on the next call; counters go on.</>}>
+      <Loaded of={policy}>{(p) => <Editor key={p.version} version={p.version} text={p.text} />}</Loaded>
+    </Page>
+  );
+}
+
+function Editor({ version, text }: { version: string; text: string }) {
+  const refresh = useRefresh();
+  const may = useMay("admin");
+  const [draft, setDraft] = useState(text), [asking, setAsking] = useState(false), [reason, setReason] = useState("");
+  const settled = useDeferredValue(draft);
+  const check = useQuery({ queryKey: ["check", settled], queryFn: () => unwrap(api.POST("/api/v1/policy/check", { body: { text: settled } })), enabled: settled !== text, staleTime: Infinity, gcTime: 10_000 });
+  const publish = useMutation({
+    mutationFn: () => unwrap(api.PUT("/api/v1/policy", { params: { header: { "If-Match": `"${version}"` } }, body: { text: draft, reason } })),
+    onSuccess: () => { setAsking(false); refresh("policy", "ledger", "audit", "settings"); },
+  });
+  const faults = check.data?.faults ?? [];
+  const changed = draft !== text;
+  return (
+    <div className="grid gap-4 xl:grid-cols-2">
+      <Card title="policies.yaml" aside={may && changed && <><Button onClick={() => setDraft(text)}>Take back</Button><Button kind="main" disabled={faults.length > 0 || check.isFetching} onClick={() => setAsking(true)}>Publish …</Button></>}>
+        <textarea aria-label="Policy" aria-invalid={faults.length > 0} readOnly={!may} spellCheck={false} value={draft} onChange={(e) => setDraft(e.target.value)} className="h-[32rem] w-full resize-y rounded-md border border-line bg-page p-3 font-mono text-xs leading-5" />
+      </Card>
+      <Card title={changed ? "What changes" : "Check"}>
+        <div aria-live="polite" className="space-y-3">
+          {!changed && <p className="text-sm text-muted">Edit the policy: its faults and what changes show here before anything takes effect.</p>}
+          <Fault error={check.error} />
+          {faults.length > 0 && <ul role="alert" className="space-y-1 font-mono text-xs text-bad">{faults.map((f) => <li key={f}>{f}</li>)}</ul>}
+          {changed && faults.length === 0 && check.data && <p className="text-sm text-good">It compiles, as version {check.data.version}.</p>}
+          {changed && (
+            <pre className="max-h-[28rem] overflow-auto rounded-md border border-line bg-page p-3 font-mono text-xs leading-5" tabIndex={0}>
+              {difference(text, draft).map((l, i) => <div key={i} className={l.mark === "+" ? "text-good" : l.mark === "-" ? "text-bad" : "text-muted"}>{l.mark} {l.text}</div>)}
+            </pre>
+          )}
+        </div>
+      </Card>
+      <Modal open={asking} onClose={() => setAsking(false)} title="Publish the policy">
+        <form className="space-y-4" onSubmit={(e) => { e.preventDefault(); publish.mutate(); }}>
+          <Field label="Reason" hint="It is on the audit chain, with your name."><Input required maxLength={500} value={reason} onChange={(e) => setReason(e.target.value)} autoFocus /></Field>
+          <Fault error={publish.error} />
+          <Button kind="main" type="submit" disabled={publish.isPending || !reason.trim()}>Publish</Button>
+        </form>
+      </Modal>
+    </div>
+  );
+}

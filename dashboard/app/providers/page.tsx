@@ -1,0 +1,41 @@
+"use client";
+
+import Link from "next/link";
+import { Badge, Card, Loaded, Page, Table } from "@/components/ui";
+import { api, useApi, useSettings } from "@/lib/api";
+import { count } from "@/lib/money";
+
+export default function ProvidersPage() {
+  const providers = useApi(["providers"], () => api.GET("/api/v1/providers"), 30_000);
+  const settings = useSettings();
+  return (
+    <Page title="Providers and callers" lead="What may be called, with whose credential, and by whom. Credentials stay in Vault: here are their places.">
+      <Card title="Providers">
+        <Loaded of={providers} empty={(l) => !l?.length && "The policy has no provider yet."}>
+          {(l) => (
+            <Table caption="Providers" rows={l ?? []} id={(p) => p.name} columns={[
+              { head: "Provider", cell: (p) => <><Link className="underline decoration-line" href={`/usage?by=model&filter=provider:${encodeURIComponent(p.name)}`}>{p.name}</Link><span className="block text-xs text-muted">{p.preset || "the policy's own"}</span></> },
+              { head: "Host", cell: (p) => p.host, mono: true },
+              { head: "Credential", cell: (p) => p.credential || "—", mono: true },
+              { head: "Held", cell: (p) => <Badge>{p.fresh ? "fresh" : "stale"}</Badge> },
+              { head: "Endpoints", right: true, cell: (p) => <span title={p.endpoints.join(", ")}>{count(p.endpoints.length)}</span> },
+              { head: "Models with a price", right: true, cell: (p) => count(p.models) },
+              { head: "Prices read", right: true, cell: (p) => (p.prices_read.startsWith("0001") ? "in the policy" : p.prices_read.slice(0, 10)) },
+            ]} />
+          )}
+        </Loaded>
+      </Card>
+      <Card title="Callers">
+        <Loaded of={settings} empty={(s) => !s.services.length && "The policy has no service yet."}>
+          {(s) => (
+            <Table caption="Callers" rows={s.services} id={(x) => x.name} columns={[
+              { head: "Service", cell: (x) => <Link className="underline decoration-line" href={`/usage?by=model&filter=service:${encodeURIComponent(x.name)}`}>{x.name}</Link> },
+              { head: "Team", cell: (x) => <Link className="underline decoration-line" href={`/usage?by=service&filter=team:${encodeURIComponent(x.team)}`}>{x.team}</Link> },
+              { head: "Connect", right: true, cell: (x) => <Link className="underline decoration-line" href={`/connect?service=${encodeURIComponent(x.name)}`}>snippets</Link> },
+            ]} />
+          )}
+        </Loaded>
+      </Card>
+    </Page>
+  );
+}

@@ -1,0 +1,89 @@
+"use client";
+
+import { Button, Card, Fault, Field, Input, Loaded, Modal, Page, Select, Table } from "@/components/ui";
+import { api, unwrap, useApi, useMay, useRefresh, useSession, useSettings } from "@/lib/api";
+import { moment } from "@/lib/time";
+import { useMutation } from "@tanstack/react-query";
+import { useState } from "react";
+
+const roles = { viewer: "looks at everything", "team-admin": "changes the limits of one team", operator: "answers alerts, changes limits", admin: "changes policies and accounts" };
+
+export default function SettingsPage() {
+  const settings = useSettings();
+  const admin = useMay("admin");
+  return (
+    <Page title="Settings">
+      <Card title="Organisation">
+        <Loaded of={settings}>
+          {(s) => (
+            <dl className="grid grid-cols-[8rem_1fr] gap-y-2 text-sm">
+              {[["Name", s.org], ["Time zone", s.zone], ["Gateway", s.gateway], ["Teams", s.teams.join(", ")], ["Release", s.version || "development"]].map(([k, v]) => <div key={k} className="contents"><dt className="text-muted">{k}</dt><dd>{v}</dd></div>)}
+            </dl>
+          )}
+        </Loaded>
+        <p className="mt-3 text-xs text-muted">These come from the policy and from sentinel.yaml.</p>
+      </Card>
+      <Token />
+      {admin && <Accounts />}
+    </Page>
+  );
+}
+
+function Token() {
+  const [label, setLabel] = useState("");
+  const issue = useMutation({ mutationFn: () => unwrap(api.POST("/api/v1/session/tokens", { body: { label, days: 90 } })) });
+  return (
+    <Card title="Token for scripts">
+      <form className="flex flex-wrap items-end gap-3" onSubmit={(e) => { e.preventDefault(); issue.mutate(); }}>
+        <Field label="What it is for"><Input required maxLength={100} value={label} onChange={(e) => setLabel(e.target.value)} /></Field>
+        <Button type="submit" kind="main" disabled={issue.isPending}>Issue for 90 days</Button>
+      </form>
+      <div aria-live="polite" className="mt-3">
+        <Fault error={issue.error} />
+        {issue.data && <p className="text-sm">Copy it now, it is not shown again: <code className="font-mono text-xs break-all">{issue.data.token}</code></p>}
+      </div>
+    </Card>
+  );
+}
+
+function Accounts() {
+  const refresh = useRefresh();
+  const me = useSession();
+  const accounts = useApi(["accounts"], () => api.GET("/api/v1/accounts"));
+  const [adding, setAdding] = useState(false);
+  const remove = useMutation({ mutationFn: (name: string) => unwrap(api.DELETE("/api/v1/accounts/{name}", { params: { path: { name } } })), onSuccess: () => refresh("accounts", "audit") });
+  return (
+    <Card title="Accounts" aside={<Button onClick={() => setAdding(true)}>Add or change</Button>}>
+      <Loaded of={accounts}>
+        {(l) => (
+          <Table caption="Accounts" rows={l ?? []} id={(a) => a.name} columns={[
+            { head: "Name", cell: (a) => a.name }, { head: "Role", cell: (a) => <>{a.role}{a.team && ` of ${a.team}`}<span className="block text-xs text-muted">{roles[a.role]}</span></> },
+            { head: "Since", cell: (a) => moment(a.created) },
+            { head: "Remove", right: true, cell: (a) => (a.name === me.data?.name ? "you" : <Button kind="danger" onClick={() => confirm(`Remove ${a.name}? The sessions end at once.`) && remove.mutate(a.name)}>Remove</Button>) },
+          ]} />
+        )}
+      </Loaded>
+      <Fault error={remove.error} />
+      <Modal open={adding} onClose={() => setAdding(false)} title="Account"><Account done={() => { setAdding(false); refresh("accounts", "audit"); }} /></Modal>
+    </Card>
+  );
+}
+
+function Account({ done }: { done: () => void }) {
+  const settings = useSettings();
+  const [name, setName] = useState(""), [role, setRole] = useState<keyof typeof roles>("viewer"), [team, setTeam] = useState(""), [password, setPassword] = useState("");
+  const put = useMutation({
+    mutationFn: () => unwrap(api.PUT("/api/v1/accounts/{name}", { params: { path: { name } }, body: { role, team: role === "team-admin" ? team || settings.data?.teams[0] : undefined, password: password || undefined } })),
+    onSuccess: done,
+  });
+  return (
+    <form className="space-y-4" onSubmit={(e) => { e.preventDefault(); put.mutate(); }}>
+      <Field label="Name"><Input required maxLength={100} value={name} onChange={(e) => setName(e.target.value)} autoFocus /></Field>
+      <Field label="Role" hint={roles[role]}><Select value={role} onChange={(e) => setRole(e.target.value as keyof typeof roles)}>{Object.keys(roles).map((r) => <option key={r}>{r}</option>)}</Select></Field>
+      {role === "team-admin" && <Field label="Team"><Select value={team} onChange={(e) => setTeam(e.target.value)}>{settings.data?.teams.map((t) => <option key={t}>{t}</option>)}</Select></Field>}
+      <Field label="Password" hint="At least 12 characters. Left empty, an account keeps its own."><Input type="password" autoComplete="new-password" value={password} onChange={(e) => setPassword(e.target.value)} /></Field>
+      <Fault error={put.error} />
+      <Button kind="main" type="submit" disabled={put.isPending}>Save</Button>
+    </form>
+  );
+}

@@ -1,0 +1,96 @@
+"use client";
+
+import Link from "next/link";
+import { Stacked } from "@/components/lazy";
+import { Button, Card, Fault, Loaded, Page, Select, Table } from "@/components/ui";
+import { api, unwrap, useApi, type Schemas } from "@/lib/api";
+import { change, compact, count, usd } from "@/lib/money";
+import { periods, range } from "@/lib/time";
+import { stacks } from "@/lib/stacks";
+import { useAddress } from "@/lib/url";
+import { Download, X } from "lucide-react";
+import { useMemo, useState } from "react";
+
+const choices = ["team", "service", "provider", "endpoint", "model", "action", "reason", "asked", "source", "tier"];
+
+export default function UsagePage() {
+  const [address, set] = useAddress();
+  const period = address.get("period") ?? "month", by = address.get("by") ?? "team", filter = useFilters(address);
+  const r = useMemo(() => range(period), [period]);
+  const query = (dimensions: string[], from = r.from, to = r.to, limit = 1000) => ({ params: { query: { from: from.toISOString(), to: to.toISOString(), by: dimensions, filter, limit } } });
+  const key = [period, by, filter.join()];
+  const sums = useApi(["ledger", "usage", ...key], () => api.GET("/api/v1/usage", query([by])));
+  const before = useApi(["ledger", "before", ...key], () => api.GET("/api/v1/usage", query([by], r.before, r.from)));
+  const series = useApi(["ledger", "series", ...key], () => api.GET("/api/v1/usage", query([r.by, by], r.from, r.to, 10_000)));
+  const drop = (f: string) => set({ filter: filter.filter((x) => x !== f).join("|") || undefined });
+  return (
+    <Page
+      title="Usage" lead={sums.data && `Days in ${sums.data.zone}`}
+      aside={
+        <>
+          <Select aria-label="Period" value={period} onChange={(e) => set({ period: e.target.value })}>{Object.entries(periods).map(([k, v]) => <option key={k} value={k}>{v}</option>)}</Select>
+          <Select aria-label="Group by" value={by} onChange={(e) => set({ by: e.target.value })}>{choices.map((c) => <option key={c} value={c}>by {c}</option>)}</Select>
+          <Save query={query([r.by, by], r.from, r.to, 10_000)} name={`usage-${period}-${by}.csv`} head={[r.by, by]} />
+        </>
+      }
+    >
+      {filter.length > 0 && (
+        <ul className="flex flex-wrap gap-2" aria-label="Filters">
+          {filter.map((f) => <li key={f}><Button onClick={() => drop(f)} aria-label={`Remove the filter ${f}`}>{f.replace(":", " is ")} <X className="size-3.5" aria-hidden /></Button></li>)}
+        </ul>
+      )}
+      <Card title={`Spend by ${by}`} aside={sums.data && <span>{usd(sums.data.total.cost, 2)} {before.data && change(sums.data.total.cost, before.data.total.cost) && `(${change(sums.data.total.cost, before.data.total.cost)})`} · {compact(sums.data.total.calls)} calls · {compact(sums.data.total.input_tokens + sums.data.total.output_tokens)} tokens</span>}>
+        <Loaded of={series} empty={(u) => u.rows.length === 0 && "No call in this period."}>{(u) => <Stacked {...stacks(u.rows, r.from, r.to, r.by)} label={`Spend by ${by}`} height={300} />}</Loaded>
+      </Card>
+      <Card title="Sums" aside="against the period before">
+        <Loaded of={sums} empty={(u) => u.rows.length === 0 && "No call in this period."}>
+          {(u) => <Sums rows={u.rows} before={before.data?.rows ?? []} by={by} total={u.total} calls={(k) => callsOf(period, [...filter, `${by}:${k}`])} pick={(k) => set({ filter: [...filter, `${by}:${k}`].join("|"), by: choices[(choices.indexOf(by) + 1) % choices.length] })} />}
+        </Loaded>
+      </Card>
+    </Page>
+  );
+}
+
+const callsOf = (period: string, filter: string[]) => "/calls?" + new URLSearchParams({ period, filter: filter.join("|") }).toString();
+
+function useFilters(address: URLSearchParams): string[] {
+  const text = address.get("filter") ?? "";
+  return useMemo(() => text.split("|").filter(Boolean), [text]);
+}
+
+function Sums({ rows, before, by, total, calls, pick }: { rows: Schemas["Sums"][]; before: Schemas["Sums"][]; by: string; total: Schemas["Sums"]; calls: (key: string) => string; pick: (key: string) => void }) {
+  const old = new Map(before.map((x) => [x.keys[0], x.cost]));
+  return <Table caption={`Sums by ${by}`} rows={rows} id={(x) => x.keys.join()} columns={[
+    { head: by, cell: (x) => <button type="button" className="cursor-pointer text-left underline decoration-line" onClick={() => pick(x.keys[0] ?? "")}>{x.keys[0] || "none"}</button> },
+    { head: "Spend", right: true, cell: (x) => usd(x.cost) },
+    { head: "Share", right: true, cell: (x) => (total.cost === "0" ? "—" : Number((BigInt(x.cost) * 1000n) / BigInt(total.cost)) / 10 + "\u202f%") },
+    { head: "Change", right: true, cell: (x) => change(x.cost, old.get(x.keys[0]) ?? "0") || "new" },
+    { head: "Calls", right: true, cell: (x) => <Link className="underline decoration-line" href={calls(x.keys[0] ?? "")}>{count(x.calls)}</Link> },
+    { head: "Refused", right: true, cell: (x) => count(x.refused) },
+    { head: "Downgraded", right: true, cell: (x) => count(x.downgraded) },
+    { head: "Estimated", right: true, cell: (x) => count(x.estimated) },
+    { head: "Input", right: true, cell: (x) => compact(x.input_tokens) },
+    { head: "Output", right: true, cell: (x) => compact(x.output_tokens) },
+  ]} />;
+}
+
+/** A spreadsheet runs cells that begin like a formula: a quote before them keeps them text. */
+const cell = (text: string) => `"${(/^[=+\-@\t\r]/.test(text) ? "'" + text : text).replace(/"/g, '""')}"`;
+
+function Save({ query, name, head }: { query: { params: { query: { from: string; to: string; by: string[]; filter: string[]; limit: number } } }; name: string; head: string[] }) {
+  const [error, setError] = useState<Error | null>(null);
+  const save = async () => {
+    try {
+      const u = await unwrap(api.GET("/api/v1/usage", query));
+      const lines = [[...head, "calls", "refused", "downgraded", "estimated", "input_tokens", "output_tokens", "cost_usd"].join(",")];
+      for (const r of u.rows) lines.push([...(r.keys ?? []).map(cell), r.calls, r.refused, r.downgraded, r.estimated, r.input_tokens, r.output_tokens, usd(r.cost, 9).replace(/[$,]/g, "").replace("−", "-")].join(","));
+      const url = URL.createObjectURL(new Blob([lines.join("\n") + "\n"], { type: "text/csv" }));
+      Object.assign(document.createElement("a"), { href: url, download: name }).click();
+      URL.revokeObjectURL(url);
+      setError(u.more ? new Error("The file has the first 10,000 groups; sentinel export csv has all.") : null);
+    } catch (e) {
+      setError(e as Error);
+    }
+  };
+  return <><Button onClick={save}><Download className="size-4" aria-hidden /> CSV</Button><Fault error={error} /></>;
+}

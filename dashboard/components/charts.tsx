@@ -1,0 +1,120 @@
+"use client";
+
+import { Area, AreaChart, Bar, BarChart, CartesianGrid, ComposedChart, Line, ReferenceLine, ResponsiveContainer, Tooltip, XAxis, YAxis } from "recharts";
+import { compact, usd } from "@/lib/money";
+import { tick } from "@/lib/time";
+import type { ReactNode } from "react";
+
+export const color = (i: number) => `var(--series-${i % 8})`;
+
+const dollars = (n: number) => (n >= 1000 || n === 0 ? "$" + compact(n) : n >= 10 ? "$" + n.toFixed(0) : "$" + Number(n.toPrecision(2)));
+const axis = { tick: { fill: "var(--color-muted)", fontSize: 11 }, tickLine: false, axisLine: { stroke: "var(--color-line)" } } as const;
+
+function Tip({ title, lines }: { title: string; lines: { name: string; value: string; color?: string }[] }) {
+  return (
+    <div className="max-w-72 rounded-md border border-line bg-surface p-2.5 text-xs shadow-lg">
+      <p className="mb-1 font-medium">{title}</p>
+      {lines.map((l) => (
+        <p key={l.name} className="flex items-center justify-between gap-4">
+          <span className="flex items-center gap-1.5 truncate text-muted">
+            {l.color && <span className="size-2 shrink-0 rounded-sm" style={{ background: l.color }} />}
+            <span className="truncate">{l.name}</span>
+          </span>
+          <span className="tabular-nums">{l.value}</span>
+        </p>
+      ))}
+    </div>
+  );
+}
+
+function Frame({ label, height, children }: { label: string; height: number; children: ReactNode }) {
+  return (
+    <div role="img" aria-label={label} style={{ height }}>
+      <ResponsiveContainer width="100%" height="100%" initialDimension={{ width: 600, height }}>{children as React.ReactElement}</ResponsiveContainer>
+    </div>
+  );
+}
+
+/** A point of a stacked chart: the key of its time, and the exact amount of each series. */
+export interface Stack {
+  key: string;
+  amounts: Record<string, string>;
+}
+
+/** Stacked draws spend over time, one colour a series. Places are drawn from rounded dollars, figures are exact. */
+export function Stacked({ points, series, label, height = 260 }: { points: Stack[]; series: string[]; label: string; height?: number }) {
+  const rows = points.map((p) => ({ key: p.key, ...Object.fromEntries(series.map((s, i) => ["s" + i, Number(BigInt(p.amounts[s] ?? "0")) / 1e9])) }));
+  const exact = new Map(points.map((p) => [p.key, p.amounts]));
+  return (
+    <Frame label={label} height={height}>
+      <BarChart data={rows} margin={{ top: 8, right: 0, bottom: 0, left: 0 }} accessibilityLayer>
+        <CartesianGrid vertical={false} stroke="var(--color-line)" strokeDasharray="2 4" />
+        <XAxis dataKey="key" tickFormatter={tick} minTickGap={32} {...axis} />
+        <YAxis tickFormatter={dollars} width={48} {...axis} axisLine={false} />
+        <Tooltip
+          cursor={{ fill: "var(--color-raised)" }}
+          content={({ active, label: key }) => {
+            const amounts = active && exact.get(String(key));
+            if (!amounts) return null;
+            const lines = series.map((s, i) => ({ name: s || "none", value: usd(amounts[s]), color: color(i), raw: BigInt(amounts[s] ?? "0") })).filter((l) => l.raw !== 0n);
+            return <Tip title={tick(String(key))} lines={lines.reverse()} />;
+          }}
+        />
+        {series.map((s, i) => <Bar key={s} dataKey={"s" + i} name={s} stackId="all" fill={color(i)} isAnimationActive={false} maxBarSize={48} />)}
+      </BarChart>
+    </Frame>
+  );
+}
+
+/** A day of a month: what was spent since its begin, and where it goes. */
+export interface MonthDay {
+  day: string;
+  total: string;
+  lo80: string;
+  hi80: string;
+  past: boolean;
+}
+
+/** MonthChart draws a month's running total, its forecast with the band that 80 of 100 months stay within, and a budget's line. */
+export function MonthChart({ days, budget, height = 260 }: { days: MonthDay[]; budget?: string; height?: number }) {
+  const n = (s: string) => Number(BigInt(s)) / 1e9;
+  const last = days.findLastIndex((d) => d.past);
+  const rows = days.map((d, i) => ({ key: d.day, actual: i <= last ? n(d.total) : null, mean: i >= last ? n(d.total) : null, band: i >= last ? [n(d.lo80), n(d.hi80)] : null }));
+  return (
+    <Frame label="Spend since the month's begin, with its forecast" height={height}>
+      <ComposedChart data={rows} margin={{ top: 8, right: 0, bottom: 0, left: 0 }} accessibilityLayer>
+        <CartesianGrid vertical={false} stroke="var(--color-line)" strokeDasharray="2 4" />
+        <XAxis dataKey="key" tickFormatter={tick} minTickGap={32} {...axis} />
+        <YAxis tickFormatter={dollars} width={48} {...axis} axisLine={false} domain={[0, (top: number) => Math.max(top, budget ? n(budget) * 1.05 : 0)]} />
+        <Tooltip
+          content={({ active, label: key }) => {
+            const i = days.findIndex((d) => d.day === key);
+            const d = active && days[i];
+            if (!d) return null;
+            const lines = i <= last ? [{ name: "Spent so far", value: usd(d.total) }] : [{ name: "Expected", value: usd(d.total, 2) }, { name: "80 % between", value: `${usd(d.lo80, 2)} and ${usd(d.hi80, 2)}` }];
+            return <Tip title={tick(d.day)} lines={lines} />;
+          }}
+        />
+        <Area dataKey="band" stroke="none" fill="var(--series-0)" fillOpacity={0.18} isAnimationActive={false} connectNulls />
+        <Line dataKey="mean" stroke="var(--series-0)" strokeDasharray="4 4" strokeWidth={2} dot={false} isAnimationActive={false} />
+        <Line dataKey="actual" stroke="var(--series-0)" strokeWidth={2.5} dot={false} isAnimationActive={false} />
+        {budget && <ReferenceLine y={n(budget)} stroke="var(--color-bad)" strokeDasharray="6 3" label={{ value: "budget " + usd(budget, 0), fill: "var(--color-bad)", fontSize: 11, position: "insideTopLeft" }} />}
+      </ComposedChart>
+    </Frame>
+  );
+}
+
+/** Spark draws a small trend of whole numbers. */
+export function Spark({ values, label }: { values: { key: string; n: number }[]; label: string }) {
+  return (
+    <Frame label={label} height={56}>
+      <AreaChart data={values} margin={{ top: 4, right: 0, bottom: 0, left: 0 }}>
+        <Tooltip content={({ active, payload }) => {
+          const p = active && (payload?.[0]?.payload as { key: string; n: number } | undefined);
+          return p ? <Tip title={tick(p.key)} lines={[{ name: label, value: compact(p.n) }]} /> : null;
+        }} />
+        <Area dataKey="n" stroke="var(--series-0)" strokeWidth={1.5} fill="var(--series-0)" fillOpacity={0.15} isAnimationActive={false} />
+      </AreaChart>
+    </Frame>
+  );
+}

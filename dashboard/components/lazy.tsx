@@ -1,0 +1,10 @@
+"use client";
+
+import dynamic from "next/dynamic";
+
+// Charts come after the page: its figures are there before the library that draws.
+const waiting = () => <div className="h-64 animate-pulse rounded bg-raised" />;
+
+export const Stacked = dynamic(() => import("./charts").then((m) => m.Stacked), { ssr: false, loading: waiting });
+export const MonthChart = dynamic(() => import("./charts").then((m) => m.MonthChart), { ssr: false, loading: waiting });
+export const Spark = dynamic(() => import("./charts").then((m) => m.Spark), { ssr: false, loading: () => <div className="h-14" /> });

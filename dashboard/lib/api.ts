@@ -1,0 +1,52 @@
+"use client";
+
+import createClient from "openapi-fetch";
+import { keepPreviousData, useQuery, useQueryClient, type UseQueryResult } from "@tanstack/react-query";
+import type { components, paths } from "./api.gen";
+
+export const api = createClient<paths>({ baseUrl: "/", credentials: "same-origin", querySerializer: { array: { style: "form", explode: true } } });
+
+export type Schemas = components["schemas"];
+
+/** Problem is a refusal of the API, in its own words. */
+export class Problem extends Error {
+  constructor(readonly status: number, message: string, readonly details: string[] = []) {
+    super(message);
+  }
+}
+
+type Answer<T> = { data?: T; error?: unknown; response: Response };
+
+/** unwrap gives an answer's body, or throws what the API said. */
+export async function unwrap<T>(answer: Promise<Answer<T>>): Promise<T> {
+  const { data, error, response } = await answer;
+  if (response.ok) return data as T;
+  const body = (error ?? {}) as { detail?: string; errors?: { message?: string }[] };
+  throw new Problem(response.status, body.detail ?? response.statusText ?? "no answer", body.errors?.map((e) => e.message ?? "") ?? []);
+}
+
+/** useApi asks once and keeps the answer fresh; keys of "ledger" are asked again when something new was booked. */
+export function useApi<T>(key: readonly unknown[], ask: () => Promise<Answer<T>>, every?: number): UseQueryResult<T, Error> {
+  return useQuery({ queryKey: key, queryFn: () => unwrap(ask()), placeholderData: keepPreviousData, refetchInterval: every });
+}
+
+export function useSession() {
+  return useApi(["session"], () => api.GET("/api/v1/session"));
+}
+
+export function useSettings() {
+  return useApi(["settings"], () => api.GET("/api/v1/settings"));
+}
+
+const ranks = ["viewer", "team-admin", "operator", "admin"];
+
+/** useMay tells whether the signed-in role is at least role. */
+export function useMay(role: string): boolean {
+  const s = useSession();
+  return !!s.data && ranks.indexOf(s.data.role) >= ranks.indexOf(role);
+}
+
+export function useRefresh() {
+  const client = useQueryClient();
+  return (...keys: string[]) => keys.forEach((k) => client.invalidateQueries({ queryKey: [k] }));
+}

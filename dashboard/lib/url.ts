@@ -1,0 +1,29 @@
+"use client";
+
+import { useCallback, useSyncExternalStore } from "react";
+
+// The address holds the state of a view, so that every view can be shared.
+
+const changed = "sentinel:address";
+
+function subscribe(tell: () => void) {
+  window.addEventListener("popstate", tell);
+  window.addEventListener(changed, tell);
+  return () => {
+    window.removeEventListener("popstate", tell);
+    window.removeEventListener(changed, tell);
+  };
+}
+
+/** useAddress gives the query of the address, and a function that changes parts of it. */
+export function useAddress(): [URLSearchParams, (parts: Record<string, string | undefined>) => void] {
+  const text = useSyncExternalStore(subscribe, () => window.location.search, () => "");
+  const set = useCallback((parts: Record<string, string | undefined>) => {
+    const next = new URLSearchParams(window.location.search);
+    for (const [k, v] of Object.entries(parts)) v ? next.set(k, v) : next.delete(k);
+    const query = next.toString();
+    window.history.replaceState(window.history.state, "", window.location.pathname + (query ? "?" + query : ""));
+    window.dispatchEvent(new Event(changed));
+  }, []);
+  return [new URLSearchParams(text), set];
+}

@@ -1,0 +1,138 @@
+// Walks through the whole dashboard in a real browser and prints what it saw as JSON. The Go test in e2e starts the gateway,
+// seeds the ledger, and judges.
+//
+//   URL=http://127.0.0.1:18002 LINK=<setup link> SHOTS=<folder> node walk.mjs
+
+import { readFileSync, mkdirSync } from "node:fs";
+import { createRequire } from "node:module";
+import { chromium } from "playwright-core";
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const { URL: base, LINK: link, SHOTS: shots, CALL: call, GATEWAY: gateway, TOKEN: token } = process.env;
+if (shots) mkdirSync(shots, { recursive: true });
+const password = "correct horse battery staple";
+const out = { errors: [], axe: [], pages: {}, ran: false, live_ms: 0 };
+
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"] });
+const context = await browser.newContext({ viewport: { width: 1360, height: 900 }, bypassCSP: false, timezoneId: "Europe/Berlin", locale: "en-US" });
+await context.addInitScript(() => { window.hostile = () => { document.documentElement.dataset.hostile = "ran"; }; });
+const page = await context.newPage();
+page.setDefaultTimeout(30_000);
+const expected = [/the server responded with a status of (401|404)/];
+page.on("console", (m) => { if (m.type() === "error" && !expected.some((e) => e.test(m.text()))) out.errors.push(`${page.url()}: ${m.text()}`); });
+page.on("pageerror", (e) => out.errors.push(`${page.url()}: ${e}`));
+page.on("dialog", (d) => d.accept());
+
+const shot = async (name) => { if (shots) await page.screenshot({ path: `${shots}/${name}.png`, fullPage: true }); };
+const settle = async () => { await page.waitForFunction(() => document.querySelectorAll("[role=status], .animate-pulse").length === 0); };
+
+async function judge(name) {
+  await settle();
+  const cdp = await context.newCDPSession(page); // evaluated past the page's own policy, as a user's extension is
+  await cdp.send("Runtime.evaluate", { expression: axe });
+  const { result } = await cdp.send("Runtime.evaluate", { expression: "axe.run(document, {resultTypes: ['violations']}).then(r => JSON.stringify(r.violations.filter(v => ['serious', 'critical'].includes(v.impact)).map(v => v.id + ': ' + v.nodes.slice(0, 3).map(n => n.html.slice(0, 160)).join(' | '))))", awaitPromise: true, returnByValue: true });
+  for (const v of JSON.parse(result.value)) out.axe.push(`${name}: ${v}`);
+  if (await page.evaluate(() => document.documentElement.dataset.hostile)) out.ran = true;
+  out.pages[name] = await page.locator("body").innerText();
+}
+
+// Without an account a page leads to the sign-in; the link makes the first account.
+await page.goto(base + "/usage?by=model");
+await page.waitForURL(/\/signin\?next=/);
+await judge("signin");
+await page.goto(link);
+await judge("setup");
+await page.getByLabel("Name").fill("ada");
+await page.getByLabel("Password").fill(password);
+await page.getByRole("button", { name: "Make the account" }).click();
+await page.waitForURL(/\/connect/);
+await settle();
+
+// Every page, light and dark, and on a telephone.
+const pages = ["/", "/usage", "/usage?period=week&by=model", "/calls", "/calls?id=" + call, "/limits", "/policy", "/alerts", "/providers", "/audit", "/connect", "/settings", "/nowhere"];
+for (const scheme of ["light", "dark"]) {
+  await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
+  for (const path of pages) {
+    await page.goto(base + path);
+    const name = `${scheme} ${path}`;
+    await page.locator("h1").first().waitFor();
+    await judge(name);
+    await shot(name.replaceAll(/[^a-z]+/g, "-"));
+  }
+}
+await page.setViewportSize({ width: 375, height: 800 });
+for (const path of ["/", "/usage", "/limits"]) {
+  await page.goto(base + path);
+  await page.locator("h1").first().waitFor();
+  await judge("phone " + path);
+  out.pages["wide " + path] = String(await page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth + 1));
+  await shot("phone" + path.replaceAll("/", "-"));
+}
+await page.setViewportSize({ width: 1360, height: 900 });
+
+// A call through the gateway shows by itself.
+await page.goto(base + "/calls");
+await settle();
+const began = Date.now();
+const answer = await fetch(gateway + "/weather/v1/forecast/live-city", { headers: { Authorization: "Bearer " + token } });
+const id = answer.headers.get("x-sentinel-call");
+for (const rows = page.locator("tbody tr"); ;) {
+  if ((await rows.first().innerText()).includes("weather")) break;
+  if (Date.now() - began > 20_000) { out.errors.push(`the call ${id} did not show within 20 s`); break; }
+  await page.waitForTimeout(100);
+}
+out.live_ms = Date.now() - began;
+
+// Every kind of write.
+await page.goto(base + "/limits");
+await page.getByRole("button", { name: "Change" }).first().click();
+await page.getByLabel(/New amount/).fill("123.45");
+await page.getByLabel("Why").fill("launch week");
+await page.getByRole("button", { name: "Override" }).click();
+await page.getByText("override until").waitFor();
+
+await page.goto(base + "/policy");
+await page.getByLabel("Policy").waitFor();
+const text = await page.getByLabel("Policy").inputValue();
+await page.getByLabel("Policy").fill(text + "\nnonsense: 1\n");
+await page.getByText("unknown key").waitFor();
+out.pages["policy faults"] = await page.locator("main").innerText();
+await page.getByLabel("Policy").fill(text + "\n# reviewed\n");
+await page.getByText("It compiles").waitFor();
+await page.getByRole("button", { name: "Publish …" }).click();
+await page.getByLabel("Reason").fill("a note");
+await page.getByRole("button", { name: "Publish", exact: true }).click();
+await page.getByText("Edit the policy").waitFor();
+
+await page.goto(base + "/settings");
+await page.getByRole("button", { name: "Add or change" }).click();
+await page.getByLabel("Name").fill("vera");
+await page.getByLabel("Password").fill(password);
+await page.getByRole("button", { name: "Save" }).click();
+await page.getByRole("cell", { name: "vera" }).waitFor();
+
+await page.goto(base + "/audit?contains=ada");
+await settle();
+await page.getByRole("button", { name: "Verify the chain" }).click();
+await page.getByText("The chain is intact").waitFor();
+out.pages["audit after writes"] = await page.locator("main").innerText();
+
+// The keyboard reaches every page.
+await page.keyboard.press("Control+k");
+await page.getByPlaceholder(/A page, a team/).fill("budgets");
+await page.keyboard.press("Enter");
+await page.waitForURL(/\/limits/);
+
+// A viewer looks, and changes nothing.
+await page.getByRole("button", { name: "Sign out" }).click();
+await page.waitForURL(/\/signin/);
+await page.getByLabel("Name").fill("vera");
+await page.getByLabel("Password").fill(password);
+await page.getByRole("button", { name: "Sign in" }).click();
+await page.waitForURL((u) => !u.pathname.startsWith("/signin"));
+await page.goto(base + "/limits");
+await page.locator("table").waitFor();
+out.pages["viewer buttons"] = String(await page.getByRole("button", { name: "Change" }).count());
+
+await browser.close();
+console.log(JSON.stringify(out));

@@ -1,0 +1,101 @@
+package e2e
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	domain "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/dashboard"
+	"github.com/saas-sentinel/saas-sentinel/internal/mockapi"
+	"github.com/saas-sentinel/saas-sentinel/store"
+)
+
+// hostileName runs a script wherever it is not escaped; walk.mjs defines what it calls.
+const hostileName = `"><img src=x onerror=hostile()><script>hostile()</script>`
+
+// month is a ledger of thirty days: three teams, each with its own rhythm, and a model with a hostile name.
+func month(now time.Time) []domain.Record {
+	var out []domain.Record
+	for at := now.AddDate(0, 0, -30).Truncate(time.Hour); at.Before(now.Add(-time.Hour)); at = at.Add(time.Hour) {
+		for i, who := range []domain.Caller{{Team: "core", Service: "app"}, {Team: "growth", Service: "mailer"}, {Team: "research", Service: "notebook"}} {
+			busy := 1 + (at.Hour()+8*i)%24/6 + (at.YearDay()*(i+3)+at.Hour()*7)%5
+			e := domain.Entry{Call: domain.Call{ID: domain.NewCallID(at.Add(time.Duration(i) * time.Minute)), At: at.Add(time.Duration(i) * time.Minute), Caller: who, Provider: []string{"openai", "anthropic", "openai"}[i],
+				Endpoint: "chat.completions", Model: []string{"gpt-5", "claude-sonnet-4-5", hostileName}[i]}, Asked: "gpt-5",
+				Action: domain.Allow, Status: 200, Cost: domain.NanoUSD(busy) * domain.USD / 3, Source: domain.SourceMeter, Duration: 800 * time.Millisecond, FirstByte: 300 * time.Millisecond}
+			e.Caller.Org = "acme"
+			e.Usage[domain.InputTokens], e.Usage[domain.OutputTokens], e.Usage[domain.Requests] = int64(9000*busy), int64(1500*busy), 1
+			if at.Hour() == 9 && i == 1 {
+				e.Action, e.Reason, e.Model = domain.Downgrade, domain.ReasonBudget, "gpt-5-mini"
+			}
+			out = append(out, domain.Record{Entry: &e})
+		}
+	}
+	return out
+}
+
+func TestDashboardInABrowser(t *testing.T) {
+	chromium, err := exec.LookPath("chromium")
+	if dashboard.Files() == nil || err != nil {
+		if os.Getenv("E2E") == "must" {
+			t.Fatalf("the dashboard or the browser is missing (%v): run make dashboard chromium", err)
+		}
+		t.Skip("the dashboard or the browser is missing: run make dashboard chromium")
+	}
+	g := open(t, mockapi.DefaultConfig(), "{budget: {usd: 900/month, warn_at: [80%]}}", "")
+	st, err := store.Open(t.Context(), store.Options{DSN: domain.NewSecret(g.dsn), MaxConns: 2})
+	g.must(err)
+	defer st.Close()
+	records := month(time.Now().UTC())
+	g.must(st.Write(t.Context(), records))
+	_, err = st.RefreshUsage(t.Context())
+	g.must(err)
+	log, err := os.ReadFile(filepath.Join(g.dir, "sentinel.log"))
+	g.must(err)
+	link := regexp.MustCompile(`http://[0-9.:]+/setup#[A-Z2-7]+`).Find(log)
+	shots := os.Getenv("SHOTS")
+	if shots == "" {
+		shots = t.ArtifactDir()
+	}
+	walk := exec.CommandContext(t.Context(), "node", "test/walk.mjs")
+	walk.Dir = filepath.Join(repo, "dashboard")
+	walk.Env = append(os.Environ(), "URL="+g.people, "LINK="+string(link), "SHOTS="+shots, "CHROMIUM="+chromium, "CALL="+records[len(records)-1].Entry.ID.String(), "GATEWAY="+g.url, "TOKEN="+token)
+	var stderr strings.Builder
+	walk.Stderr = &stderr
+	stdout, err := walk.Output()
+	if err != nil {
+		t.Fatalf("the walk through the dashboard ended: %v\n%s", err, stderr.String())
+	}
+	var saw struct {
+		Errors, Axe []string
+		Pages       map[string]string
+		Ran         bool
+		LiveMs      int `json:"live_ms"`
+	}
+	g.must(json.Unmarshal(stdout, &saw))
+	for _, e := range saw.Errors {
+		t.Errorf("the browser's console has an error: %s", e)
+	}
+	for _, v := range saw.Axe {
+		t.Errorf("axe finds: %s", v)
+	}
+	if saw.Ran {
+		t.Error("a hostile name ran as a script")
+	}
+	t.Logf("a call showed after %d ms", saw.LiveMs)
+	last := records[len(records)-1].Entry.ID.String()
+	for page, want := range map[string]string{
+		"light /": "Month to date and forecast", "light /usage?period=week&by=model": hostileName, "dark /limits": "team core", "dark /alerts": "Nothing is wrong",
+		"light /calls?id=" + last: last, "light /nowhere": "There is no such page", "light /connect": "base_url=",
+		"policy faults": "nonsense: unknown key", "audit after writes": "launch week", "viewer buttons": "0", "wide /": "false", "wide /usage": "false", "wide /limits": "false",
+	} {
+		if !strings.Contains(saw.Pages[page], want) {
+			t.Errorf("%s does not show %q:\n%s", page, want, saw.Pages[page])
+		}
+	}
+}
