@@ -4,7 +4,7 @@ TOOLS := .tools
 UPDATABLE = $(shell grep -rl 'flag.Bool("update"' --include='*_test.go' . | xargs -r -n1 dirname | sort -u)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt lint vet unit race e2e accuracy fuzz bench bench-limits bench-ledger kills power charts golden build dashboard tools redis chromium clean
+.PHONY: help demo test check fmt lint vet unit race e2e accuracy fuzz bench bench-limits bench-ledger kills power simulation charts golden build dashboard tools redis chromium clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,6 +70,10 @@ bench-limits: export E2E ?= must
 bench-limits: tools ## what the limiter promises, measured at full size, as JSON into docs/bench/limits/
 	@mkdir -p $(BENCH_LIMITS)
 	go test -count=1 -timeout 20m ./ratelimit ./policy
+
+simulation: export E2E ?= must
+simulation: tools ## CALLS (10000) calls through the gateway, judged again from the ledger: verdict by verdict the same
+	SIMULATED_CALLS=$(or $(CALLS),10000) go test ./e2e -run SimulationOfARecord -count=1 -v -timeout 30m
 
 charts: ## lint and render the Helm chart, compare, check against Kubernetes' schemas; UPDATE=1 rewrites the golden files
 	@tools/charts $(if $(UPDATE),--update)

@@ -62,4 +62,5 @@ type Call struct {
 	Model    string // as asked; empty where the API has none
 	Tier     string // price list within the model's or endpoint's: "batch", "priority", a SKU; empty for the standard one
 	Stream   bool
+	Demand   Demand // what the request lets it use
 }

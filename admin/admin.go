@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io/fs"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -49,6 +50,8 @@ type Server struct {
 	roles map[string]sentinel.Role // by operation
 	doors doors
 	live  live
+	// simulating lets one simulation run at a time: it takes a core.
+	simulating sync.Mutex
 }
 
 const (

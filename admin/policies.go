@@ -32,6 +32,83 @@ type Policies interface {
 	CheckPolicy(text string) (version string, faults []string)
 	// PublishPolicy replaces the file of the version that it was made from. ok is false where that is not in force any longer.
 	PublishPolicy(ctx context.Context, was, text string) (ok bool, err error)
+	// SimulatePolicy judges the calls of [from, to) again, by the policy in force and by a candidate that compiles.
+	SimulatePolicy(ctx context.Context, text string, from, to time.Time) (Simulation, error)
+}
+
+// Simulation is what a candidate would have done to recorded calls.
+type Simulation struct {
+	From      time.Time        `json:"from"`
+	To        time.Time        `json:"to"`
+	Recorded  Simulated        `json:"recorded" doc:"What happened."`
+	Now       Simulated        `json:"now" doc:"By the policy in force."`
+	Then      Simulated        `json:"then" doc:"By the candidate."`
+	Avoided   Money            `json:"avoided" doc:"Spend by the policy in force less that by the candidate."`
+	Different int64            `json:"different" doc:"Calls that the candidate judges otherwise."`
+	Estimated int64            `json:"estimated" doc:"Calls that were refused in truth and go out by the candidate: what they use is taken from their like."`
+	Outside   int64            `json:"outside" doc:"Calls that no policy decides, or that were recorded without what they asked for."`
+	Limits    map[string]int64 `json:"limits" doc:"Limits that decide by the candidate, with the calls." nullable:"false"`
+	Teams     []SimulatedTeam  `json:"teams" nullable:"false"`
+}
+
+// Simulated is one side of a simulation.
+type Simulated struct {
+	Calls      int64 `json:"calls"`
+	Refused    int64 `json:"refused"`
+	Downgraded int64 `json:"downgraded"`
+	Cost       Money `json:"cost"`
+}
+
+// SimulatedTeam is a team's part.
+type SimulatedTeam struct {
+	Name string    `json:"name"`
+	Now  Simulated `json:"now"`
+	Then Simulated `json:"then"`
+}
+
+// Bounds of a simulation through the API; the command line has none.
+const (
+	maxSimulated    = 31 * 24 * time.Hour
+	simulationTakes = 45 * time.Second
+)
+
+type simulateInput struct {
+	Body struct {
+		Text string    `json:"text" maxLength:"1000000"`
+		From time.Time `json:"from"`
+		To   time.Time `json:"to"`
+	}
+}
+
+func (s *Server) simulate(ctx context.Context, in *simulateInput) (*answer[Simulation], error) {
+	if !in.Body.From.Before(in.Body.To) || in.Body.To.Sub(in.Body.From) > maxSimulated {
+		return nil, huma.Error400BadRequest("from: before to, and at most 31 days; sentinel policy simulate takes any period")
+	}
+	if _, faults := s.Backend.CheckPolicy(in.Body.Text); len(faults) > 0 {
+		return nil, uncompiled(faults)
+	}
+	if !s.simulating.TryLock() {
+		return nil, huma.Error429TooManyRequests("another simulation runs: try again when it is done")
+	}
+	defer s.simulating.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, simulationTakes)
+	defer cancel()
+	out, err := s.Backend.SimulatePolicy(ctx, in.Body.Text, in.Body.From.UTC(), in.Body.To.UTC())
+	if ctx.Err() != nil {
+		return nil, huma.Error422UnprocessableEntity("the period has more calls than can be judged in 45 s: take a shorter one, or sentinel policy simulate")
+	}
+	if err != nil {
+		return nil, s.fault("simulate", err)
+	}
+	return &answer[Simulation]{out}, nil
+}
+
+func uncompiled(faults []string) error {
+	details := make([]error, len(faults))
+	for i, f := range faults {
+		details[i] = &huma.ErrorDetail{Message: f, Location: "body.text"}
+	}
+	return huma.Error422UnprocessableEntity("the policy does not compile", details...)
 }
 
 // Policy is the policy for people.
@@ -82,17 +159,14 @@ func (s *Server) policyRoutes() {
 			version, faults := s.Backend.CheckPolicy(in.Body.Text)
 			return &answer[Checked]{Checked{version, append([]string{}, faults...)}}, nil
 		})
+	register(s, operation{id: "simulate-policy", method: http.MethodPost, path: "/policy/simulate", tag: "policy", summary: "What a candidate would have done to recorded calls", role: sentinel.RoleViewer}, s.simulate)
 	register(s, operation{id: "publish-policy", method: http.MethodPut, path: "/policy", tag: "policy", summary: "Put another policy in force", role: sentinel.RoleAdmin}, s.publish)
 }
 
 func (s *Server) publish(ctx context.Context, in *publishInput) (*policyAnswer, error) {
 	version, faults := s.Backend.CheckPolicy(in.Body.Text)
 	if len(faults) > 0 {
-		details := make([]error, len(faults))
-		for i, f := range faults {
-			details[i] = &huma.ErrorDetail{Message: f, Location: "body.text"}
-		}
-		return nil, huma.Error422UnprocessableEntity("the policy does not compile", details...)
+		return nil, uncompiled(faults)
 	}
 	was := trimETag(in.IfMatch)
 	row := sentinel.AuditRow{Action: "policy.publish", Object: "policy", Before: was, After: version + ": " + in.Body.Reason}

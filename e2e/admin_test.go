@@ -249,4 +249,14 @@ func TestPolicyIsPublishedCheckedAndGuarded(t *testing.T) {
 		t.Errorf("after the new price a call cost %s", rows[0].Cost)
 	}
 	b.want(http.StatusPreconditionFailed, "PUT", "/policy", body(p.Text), nil, "If-Match", tag)
+	var s struct {
+		Then      struct{ Refused int64 }
+		Different int64
+	}
+	denying, err := json.Marshal(map[string]string{"text": strings.Replace(next, "core: {}", "core: {budget: {usd: 0.10/day, mode: hard}}", 1),
+		"from": time.Now().Add(-time.Hour).Format(time.RFC3339), "to": time.Now().Add(time.Minute).Format(time.RFC3339)})
+	g.must(err)
+	if b.want(http.StatusOK, "POST", "/policy/simulate", string(denying), &s); s.Then.Refused != 1 || s.Different != 1 {
+		t.Errorf("a budget below the one call is simulated as %+v", s)
+	}
 }

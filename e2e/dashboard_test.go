@@ -92,7 +92,7 @@ func TestDashboardInABrowser(t *testing.T) {
 	for page, want := range map[string]string{
 		"light /": "Month to date and forecast", "light /usage?period=week&by=model": hostileName, "dark /limits": "team core", "dark /alerts": "Nothing is wrong",
 		"light /calls?id=" + last: last, "light /nowhere": "There is no such page", "light /connect": "base_url=",
-		"policy faults": "nonsense: unknown key", "audit after writes": "launch week", "viewer buttons": "0", "wide /": "false", "wide /usage": "false", "wide /limits": "false",
+		"policy faults": "nonsense: unknown key", "audit after writes": "launch week", "simulation": "policy in force", "viewer buttons": "0", "wide /": "false", "wide /usage": "false", "wide /limits": "false",
 	} {
 		if !strings.Contains(saw.Pages[page], want) {
 			t.Errorf("%s does not show %q:\n%s", page, want, saw.Pages[page])

@@ -39,11 +39,12 @@ func (g *Governor) Admit(ctx context.Context, r Request) (Admission, error) {
 		return refusal(r, sentinel.ReasonBadRequest, err.Error())
 	}
 	r.Call.Model, r.Call.Tier, r.Call.Stream = rq.Model, rq.Tier, rq.Stream
+	r.Call.Demand = sentinel.NewDemand(rq.Bound, rq.Choices, rq.Fixed)
 	c, ok := candidates(r, rq)
 	if !ok {
 		return refusal(r, sentinel.ReasonUnpriced, unpriced(r.Call))
 	}
-	ask := sentinel.Ask{Org: r.Call.Caller.Org, Call: r.Call.ID, TTL: g.HoldTTL, Candidates: c.asks}
+	ask := g.ask(r, c)
 	reserved, down := g.reserve(ctx, ask)
 	if down != nil {
 		if mustClose(ask, r.State.Policy.WhenLimiterDown) {
@@ -60,6 +61,11 @@ func (g *Governor) Admit(ctx context.Context, r Request) (Admission, error) {
 	a, err := g.dispatch(ctx, r, rq, c.bounds[reserved.Chosen], verdict, reserved.Hold)
 	a.Cause = down
 	return a, err
+}
+
+// ask is the question to the limiter.
+func (g *Governor) ask(r Request, c choice) sentinel.Ask {
+	return sentinel.Ask{Org: r.Call.Caller.Org, Call: r.Call.ID, TTL: g.HoldTTL, Candidates: c.asks}
 }
 
 // unpriced says what has no price.

@@ -26,9 +26,9 @@ type Ticket struct {
 }
 
 const (
-	ticketFields    = 19
+	ticketFields    = 20
 	ticketSeparator = "\x1f"
-	ticketVersion   = "2"
+	ticketVersion   = "3"
 )
 
 // ErrTicket says that a ticket is not one of ours.
@@ -41,7 +41,7 @@ func (t Ticket) Encode() string {
 		ticketVersion, c.ID.String(), strconv.FormatInt(c.At.UnixMicro(), 36),
 		c.Caller.Org, c.Caller.Team, c.Caller.Service, c.Provider, c.Endpoint, c.Model, t.Asked,
 		strconv.Itoa(int(t.Action)), string(t.Reason), string(t.Hold), t.PriceVersion, t.PolicyVersion,
-		usageText(t.Bound), c.Tier, strconv.FormatInt(t.TextBytes, 36), flags(c.Stream, t.HideUsage),
+		t.Bound.Text(), c.Tier, strconv.FormatInt(t.TextBytes, 36), flags(c.Stream, t.HideUsage), string(c.Demand),
 	}, ticketSeparator)
 }
 
@@ -57,38 +57,6 @@ func flags(stream, hide bool) string {
 	return strconv.Itoa(n)
 }
 
-// usageText gives the units that are not zero, such as "1:2s,4:e8", in base 36.
-func usageText(u sentinel.Usage) string {
-	var b []byte
-	for unit, n := range u {
-		if n == 0 {
-			continue
-		}
-		if len(b) > 0 {
-			b = append(b, ',')
-		}
-		b = strconv.AppendInt(b, int64(unit), 36)
-		b = append(b, ':')
-		b = strconv.AppendInt(b, n, 36)
-	}
-	return string(b)
-}
-
-func parseUsage(s string) (u sentinel.Usage, err error) {
-	for s != "" {
-		var pair string
-		pair, s, _ = strings.Cut(s, ",")
-		name, value, _ := strings.Cut(pair, ":")
-		unit, err1 := strconv.ParseUint(name, 36, 8)
-		n, err2 := strconv.ParseInt(value, 36, 64)
-		if err1 != nil || err2 != nil || unit >= sentinel.UnitCount {
-			return u, ErrTicket
-		}
-		u[unit] = n //nolint:gosec // the unit was compared with the bound above
-	}
-	return u, nil
-}
-
 // ParseTicket reads what Encode wrote.
 func ParseTicket(s string) (Ticket, error) {
 	f := strings.Split(s, ticketSeparator)
@@ -98,7 +66,7 @@ func ParseTicket(s string) (Ticket, error) {
 	id, err := sentinel.ParseCallID(f[1])
 	at, err1 := strconv.ParseInt(f[2], 36, 64)
 	action, err2 := strconv.Atoi(f[10])
-	bound, err3 := parseUsage(f[15])
+	bound, err3 := sentinel.ParseUsage(f[15])
 	text, err4 := strconv.ParseInt(f[17], 36, 64)
 	bits, err5 := strconv.Atoi(f[18])
 	if err := errors.Join(err, err1, err2, err3, err4, err5); err != nil {
@@ -108,7 +76,7 @@ func ParseTicket(s string) (Ticket, error) {
 		Call: sentinel.Call{
 			ID: id, At: time.UnixMicro(at).UTC(),
 			Caller:   sentinel.Caller{Org: f[3], Team: f[4], Service: f[5]},
-			Provider: f[6], Endpoint: f[7], Model: f[8], Tier: f[16], Stream: bits&1 != 0,
+			Provider: f[6], Endpoint: f[7], Model: f[8], Tier: f[16], Stream: bits&1 != 0, Demand: sentinel.Demand(f[19]),
 		},
 		Asked: f[9], Action: sentinel.Action(action), Reason: sentinel.Reason(f[11]), Hold: sentinel.Hold(f[12]),
 		PriceVersion: f[13], PolicyVersion: f[14], Bound: bound, TextBytes: text, HideUsage: bits&2 != 0,

@@ -75,7 +75,7 @@ func (m *Model) Reserve(_ context.Context, a sentinel.Ask) (sentinel.Reservation
 			out.Chosen, chosen = c, js
 			break
 		}
-		m.refuse(&out, a.Org, candidate.Limits[refused], js[refused], now)
+		m.refuse(&out, candidate.Limits[refused], js[refused])
 	}
 	if out.Chosen < 0 {
 		out.Levels = levels(a.Candidates[0].Limits, first, false)
@@ -101,9 +101,9 @@ func (m *Model) Reserve(_ context.Context, a sentinel.Ask) (sentinel.Reservation
 }
 
 // refuse notes a denial, and that a budget refused for the first time.
-func (m *Model) refuse(out *sentinel.Reservation, org string, l sentinel.Limit, j judged, now time.Time) {
+func (m *Model) refuse(out *sentinel.Reservation, l sentinel.Limit, j judged) {
 	out.Denials = append(out.Denials, sentinel.Denial{Limit: l, Remaining: j.before, RetryAfter: micros(j.wait)})
-	c := m.cell(prefix(org)+keyOf(l), now)
+	c := j.cell
 	if l.Kind != sentinel.Window || !warnsFull(l) || j.wait == 0 || c.warned >= sentinel.FullShare {
 		return
 	}
@@ -149,7 +149,9 @@ func (m *Model) Settle(_ context.Context, s sentinel.Settlement) (sentinel.Settl
 func (m *Model) judge(org string, c sentinel.Candidate, now time.Time) (js []judged, refused int) {
 	refused = -1
 	for i, l := range c.Limits {
-		j := m.cell(prefix(org)+keyOf(l), now).judge(l, c.Bound[l.Measure], now)
+		at := m.cell(prefix(org)+keyOf(l), now)
+		j := at.judge(l, c.Bound[l.Measure], now)
+		j.cell = at
 		if !j.fits && !l.Soft && refused < 0 {
 			refused = i
 		}
@@ -164,7 +166,7 @@ func (m *Model) commit(a sentinel.Ask, c sentinel.Candidate, js []judged, bucket
 		if amount == 0 {
 			continue
 		}
-		at := m.cell(prefix(a.Org)+keyOf(l), now)
+		at := js[i].cell
 		switch l.Kind {
 		case sentinel.Rate:
 			at.rate = js[i].rate

@@ -31,6 +31,7 @@ type judged struct {
 	before, after           int64
 	wait, reset, resetAfter int64 // microseconds
 	rate                    rate  // as it would be
+	cell                    *cell
 }
 
 func (c *cell) judge(l sentinel.Limit, amount int64, now time.Time) judged {
@@ -83,8 +84,10 @@ func (c *cell) hold(k pendingKey, amount, nowBucket int64) {
 
 // settle takes a known call's hold off and posts what it took.
 func (c *cell) settle(h held, bucket, actual int64, known bool, now time.Time) (crossed []sentinel.Crossing) {
-	if p := c.pending[pendingKey{bucket, h.charge}]; known && p != nil {
-		p.Sub(p, big.NewInt(h.amount))
+	if k := (pendingKey{bucket, h.charge}); known && c.pending[k] != nil {
+		if c.pending[k].Sub(c.pending[k], big.NewInt(h.amount)); c.pending[k].Sign() == 0 {
+			delete(c.pending, k)
+		}
 	}
 	end := time.UnixMilli(h.endMS).Add(windowKept)
 	if h.kind != 'W' || actual == 0 || !end.After(now) {

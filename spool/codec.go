@@ -14,7 +14,7 @@ import (
 // so that an older release reads its part and leaves the rest; any other change takes a new kind,
 // which an older release refuses. Integers are varints, strings have a length before them.
 const (
-	version    = 2 // since 2, records end with the call's tier
+	version    = 3 // since 2, records end with the call's tier; since 3, with its demand after that
 	kindIntent = 1
 	kindEntry  = 2
 )
@@ -110,6 +110,7 @@ func (e *encoder) intent(i *sentinel.Intent) {
 	e.text(i.PolicyVersion)
 	e.text(i.Instance)
 	e.text(i.Tier)
+	e.text(string(i.Demand))
 }
 
 func (e *encoder) entry(n *sentinel.Entry) {
@@ -128,6 +129,7 @@ func (e *encoder) entry(n *sentinel.Entry) {
 	e.int(int64(n.Duration))
 	e.int(int64(n.FirstByte))
 	e.text(n.Tier)
+	e.text(string(n.Demand))
 }
 
 // decodeRecord reads a payload. Texts are copied, so the record outlives b.
@@ -216,9 +218,9 @@ func (d *decoder) usage() (u sentinel.Usage) {
 	return u
 }
 
-// tier is the last text of a record since version 2.
-func (d *decoder) tier() string {
-	if d.version < 2 {
+// since reads a text that records have since a version.
+func (d *decoder) since(version byte) string {
+	if d.version < version {
 		return ""
 	}
 	return d.text()
@@ -235,7 +237,7 @@ func (d *decoder) intent() *sentinel.Intent {
 	i.PriceVersion = d.text()
 	i.PolicyVersion = d.text()
 	i.Instance = d.text()
-	i.Tier = d.tier()
+	i.Tier, i.Demand = d.since(2), sentinel.Demand(d.since(3))
 	return i
 }
 
@@ -254,6 +256,6 @@ func (d *decoder) entry() *sentinel.Entry {
 	e.Method = d.text()
 	e.Duration = time.Duration(d.int64())
 	e.FirstByte = time.Duration(d.int64())
-	e.Tier = d.tier()
+	e.Tier, e.Demand = d.since(2), sentinel.Demand(d.since(3))
 	return e
 }

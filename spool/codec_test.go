@@ -73,9 +73,9 @@ func TestRecordsComeBackAsTheyWere(t *testing.T) {
 	})
 }
 
-// Records of release 1 have no tier, and read as before.
-func TestCodecReadsVersionOne(t *testing.T) {
-	for i := range 2 {
+// Records of earlier releases have no demand, those of the first no tier either, and read as before.
+func TestCodecReadsEarlierVersions(t *testing.T) {
+	for i := range 4 {
 		want := record(i)
 		frame, err := appendFrame(nil, want)
 		if err != nil {
@@ -85,10 +85,10 @@ func TestCodecReadsVersionOne(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		first := append([]byte{1}, payload[1:len(payload)-1]...) // an empty tier is one byte
-		got, err := decodeRecord(first)
+		earlier := 1 + i/2
+		got, err := decodeRecord(append([]byte{byte(earlier)}, payload[1:len(payload)-(version-earlier)]...)) // an empty text is one byte
 		if diff := cmp.Diff(want, got); err != nil || diff != "" {
-			t.Errorf("version 1: error %v, (-want +got)\n%s", err, diff)
+			t.Errorf("version %d: error %v, (-want +got)\n%s", earlier, err, diff)
 		}
 	}
 }

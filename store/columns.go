@@ -90,6 +90,7 @@ func callColumns[T any](call func(*T) *sentinel.Call) []column[T] {
 		{"stream", "boolean",
 			func(rows []*T) any { return collect(rows, func(r *T) bool { return call(r).Stream }) },
 			func(r *T) any { return &call(r).Stream }},
+		text("demand", func(r *T) *sentinel.Demand { return &call(r).Demand }),
 	}
 }
 

@@ -14,7 +14,7 @@ func call(n int) sentinel.Call {
 	at := noon.Add(time.Duration(n) * time.Second)
 	c := sentinel.Call{
 		At: at, Caller: sentinel.Caller{Org: "acme", Team: []string{"payments", "growth"}[n%2], Service: []string{"checkout", "summariser"}[n%2]},
-		Provider: "openai", Endpoint: "chat.completions", Model: "gpt-5-mini", Tier: "batch", Stream: n%3 == 0,
+		Provider: "openai", Endpoint: "chat.completions", Model: "gpt-5-mini", Tier: "batch", Stream: n%3 == 0, Demand: "1:2s;1",
 	}
 	binary.BigEndian.PutUint64(c.ID[:], uint64(at.UnixMilli())<<16)
 	binary.BigEndian.PutUint64(c.ID[8:], uint64(n))

@@ -51,7 +51,7 @@ func policyCommand() *cobra.Command {
 			return err
 		},
 	})
-	c.AddCommand(policyTestCommand())
+	c.AddCommand(policyTestCommand(), policySimulateCommand(), policyExplainCommand())
 	return c
 }
 

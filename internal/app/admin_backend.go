@@ -17,6 +17,7 @@ import (
 	"github.com/saas-sentinel/saas-sentinel/alerts"
 	"github.com/saas-sentinel/saas-sentinel/audit"
 	"github.com/saas-sentinel/saas-sentinel/credential"
+	"github.com/saas-sentinel/saas-sentinel/internal/simulate"
 	"github.com/saas-sentinel/saas-sentinel/policy"
 	"github.com/saas-sentinel/saas-sentinel/ratelimit"
 	"github.com/saas-sentinel/saas-sentinel/store"
@@ -68,6 +69,30 @@ func (b *adminBackend) CheckPolicy(text string) (version string, faults []string
 		return "", strings.Split(err.Error(), "\n")
 	}
 	return next.Policy.Version, nil
+}
+
+// SimulatePolicy judges recorded calls again.
+func (b *adminBackend) SimulatePolicy(ctx context.Context, text string, from, to time.Time) (admin.Simulation, error) {
+	then, err := compile(b.app.config.Policies, []byte(text))
+	if err != nil {
+		return admin.Simulation{}, err
+	}
+	r, err := simulate.Compare(ctx, b.EachEntry, from, to, b.app.governor.State(), then)
+	if err != nil {
+		return admin.Simulation{}, err
+	}
+	side := func(s simulate.Side) admin.Simulated {
+		return admin.Simulated{Calls: s.Calls, Refused: s.Refused, Downgraded: s.Downgraded, Cost: admin.Money(s.Cost)}
+	}
+	sums := func(s simulate.Sums) admin.Simulated {
+		return admin.Simulated{Calls: s.Calls, Refused: s.Refused, Downgraded: s.Downgraded, Cost: admin.Money(s.Cost)}
+	}
+	out := admin.Simulation{From: from, To: to, Recorded: side(r.Recorded), Now: side(r.Now), Then: side(r.Then), Avoided: admin.Money(r.Avoided),
+		Different: r.Different, Estimated: r.Then.Estimated, Outside: r.Outside, Limits: r.Then.Limits, Teams: []admin.SimulatedTeam{}}
+	for _, g := range r.Teams[:min(len(r.Teams), maxGroups)] {
+		out.Teams = append(out.Teams, admin.SimulatedTeam{Name: g.Name, Now: sums(g.Now), Then: sums(g.Then)})
+	}
+	return out, nil
 }
 
 const (

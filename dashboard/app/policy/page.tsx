@@ -1,8 +1,9 @@
 "use client";
 
-import { Button, Card, Fault, Field, Input, Loaded, Modal, Page } from "@/components/ui";
+import { Button, Card, Fault, Field, Input, Loaded, Modal, Page, Table } from "@/components/ui";
 import { api, unwrap, useApi, useMay, useRefresh } from "@/lib/api";
 import { difference } from "@/lib/difference";
+import { count, usd } from "@/lib/money";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useDeferredValue, useState } from "react";
 
@@ -45,6 +46,7 @@ function Editor({ version, text }: { version: string; text: string }) {
           )}
         </div>
       </Card>
+      {changed && faults.length === 0 && <Simulation key={draft} text={draft} />}
       <Modal open={asking} onClose={() => setAsking(false)} title="Publish the policy">
         <form className="space-y-4" onSubmit={(e) => { e.preventDefault(); publish.mutate(); }}>
           <Field label="Reason" hint="It is on the audit chain, with your name."><Input required maxLength={500} value={reason} onChange={(e) => setReason(e.target.value)} autoFocus /></Field>
@@ -53,5 +55,35 @@ function Editor({ version, text }: { version: string; text: string }) {
         </form>
       </Modal>
     </div>
+  );
+}
+
+/** Simulation asks what the draft would have done to the calls of the last week. */
+function Simulation({ text }: { text: string }) {
+  const run = useMutation({
+    mutationFn: () => unwrap(api.POST("/api/v1/policy/simulate", { body: { text, from: new Date(Date.now() - 7 * 86_400_000).toISOString(), to: new Date().toISOString() } })),
+  });
+  const r = run.data;
+  return (
+    <Card className="xl:col-span-2" title="What would this have done in the last seven days?" aside={<Button disabled={run.isPending} onClick={() => run.mutate()}>{run.isPending ? "Judging recorded calls …" : "Simulate"}</Button>}>
+      <div aria-live="polite" className="space-y-4">
+        <Fault error={run.error} />
+        {!r && !run.error && <p className="text-sm text-muted">Recorded calls are judged again by the code that judges live ones, with this policy and with the one in force.</p>}
+        {r && (
+          <>
+            <p className="text-sm">{count(r.different)} of {count(r.now.calls)} calls are judged otherwise. Spend avoided: <strong>{usd(r.avoided, 2)}</strong>.{r.estimated > 0 && ` What ${count(r.estimated)} refused calls would have used is estimated.`}</p>
+            <Table caption="Recorded, now and then" rows={[{ name: "recorded", ...r.recorded }, { name: "policy in force", ...r.now }, { name: "this draft", ...r.then }]} id={(x) => x.name} columns={[
+              { head: "Side", cell: (x) => x.name }, { head: "Calls", right: true, cell: (x) => count(x.calls) }, { head: "Refused", right: true, cell: (x) => count(x.refused) },
+              { head: "Downgraded", right: true, cell: (x) => count(x.downgraded) }, { head: "Spend", right: true, cell: (x) => usd(x.cost, 2) },
+            ]} />
+            <Table caption="Teams" rows={r.teams} id={(x) => x.name} columns={[
+              { head: "Team", cell: (x) => x.name }, { head: "Refused now", right: true, cell: (x) => count(x.now.refused) }, { head: "Refused then", right: true, cell: (x) => count(x.then.refused) },
+              { head: "Spend now", right: true, cell: (x) => usd(x.now.cost, 2) }, { head: "Spend then", right: true, cell: (x) => usd(x.then.cost, 2) },
+            ]} />
+            {Object.keys(r.limits).length > 0 && <p className="text-sm text-muted">Limits that decide then: {Object.entries(r.limits).map(([k, n]) => `${k} (${count(n)})`).join(", ")}</p>}
+          </>
+        )}
+      </div>
+    </Card>
   );
 }

@@ -1,0 +1,78 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	domain "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/internal/app"
+	"github.com/saas-sentinel/saas-sentinel/internal/mockapi"
+	"github.com/saas-sentinel/saas-sentinel/internal/simulate"
+	"github.com/saas-sentinel/saas-sentinel/store"
+)
+
+// What a simulation says of recorded calls is what the live gateway did with them, verdict by verdict: SIMULATED_CALLS sets how many.
+func TestSimulationOfARecordIsWhatTheGatewayDid(t *testing.T) {
+	const team = "{budget: {usd: 0.03/day, mode: hard}, limits: {requests: 100k/minute}}"
+	const larger = "policies:\n  - {name: large models, match: {model: gpt-5}, budget: {usd: 0.01/day}, on_exceed: [{downgrade: [gpt-5-mini]}]}\n" +
+		"  - {name: weather quota, match: {provider: weather}, limits: {requests: 3/day}}\n"
+	g := open(t, mockapi.DefaultConfig(), team, larger)
+	calls := 250
+	if n, err := strconv.Atoi(os.Getenv("SIMULATED_CALLS")); err == nil {
+		calls = n
+	}
+	for n := range calls {
+		if n%10 == 9 {
+			g.do(http.MethodGet, "/weather/v1/forecast/lima", "")
+			continue
+		}
+		g.do(http.MethodPost, "/openai/v1/chat/completions", fmt.Sprintf(`{"model":%q,"max_completion_tokens":%d,"messages":[{"role":"user","content":"hello %d"}]}`, []string{"gpt-5", "gpt-5-mini"}[n%2], 20+n%300, n))
+	}
+	rows := g.ledger(calls)
+	state, err := app.LoadState(filepath.Join(g.dir, "policies.yaml"))
+	g.must(err)
+	st, err := store.Open(t.Context(), store.Options{DSN: domain.NewSecret(g.dsn), MaxConns: 2})
+	g.must(err)
+	defer st.Close()
+	sim, kinds := simulate.New(state), map[string]int{}
+	var refused domain.CallID
+	err = st.EachEntry(t.Context(), rows[len(rows)-1].At, rows[0].At.Add(1), func(e domain.Entry) error {
+		got, _, err := sim.Judge(t.Context(), e)
+		if err != nil {
+			return err
+		}
+		if got.Outside || got.Verdict.Action != e.Action || got.Verdict.Reason != e.Reason || got.Cost != e.Cost || !e.Action.Refused() && got.Verdict.Model != e.Model {
+			t.Errorf("call %s was %s %s %s for %s, and is simulated as %s %s %s for %s", e.ID, e.Action, e.Reason, e.Model, e.Cost, got.Verdict.Action, got.Verdict.Reason, got.Verdict.Model, got.Cost)
+		}
+		if kinds[e.Action.String()+" "+string(e.Reason)]++; e.Action.Refused() {
+			refused = e.ID
+		}
+		return nil
+	})
+	g.must(err)
+	if kinds["downgrade budget_spent"] == 0 || kinds["deny budget_spent"]+kinds["deny quota_spent"] < 2 || kinds["allow "] == 0 {
+		t.Errorf("the record tests too little: %v", kinds)
+	}
+	t.Logf("%d calls: %v", len(rows), kinds)
+
+	code, stdout, stderr := sentinelIn(t, g.dir, g.env, "policy", "explain", refused.String())
+	if code != 0 || !strings.Contains(stdout, "decided by: ") || !strings.Contains(stdout, "LEFT") {
+		t.Errorf("explain ended with %d:\n%s%s", code, stdout, stderr)
+	}
+	g.write("new.yaml", g.policyOf("{budget: {usd: 0.005/day, mode: hard}}", larger))
+	code, stdout, stderr = sentinelIn(t, g.dir, g.env, "policy", "simulate", "--policy", "new.yaml", "--since", "1h", "--format", "json")
+	var report simulate.Report
+	if err := json.Unmarshal([]byte(stdout), &report); code != 0 || err != nil {
+		t.Fatalf("simulate ended with %d, %v:\n%s", code, err, stderr)
+	}
+	_, spent := sums(rows)
+	if report.Now.Cost != spent || report.Recorded.Cost != spent || report.Now.Refused != report.Recorded.Refused || report.Then.Refused <= report.Now.Refused || report.Then.Cost > 5_000_000 {
+		t.Errorf("now %+v\nthen %+v\nthe ledger has %s", report.Now, report.Then, spent)
+	}
+}
