@@ -51,8 +51,11 @@ func Static(c Config) ([]byte, error) {
 		return nil, err
 	}
 	b := bootstrap(c)
-	b.StaticResources.Listeners = []*listenerv3.Listener{listener(c, routes(c))}
-	b.StaticResources.Secrets = secrets(c.TLS)
+	b.StaticResources.Listeners = append([]*listenerv3.Listener{listener(c, routes(c))}, proxyListeners(c, routes(c))...)
+	b.StaticResources.Secrets = append(secrets(c.TLS), leaves(c.Proxy)...)
+	if c.Proxy != nil {
+		b.StaticResources.Clusters = append(b.StaticResources.Clusters, insideCluster())
+	}
 	for _, p := range c.Providers {
 		b.StaticResources.Clusters = append(b.StaticResources.Clusters, providerCluster(p))
 	}
@@ -66,6 +69,7 @@ func bootstrap(c Config) *bootstrapv3.Bootstrap {
 		StaticResources: &bootstrapv3.Bootstrap_StaticResources{
 			Clusters: []*clusterv3.Cluster{controlCluster(c)},
 		},
+		BootstrapExtensions: []*corev3.TypedExtensionConfig{internalListeners()},
 		LayeredRuntime: &bootstrapv3.LayeredRuntime{Layers: []*bootstrapv3.RuntimeLayer{{
 			Name: "static",
 			LayerSpecifier: &bootstrapv3.RuntimeLayer_StaticLayer{StaticLayer: &structpb.Struct{Fields: map[string]*structpb.Value{

@@ -38,6 +38,7 @@ type Config struct {
 	MaxBodyBytes uint32        // of a request whose body the guard reads; past it 413, give or take one read of the socket
 	StreamIdle   time.Duration // a request or an answer that is silent for so long is ended
 	Providers    []Provider
+	Proxy        *Proxy // nil: no proxy
 }
 
 // ListenerTLS is the listener's certificate, read again by Envoy when its directory changes.
@@ -103,6 +104,9 @@ func (c Config) Validate() error {
 	}
 	if c.TLS != nil {
 		faults = append(faults, c.TLS.validate()...)
+	}
+	if c.Proxy != nil {
+		faults = append(faults, c.Proxy.validate(c.Listen)...)
 	}
 	return errors.Join(append(faults, validateProviders(c.Providers)...)...)
 }

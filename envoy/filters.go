@@ -30,6 +30,9 @@ const (
 	TicketAttribute = "metadata.filter_metadata['" + Namespace + "']['t']"
 )
 
+// ProxyAttribute is the CEL path of a tunnel's identity.
+const ProxyAttribute = "filter_state['" + ProxyIdentity + "']"
+
 // VirtualHostGateway is the guard's xds.virtual_host_name of a request that came by the gateway's own
 // host name and so carries the provider's name as its first path segment. By a provider's own host
 // name the path is the provider's.
@@ -72,7 +75,7 @@ func guard() *extprocv3.ExternalProcessor {
 		FailureModeAllow:  false,
 		MessageTimeout:    durationpb.New(guardTimeout),
 		StatusOnError:     &typev3.HttpStatus{Code: typev3.StatusCode_ServiceUnavailable},
-		RequestAttributes: []string{"xds.route_name", "xds.virtual_host_name", "connection.uri_san_peer_certificate", "source.address"},
+		RequestAttributes: []string{"xds.route_name", "xds.virtual_host_name", "connection.uri_san_peer_certificate", "source.address", ProxyAttribute, "connection.requested_server_name"},
 		MetadataOptions:   &extprocv3.MetadataOptions{ReceivingNamespaces: namespaces(Namespace)},
 		MutationRules:     &mutationrulesv3.HeaderMutationRules{AllowAllRouting: wrapperspb.Bool(true)},
 		// A route is chosen once, before the guard: nothing that it writes can lead a judged call elsewhere.

@@ -24,7 +24,13 @@ func Snapshot(c Config) (*cache.Snapshot, error) {
 	for _, p := range c.Providers {
 		resources[resource.ClusterType] = append(resources[resource.ClusterType], providerCluster(p))
 	}
-	for _, s := range secrets(c.TLS) {
+	if c.Proxy != nil {
+		for _, l := range proxyListeners(c, nil) {
+			resources[resource.ListenerType] = append(resources[resource.ListenerType], l)
+		}
+		resources[resource.ClusterType] = append(resources[resource.ClusterType], insideCluster())
+	}
+	for _, s := range append(secrets(c.TLS), leaves(c.Proxy)...) {
 		resources[resource.SecretType] = append(resources[resource.SecretType], s)
 	}
 	s, err := cache.NewSnapshot("", resources)

@@ -2,6 +2,7 @@ package extproc_test
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"io"
 	"slices"
@@ -116,6 +117,18 @@ func TestDowngradeReplacesTheModelWhereItStands(t *testing.T) {
 	c, _ = common(t, v)
 	if b := string(c.GetBodyMutation().GetBody()); b != chat || len(setOf(c.HeaderMutation)[":path"]) > 0 {
 		t.Errorf("the body is %s, want %s", b, chat)
+	}
+}
+
+// Through a tunnel the proxy's credential decides, whatever the client holds for its provider, in the forms that clients send.
+func TestTunnelsAreKnownByTheProxysCredential(t *testing.T) {
+	r := newRig(t)
+	basic := func(userinfo string) string { return "Basic " + base64.StdEncoding.EncodeToString([]byte(userinfo)) }
+	for name, proxy := range map[string]string{"name and token": basic("app:" + token), "token alone": basic(token + ":"), "bearer": "Bearer " + token} {
+		v, _ := r.judged(ask{route: "openai/chat.completions", headers: [][2]string{{"authorization", "Bearer sk-of-nobody"}}, body: chat, proxy: proxy, sni: "gateway.local"}, "POST", "/openai/v1/chat/completions")
+		if c, _ := common(t, v); strings.Contains(v.String(), "sk-of-nobody") || setOf(c.HeaderMutation)["authorization"][0] != "Bearer "+secret {
+			t.Errorf("%s: %v", name, v)
+		}
 	}
 }
 

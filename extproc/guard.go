@@ -79,13 +79,23 @@ func (s *Server) receive(first *extprocv3.ProcessingRequest) (*inbound, *sentine
 	if v := s.tooLong(h, route.Endpoint); v != nil {
 		return in, v
 	}
-	id, err := s.identify(state.Policy, h, attribute(first, "connection.uri_san_peer_certificate"))
+	proxy := attribute(first, ProxyAttribute)
+	if sni := attribute(first, sniAttribute); proxy != "" && !sameHost(sni, in.host) {
+		return in, deny(sentinel.ReasonUnknownEndpoint, "the tunnel was made to "+sni+", and the request is for "+in.host)
+	}
+	id, err := s.identify(state.Policy, h, attribute(first, "connection.uri_san_peer_certificate"), proxy)
 	if err != nil {
 		return in, deny(sentinel.ReasonUnidentified, err.Error())
 	}
 	in.id = id
 	in.request.Call.Caller = id.caller
 	return in, nil
+}
+
+// sameHost tells whether a request is for the host that its connection was made to, whatever port it names.
+func sameHost(sni, authority string) bool {
+	host, _, _ := strings.Cut(authority, ":")
+	return sni != "" && strings.EqualFold(sni, host)
 }
 
 // tooLong refuses a body by its announced length, before it is asked for: Envoy 1.40 can hang on one

@@ -21,8 +21,12 @@ type identity struct {
 var errUnidentified = errors.New("no service is known by this credential: send the service's token where the SDK puts its API key, or connect with the service's certificate")
 
 // identify recognises a caller by its certificate, or else by the token that it sends where its
-// SDK puts a key. The first credential that is present decides: a request with a bad one is not tried with another.
-func (s *Server) identify(set *policy.Set, h headers, spiffe string) (identity, error) {
+// SDK puts a key. The first credential that is present decides: a request with a bad one is not tried with another. Through the proxy
+// it is the proxy's credential: what the client holds for its provider, if anything, is nobody's.
+func (s *Server) identify(set *policy.Set, h headers, spiffe, proxy string) (identity, error) {
+	if proxy != "" {
+		return known(set.CallerByToken(proxyToken(proxy)))
+	}
 	if spiffe != "" {
 		return known(set.CallerBySPIFFE(spiffe))
 	}
@@ -80,6 +84,26 @@ func tokenOf(authorization string, h headers) string {
 		}
 	}
 	return ""
+}
+
+// proxyToken reads Proxy-Authorization: the token is the password, or the user where there is no password.
+func proxyToken(authorization string) string {
+	scheme, rest, _ := strings.Cut(authorization, " ")
+	if strings.EqualFold(scheme, "bearer") {
+		return strings.TrimSpace(rest)
+	}
+	if !strings.EqualFold(scheme, "basic") {
+		return ""
+	}
+	plain, err := base64.StdEncoding.DecodeString(strings.TrimSpace(rest))
+	if err != nil {
+		return ""
+	}
+	user, password, _ := strings.Cut(string(plain), ":")
+	if password != "" {
+		return password
+	}
+	return user
 }
 
 // verify proves an AWS claim by its signature; other identities are proven already.

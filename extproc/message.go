@@ -18,6 +18,9 @@ const (
 	ticketKey = "t"
 	// TicketAttribute is the CEL path under which meter's filter has to ask for the ticket.
 	TicketAttribute = "metadata.filter_metadata['" + Namespace + "']['" + ticketKey + "']"
+	// ProxyAttribute is the CEL path under which guard's filter has to ask for the Proxy-Authorization of a tunnel.
+	ProxyAttribute = "filter_state['sentinel.proxy']"
+	sniAttribute   = "connection.requested_server_name"
 	// attributesKey is where Envoy puts request attributes, whatever the filter is called.
 	attributesKey = "envoy.filters.http.ext_proc"
 )

@@ -199,6 +199,7 @@ type ask struct {
 	headers     [][2]string
 	body        string
 	spiffe      string
+	proxy, sni  string // of a tunnel
 	length      string // content-length that the client announces
 }
 
@@ -226,6 +227,7 @@ func (a ask) first(method, path string) *extprocv3.ProcessingRequest {
 		Attributes: map[string]*structpb.Struct{"envoy.filters.http.ext_proc": {Fields: map[string]*structpb.Value{
 			"xds.route_name": structpb.NewStringValue(a.route), "xds.virtual_host_name": structpb.NewStringValue(host),
 			"connection.uri_san_peer_certificate": structpb.NewStringValue(a.spiffe),
+			extproc.ProxyAttribute:                structpb.NewStringValue(a.proxy), "connection.requested_server_name": structpb.NewStringValue(a.sni),
 		}}},
 	}
 }

@@ -54,6 +54,7 @@ type App struct {
 	probes    net.Listener
 	callbacks net.Listener // of Slack and Twilio; nil where they cannot reach this process
 	alerting  *alerting
+	egress    *egress      // the proxy; nil for none
 	people    net.Listener // of the admin API and the dashboard; nil for none
 	admin     *admin.Server
 	// publishing lets one policy be published at a time.
@@ -70,7 +71,7 @@ func New(ctx context.Context, c Config, log zerolog.Logger) (*App, error) {
 	a := &App{config: c, log: log, instance: uuid.NewString(), served: make(chan struct{})}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	for _, step := range []func(context.Context) error{a.listen, a.openPolicy, a.openLimiter, a.openVault, a.openLedger, a.openAudit, a.openAlerts, a.openAdmin, a.seed, a.serve} {
+	for _, step := range []func(context.Context) error{a.listen, a.openPolicy, a.openLimiter, a.openVault, a.openProxy, a.openLedger, a.openAudit, a.openAlerts, a.openAdmin, a.seed, a.serve} {
 		if err := step(ctx); err != nil {
 			a.Close()
 			return nil, err
@@ -208,7 +209,7 @@ func (a *App) openLedger(ctx context.Context) error {
 // serve registers the services on the control port. Nothing answers before Run.
 func (a *App) serve(context.Context) error {
 	a.envoy = envoy.NewServer(a.log)
-	if err := a.envoy.Set(a.config.ForEnvoy(a.governor.State())); err != nil {
+	if err := a.envoy.Set(a.forEnvoy(a.governor.State())); err != nil {
 		return err
 	}
 	a.extproc = extproc.New(extproc.Options{
@@ -251,6 +252,7 @@ func (a *App) Run(ctx context.Context) error {
 	group.Go(func() error { return a.probe(ctx) })
 	group.Go(func() error { return a.alerting.run(ctx) })
 	group.Go(func() error { return a.manage(ctx) })
+	group.Go(func() error { return a.renew(ctx) })
 	group.Go(func() error {
 		<-ctx.Done()
 		a.stop()

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/ca"
 	"github.com/saas-sentinel/saas-sentinel/internal/strictyaml"
 	"github.com/saas-sentinel/saas-sentinel/store"
 )
@@ -21,6 +22,7 @@ type Config struct {
 	Control   ControlConfig   `yaml:"control" doc:"The gRPC port that Envoy talks to."`
 	Metrics   MetricsConfig   `yaml:"metrics" doc:"Prometheus metrics, /livez and /readyz."`
 	Envoy     EnvoyConfig     `yaml:"envoy" doc:"What Envoy is told."`
+	Proxy     ProxyConfig     `yaml:"proxy" doc:"The proxy for clients that keep their providers' hosts (HTTPS_PROXY)."`
 	Redis     RedisConfig     `yaml:"redis" doc:"Where limits and budgets are counted."`
 	Vault     VaultConfig     `yaml:"vault" doc:"Where the providers' credentials are."`
 	Database  DatabaseConfig  `yaml:"database" doc:"Where the ledger is."`
@@ -64,6 +66,13 @@ type TLSConfig struct {
 	Key               string `yaml:"key" doc:"PEM file."`
 	ClientCA          string `yaml:"client_ca" doc:"PEM file of the authorities that sign clients' certificates (SPIFFE)."`
 	RequireClientCert bool   `yaml:"require_client_cert" doc:"Refuse clients without a certificate."`
+}
+
+// ProxyConfig is the proxy for unchanged clients.
+type ProxyConfig struct {
+	Listen string        `yaml:"listen" doc:"ip:port at which Envoy takes CONNECT; empty for none."`
+	CA     string        `yaml:"ca" doc:"PEM file of the authority that vouches for the providers' hosts to your clients, with its key. It is made at the first start. Replicas share one."`
+	Life   time.Duration `yaml:"certificate_life" doc:"Of the certificates that it issues; they are renewed after half of it."`
 }
 
 // RedisConfig is where the limiter is.
@@ -138,6 +147,7 @@ func DefaultConfig() Config {
 		Admin:    AdminConfig{Listen: "127.0.0.1:18002"},
 		Envoy: EnvoyConfig{Node: "egress", Listen: "127.0.0.1:10000", Hosts: []string{"localhost", "127.0.0.1"}, Admin: "127.0.0.1:9901",
 			MaxBody: 8 << 20, StreamIdle: 5 * time.Minute},
+		Proxy:     ProxyConfig{CA: "proxy-ca.pem", Life: 24 * time.Hour},
 		Redis:     RedisConfig{Address: []string{"127.0.0.1:6379"}, Timeout: 25 * time.Millisecond},
 		Vault:     VaultConfig{Refresh: 30 * time.Second, MaxStale: time.Hour},
 		Database:  DatabaseConfig{MaxConns: 8, BatchRows: 500, CompressAfter: 7 * 24 * time.Hour},
@@ -157,7 +167,7 @@ func LoadConfig(file string) (Config, error) {
 	doc := strictyaml.Decode(file, data, &c)
 	c.environment()
 	base := filepath.Dir(file)
-	c.Policies, c.Spool.Dir = under(base, c.Policies), under(base, c.Spool.Dir)
+	c.Policies, c.Spool.Dir, c.Proxy.CA = under(base, c.Policies), under(base, c.Spool.Dir), under(base, c.Proxy.CA)
 	c.Audit.Key, c.Audit.Checkpoints = under(base, c.Audit.Key), under(base, c.Audit.Checkpoints)
 	c.check(doc)
 	return c, strictyaml.Join(doc.Faults())
@@ -196,6 +206,8 @@ func (c *Config) check(doc *strictyaml.Doc) {
 		"vault.refresh":     {c.Vault.Refresh, 100 * time.Millisecond, time.Hour},
 		"vault.max_stale":   {c.Vault.MaxStale, c.Vault.Refresh, 30 * 24 * time.Hour},
 		"envoy.stream_idle": {c.Envoy.StreamIdle, time.Second, time.Hour},
+
+		"proxy.certificate_life": {c.Proxy.Life, time.Second, ca.MaxLeafLife},
 	} {
 		if d.got < d.min || d.got > d.max {
 			doc.Fault(key, "%s is outside %s to %s", d.got, d.min, d.max)

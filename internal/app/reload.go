@@ -67,7 +67,7 @@ func (a *App) reload(ctx context.Context) {
 		told, err = a.alerting.newBook(next.Policy)
 	}
 	if err == nil {
-		err = a.envoy.Set(a.config.ForEnvoy(next))
+		err = a.envoy.Set(a.forEnvoy(next))
 	}
 	if err != nil {
 		a.metrics.reloads.WithLabelValues("failed").Inc()

@@ -1,0 +1,188 @@
+package e2e
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	domain "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/internal/mockapi"
+	"github.com/saas-sentinel/saas-sentinel/internal/stack"
+)
+
+// openProxy is open with the proxy, whose certificates live for so long.
+func openProxy(t *testing.T, life time.Duration, team string) (g *gateway, proxy, bundle string) {
+	t.Helper()
+	ports, err := stack.FreePorts(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := fmt.Sprintf("127.0.0.1:%d", ports[0])
+	config := mockapi.DefaultConfig()
+	config.Accept = map[string][]string{"openai": {vaultKey}, "stripe": {vaultKey}, "bedrock": {"AKIAVAULTCANARY:" + vaultAWS}, "s3": {"AKIAVAULTCANARY:" + vaultAWS}}
+	g = openOn(t, config, team, "", (*stack.Stack).Postgres, fmt.Sprintf("proxy: {listen: %q, certificate_life: %s}\n", at, life))
+	code, bundle, stderr := sentinelIn(t, g.dir, g.env, "ca", "export")
+	if code != 0 {
+		t.Fatalf("ca export: %s", stderr)
+	}
+	g.write("bundle.pem", bundle)
+	return g, at, filepath.Join(g.dir, "bundle.pem")
+}
+
+// Official clients reach their usual hosts, and are known, paid for, metered and limited all the same.
+func TestUnchangedClientsAreGovernedThroughTheProxy(t *testing.T) {
+	g, proxy, bundle := openProxy(t, 4*time.Second, "{}") // renewed every two seconds, while they run
+	script, err := filepath.Abs("../examples/clients/unchanged.py")
+	g.must(err)
+	var got map[string]int
+	out, err := g.stack.Python(t.Context(), script, "HTTPS_PROXY=http://app:"+token+"@"+proxy, "CA_BUNDLE="+bundle)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	g.must(json.Unmarshal(out, &got))
+	rows := g.ledger(6)
+	served := g.mock.Stats()
+	calls, cost := sums(rows)
+	if calls != 6 || served.Calls != 6 || int64(cost) != served.CostNanoUSD || served.CanarySeen {
+		t.Errorf("the ledger has %d calls for %s, the providers served %d for %d; the service's token went out: %v", calls, cost, served.Calls, served.CostNanoUSD, served.CanarySeen)
+	}
+	for _, e := range rows {
+		if e.Caller.Service != "app" || e.Action != domain.Allow || e.Estimated() {
+			t.Errorf("booked as %+v", e)
+		}
+	}
+	for _, p := range []string{"openai", "stream", "stripe", "bedrock", "s3"} {
+		if got[p] == 0 {
+			t.Errorf("%s got no answer: %v", p, got)
+		}
+	}
+	logsHoldNoSecret(t, g.dir)
+}
+
+// through makes a client whose requests go through the proxy.
+func through(t *testing.T, g *gateway, proxy, user string) *http.Client {
+	t.Helper()
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(g.files("bundle.pem"))
+	u, err := url.Parse("http://" + user + proxy)
+	g.must(err)
+	transport := &http.Transport{Proxy: http.ProxyURL(u), TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
+}
+
+func TestProxyRefusesWhatIsNotItsOwn(t *testing.T) {
+	g, proxy, _ := openProxy(t, time.Hour, "{limits: {requests: 1000/minute}}")
+	post := func(c *http.Client, at, host string) (int, string, error) {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, at, strings.NewReader(chat))
+		g.must(err)
+		r.Header.Set("Content-Type", "application/json")
+		if host != "" {
+			r.Host = host
+		}
+		answer, err := c.Do(r)
+		if err != nil {
+			return 0, "", err
+		}
+		defer func() { _ = answer.Body.Close() }()
+		body, err := io.ReadAll(answer.Body)
+		return answer.StatusCode, string(body), err
+	}
+	const openai = "https://api.openai.com/v1/chat/completions"
+	for name, tt := range map[string]struct {
+		user, url, host string
+		status          int
+		want            string // in the answer, or in the error where there is none
+	}{
+		"who says who it is":       {"app:" + token + "@", openai, "", 200, "choices"},
+		"who does not":             {"", openai, "", 0, "Proxy Authentication Required"},
+		"a wrong token":            {"app:svc_wrong@", openai, "", 401, "authentication_error"},
+		"a host that is not ours":  {"app:" + token + "@", "https://example.com/", "", 0, "Forbidden"},
+		"another port":             {"app:" + token + "@", "https://api.openai.com:8443/v1/models", "", 0, "Forbidden"},
+		"another host in a tunnel": {"app:" + token + "@", openai, "api.stripe.com", 403, ""},
+		"the gateway's own name":   {"app:" + token + "@", "https://api.openai.com/openai/v1/chat/completions", "127.0.0.1", 403, ""},
+		"an endpoint not listed":   {"app:" + token + "@", "https://api.openai.com/v1/organization/users", "", 403, "no_route"},
+		"plain HTTP":               {"app:" + token + "@", "http://api.openai.com/v1/chat/completions", "", 403, "no tunnel"},
+	} {
+		before := g.mock.Stats().Calls
+		code, body, err := post(through(t, g, proxy, tt.user), tt.url, tt.host)
+		if code != tt.status || !strings.Contains(body, tt.want) && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("%s: answered %d %s, %v; want %d and %q", name, code, body, err, tt.status, tt.want)
+		}
+		if served := g.mock.Stats().Calls - before; (tt.status == 200) != (served == 1) {
+			t.Errorf("%s: %d calls reached the provider", name, served)
+		}
+	}
+}
+
+// Connections inside Envoy are shared: never between two identities.
+func TestTunnelsKeepTheirOwnIdentity(t *testing.T) {
+	g, proxy, _ := openProxy(t, time.Hour, "{}")
+	var group sync.WaitGroup
+	for i := range 16 {
+		user, want := "app:"+token+"@", http.StatusOK
+		if i%2 == 1 {
+			user, want = fmt.Sprintf("app:svc_wrong_%d@", i), http.StatusUnauthorized
+		}
+		group.Go(func() {
+			c := through(t, g, proxy, user)
+			for range 20 {
+				answer, err := c.Post("https://api.openai.com/v1/chat/completions", "application/json", strings.NewReader(chat))
+				if err != nil {
+					t.Errorf("%v", err)
+					return
+				}
+				_ = answer.Body.Close()
+				if answer.StatusCode != want {
+					t.Errorf("tunnel %d is answered %d, want %d", i, answer.StatusCode, want)
+				}
+				c.CloseIdleConnections()
+			}
+		})
+	}
+	group.Wait()
+}
+
+// Certificates are renewed every two seconds under load: no request fails, old and new connections alike.
+func TestRenewedCertificatesCutNothing(t *testing.T) {
+	g, proxy, _ := openProxy(t, 4*time.Second, "{}")
+	var group sync.WaitGroup
+	var mu sync.Mutex
+	certificates, failed := map[string]bool{}, []string{}
+	end := time.Now().Add(7 * time.Second)
+	for i := range 4 {
+		group.Go(func() {
+			c := through(t, g, proxy, "app:"+token+"@")
+			for n := 0; time.Now().Before(end); n++ {
+				if i > 0 && n%5 == 4 { // some connections are new, one stays
+					c.CloseIdleConnections()
+				}
+				answer, err := c.Post("https://api.openai.com/v1/chat/completions", "application/json", strings.NewReader(chat))
+				mu.Lock()
+				if err != nil {
+					failed = append(failed, err.Error())
+				} else {
+					_, err = io.Copy(io.Discard, answer.Body)
+					_ = answer.Body.Close()
+					if certificates[answer.TLS.PeerCertificates[0].SerialNumber.String()] = true; answer.StatusCode != http.StatusOK || err != nil {
+						failed = append(failed, fmt.Sprint(answer.Status, err))
+					}
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	group.Wait()
+	if len(failed) > 0 || len(certificates) < 3 {
+		t.Errorf("%d requests failed, first %q; %d certificates were seen", len(failed), append(failed, "")[0], len(certificates))
+	}
+}

@@ -1,0 +1,112 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/saas-sentinel/saas-sentinel/ca"
+	"github.com/saas-sentinel/saas-sentinel/envoy"
+	"github.com/saas-sentinel/saas-sentinel/governor"
+)
+
+// egress issues the certificates of the proxy.
+type egress struct {
+	authority *ca.Authority
+	life      time.Duration
+	mu        sync.Mutex
+	leaves    map[string]ca.Leaf // by host
+}
+
+// openProxy opens the authority, or makes it at the first start.
+func (a *App) openProxy(context.Context) error {
+	c := a.config.Proxy
+	if c.Listen == "" {
+		return nil
+	}
+	authority, made, err := ca.OpenOrCreate(c.CA, ProviderHosts(a.governor.State()), a.governor.State().Policy.Org, time.Now)
+	if err != nil {
+		return fmt.Errorf("proxy.ca: %w", err)
+	}
+	if made {
+		a.log.Warn().Str("file", c.CA).Strs("hosts", authority.Hosts()).Msg("made an authority for the proxy: clients have to trust it, see sentinel ca install-help")
+	}
+	a.egress = &egress{authority: authority, life: c.Life, leaves: map[string]ca.Leaf{}}
+	return nil
+}
+
+// ProviderHosts lists the hosts of a policy's providers, without ports.
+func ProviderHosts(s *governor.State) []string {
+	var out []string
+	for _, r := range s.Ordered {
+		if r.Provider.Plaintext {
+			continue
+		}
+		host := r.Provider.Host
+		if h, _, err := net.SplitHostPort(host); err == nil {
+			host = h
+		}
+		if n := len(out); n == 0 || out[n-1] != host {
+			out = append(out, host)
+		}
+	}
+	return out
+}
+
+// forEnvoy is ForEnvoy with the proxy's certificates.
+func (a *App) forEnvoy(s *governor.State) envoy.Config {
+	c := a.config.ForEnvoy(s)
+	if a.egress == nil {
+		return c
+	}
+	c.Proxy = &envoy.Proxy{Listen: a.config.Proxy.Listen}
+	seen := map[string]bool{}
+	for _, host := range ProviderHosts(s) {
+		if seen[host] {
+			continue
+		}
+		seen[host] = true
+		leaf, err := a.egress.leaf(host, time.Now())
+		if err != nil {
+			a.log.Error().Err(err).Str("host", host).Msg("host not reachable through the proxy: make another authority with sentinel ca create, and give it to the clients")
+			continue
+		}
+		c.Proxy.Leaves = append(c.Proxy.Leaves, envoy.Leaf{Host: host, Cert: leaf.Cert, Key: leaf.Key})
+	}
+	return c
+}
+
+// leaf gives a host's certificate, another one in the second half of its life.
+func (e *egress) leaf(host string, now time.Time) (ca.Leaf, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if l, ok := e.leaves[host]; ok && now.Before(l.NotAfter.Add(-e.life/2)) {
+		return l, nil
+	}
+	l, err := e.authority.Issue(host, e.life)
+	if err == nil {
+		e.leaves[host] = l
+	}
+	return l, err
+}
+
+// renew gives Envoy new certificates in time. Connections go on with the old ones.
+func (a *App) renew(ctx context.Context) error {
+	if a.egress == nil {
+		return nil
+	}
+	tick := time.NewTicker(max(a.config.Proxy.Life/8, 100*time.Millisecond))
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if err := a.envoy.Set(a.forEnvoy(a.governor.State())); err != nil {
+			a.log.Error().Err(err).Msg("certificates of the proxy not renewed")
+		}
+	}
+}
