@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"time"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
@@ -99,4 +100,13 @@ func (r *Redis) Reset(ctx context.Context, org string, l sentinel.Limit) (forgiv
 		return "", fmt.Errorf("reset %s: %w", l.Cell, err)
 	}
 	return before.String(), nil
+}
+
+// Now is Redis' clock, the only one that limits are counted by.
+func (r *Redis) Now(ctx context.Context) (time.Time, error) {
+	now, err := r.client.Time(ctx).Result()
+	if err != nil {
+		return now, fmt.Errorf("redis time: %w", err)
+	}
+	return now, nil
 }

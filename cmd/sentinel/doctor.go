@@ -1,0 +1,55 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/saas-sentinel/saas-sentinel/internal/app"
+)
+
+func doctorCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "doctor", Short: "Check everything that the gateway needs, and say what to do", Args: none,
+		Long: "Doctor looks at the configuration, the policy, the database and its schema, Redis and its eviction policy, every secret in Vault, the\n" +
+			"spool's disk, Envoy, DNS of the providers, certificates, clocks and prices. It changes nothing that stays, and ends with 1 when\n" +
+			"something must be done before the gateway can work.",
+		Example: "  sentinel doctor --config sentinel.yaml",
+	}
+	config := configFlag(c)
+	asJSON := c.Flags().Bool("json", false, "print JSON")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		list := app.Examine(c.Context(), *config)
+		failed := 0
+		for _, f := range list {
+			if f.Result == app.CheckFail {
+				failed++
+			}
+		}
+		if *asJSON {
+			e := json.NewEncoder(c.OutOrStdout())
+			e.SetIndent("", "  ")
+			if err := e.Encode(list); err != nil {
+				return err
+			}
+		} else {
+			t := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
+			for _, f := range list {
+				_, _ = fmt.Fprintf(t, "%s\t%s\t%s\n", f.Result, f.Check, f.Found)
+				if f.Remedy != "" {
+					_, _ = fmt.Fprintf(t, "\t\t→ %s\n", f.Remedy)
+				}
+			}
+			if err := t.Flush(); err != nil {
+				return err
+			}
+		}
+		if failed > 0 {
+			return fmt.Errorf("%d checks failed", failed)
+		}
+		return nil
+	}
+	return c
+}
