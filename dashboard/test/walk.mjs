@@ -13,7 +13,7 @@ if (shots) mkdirSync(shots, { recursive: true });
 const password = "correct horse battery staple";
 const out = { errors: [], axe: [], pages: {}, ran: false, live_ms: 0 };
 
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"] });
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"] });
 const context = await browser.newContext({ viewport: { width: 1360, height: 900 }, bypassCSP: false, timezoneId: "Europe/Berlin", locale: "en-US" });
 await context.addInitScript(() => { window.hostile = () => { document.documentElement.dataset.hostile = "ran"; }; });
 const page = await context.newPage();
