@@ -1,7 +1,7 @@
 # `make` alone lists the targets. Everything that is installed goes into .tools/, and nothing else is touched.
 export GOTOOLCHAIN := go1.27.4
 TOOLS := .tools
-UPDATABLE = $(shell grep -rl 'flag.Bool("update"' --include='*_test.go' . | xargs -r -n1 dirname | sort -u)
+UPDATABLE = $(shell grep -rl 'flag.Bool."update"' --include='*_test.go' . | xargs -r -n1 dirname | sort -u)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check fmt lint vet unit race e2e accuracy fuzz bench bench-limits bench-ledger kills power simulation charts golden build dashboard tools redis chromium clean
