@@ -190,7 +190,7 @@ func (m *declaredMeter) Finish(bool) Metered {
 	got, err := d.Count(a, s.Tier, s.Bound)
 	switch {
 	case err != nil:
-		return Metered{Usage: s.atBound(), Method: "bound"}
+		return Metered{Usage: s.atBound(), Method: methodBound}
 	case !got.Charged:
 		return Metered{Reported: true}
 	case got.Clamped:

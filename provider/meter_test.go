@@ -98,7 +98,8 @@ func TestLyingUsage(t *testing.T) {
 	p, e := use(t, "openai", "chat.completions")
 	bound := sentinel.Usage{sentinel.InputTokens: 70, sentinel.OutputTokens: 80}
 	for usage, want := range map[string]Metered{
-		`{"prompt_tokens":-5,"completion_tokens":2}`:                                 {Method: "clamped", Reported: true, Usage: sentinel.Usage{sentinel.Requests: 1, sentinel.OutputTokens: 2}},
+		`{"prompt_tokens":-5,"completion_tokens":2}`:                                 {Method: "clamped", Reported: true, Usage: sentinel.Usage{sentinel.Requests: 1, sentinel.InputTokens: 70, sentinel.OutputTokens: 2}},
+		`{"prompt_tokens":-5,"completion_tokens":-2}`:                                {Method: "clamped", Reported: true, Usage: sentinel.Usage{sentinel.Requests: 1, sentinel.InputTokens: 70, sentinel.OutputTokens: 80}},
 		`{"prompt_tokens":5,"prompt_tokens_details":{"cached_tokens":9}}`:            {Method: "clamped", Reported: true, Usage: sentinel.Usage{sentinel.Requests: 1, sentinel.CachedInputTokens: 5}},
 		`{"completion_tokens":5,"completion_tokens_details":{"reasoning_tokens":9}}`: {Method: "clamped", Reported: true, Usage: sentinel.Usage{sentinel.Requests: 1, sentinel.ReasoningTokens: 5}},
 		`{"prompt_tokens":9223372036854775807,"input_tokens":9223372036854775807}`:   {Method: "clamped", Reported: true, Usage: sentinel.Usage{sentinel.Requests: 1, sentinel.InputTokens: 70}},

@@ -120,7 +120,7 @@ func TestUsageThatLiesIsClamped(t *testing.T) {
 		in     int64
 		method string
 	}{
-		"negative":                {`{"prompt_tokens":-5,"completion_tokens":1}`, 0, methodClamped},
+		"negative":                {`{"prompt_tokens":-5,"completion_tokens":1}`, 50, methodClamped},
 		"more cached than prompt": {`{"prompt_tokens":5,"prompt_tokens_details":{"cached_tokens":50}}`, 5, methodClamped},
 		"huge":                    {`{"prompt_tokens":5000000000}`, 50, methodClamped},
 		"text":                    {`{"prompt_tokens":"5"}`, 50, "bound"},

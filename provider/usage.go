@@ -12,12 +12,19 @@ const maxReported = 1_000_000_000
 // methodClamped marks usage that could not be true as it was reported.
 const methodClamped = "clamped"
 
+// methodBound marks the bound of the admission in the place of a report.
+const methodBound = "bound"
+
+// methodNegative marks a report with negative counts, until plausible has corrected it.
+const methodNegative = "negative"
+
 // clamp keeps reported counts within what is possible, and remembers that it had to.
-type clamp struct{ touched bool }
+type clamp struct{ touched, negative bool }
 
 func (c *clamp) within(n, most int64) int64 {
 	if n < 0 || n > most {
 		c.touched = true
+		c.negative = c.negative || n < 0 && most == maxReported // a count itself, not what is left of one
 		return max(0, min(n, most))
 	}
 	return n
@@ -32,7 +39,10 @@ func (c *clamp) count(n *int64) int64 {
 }
 
 func (c *clamp) method() string {
-	if c.touched {
+	switch {
+	case c.negative:
+		return methodNegative
+	case c.touched:
 		return methodClamped
 	}
 	return ""
@@ -88,7 +98,7 @@ func (m *jsonMeter) Finish(bool) Metered {
 	if m.estimates {
 		return Metered{Usage: sentinel.Usage{sentinel.Requests: 1, sentinel.InputTokens: inputEstimate(m.spec)}, Method: methodLength}
 	}
-	return Metered{Usage: m.spec.atBound(), Method: "bound"}
+	return Metered{Usage: m.spec.atBound(), Method: methodBound}
 }
 
 // methodLength marks an estimate by the length of the prompt.
@@ -101,9 +111,13 @@ const (
 	believedExtra = 1024
 )
 
-// plausible takes the bound in the place of a direction whose report is far beyond it. A search reads pages
-// that no bound knows.
+// plausible takes the bound in the place of a direction whose report is far beyond it, or less than nothing. A
+// search reads pages that no bound knows.
 func (s MeterSpec) plausible(got Metered) Metered {
+	negative := got.Method == methodNegative
+	if negative {
+		got.Method = methodClamped
+	}
 	for _, d := range [...]struct {
 		sum   int64
 		units []sentinel.Unit
@@ -113,7 +127,8 @@ func (s MeterSpec) plausible(got Metered) Metered {
 		{got.Usage.OutputTokenSum(), sentinel.OutputTokenUnits[:], sentinel.OutputTokens},
 	} {
 		most := s.Bound[d.plain]
-		if most <= 0 || d.sum <= most*believed+believedExtra || s.Bound[sentinel.WebSearches] > 0 {
+		less := negative && d.sum == 0
+		if most <= 0 || !less && (d.sum <= most*believed+believedExtra || s.Bound[sentinel.WebSearches] > 0) {
 			continue
 		}
 		for _, u := range d.units {
