@@ -15,7 +15,7 @@ const module = "github.com/saas-sentinel/saas-sentinel"
 // The longest matching path counts.
 var rooms = map[string]int{
 	"": 0, "internal/pgtest": 0, "internal/baotest": 0, "internal/redistest": 0, "internal/envoytest": 0,
-	"internal/strictyaml": 5, "declare": 7,
+	"internal/strictyaml": 5, "internal/harden": 5, "declare": 7,
 	"export": 10, "policy": 10, "provider": 10, "pricing": 10, "ml": 10, "internal/mockapi": 10, "internal/mockalerts": 10,
 	"governor": 20,
 	"extproc":  30, "envoy": 30, "ratelimit": 30, "credential": 30, "spool": 30, "store": 30,

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/saas-sentinel/saas-sentinel/dashboard"
 	"github.com/saas-sentinel/saas-sentinel/envoy"
 	"github.com/saas-sentinel/saas-sentinel/internal/app"
+	"github.com/saas-sentinel/saas-sentinel/internal/harden"
 	"github.com/saas-sentinel/saas-sentinel/store"
 )
 
@@ -23,6 +25,9 @@ func runCommand() *cobra.Command {
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		cfg, err := app.LoadConfig(*config)
 		if err != nil {
+			return refused(err)
+		}
+		if err := errors.Join(harden.ForgetEnvironment(app.SecretVariables()...), harden.Process()); err != nil {
 			return refused(err)
 		}
 		cfg.Dashboard = dashboard.Files()

@@ -180,6 +180,11 @@ func under(base, path string) string {
 	return filepath.Join(base, path)
 }
 
+// SecretVariables are the environment's variables that hold secrets.
+func SecretVariables() []string {
+	return []string{"VAULT_TOKEN", "VAULT_SECRET_ID", "SENTINEL_DATABASE_URL", "SENTINEL_REDIS_PASSWORD"}
+}
+
 // environment reads what does not belong into a file.
 func (c *Config) environment() {
 	if c.Vault.Address == "" {
