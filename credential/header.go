@@ -68,6 +68,18 @@ var clientCredentialHeaders = []string{
 	"x-vault-token",
 }
 
+// AccountHeaders are those by which a call chooses whose account at the provider it uses and who pays, in lower
+// case. They are removed unless the policy says that a provider's calls may act on behalf of others. The slice is
+// shared: do not change it.
+func AccountHeaders() []string { return accountHeaders }
+
+var accountHeaders = []string{
+	"openai-organization", "openai-project",
+	"stripe-account", "stripe-context",
+	"x-goog-user-project",
+	"x-amz-request-payer",
+}
+
 // ClientCredentialHeaders lists every header in which a client may carry a credential, in lower
 // case: all are removed before the provider's own is set. The slice is shared: do not change it.
 func ClientCredentialHeaders() []string { return clientCredentialHeaders }

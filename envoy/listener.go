@@ -63,6 +63,8 @@ func manager(c Config, inline *routev3.RouteConfiguration) *hcmv3.HttpConnection
 		MaxRequestHeadersKb:           wrapperspb.UInt32(64),
 		StreamIdleTimeout:             durationpb.New(c.StreamIdle),
 		RequestHeadersTimeout:         durationpb.New(10 * time.Second),
+		// The host of an absolute target would stand beside the Host header, and one of the two would be overlooked.
+		HttpProtocolOptions: &corev3.Http1ProtocolOptions{AllowAbsoluteUrl: wrapperspb.Bool(false)},
 		CommonHttpProtocolOptions: &corev3.HttpProtocolOptions{
 			IdleTimeout:     durationpb.New(time.Hour),
 			MaxHeadersCount: wrapperspb.UInt32(100),

@@ -54,7 +54,8 @@ func routes(c Config) *routev3.RouteConfiguration {
 		// Our own traces of the request are nobody else's business, and an AWS signature would have to cover them.
 		RequestHeadersToRemove: []string{"x-request-id", "x-forwarded-proto", "x-envoy-external-address", "x-envoy-original-host"},
 		// What the meter says to clients comes after this, so a provider cannot speak in its name.
-		ResponseHeadersToRemove: []string{"x-sentinel-call", "x-sentinel-verdict", "x-sentinel-model"},
+		// Its cookies are the organisation's, whose calls one client must not tie together.
+		ResponseHeadersToRemove: []string{"x-sentinel-call", "x-sentinel-verdict", "x-sentinel-model", "set-cookie"},
 	}
 }
 

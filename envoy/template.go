@@ -22,6 +22,7 @@ var (
 	literalPattern  = regexp.MustCompile(`^[A-Za-z0-9._~!$&'()*+,=:@-]*$`)
 	colonPattern    = regexp.MustCompile(`^\{[A-Za-z_][A-Za-z0-9_]*\}:[A-Za-z]+$`)
 	variablePattern = regexp.MustCompile(`^\{[A-Za-z_][A-Za-z0-9_]*(\.\.\.)?\}$`)
+	oneOfPattern    = regexp.MustCompile(`^\{[a-z_]+(\|[a-z_]+)+\.\.\.\}$`)
 )
 
 // maxSegments bounds a template; each variable is a part of one regular expression.
@@ -34,7 +35,8 @@ type template struct {
 }
 
 // parseTemplate reads a canonical path in which whole segments may be variables, one of them with a method
-// behind a colon, as Google writes: {model}:generateContent.
+// behind a colon, as Google writes: {model}:generateContent. The last may be a choice of words with whatever follows
+// them: {charges|refunds...}.
 func parseTemplate(path string) (template, error) {
 	rest, ok := strings.CutPrefix(path, "/")
 	if !ok {
@@ -56,6 +58,9 @@ func parseTemplate(path string) (template, error) {
 				return template{}, fmt.Errorf("path %q: %s must be the last segment", path, s)
 			}
 			pattern.WriteString(variable(s))
+		case oneOfPattern.MatchString(s) && last:
+			variables++
+			pattern.WriteString("(?:" + strings.TrimSuffix(s[1:], "...}") + ")(?:/" + restOfPath + "|/)?")
 		case colonPattern.MatchString(s):
 			variables++
 			_, method, _ := strings.Cut(s, "}")

@@ -153,11 +153,11 @@ func TestAnswersOfUnknownLengthAreReadAsTheyPass(t *testing.T) {
 	}
 }
 
-func TestErrorsOfTheProviderCostNothingAndPassUnread(t *testing.T) {
+func TestErrorsOfTheProviderCostNothing(t *testing.T) {
 	for _, status := range []string{"400", "401", "429", "500", "302"} {
 		r := newRig(t)
 		a := r.answer(toChat, chatLine, [2]string{":status", status}, [2]string{"content-type", "application/json"})
-		if a.mode() != filterv3.ProcessingMode_NONE {
+		if a.mode() != filterv3.ProcessingMode_STREAMED { // it may quote the credential
 			t.Errorf("an answer of %s is read as %s", status, a.mode())
 		}
 		must(t, a.st.CloseSend())
@@ -169,7 +169,7 @@ func TestErrorsOfTheProviderCostNothingAndPassUnread(t *testing.T) {
 
 func TestFlatPriceIsBookedWithTheHeaders(t *testing.T) {
 	r := newRig(t)
-	a := r.answer(ask{route: "weather/forecast", headers: [][2]string{{"x-api-key", token}}}, "GET /weather/v1/forecast/lima", [2]string{":status", "200"})
+	a := r.answer(ask{route: "weather/forecast", headers: [][2]string{{"x-api-key", token}}}, "GET /weather/v1/forecast/lima", [2]string{":status", "200"}, [2]string{"content-type", "image/png"})
 	if a.mode() != filterv3.ProcessingMode_NONE {
 		t.Errorf("the body is read as %s", a.mode())
 	}
@@ -284,4 +284,35 @@ func ticket(text string) map[string]*structpb.Struct {
 
 func part(b []byte, end bool) *extprocv3.ProcessingRequest {
 	return &extprocv3.ProcessingRequest{Request: &extprocv3.ProcessingRequest_ResponseBody{ResponseBody: &extprocv3.HttpBody{Body: b, EndOfStream: end}}}
+}
+
+// A provider that quotes its credential must not tell it to the caller: in no header, no body, and at no split.
+func TestTheCredentialIsBlankedInAnswers(t *testing.T) {
+	const quote = `{"error":{"message":"Incorrect API key provided: ` + secret + `"}}`
+	weather := ask{route: "weather/forecast", headers: [][2]string{{"x-api-key", token}}}
+	for name, tt := range map[string]struct {
+		ask          ask
+		line, status string
+		text         string
+	}{
+		"an error": {toChat, chatLine, "401", quote}, "a metered answer": {toChat, chatLine, "200", quote}, "a stream": {asks, chatLine, "200", "data: " + quote + "\n\n"},
+		"a stream whose usage is hidden": {streams, chatLine, "200", "data: " + quote + "\n\n"}, "an unmetered answer": {weather, "GET /weather/v1/forecast/lima", "200", quote},
+	} {
+		t.Run(name, func(t *testing.T) {
+			kind := "application/json"
+			if strings.HasPrefix(tt.text, "data") {
+				kind = "text/event-stream"
+			}
+			for at := 0; at <= len(tt.text); at += 5 {
+				a := newRig(t).answer(tt.ask, tt.line, [2]string{":status", tt.status}, [2]string{"content-type", kind}, [2]string{"x-debug", "key=" + secret})
+				if got := setOf(a.head.GetResponseHeaders().GetResponse().GetHeaderMutation())["x-debug"]; len(got) != 1 || got[0] != "key="+strings.Repeat("*", len(secret)) {
+					t.Fatalf("the header became %q", got)
+				}
+				got := a.chunk(tt.text[:at], false) + a.chunk(tt.text[at:], true)
+				if want := strings.Replace(tt.text, secret, strings.Repeat("*", len(secret)), 1); got != want {
+					t.Fatalf("split at %d it became %q", at, got)
+				}
+			}
+		})
+	}
 }

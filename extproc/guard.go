@@ -3,6 +3,7 @@ package extproc
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -131,8 +132,12 @@ func (s *Server) judge(st *answeredStream, in *inbound, onHeaders bool) error {
 		in.request.Call.Caller = sentinel.Caller{} // it was only claimed: nothing is booked on its service
 		return s.refuse(st, in, *deny(sentinel.ReasonUnidentified, err.Error()))
 	}
+	if place := in.elsewhere(); place != "" {
+		return s.refuse(st, in, *deny(sentinel.ReasonBadRequest, place+": the service's token stands in it, and would reach the provider"))
+	}
 	in.request.Raw = provider.RawRequest{
-		Path: in.upstream, Query: in.query, ContentType: in.headers.get("content-type"), Header: in.headers.get, Currencies: in.request.Route.Currencies, Body: in.body,
+		Path: in.upstream, Query: in.query, ContentType: in.headers.get("content-type"), Header: in.headers.get, Currencies: in.request.Route.Currencies,
+		OnBehalf: in.request.Route.Provider.OnBehalf, Body: in.body,
 	}
 	a, err := s.Governor.Admit(ctx, in.request)
 	if err != nil {
@@ -150,14 +155,15 @@ func (s *Server) judge(st *answeredStream, in *inbound, onHeaders bool) error {
 	if a.Verdict.Action.Refused() {
 		return s.refuse(st, in, a.Verdict)
 	}
-	credential, err := s.Credentials.Inject(in.request.Route, in.outgoing(a), s.Governor.Now())
+	withheld := in.withheld(s.Credentials.Withheld(in.request.Route.Provider))
+	credential, err := s.Credentials.Inject(in.request.Route, in.outgoing(a, withheld), s.Governor.Now())
 	if err != nil {
 		s.Log.Error().Err(err).Str("provider", in.request.Route.Provider.Name).Msg("no credential for provider")
 		v := deny(sentinel.ReasonCredential, "the gateway holds no usable credential for this provider")
 		s.withdrawn(st, in, a, *v, statusOf(*v))
 		return st.SendFinal(refusal(in, *v))
 	}
-	if err := st.SendFinal(forward(in, a, credential, s.Credentials.ClientHeaders(), onHeaders)); err != nil {
+	if err := st.SendFinal(forward(in, a, credential, withheld, onHeaders)); err != nil {
 		// Without the verdict Envoy sends nothing upstream.
 		s.withdrawn(st, in, a, *deny(sentinel.ReasonUndelivered, "nobody waited for the verdict any longer: "+err.Error()), 0)
 		return err
@@ -173,9 +179,9 @@ func (in *inbound) asSent() Outgoing {
 }
 
 // outgoing is the request as it goes upstream after an admission.
-func (in *inbound) outgoing(a governor.Admission) Outgoing {
+func (in *inbound) outgoing(a governor.Admission, withheld []string) Outgoing {
 	o := Outgoing{Method: in.method, Host: in.request.Route.Provider.Host, Path: a.Path, Query: in.query,
-		Headers: in.headers.signable(), Body: in.body, HasBody: !in.bodyUnread}
+		Headers: slices.DeleteFunc(in.headers.signable(), func(h Header) bool { return slices.Contains(withheld, h.Name) }), Body: in.body, HasBody: !in.bodyUnread}
 	if a.Body != nil {
 		o.Body = a.Body
 	}

@@ -1,8 +1,10 @@
 package extproc
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 // signature is verified, which may need the body.
 type identity struct {
 	caller        sentinel.Caller
+	token         string // that proved it, where one did
 	aws           *policy.AWSIdentity
 	authorization string
 }
@@ -25,7 +28,7 @@ var errUnidentified = errors.New("no service is known by this credential: send t
 // it is the proxy's credential: what the client holds for its provider, if anything, is nobody's.
 func (s *Server) identify(set *policy.Set, h headers, spiffe, proxy string) (identity, error) {
 	if proxy != "" {
-		return known(set.CallerByToken(proxyToken(proxy)))
+		return byToken(set, proxyToken(proxy))
 	}
 	if spiffe != "" {
 		return known(set.CallerBySPIFFE(spiffe))
@@ -38,7 +41,7 @@ func (s *Server) identify(set *policy.Set, h headers, spiffe, proxy string) (ide
 		return s.identifyAWS(set, authorization)
 	}
 	if token := tokenOf(authorization, h); token != "" {
-		return known(set.CallerByToken(token))
+		return byToken(set, token)
 	}
 	return identity{}, errUnidentified
 }
@@ -48,6 +51,42 @@ func known(c sentinel.Caller, ok bool) (identity, error) {
 		return identity{}, errUnidentified
 	}
 	return identity{caller: c}, nil
+}
+
+func byToken(set *policy.Set, token string) (identity, error) {
+	id, err := known(set.CallerByToken(token))
+	id.token = token
+	return id, err
+}
+
+// elsewhere tells where else than in a credential's place a request has its caller's token: a provider must not get
+// it. Headers that have it are only withheld.
+func (in *inbound) elsewhere() string {
+	if len(in.id.token) < shortestSecret {
+		return ""
+	}
+	switch {
+	case strings.Contains(in.path, in.id.token):
+		return "path"
+	case strings.Contains(in.query, in.id.token):
+		return "query"
+	case bytes.Contains(in.body, []byte(in.id.token)):
+		return "body"
+	}
+	return ""
+}
+
+// withheld adds to the headers that no provider gets those that have the caller's token.
+func (in *inbound) withheld(always []string) []string {
+	if len(in.id.token) < shortestSecret {
+		return always
+	}
+	for _, h := range in.headers.list {
+		if strings.Contains(value(h), in.id.token) && !strings.HasPrefix(h.Key, ":") && !slices.Contains(always, h.Key) {
+			always = append(slices.Clip(always), h.Key)
+		}
+	}
+	return always
 }
 
 func (s *Server) identifyAWS(set *policy.Set, authorization string) (identity, error) {

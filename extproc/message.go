@@ -47,6 +47,20 @@ func (h headers) get(name string) string {
 	return ""
 }
 
+// blanked gives the headers that show a secret, without it.
+func (h headers) blanked(n *Needles) []Header {
+	var out []Header
+	for _, v := range h.list {
+		if n == nil || strings.HasPrefix(v.Key, ":") {
+			continue
+		}
+		if was := value(v); string(n.blank([]byte(was))) != was {
+			out = append(out, Header{v.Key, string(n.blank([]byte(was)))})
+		}
+	}
+	return out
+}
+
 // count tells how often a header occurs.
 func (h headers) count(name string) int {
 	n := 0

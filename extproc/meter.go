@@ -26,6 +26,7 @@ type answer struct {
 	status    int
 	firstByte time.Duration
 	meter     provider.Meter
+	scrub     scrubber
 	settled   bool
 }
 
@@ -34,22 +35,26 @@ type answer struct {
 func (s *Server) meter(st *answeredStream, first *extprocv3.ProcessingRequest) error {
 	t, ok := ticketOf(first)
 	if !ok { // a refusal of ours on its way out: it is booked already
-		return st.SendFinal(passAnswer(governor.Ticket{}))
+		return st.SendFinal(readAnswer(governor.Ticket{}, filterv3.ProcessingMode_NONE, nil))
 	}
 	s.metering.Store(t.Call.ID, struct{}{})
 	defer s.metering.Delete(t.Call.ID)
 	h := headersOf(first.GetResponseHeaders())
-	a, reads := s.open(t, h)
+	a, meters := s.open(t, h)
 	defer s.abandon(st, a)
-	if !reads || first.GetResponseHeaders().GetEndOfStream() {
+	ends := first.GetResponseHeaders().GetEndOfStream()
+	if !meters || ends {
 		s.settle(st, a, true)
-		return st.SendFinal(passAnswer(t))
 	}
-	mode := filterv3.ProcessingMode_STREAMED
-	if n, err := strconv.Atoi(h.get("content-length")); err == nil && n <= maxBuffered && !isEventStream(h) {
+	mode := filterv3.ProcessingMode_NONE
+	switch n, err := strconv.Atoi(h.get("content-length")); {
+	case ends, !meters && (a.scrub.Needles == nil || !textual(h.get("content-type"))):
+	case err == nil && n <= maxBuffered && !isEventStream(h):
 		mode = filterv3.ProcessingMode_BUFFERED
+	default:
+		mode = filterv3.ProcessingMode_STREAMED
 	}
-	if err := st.SendFinal(readAnswer(t, mode)); err != nil {
+	if err := st.SendFinal(readAnswer(t, mode, h.blanked(a.scrub.Needles))); err != nil || mode == filterv3.ProcessingMode_NONE {
 		return err
 	}
 	return s.chunks(st, a)
@@ -65,6 +70,7 @@ func (s *Server) open(t governor.Ticket, h headers) (*answer, bool) {
 		TextBytes: t.TextBytes, Status: a.status, ContentType: h.get("content-type"), Tier: t.Call.Tier, Currencies: route.Currencies, Header: h.get, Bound: t.Bound,
 	}
 	a.meter = route.Preset.NewMeter(spec)
+	a.scrub.Needles = s.Credentials.Echoes(route, a.status >= 300)
 	return a, route.Endpoint.Meters && a.status < 300
 }
 
@@ -72,7 +78,7 @@ func isEventStream(h headers) bool {
 	return strings.HasPrefix(strings.ToLower(h.get("content-type")), "text/event-stream")
 }
 
-// chunks feeds the meter until the answer's end. Where nothing is hidden, a chunk goes on before it is read.
+// chunks feeds the meter until the answer's end. Where nothing is hidden, a chunk goes on before it is metered.
 func (s *Server) chunks(st *answeredStream, a *answer) error {
 	for {
 		r, err := st.Recv()
@@ -87,9 +93,9 @@ func (s *Server) chunks(st *answeredStream, a *answer) error {
 		case body.EndOfStream:
 			return s.last(st, a, body.Body)
 		case a.ticket.HideUsage:
-			err = st.Send(passChunk(body.Body, a.meter.Write(body.Body)))
+			err = st.Send(passChunk(body.Body, a.scrub.write(a.meter.Write(body.Body), false)))
 		default:
-			if err = st.Send(unchanged); err == nil {
+			if err = st.Send(passChunk(body.Body, a.scrub.write(body.Body, false))); err == nil {
 				a.meter.Write(body.Body)
 			}
 		}
@@ -105,7 +111,7 @@ func (s *Server) last(st *answeredStream, a *answer, chunk []byte) error {
 	if tail := s.settle(st, a, true); len(tail) > 0 {
 		out = append(append([]byte(nil), out...), tail...)
 	}
-	return st.Send(passChunk(chunk, out))
+	return st.Send(passChunk(chunk, a.scrub.write(out, true)))
 }
 
 // settle books the call once, and returns bytes that the meter still held back.
@@ -133,18 +139,17 @@ func (s *Server) abandon(st *answeredStream, a *answer) {
 	}
 }
 
-// passAnswer lets the rest of an answer go unread.
-func passAnswer(t governor.Ticket) *extprocv3.ProcessingResponse {
-	return readAnswer(t, filterv3.ProcessingMode_NONE)
-}
-
-// readAnswer answers the response headers: how the body is to be read, and what the client is told.
-func readAnswer(t governor.Ticket, mode filterv3.ProcessingMode_BodySendMode) *extprocv3.ProcessingResponse {
+// readAnswer answers the response headers: how the body is to be read, what the client is told, and which headers
+// change.
+func readAnswer(t governor.Ticket, mode filterv3.ProcessingMode_BodySendMode, changed []Header) *extprocv3.ProcessingResponse {
 	common := &extprocv3.CommonResponse{}
 	if t.Call.ID != (sentinel.CallID{}) {
 		set := []*corev3.HeaderValueOption{overwrite("x-sentinel-call", t.Call.ID.String()), overwrite("x-sentinel-verdict", t.Action.String())}
 		if t.Action == sentinel.Downgrade {
 			set = append(set, overwrite("x-sentinel-model", t.Call.Model))
+		}
+		for _, h := range changed {
+			set = append(set, overwrite(h.Name, h.Value))
 		}
 		common.HeaderMutation = &extprocv3.HeaderMutation{SetHeaders: set}
 	}

@@ -51,7 +51,7 @@ func bufferBody() *extprocv3.ProcessingResponse {
 }
 
 // forward lets an admitted call go: the client's credentials out, the provider's in, the body as judged.
-func forward(in *inbound, a governor.Admission, credential []Header, clientHeaders []string, onHeaders bool) *extprocv3.ProcessingResponse {
+func forward(in *inbound, a governor.Admission, credential []Header, withheld []string, onHeaders bool) *extprocv3.ProcessingResponse {
 	set := make([]*corev3.HeaderValueOption, 0, len(credential)+1)
 	keep := map[string]bool{}
 	for _, h := range credential {
@@ -59,7 +59,7 @@ func forward(in *inbound, a governor.Admission, credential []Header, clientHeade
 		keep[h.Name] = true
 	}
 	var remove []string
-	for _, name := range clientHeaders {
+	for _, name := range withheld {
 		if !keep[name] && in.headers.count(name) > 0 {
 			remove = append(remove, name)
 		}

@@ -3,6 +3,7 @@ package extproc_test
 import (
 	"encoding/base64"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -145,5 +146,30 @@ func (r *rig) bookedAs(reason sentinel.Reason, status int, unbooked bool) {
 	}
 	if len(r.intents) > 0 && (len(r.settled) != 1 || r.settled[0].Actual[sentinel.MeasureCost] != 0) {
 		r.Errorf("the hold of a call that did not go ends with %+v", r.settled)
+	}
+}
+
+// A caller's own token in another place than a credential's would reach the provider.
+func TestTheCallersTokenGoesNowhereElse(t *testing.T) {
+	for name, tt := range map[string]struct {
+		ask  ask
+		line string
+	}{
+		"path":  {ask{route: "weather/forecast", headers: [][2]string{{"x-api-key", token}}}, "GET /weather/v1/forecast/" + token},
+		"query": {ask{route: "weather/forecast", headers: [][2]string{{"x-api-key", token}}}, "GET /weather/v1/forecast/lima?key=" + token},
+		"body":  {ask{route: "openai/chat.completions", headers: [][2]string{bearer}, body: strings.Replace(chat, "{", `{"user":"`+token+`",`, 1)}, chatLine},
+	} {
+		t.Run(name, func(t *testing.T) {
+			method, path, _ := strings.Cut(tt.line, " ")
+			v, _ := newRig(t).judged(tt.ask, method, path)
+			if r := v.GetImmediateResponse(); r.GetStatus().GetCode() != 400 || !strings.Contains(string(r.GetBody()), name+": the service's token") || strings.Contains(string(r.GetBody()), token) {
+				t.Errorf("it is answered %v", v)
+			}
+		})
+	}
+	a := ask{route: "weather/forecast", headers: [][2]string{{"x-api-key", token}, {"x-trace", "of " + token}, {"x-other", "kept"}}}
+	v, _ := newRig(t).judged(a, "GET", "/weather/v1/forecast/lima")
+	if got := v.GetRequestHeaders().GetResponse().GetHeaderMutation().GetRemoveHeaders(); !slices.Contains(got, "x-trace") || slices.Contains(got, "x-other") {
+		t.Errorf("the headers %q are removed", got)
 	}
 }

@@ -126,7 +126,9 @@ func (*parts) AccessKeyID(authorization string) (string, bool) {
 	return strings.Split(key, "/")[0], ok
 }
 
-func (*parts) ClientHeaders() []string {
+func (*parts) Echoes(governor.Route, bool) *extproc.Needles { return extproc.NewNeedles(secret) }
+
+func (*parts) Withheld(policy.Provider) []string {
 	return []string{"authorization", "x-api-key", "api-key", "proxy-authorization", "cookie", "x-amz-security-token"}
 }
 

@@ -41,8 +41,11 @@ type Credentials interface {
 	VerifyAWS(id policy.AWSIdentity, authorization string, o Outgoing, now time.Time) error
 	// AccessKeyID reads whose key an AWS authorization header claims.
 	AccessKeyID(authorization string) (string, bool)
-	// ClientHeaders lists every header in which a client may carry a credential.
-	ClientHeaders() []string
+	// Echoes gives what an answer of a route may quote of its credential; failed is an answer that is no success.
+	Echoes(r governor.Route, failed bool) *Needles
+	// Withheld lists every header of clients that a provider must not get, in lower case: where a client may carry a
+	// credential, or choose another account than the injected credential's.
+	Withheld(p policy.Provider) []string
 }
 
 // Options are the parts of a Server.

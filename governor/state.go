@@ -47,7 +47,7 @@ func NewState(set *policy.Set, catalog *pricing.Catalog) (*State, error) {
 			p.Host = strings.ReplaceAll(preset.Host, "{region}", p.Region)
 		}
 		for _, e := range preset.Endpoints {
-			if len(p.Allow) > 0 && !slices.Contains(p.Allow, e.Name) {
+			if named := slices.Contains(p.Allow, e.Name); !named && (e.Closed || len(p.Allow) > 0) {
 				continue
 			}
 			route := p.Name + "/" + e.Name

@@ -75,7 +75,8 @@ type providerYAML struct {
 	Models     map[string]string      `yaml:"models" doc:"Models by the provider's own names for them, such as the deployments of Azure: {our-chat: gpt-5-mini}. They cost what the model costs."`
 	Contract   contractYAML           `yaml:"contract" doc:"What was agreed with the provider, or with those who are charged: discount, margin and prices of one's own."`
 	PricedAs   string                 `yaml:"priced_as" doc:"The catalog's provider whose prices hold for models that have none under the preset's own name, such as together."`
-	Allow      []string               `yaml:"allow" doc:"The preset's endpoints that may be called. Default: all that the preset lists."`
+	Allow      []string               `yaml:"allow" doc:"The preset's endpoints that may be called. Default: all that the preset lists, but those that move money out or change who has access (such as any.post of stripe)."`
+	OnBehalf   bool                   `yaml:"on_behalf" doc:"Calls may name other accounts than the credential's own: OpenAI-Organization, Stripe-Account, transfer_data, x-goog-user-project and the like."`
 }
 
 type contractYAML struct {

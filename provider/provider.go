@@ -28,8 +28,10 @@ const (
 type Endpoint struct {
 	Name   string
 	Method string
-	Path   string // template: {x} is one segment, {x...} at the end is the rest
+	Path   string // template: {x} is one segment, {x...} at the end is the rest, {a|b...} a rest that begins with one of these
 	Body   BodyKind
+	// Closed endpoints can be called only where the policy names them under allow: they move money out, or change who has access.
+	Closed bool
 	Meters bool // the answer's body says what the call used
 	// Declared has the price rules of an API that is described in YAML; nil for those that are written here.
 	Declared *declare.Endpoint
@@ -39,8 +41,8 @@ type Endpoint struct {
 func (e Endpoint) Match(path string) bool {
 	template, rest := strings.Split(e.Path, "/"), strings.Split(path, "/")
 	for i, t := range template {
-		if strings.HasSuffix(t, "...}") {
-			return len(rest) > i && rest[i] != ""
+		if names, ok := strings.CutSuffix(t, "...}"); ok {
+			return len(rest) > i && rest[i] != "" && (!strings.Contains(names, "|") || slices.Contains(strings.Split(names[1:], "|"), rest[i]))
 		}
 		if name, suffix, ok := strings.Cut(t, "}"); ok && strings.HasPrefix(name, "{") && suffix != "" { // Google's {model}:method
 			if i >= len(rest) || !strings.HasSuffix(rest[i], suffix) || len(rest[i]) == len(suffix) {
@@ -119,6 +121,7 @@ type RawRequest struct {
 	Path, Query, ContentType string
 	Header                   func(name string) string // by its name in lower case; nil where there are none
 	Currencies               Currencies
+	OnBehalf                 bool // it may act for other accounts than the credential's own
 	Body                     []byte
 }
 

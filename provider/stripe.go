@@ -3,6 +3,7 @@ package provider
 import (
 	"encoding/json"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,11 +20,26 @@ var stripe = Preset{
 		{Name: "payment_intents.confirm", Method: "POST", Path: "/v1/payment_intents/{id}/confirm", Body: BodyForm, Meters: true},
 		{Name: "payment_intents.capture", Method: "POST", Path: "/v1/payment_intents/{id}/capture", Body: BodyForm, Meters: true},
 		{Name: "invoices.pay", Method: "POST", Path: "/v1/invoices/{id}/pay", Body: BodyForm, Meters: true},
-		{Name: "get", Method: "GET", Path: "/v1/{path...}"},
-		{Name: "post", Method: "POST", Path: "/v1/{path...}"},
-		{Name: "delete", Method: "DELETE", Path: "/v1/{path...}"},
+		{Name: "get", Method: "GET", Path: "/v1/{" + stripeSelling + "...}"},
+		{Name: "post", Method: "POST", Path: "/v1/{" + stripeSelling + "...}", Body: BodyForm},
+		{Name: "delete", Method: "DELETE", Path: "/v1/{" + stripeSelling + "...}"},
+		// Payouts, transfers, connected accounts, cards that are issued, webhooks, keys, and whatever Stripe adds.
+		{Name: "any.get", Method: "GET", Path: "/v1/{path...}", Closed: true},
+		{Name: "any.post", Method: "POST", Path: "/v1/{path...}", Body: BodyForm, Closed: true},
+		{Name: "any.delete", Method: "DELETE", Path: "/v1/{path...}", Closed: true},
 	},
 }
+
+// stripeSelling are the resources with which a service sells: their money comes in, or goes back to who paid it.
+const stripeSelling = "balance|balance_transactions|billing|billing_portal|charges|checkout|climate|confirmation_tokens|country_specs|coupons|" +
+	"credit_notes|customer_sessions|customers|disputes|entitlements|events|exchange_rates|file_links|files|identity|invoice_payments|" +
+	"invoice_rendering_templates|invoiceitems|invoices|mandates|payment_intents|payment_links|payment_method_configurations|" +
+	"payment_method_domains|payment_methods|plans|prices|products|promotion_codes|quotes|radar|refunds|reporting|reviews|setup_attempts|" +
+	"setup_intents|shipping_rates|sigma|sources|subscription_items|subscription_schedules|subscriptions|tax|tax_codes|tax_rates|" +
+	"terminal|test_helpers|tokens"
+
+// stripeForOthers are form fields that send a charge's money to another account, or act for one.
+var stripeForOthers = []string{"transfer_data", "on_behalf_of", "application_fee_amount", "application_fee_percent", "application_fee", "destination", "account", "stripe_account"}
 
 // largestCharge is the most cents that Stripe charges at once.
 const largestCharge = 99_999_999
@@ -38,22 +54,15 @@ func (stripeDialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
 	if strings.HasSuffix(r.Path, "/") || strings.Contains(r.Path, ";") {
 		return rq, badRequest("path", "a trailing slash or a semicolon could hide a charge behind a call without a fee")
 	}
-	if e.Body == BodyNone {
+	form, query, err := stripeForm(e, r)
+	if err != nil {
+		return rq, err
+	}
+	if !e.Meters {
 		if e.Method == "POST" && !stripeFree(r.Path) {
 			rq.Tier = tierBilledLater
 		}
 		return rq, nil
-	}
-	if ct, _, _ := strings.Cut(r.ContentType, ";"); len(r.Body) > 0 && !strings.EqualFold(strings.TrimSpace(ct), "application/x-www-form-urlencoded") {
-		return rq, badRequest("content-type", "application/x-www-form-urlencoded is expected")
-	}
-	form, err := url.ParseQuery(string(r.Body))
-	if err != nil {
-		return rq, badRequest("body", "not a valid form")
-	}
-	query, err := url.ParseQuery(r.Query)
-	if err != nil {
-		return rq, badRequest("query", "not a valid query")
 	}
 	for _, key := range []string{"amount", "amount_to_capture", "currency"} {
 		if len(form[key]) > 1 {
@@ -76,6 +85,37 @@ func (stripeDialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
 	}
 	rq.Bound[sentinel.AmountCents], rq.Bound[sentinel.Messages] = amount, 1
 	return rq, nil
+}
+
+// stripeForm reads the fields of a request from its body and its query, and refuses those that act for another account.
+func stripeForm(e Endpoint, r RawRequest) (form, query url.Values, err error) {
+	if ct, _, _ := strings.Cut(r.ContentType, ";"); e.Body == BodyForm && len(r.Body) > 0 && !strings.EqualFold(strings.TrimSpace(ct), "application/x-www-form-urlencoded") {
+		return nil, nil, badRequest("content-type", "application/x-www-form-urlencoded is expected")
+	}
+	if form, err = url.ParseQuery(string(r.Body)); err != nil {
+		return nil, nil, badRequest("body", "not a valid form")
+	}
+	if query, err = url.ParseQuery(r.Query); err != nil {
+		return nil, nil, badRequest("query", "not a valid query")
+	}
+	if r.OnBehalf {
+		return form, query, nil
+	}
+	for _, name := range []string{"stripe-account", "stripe-context"} {
+		if r.Header != nil && r.Header(name) != "" {
+			return nil, nil, badRequest(name, "this header acts for another account: the policy allows it with on_behalf: true")
+		}
+	}
+	for _, fields := range []url.Values{form, query} {
+		for key := range fields {
+			for segment := range strings.SplitSeq(key, "[") {
+				if slices.Contains(stripeForOthers, strings.TrimSuffix(segment, "]")) {
+					return nil, nil, badRequest(clip(key), "this field sends money to another account or acts for one: the policy allows it with on_behalf: true")
+				}
+			}
+		}
+	}
+	return form, query, nil
 }
 
 // tierBilledLater marks a call that no price list knows: it makes Stripe take money later, or by a product with a

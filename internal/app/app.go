@@ -213,7 +213,7 @@ func (a *App) serve(context.Context) error {
 		return err
 	}
 	a.extproc = extproc.New(extproc.Options{
-		Governor: a.governor, Credentials: credentials{a.vault}, Log: a.log, Observe: func(o extproc.Observation) { a.metrics.observe(o); a.alerting.observe(o) },
+		Governor: a.governor, Credentials: credentials{a.vault, &sync.Map{}}, Log: a.log, Observe: func(o extproc.Observation) { a.metrics.observe(o); a.alerting.observe(o) },
 		MaxBodyBytes: a.config.Envoy.MaxBody,
 	})
 	const window = 1 << 20

@@ -2,7 +2,9 @@ package app
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/saas-sentinel/saas-sentinel/credential"
@@ -12,7 +14,47 @@ import (
 )
 
 // credentials joins Vault's snapshot with the ways in which providers want to be authenticated.
-type credentials struct{ vault *credential.Vault }
+type credentials struct {
+	vault *credential.Vault
+	// echoes has the last two credentials of each provider: an answer may quote the one that a rotation replaced.
+	echoes *sync.Map // credential.Ref → *echo
+}
+
+// echo is what is looked for in the answers of one credential's calls.
+type echo struct {
+	now, before string
+	needles     *extproc.Needles
+}
+
+// Echoes gives what an answer of a route may quote. AWS is sent signatures and, with temporary keys, a token, which
+// its errors quote.
+func (c credentials) Echoes(r governor.Route, failed bool) *extproc.Needles {
+	where := r.Provider.Credential
+	ref := credential.Ref{Path: where.Path, Field: where.Field}
+	var value string
+	if kind, _ := kindOf(r); kind == string(policy.CredentialSigV4) {
+		key, _ := c.vault.AWSKey(where.Path)
+		if !failed {
+			return nil
+		}
+		value = key.SessionToken.Reveal()
+	} else {
+		secret, _ := c.vault.Get(ref)
+		value = secret.Reveal()
+	}
+	known, _ := c.echoes.Load(ref)
+	if e, _ := known.(*echo); e != nil {
+		if e.now == value {
+			return e.needles
+		}
+		next := &echo{value, e.now, extproc.NewNeedles(value, e.now)}
+		c.echoes.CompareAndSwap(ref, known, next)
+		return next.needles
+	}
+	first := &echo{now: value, needles: extproc.NewNeedles(value)}
+	c.echoes.LoadOrStore(ref, first)
+	return first.needles
+}
 
 // Inject gives the headers that authenticate a request at its provider.
 func (c credentials) Inject(r governor.Route, o extproc.Outgoing, now time.Time) ([]extproc.Header, error) {
@@ -60,8 +102,16 @@ func (credentials) AccessKeyID(authorization string) (string, bool) {
 	return credential.AccessKeyID(authorization)
 }
 
-// ClientHeaders lists the headers in which clients carry credentials.
-func (credentials) ClientHeaders() []string { return credential.ClientCredentialHeaders() }
+// Withheld lists the headers of clients that a provider does not get: their credentials, and what chooses another
+// account unless the policy allows it.
+func (c credentials) Withheld(p policy.Provider) []string {
+	if p.OnBehalf {
+		return credential.ClientCredentialHeaders()
+	}
+	return withheld
+}
+
+var withheld = slices.Concat(credential.ClientCredentialHeaders(), credential.AccountHeaders())
 
 func sigRequest(o extproc.Outgoing, region, service string) credential.SigRequest {
 	r := credential.SigRequest{Method: o.Method, Host: o.Host, Path: o.Path, RawQuery: o.Query, Region: region, Service: service}
