@@ -4,10 +4,10 @@ TOOLS := .tools
 UPDATABLE = $(shell grep -rl 'flag.Bool."update"' --include='*_test.go' . | xargs -r -n1 dirname | sort -u)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt lint vet unit race e2e accuracy fuzz bench bench-limits bench-ledger kills power simulation charts golden build dashboard tools redis chromium clean
+.PHONY: help demo test check fmt lint vet unit race e2e hostile mutate-security accuracy fuzz bench bench-limits bench-ledger kills power simulation charts golden build dashboard tools redis chromium clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: tools build ## a scripted day of traffic on real parts; ONCE=1 ends after the day
 	@bin/sentinel demo $(if $(ONCE),--once)
@@ -37,6 +37,13 @@ race: ## all tests but the end-to-end ones, with the race detector
 e2e: export E2E ?= must
 e2e: tools ## the end-to-end tests
 	go test -timeout 20m -count=1 ./e2e/...
+
+hostile: export E2E ?= must
+hostile: tools ## attack the whole gateway, and print what became of every attack
+	go test ./e2e/hostile -count=1 -timeout 20m -table
+
+mutate-security: tools ## remove the security model's controls one at a time, and show that a test turns red: over an hour
+	go run ./e2e/hostile/mutate
 
 accuracy: export ACCURACY := 1
 accuracy: ## price the calls of provider/testdata/accuracy, and print how many are exact, by provider

