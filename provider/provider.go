@@ -235,7 +235,12 @@ type Metered struct {
 }
 
 // NewMeter makes the meter of one answer.
-func (p Preset) NewMeter(s MeterSpec) Meter { return p.speaker().newMeter(s) }
+func (p Preset) NewMeter(s MeterSpec) Meter {
+	if s.encoded() {
+		return encodedMeter{s}
+	}
+	return p.speaker().newMeter(s)
+}
 
 // Refusal is an answer that the gateway gives in the provider's place.
 type Refusal struct {
