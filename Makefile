@@ -4,7 +4,7 @@ TOOLS := .tools
 UPDATABLE = $(shell grep -rl 'flag.Bool."update"' --include='*_test.go' . | xargs -r -n1 dirname | sort -u)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt lint vet unit race e2e hostile mutate-security accuracy fuzz bench bench-limits bench-ledger kills power simulation charts golden build dashboard tools redis chromium clean
+.PHONY: help demo test check fmt lint vet unit race e2e hostile mutate-security accuracy fuzz bench bench-limits bench-ledger kills outage power simulation charts golden build dashboard tools redis chromium clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,8 +66,14 @@ bench-ledger: export E2E ?= must
 bench-ledger: tools ## the ledger's figures into docs/bench/ledger.md
 	go test -run '^$$' -bench '^BenchmarkLedger$$' -benchtime 1x -timeout 20m ./e2e
 
-kills: ## kill -9 a process that appends to the spool KILLS (200) times in each mode: nothing lost, nothing twice
+kills: export E2E ?= must
+kills: tools ## kill -9 what appends to the spool, and the gateway under load, KILLS (200) times each: nothing lost, nothing twice
 	go test ./spool -run Killed -count=1 -v -timeout 20m -kills $(or $(KILLS),200)
+	LEDGER_KILLS=$(or $(KILLS),200) go test ./e2e -run KillsUnderLoad -count=1 -v -timeout 60m
+
+outage: export E2E ?= must
+outage: tools ## stop PostgreSQL for SECONDS (600) under 200 calls/s: nothing lost, and how fast the backlog is written
+	LEDGER_OUTAGE_SECONDS=$(or $(SECONDS),600) go test ./e2e -run OutliveAStopped -count=1 -v -timeout 60m
 
 power: ## lose the spool's power SEEDS (10000) times: no acknowledged record may be lost
 	go test ./spool -run PowerLoss -count=1 -v -timeout 20m -seeds $(or $(SEEDS),10000)

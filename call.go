@@ -2,6 +2,7 @@ package sentinel
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
@@ -15,6 +16,34 @@ type CallID [16]byte
 func NewCallID(now time.Time) CallID {
 	var id CallID
 	_, _ = rand.Read(id[:]) // crypto/rand.Read never fails since Go 1.24
+	return id.stamp(now)
+}
+
+// CallIDOf is NewCallID with a digest of the id under which Envoy knows the request in place of chance: Envoy's log can then be
+// matched to a call whose processor died before it could tell Envoy the call's id. Without a request id it is NewCallID.
+func CallIDOf(now time.Time, request string) CallID {
+	if request == "" {
+		return NewCallID(now)
+	}
+	digest := sha256.Sum256([]byte("saas-sentinel call\x00" + request))
+	return CallID(digest[:16]).stamp(now)
+}
+
+// RequestDigest is the part of the id that does not depend on the time.
+func (id CallID) RequestDigest() (digest [10]byte) {
+	copy(digest[:], id[6:])
+	return digest
+}
+
+// Time is when the id was made, to the millisecond.
+func (id CallID) Time() time.Time {
+	var ms [8]byte
+	copy(ms[2:], id[:6])
+	return time.UnixMilli(int64(binary.BigEndian.Uint64(ms[:]))).UTC() //nolint:gosec // 48 bits
+}
+
+// stamp writes the time, version and variant into an id.
+func (id CallID) stamp(now time.Time) CallID {
 	var ms [8]byte
 	binary.BigEndian.PutUint64(ms[:], uint64(now.UnixMilli()))
 	copy(id[:6], ms[2:])

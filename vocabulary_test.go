@@ -108,3 +108,17 @@ func TestTokenClassesAddUp(t *testing.T) {
 		}
 	}
 }
+
+func TestACallIsFoundByTheIdOfItsRequest(t *testing.T) {
+	at := time.Date(2026, 11, 28, 12, 0, 0, 123_456_789, time.UTC)
+	a, later, other := sentinel.CallIDOf(at, "r-1"), sentinel.CallIDOf(at.Add(time.Hour), "r-1"), sentinel.CallIDOf(at, "r-2")
+	if a == later || a.RequestDigest() != later.RequestDigest() || a.RequestDigest() == other.RequestDigest() {
+		t.Errorf("ids %s and %s of one request, %s of another", a, later, other)
+	}
+	if !a.Time().Equal(at.Truncate(time.Millisecond)) || a[6]>>4 != 7 || a[8]>>6 != 2 {
+		t.Errorf("%s is of %s, want a UUIDv7 of %s", a, a.Time(), at)
+	}
+	if x, y := sentinel.CallIDOf(at, ""), sentinel.CallIDOf(at, ""); x == y {
+		t.Error("two calls without a request id have one id")
+	}
+}

@@ -110,6 +110,9 @@ var logged = map[string]string{
 	"bytes_sent":     "%BYTES_SENT%",
 	"duration_ms":    "%DURATION%",
 	"cluster":        "%UPSTREAM_CLUSTER_RAW%",
+	"request":        "%STREAM_ID%", // Envoy's own; gone once the request went upstream, where it must not be known
+	"upstream_sent":  "%UPSTREAM_WIRE_BYTES_SENT%",
+	"upstream_got":   "%UPSTREAM_WIRE_BYTES_RECEIVED%",
 }
 
 func accessLog(path string) []*accesslogv3.AccessLog {

@@ -68,7 +68,7 @@ func (s *Server) receive(first *extprocv3.ProcessingRequest) (*inbound, *sentine
 		return in, deny(sentinel.ReasonUnknownEndpoint, "this endpoint is not configured: only the endpoints of the policy's providers are routed")
 	}
 	in.request = governor.Request{State: state, Route: route, Call: sentinel.Call{
-		ID: sentinel.NewCallID(now), At: now.Truncate(time.Microsecond), Provider: route.Provider.Name, Endpoint: route.Endpoint.Name,
+		ID: sentinel.CallIDOf(now, h.get("x-request-id")), At: now.Truncate(time.Microsecond), Provider: route.Provider.Name, Endpoint: route.Endpoint.Name,
 	}}
 	if err := provider.CanonicalPath(in.path); err != nil {
 		return in, deny(sentinel.ReasonBadRequest, err.Error())

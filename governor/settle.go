@@ -115,15 +115,32 @@ func (g *Governor) release(ctx context.Context, c sentinel.Call, hold sentinel.H
 	return nil
 }
 
+// Lost is a call whose answer nobody metered, with what Envoy's access log says of it.
+type Lost struct {
+	sentinel.Intent
+	Evidence Evidence
+}
+
+// Evidence is what a second witness saw of a call. The zero value is nothing.
+type Evidence struct {
+	Seen      bool
+	Delivered bool          // the provider got something of it
+	Status    int           // HTTP status that the client got
+	Duration  time.Duration // until the client had the last byte, or had gone
+}
+
+// Methods of entries that the reconciler books.
+const (
+	methodBound   = "bound"   // nobody saw the answer: the provider may have charged the bound
+	methodWitness = "witness" // Envoy saw the answer, and not what it used: the bound, with the status that the client got
+)
+
 // Reconcile books calls whose answer nobody metered, each at the bound of its admission: the
-// provider may have charged that much. A metered entry that arrives later supersedes it.
-func (g *Governor) Reconcile(ctx context.Context, lost []sentinel.Intent) error {
+// provider may have charged that much. A call that the witness saw end before it reached its provider is booked as
+// refused, at nothing. A metered entry that arrives later supersedes both.
+func (g *Governor) Reconcile(ctx context.Context, lost []Lost) error {
 	for _, in := range lost {
-		entry := sentinel.Entry{
-			Call: in.Call, Asked: in.Asked, Action: in.Action, Reason: in.Reason,
-			Usage: in.Bound, Cost: in.BoundCost, PriceVersion: in.PriceVersion, PolicyVersion: in.PolicyVersion,
-			Source: sentinel.SourceReconciler, Method: "bound", Duration: g.Now().Sub(in.At),
-		}
+		entry := in.entry(g.Now())
 		if err := g.Journal.Append(ctx, sentinel.Record{Entry: &entry}); err != nil {
 			return fmt.Errorf("book lost call %s: %w", in.ID, err)
 		}
@@ -132,4 +149,22 @@ func (g *Governor) Reconcile(ctx context.Context, lost []sentinel.Intent) error 
 		}
 	}
 	return nil
+}
+
+// entry is what is booked.
+func (in Lost) entry(now time.Time) sentinel.Entry {
+	e := sentinel.Entry{
+		Call: in.Call, Asked: in.Asked, Action: in.Action, Reason: in.Reason,
+		Usage: in.Bound, Cost: in.BoundCost, PriceVersion: in.PriceVersion, PolicyVersion: in.PolicyVersion,
+		Source: sentinel.SourceReconciler, Method: methodBound, Duration: now.Sub(in.At),
+	}
+	w := in.Evidence
+	if !w.Seen {
+		return e
+	}
+	e.Status, e.Duration, e.Method = w.Status, w.Duration, methodWitness
+	if !w.Delivered {
+		e.Action, e.Reason, e.Usage, e.Cost, e.Method = sentinel.Deny, sentinel.ReasonUndelivered, sentinel.Usage{}, 0, ""
+	}
+	return e
 }

@@ -138,7 +138,7 @@ func TestReconciledCallsAreBookedAtTheirBound(t *testing.T) {
 	w := newWorld(t, "")
 	w.ended()
 	in := w.journal.intents[0]
-	if err := w.Reconcile(context.WithoutCancel(t.Context()), []sentinel.Intent{in}); err != nil {
+	if err := w.Reconcile(context.WithoutCancel(t.Context()), []governor.Lost{{Intent: in}}); err != nil {
 		t.Fatal(err)
 	}
 	w.happened("entry", "settle")
@@ -151,11 +151,43 @@ func TestReconciledCallsAreBookedAtTheirBound(t *testing.T) {
 	}
 }
 
+func TestTheWitnessTellsWhatALostCallWas(t *testing.T) {
+	for name, tt := range map[string]struct {
+		evidence governor.Evidence
+		cost     sentinel.NanoUSD
+		refused  bool
+		method   string
+	}{
+		"nobody saw it":      {governor.Evidence{}, sentinel.USD / 10, false, "bound"},
+		"it was answered":    {governor.Evidence{Seen: true, Delivered: true, Status: 200, Duration: time.Second}, sentinel.USD / 10, false, "witness"},
+		"it never went out":  {governor.Evidence{Seen: true, Status: 503, Duration: time.Second}, 0, true, ""},
+		"it went out, reset": {governor.Evidence{Seen: true, Delivered: true}, sentinel.USD / 10, false, "witness"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, "")
+			w.admit(w.request("app", "weather/forecast", ""))
+			if err := w.Reconcile(t.Context(), []governor.Lost{{Intent: w.journal.intents[0], Evidence: tt.evidence}}); err != nil {
+				t.Fatal(err)
+			}
+			e := w.journal.entries[0]
+			if e.Cost != tt.cost || e.Action.Refused() != tt.refused || e.Method != tt.method || e.Status != tt.evidence.Status || e.Source != sentinel.SourceReconciler {
+				t.Errorf("booked as %+v", e)
+			}
+			if tt.evidence.Seen && e.Duration != tt.evidence.Duration {
+				t.Errorf("it took %s, the witness says %s", e.Duration, tt.evidence.Duration)
+			}
+			if s := w.limiter.settled[0]; s.Actual[sentinel.MeasureCost] != int64(tt.cost) {
+				t.Errorf("its hold ends with %+v", s)
+			}
+		})
+	}
+}
+
 func TestReconcileStopsWhereItCannotBook(t *testing.T) {
 	w := newWorld(t, "")
 	w.ended()
 	w.journal.fault = errors.New("disk full")
-	if err := w.Reconcile(t.Context(), []sentinel.Intent{w.journal.intents[0], w.journal.intents[0]}); !errors.Is(err, w.journal.fault) {
+	if err := w.Reconcile(t.Context(), []governor.Lost{{Intent: w.journal.intents[0]}, {Intent: w.journal.intents[0]}}); !errors.Is(err, w.journal.fault) {
 		t.Errorf("Reconcile = %v", err)
 	}
 	w.happened("no journal") // a hold is not released for a call that is on no ledger

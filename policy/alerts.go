@@ -334,10 +334,10 @@ func (c *compiler) channelsExist(key string, names, all []string) {
 // usualRules are what a file without rules gets.
 func usualRules() []alertRuleYAML {
 	var out []alertRuleYAML
-	for _, on := range strings.Fields("budget refused downgraded errors key_refused unpriced anomaly spool_lag dependency") {
+	for _, on := range strings.Fields("budget refused downgraded errors key_refused unpriced anomaly spool_lag dependency drift") {
 		r := alertRuleYAML{Name: on, On: on, Severity: "warning"}
 		switch on {
-		case "key_refused", "dependency":
+		case "key_refused", "dependency", "drift":
 			r.Severity = "critical"
 		case "errors", "refused":
 			r.InhibitedBy = []string{"dependency"}

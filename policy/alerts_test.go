@@ -23,7 +23,7 @@ func TestChannelsAloneGetTheUsualRules(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(s.Alerts.Rules) != 9 || len(s.Alerts.Rules[0].To) != 2 || s.Alerts.Rules[8].Severity != sentinel.SeverityCritical {
+	if len(s.Alerts.Rules) != 10 || len(s.Alerts.Rules[0].To) != 2 || s.Alerts.Rules[8].Severity != sentinel.SeverityCritical {
 		t.Errorf("rules: %+v", s.Alerts.Rules)
 	}
 	if refs := s.SecretRefs(); len(refs) != 3 {

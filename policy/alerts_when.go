@@ -20,10 +20,10 @@ type AlertFact struct {
 	Kind     string
 	Team     string  // of refused, downgraded, unpriced and anomaly
 	Service  string  // likewise
-	Provider string  // of all but budget, anomaly, spool_lag and dependency
+	Provider string  // of all but budget, anomaly, spool_lag, dependency and drift
 	Limit    string  // the cell of a budget
 	Reason   string  // of refused
-	Name     string  // of a dependency: redis, ledger or vault; of an anomaly: what is unusual
+	Name     string  // of a dependency: redis, ledger or vault; of a drift: envoy or redis; of an anomaly: what is unusual
 	Share    float64 // of a budget that is used, 1 for all of it
 	Count    int64   // in the last minute; records of a spool_lag
 	Rate     float64 // of errors: the share of calls that failed
@@ -37,7 +37,7 @@ type AlertCondition struct{ program cel.Program }
 // usualConditions hold where a rule has none.
 var usualConditions = map[string]string{
 	"budget": "true", "refused": "count >= 1", "downgraded": "count >= 1", "errors": "count >= 20 && rate >= 0.25",
-	"key_refused": "count >= 3", "unpriced": "count >= 1", "anomaly": "score >= 0.5", "spool_lag": "count >= 20000", "dependency": "count >= 1",
+	"key_refused": "count >= 3", "unpriced": "count >= 1", "anomaly": "score >= 0.5", "spool_lag": "count >= 20000", "dependency": "count >= 1", "drift": "count >= 1",
 }
 
 var conditions = sync.OnceValues(func() (*cel.Env, error) {

@@ -211,3 +211,23 @@ func TestEachEntryReadsThePeriodInOrder(t *testing.T) {
 		}
 	})
 }
+
+func TestKnownFindsEntriesAndIntentsByTheirIds(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Store) {
+		at := noon.Add(123456 * time.Microsecond)
+		e, i := entry(1, 0, sentinel.SourceMeter), intent(2, "boot-1")
+		e.At, i.At = at, at.Add(time.Hour)
+		e.ID, i.ID = sentinel.CallIDOf(e.At, "a"), sentinel.CallIDOf(i.At, "b")
+		if err := s.Write(t.Context(), []sentinel.Record{ofEntry(e), ofIntent(i)}); err != nil {
+			t.Fatal(err)
+		}
+		strange := sentinel.CallIDOf(at, "c")
+		known, err := s.Known(t.Context(), []sentinel.CallID{i.ID, strange, e.ID})
+		if err != nil || len(known) != 2 || !known[e.ID] || !known[i.ID] || known[strange] {
+			t.Errorf("Known() = %v, %v", known, err)
+		}
+		if known, err := s.Known(t.Context(), nil); err != nil || len(known) != 0 {
+			t.Errorf("Known() of nothing = %v, %v", known, err)
+		}
+	})
+}

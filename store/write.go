@@ -214,6 +214,32 @@ func (s *Store) Pending(ctx context.Context, q PendingQuery) ([]sentinel.Intent,
 	return list, explain("pending calls", err)
 }
 
+// Known tells which calls have an entry or an intent. Ids carry the millisecond of their call, so only that time is read.
+func (s *Store) Known(ctx context.Context, calls []sentinel.CallID) (map[sentinel.CallID]bool, error) {
+	known := make(map[sentinel.CallID]bool, len(calls))
+	if len(calls) == 0 {
+		return known, nil
+	}
+	ids := make([]pgtype.UUID, len(calls))
+	first, last := calls[0].Time(), calls[0].Time()
+	for i, id := range calls {
+		ids[i] = pgtype.UUID{Bytes: id, Valid: true}
+		if at := id.Time(); at.Before(first) {
+			first = at
+		} else if at.After(last) {
+			last = at
+		}
+	}
+	rows, err := s.pool.Query(ctx, `SELECT call_id FROM entries WHERE ts >= $1 AND ts < $2 AND call_id = ANY ($3)
+		UNION SELECT call_id FROM intents WHERE ts >= $1 AND ts < $2 AND call_id = ANY ($3)`, first, last.Add(time.Millisecond), ids)
+	if err != nil {
+		return nil, explain("known calls", err)
+	}
+	var id [16]byte
+	_, err = pgx.ForEachRow(rows, []any{&id}, func() error { known[id] = true; return nil })
+	return known, explain("known calls", err)
+}
+
 // limit applies the default and the bound of a list.
 func limit(n int) int {
 	if n <= 0 {

@@ -31,7 +31,7 @@ type factKey struct{ kind, team, service, provider, reason, name string }
 func (k factKey) scope() string {
 	switch {
 	case k.name != "":
-		return "dependency/" + k.name
+		return k.kind + "/" + k.name
 	case k.service != "":
 		return "service/" + k.service + "/" + k.provider
 	case k.provider != "":
@@ -203,6 +203,11 @@ func titleOf(s seen) string {
 		return fmt.Sprintf("%s of %s are %.1f times what was expected", strings.ReplaceAll(f.Name, "_", " "), f.Service, f.Factor)
 	case "spool_lag":
 		return fmt.Sprintf("%d records wait for the database", f.Count)
+	case "drift":
+		if f.Name == "redis" {
+			return "counters in Redis were below the ledger, and were raised"
+		}
+		return "Envoy carried calls that are not on the ledger"
 	}
 	return "no answer of " + f.Name + ": calls are judged without it"
 }

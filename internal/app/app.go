@@ -47,6 +47,7 @@ type App struct {
 	governor  *governor.Governor
 	extproc   *extproc.Server
 	envoy     *envoy.Server
+	witness   *envoy.Witness // nil where this process cannot read Envoy's access log
 	metrics   *metrics
 	grpc      *grpc.Server
 	health    *health.Server
@@ -209,6 +210,9 @@ func (a *App) openLedger(ctx context.Context) error {
 // serve registers the services on the control port. Nothing answers before Run.
 func (a *App) serve(context.Context) error {
 	a.envoy = envoy.NewServer(a.log)
+	if file := a.config.Envoy.AccessLog; file != "" && file != "/dev/stdout" {
+		a.witness = envoy.NewWitness(file)
+	}
 	if err := a.envoy.Set(a.forEnvoy(a.governor.State())); err != nil {
 		return err
 	}
@@ -242,6 +246,8 @@ func (a *App) Run(ctx context.Context) error {
 	})
 	group.Go(func() error { return a.vault.Run(ctx) })
 	group.Go(func() error { return a.drain(ctx) })
+	group.Go(func() error { return a.watchEnvoy(ctx) })
+	group.Go(func() error { return a.compareWitness(ctx) })
 	group.Go(func() error { return a.reconcile(ctx) })
 	group.Go(func() error { return a.keep(ctx) })
 	group.Go(func() error { return a.sum(ctx) })

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/saas-sentinel/saas-sentinel/governor"
 	"github.com/saas-sentinel/saas-sentinel/spool"
 	"github.com/saas-sentinel/saas-sentinel/store"
 )
@@ -14,9 +15,9 @@ const (
 	// drainPause gathers records between writes that are not full: an intent and its entry then mostly
 	// travel together, and the database sees a few transactions a second, not two a call.
 	drainPause = 250 * time.Millisecond
-	drainRetry = time.Second      // after a failed write; doubled up to drainWait
-	drainWait  = 30 * time.Second // longest pause between tries
-	lastDrain  = 5 * time.Second  // what a stopping process may still write
+	drainRetry = time.Second     // after a failed write; doubled up to drainWait
+	drainWait  = 5 * time.Second // longest pause between tries: a database that is back has the backlog soon
+	lastDrain  = 5 * time.Second // what a stopping process may still write
 )
 
 // drain moves records from the spool to the database: at least once, and the database makes it exactly once.
@@ -112,16 +113,23 @@ func (a *App) reconcileOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	kept := lost[:0]
+	var kept []governor.Lost
+	seen := 0
 	for _, in := range lost {
-		if !a.extproc.Metering(in.ID) {
-			kept = append(kept, in)
+		if a.extproc.Metering(in.ID) {
+			continue
 		}
+		l := governor.Lost{Intent: in, Evidence: a.evidence(in.ID)}
+		if l.Evidence.Seen {
+			seen++
+		}
+		kept = append(kept, l)
 	}
 	if len(kept) == 0 {
 		return nil
 	}
-	a.log.Info().Int("calls", len(kept)).Msg("calls without a metered answer booked at their bound")
-	a.metrics.reconciled.Add(float64(len(kept)))
+	a.log.Info().Int("calls", len(kept)).Int("seen_by_envoy", seen).Msg("calls without a metered answer booked")
+	a.metrics.reconciled.WithLabelValues("yes").Add(float64(seen))
+	a.metrics.reconciled.WithLabelValues("no").Add(float64(len(kept) - seen))
 	return a.governor.Reconcile(ctx, kept)
 }

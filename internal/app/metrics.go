@@ -22,7 +22,9 @@ type metrics struct {
 	tokens        *prometheus.CounterVec
 	estimated     prometheus.Counter
 	reloads       *prometheus.CounterVec
-	reconciled    prometheus.Counter
+	reconciled    *prometheus.CounterVec
+	compared      prometheus.Counter
+	drift         prometheus.Counter
 	drainFailures prometheus.Counter
 	warnings      prometheus.Counter
 	raised        prometheus.Counter
@@ -53,8 +55,14 @@ func newMetrics(a *App) *metrics {
 	m.reloads = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "sentinel_policy_reloads_total", Help: "Policy reloads by result.",
 	}, []string{"result"})
-	m.reconciled = prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "sentinel_reconciled_calls_total", Help: "Calls booked at their bound because nobody metered the answer.",
+	m.reconciled = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "sentinel_reconciled_calls_total", Help: "Calls booked by the reconciler because nobody metered the answer, by whether Envoy's access log has them.",
+	}, []string{"seen_by_envoy"})
+	m.compared = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "sentinel_witness_calls_total", Help: "Calls of Envoy's access log that were found on the ledger.",
+	})
+	m.drift = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "sentinel_witness_drift_calls_total", Help: "Calls that Envoy carried to a provider and that are not on the ledger after 10 minutes.",
 	})
 	m.drainFailures = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "sentinel_ledger_write_failures_total", Help: "Failed writes to the database; the records stay in the spool.",
@@ -74,9 +82,10 @@ func newMetrics(a *App) *metrics {
 		return a.vault.Age().Seconds()
 	})
 	m.registry.MustRegister(m.priced.collectors()...)
-	m.registry.MustRegister(m.calls, m.decision, m.cost, m.tokens, m.estimated, m.reloads, m.reconciled, m.drainFailures, m.warnings, m.raised, age,
+	m.registry.MustRegister(m.calls, m.decision, m.cost, m.tokens, m.estimated, m.reloads, m.reconciled, m.compared, m.drift, m.drainFailures, m.warnings, m.raised, age,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.registry.MustRegister(spoolMetrics(a)...)
+	m.registry.MustRegister(witnessMetrics(a)...)
 	return m
 }
 
@@ -115,6 +124,31 @@ func spoolMetrics(a *App) (list []prometheus.Collector) {
 		list = append(list, prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "sentinel_spool_" + c.name + "_total", Help: c.help}, read(c.field)))
 	}
 	return list
+}
+
+// witnessMetrics show how the reading of Envoy's access log goes.
+func witnessMetrics(a *App) []prometheus.Collector {
+	stats := func(field func(lines, bad int64, open bool) float64) func() float64 {
+		return func() float64 {
+			if a.witness == nil {
+				return 0
+			}
+			return field(a.witness.Stats())
+		}
+	}
+	return []prometheus.Collector{
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "sentinel_witness_lines_total", Help: "Lines read of Envoy's access log."},
+			stats(func(lines, _ int64, _ bool) float64 { return float64(lines) })),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "sentinel_witness_bad_lines_total", Help: "Lines of Envoy's access log that are not as sentinel configured them."},
+			stats(func(_, bad int64, _ bool) float64 { return float64(bad) })),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sentinel_witness_open", Help: "1 while Envoy's access log can be read."},
+			stats(func(_, _ int64, open bool) float64 {
+				if open {
+					return 1
+				}
+				return 0
+			})),
+	}
 }
 
 // observe counts a decision or a settlement.

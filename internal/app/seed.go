@@ -189,6 +189,7 @@ func (a *App) compare(ctx context.Context, before map[string]int64) (low map[str
 			}
 			if done {
 				a.metrics.raised.Inc()
+				a.alerting.facts.add(factKey{kind: "drift", name: "redis"}, true)
 				a.log.Warn().Str("limit", u.Limit.Cell).Int64("was", u.Posted).Int64("ledger", before[u.Limit.Cell]).Msg("limit raised to the ledger")
 			}
 		}

@@ -1,0 +1,140 @@
+package envoy
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+)
+
+func TestWitnessReadsWhatEnvoyWrites(t *testing.T) {
+	g := startGateway(t, nil)
+	w := NewWitness(g.config.AccessLog)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- w.Run(ctx) }()
+	defer func() { cancel(); <-done }()
+
+	g.do(t, "POST", "/api/v1/chat", nil, strings.NewReader("12345"))
+	known, err := sentinel.ParseCallID(call)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s Seen
+	eventually(t, "the call is seen", func() bool {
+		var ok bool
+		s, ok = w.Find(known)
+		return ok
+	})
+	if s.Call != known || s.Status != 200 || !s.Reached() || s.Received != 5 || s.UpstreamSent <= 5 || s.UpstreamGot <= s.Sent || s.Sent == 0 ||
+		time.Since(s.Started) > time.Minute {
+		t.Errorf("the witness says %+v", s)
+	}
+	if list := w.Between(s.Started, time.Now()); len(list) != 1 {
+		t.Errorf("Between() = %+v, want the call", list)
+	}
+}
+
+// A request whose processor dies before it answers is known by Envoy's own id, and no provider has it.
+func TestWitnessKnowsARequestThatWasNeverAnswered(t *testing.T) {
+	g := startGateway(t, nil)
+	w := NewWitness(g.config.AccessLog)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- w.Run(ctx) }()
+	defer func() { cancel(); <-done }()
+
+	if r, _ := g.do(t, "GET", "/api/v1/items/1", map[string]string{"behave": "fail"}, nil); r.StatusCode != 503 {
+		t.Fatalf("answered %d, want 503", r.StatusCode)
+	}
+	g.processor.mu.Lock()
+	request := g.processor.headers["x-request-id"]
+	g.processor.mu.Unlock()
+	if request == "" {
+		t.Fatal("the guard saw no id of the request")
+	}
+	eventually(t, "the request is seen", func() bool {
+		s, ok := w.Find(sentinel.CallIDOf(time.Now(), request))
+		return ok && !s.Reached() && s.Call == (sentinel.CallID{}) && s.Status == 503
+	})
+}
+
+func logLine(n int, extra string) string {
+	id := sentinel.CallIDOf(time.Unix(int64(n), 0), fmt.Sprint("request", n))
+	return fmt.Sprintf(`{"at":"2026-11-28T10:00:00.000Z","call":"%s","status":200,"upstream_sent":9,"details":null%s}`+"\n", id, extra)
+}
+
+func seen(w *Witness, n int) bool {
+	_, ok := w.Find(sentinel.CallIDOf(time.Unix(0, 0), fmt.Sprint("request", n)))
+	return ok
+}
+
+func TestWitnessFollowsRotationTruncationAndHalfLines(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "access.log")
+	w := NewWitness(file)
+	tail := tailing{path: file, skip: witnessBack}
+	defer tail.close()
+	write := func(text string) {
+		t.Helper()
+		f, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		if err == nil {
+			_, err = f.WriteString(text)
+		}
+		if err != nil || f.Close() != nil {
+			t.Fatal(err)
+		}
+	}
+	drain := func() {
+		for tail.read(w.take) {
+		}
+	}
+	drain() // no file yet
+	write(logLine(1, "") + logLine(2, "")[:30])
+	drain()
+	if !seen(w, 1) || seen(w, 2) {
+		t.Error("a half line counts, or a whole one does not")
+	}
+	write(logLine(2, "")[30:] + "no JSON\n" + `{"at":"2026-11-28T10:00:00Z","call":null,"request":null}` + "\n" +
+		logLine(3, `,"x":"`+strings.Repeat("y", 3*witnessLine)+`"`) + logLine(4, ""))
+	drain()
+	if !seen(w, 2) || seen(w, 3) || !seen(w, 4) {
+		t.Error("a line in two parts is not seen, or one that is too long is, or hides the next")
+	}
+	if lines, bad, _ := w.Stats(); lines != 5 || bad != 1 {
+		t.Errorf("%d lines, %d bad; want 5 and 1", lines, bad)
+	}
+	if err := os.Rename(file, file+".1"); err != nil {
+		t.Fatal(err)
+	}
+	drain()
+	write(logLine(5, ""))
+	drain()
+	if !seen(w, 5) {
+		t.Error("after a rotation nothing is seen")
+	}
+	if err := os.Truncate(file, 0); err != nil {
+		t.Fatal(err)
+	}
+	drain()
+	write(logLine(6, ""))
+	drain()
+	if !seen(w, 6) {
+		t.Error("after a truncation nothing is seen")
+	}
+}
+
+func TestWitnessForgetsTheOldest(t *testing.T) {
+	w := NewWitness("")
+	const more = 100
+	for n := range witnessKept + more {
+		w.take([]byte(logLine(n, "")))
+	}
+	if len(w.seen) != witnessKept || seen(w, more-1) || !seen(w, more) {
+		t.Errorf("%d requests are remembered, want %d, the newest", len(w.seen), witnessKept)
+	}
+}
