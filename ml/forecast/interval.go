@@ -5,113 +5,294 @@ import (
 	"slices"
 )
 
-// miss is the error of one back-tested step.
-type miss struct {
-	step           int
-	actual, fitted float64
-	total          float64 // of the steps up to it: actual minus fitted
+// calibration is how far values stray from the forecast, learnt from the back-test: the error at step k of a level is
+// (|level| + floor)^power · k^growth times a draw from quantiles. Errors of one forecast hang together; so the error of a total is the root
+// of the sum of their squares, times that of clumping, times a draw from totals.
+type calibration struct {
+	floor, power float64 // of size: (|level| + floor)^power
+	growth       float64 // of the error over the steps: k^growth
+	quantiles    []float64
+	totals       []float64 // the same of totals
+	nonnegative  bool
+	shared, ebb  float64 // correlation at lag k: shared + (1 - shared)·ebb^k
 }
 
-// errors gives what the mixture missed, by origin.
-func (t tested) errors(weights []float64) [][]miss {
-	out := make([][]miss, 0, len(t.runs))
-	for o, runs := range t.runs {
-		fitted := mix(runs, weights)
-		var row []miss
-		total := 0.0
-		for j, v := range fitted {
-			total += t.actual[o][j] - v
-			row = append(row, miss{j, t.actual[o][j], v, total})
+// points of the quantile function, at (i + ½)/points.
+const points = 200
+
+// calibrate learns from the errors of the back-test; y is what was forecast from, and what is left where nothing was tested.
+func calibrate(t tested, y []float64, o Options) calibration {
+	c := calibration{floor: 0.05*mean(absolute(y)) + 1e-9}
+	misses := t.errors()
+	var all int
+	for _, row := range misses {
+		all += len(row)
+	}
+	if all < 4 { // nothing was tested: the spread of the series itself, growing as a walk of half of it
+		center := median(y)
+		row := make([]miss, len(y))
+		for i, v := range y {
+			row[i] = miss{v, center}
 		}
-		out = append(out, row)
+		misses, all = [][]miss{row}, len(y)
+		c.growth, c.shared, c.ebb = 0.2, 0.3, 0.7
+		c.quantiles = spread(c.scores(misses), 3)
+		c.totals = c.quantiles
+		return c
+	}
+	c.fitSize(misses)
+	c.fitGrowth(misses)
+	scores := c.scores(misses)
+	span := float64(t.origins[0] + len(t.actual[0]) - t.origins[len(t.origins)-1])
+	c.quantiles = spread(scores, span)
+	c.fitCorrelation(misses, span)
+	longest := 0
+	for _, row := range scores {
+		longest = max(longest, len(row))
+	}
+	independent := span / c.clumping(longest)
+	c.quantiles, c.totals = spread(scores, independent), spread(c.totalScores(misses), independent)
+	return c
+}
+
+// scale is the size of errors at step k (from 0) of a level.
+func (c *calibration) scale(level float64, k int) float64 {
+	return math.Pow(math.Abs(level)+c.floor, c.power) * math.Pow(float64(k+1), c.growth)
+}
+
+// scores are the errors in units of their scale.
+func (c *calibration) scores(misses [][]miss) [][]float64 {
+	out := make([][]float64, len(misses))
+	for o, row := range misses {
+		for k, m := range row {
+			out[o] = append(out[o], (m.actual-m.fitted)/c.scale(m.fitted, k))
+		}
 	}
 	return out
 }
 
-// Intervals are conformal (Vovk et al.; split form): quantiles of the back-test's errors, in units of a
-// scale that grows with the level, widened for the few origins that a short history gives.
-const (
-	widen      = 1.12
-	widenTail  = 1.25
-	widenTotal = 0.8 // cumulative errors of overlapping origins repeat each other
-)
-
-func (f *Forecast) intervals(misses [][]miss, y []float64, o Options, positive bool) {
-	floor := 0.05*mean(absolute(y)) + 1e-9
-	scale := func(level float64) float64 { return math.Sqrt(math.Abs(level)+floor) * math.Sqrt(floor*20) }
-	var scores []float64
-	for _, row := range misses {
-		for _, m := range row {
-			scores = append(scores, (m.actual-m.fitted)/scale(m.fitted))
+// totalScores are the errors of totals in units of theirs.
+func (c *calibration) totalScores(misses [][]miss) [][]float64 {
+	out := make([][]float64, len(misses))
+	for o, row := range misses {
+		total, squares := 0.0, 0.0
+		for k, m := range row {
+			s := c.scale(m.fitted, k)
+			total, squares = total+m.actual-m.fitted, squares+s*s
+			out[o] = append(out[o], total/math.Sqrt(squares*c.clumping(k+1)))
 		}
 	}
-	if len(scores) < 4 { // nothing was tested: the spread of the series itself
-		center := median(y)
-		for _, v := range y {
-			scores = append(scores, (v-center)/scale(center))
-		}
-	}
-	slices.Sort(scores)
-	lo80, hi80 := widen*quantile(scores, 0.1), widen*quantile(scores, 0.9)
-	lo95, hi95 := widenTail*quantile(scores, 0.025), widenTail*quantile(scores, 0.975)
-	clip := func(v float64) float64 {
-		if positive {
-			return max(0, v)
-		}
-		return v
-	}
-	total := 0.0
-	spread := totalSpread(misses, y, o)
-	for i, v := range f.Mean {
-		v = clip(v)
-		f.Mean[i] = v
-		s := scale(v)
-		f.Lo80, f.Hi80 = append(f.Lo80, clip(min(v, v+lo80*s))), append(f.Hi80, max(v, v+hi80*s))
-		f.Lo95, f.Hi95 = append(f.Lo95, clip(min(f.Lo80[i], v+lo95*s))), append(f.Hi95, max(f.Hi80[i], v+hi95*s))
-		total += v
-		f.Total = append(f.Total, total)
-		w := spread(i + 1)
-		f.TotalLo80, f.TotalHi80 = append(f.TotalLo80, clip(total-w)), append(f.TotalHi80, total+w)
-	}
+	return out
 }
 
-// totalSpread fits the size of cumulative errors as c·k^p over the steps k, from the back-test, and
-// gives the half width that 80 of 100 stay within.
-func totalSpread(misses [][]miss, y []float64, o Options) func(k int) float64 {
-	const normal80 = 1.2816
-	var xs, ys []float64
-	for k := 1; k <= o.H; k = k*5/4 + 1 {
-		var sum, n float64
+// fitSize chooses how errors grow with the level by the likelihood of Laplace's distribution.
+func (c *calibration) fitSize(misses [][]miss) {
+	best := math.Inf(1)
+	for _, power := range []float64{0, 0.25, 0.5, 0.75, 1} {
+		var logs, sum, n float64
 		for _, row := range misses {
-			if len(row) >= k {
-				sum += math.Abs(row[k-1].total)
+			for _, m := range row {
+				s := math.Pow(math.Abs(m.fitted)+c.floor, power)
+				logs += math.Log(s)
+				sum += math.Abs(m.actual-m.fitted) / s
 				n++
 			}
 		}
-		if n >= 3 && sum > 0 {
-			xs, ys = append(xs, math.Log(float64(k))), append(ys, math.Log(sum/n*1.2533)) // mean absolute to deviation
+		if cost := logs/n + math.Log(sum/n+1e-300); cost < best {
+			best, c.power = cost, power
 		}
 	}
-	deviation := func(v []float64) float64 {
-		m, s := mean(v), 0.0
-		for _, x := range v {
-			s += (x - m) * (x - m)
+}
+
+// The prior of growth: errors of a forecast that repeats a level grow slowly; it counts as so many steps.
+const (
+	usualGrowth  = 0.3
+	growthWeight = 0.3
+)
+
+// fitGrowth is the regression of the log of mean errors on the log of the step.
+func (c *calibration) fitGrowth(misses [][]miss) {
+	c.growth = 0
+	scores := c.scores(misses)
+	var xs, ys, ws []float64
+	for k := 1; ; k = k*5/4 + 1 {
+		var sum, n float64
+		for _, row := range scores {
+			for j := k * 4 / 5; j < min(k, len(row)); j++ {
+				sum += math.Abs(row[j])
+				n++
+			}
 		}
-		return math.Sqrt(s / float64(len(v)))
+		if n == 0 {
+			break
+		}
+		if sum > 0 {
+			xs, ys, ws = append(xs, math.Log(float64(k))), append(ys, math.Log(sum/n)), append(ws, math.Sqrt(n))
+		}
 	}
-	if len(xs) < 2 {
-		d := deviation(y)
-		return func(k int) float64 { return normal80 * widenTail * d * math.Pow(float64(k), 0.75) }
-	}
-	mx, my := mean(xs), mean(ys)
-	var xy, xx float64
+	var w, mx, my float64
 	for i := range xs {
-		xy += (xs[i] - mx) * (ys[i] - my)
-		xx += (xs[i] - mx) * (xs[i] - mx)
+		w, mx, my = w+ws[i], mx+ws[i]*xs[i], my+ws[i]*ys[i]
 	}
-	p := min(max(xy/xx, 0.5), 1)
-	c := my - p*mx
-	return func(k int) float64 { return normal80 * widenTotal * math.Exp(c+p*math.Log(float64(k))) }
+	if w == 0 {
+		return
+	}
+	mx, my = mx/w, my/w
+	xy, xx := usualGrowth*growthWeight, growthWeight
+	for i := range xs {
+		xy += ws[i] / w * (xs[i] - mx) * (ys[i] - my)
+		xx += ws[i] / w * (xs[i] - mx) * (xs[i] - mx)
+	}
+	c.growth = min(max(xy/xx, 0), 1)
+}
+
+// fitCorrelation finds how the errors of one forecast hang together, from how their sums grow with the steps.
+func (c *calibration) fitCorrelation(misses [][]miss, span float64) {
+	type sample struct {
+		k           int
+		ratio, seen float64
+	}
+	square := 0.0
+	for _, q := range c.quantiles {
+		square += q * q / points
+	}
+	var samples []sample
+	for k := 2; ; k *= 2 {
+		var sums, squares, n float64
+		for _, row := range misses {
+			if len(row) < k {
+				continue
+			}
+			n++
+			total := 0.0
+			for j, m := range row[:k] {
+				total += m.actual - m.fitted
+				s := c.scale(m.fitted, j)
+				squares += square * s * s
+			}
+			sums += math.Abs(total)
+		}
+		if n == 0 || squares == 0 {
+			break
+		}
+		deviation := absoluteToDeviation * sums / n
+		samples = append(samples, sample{k, deviation * deviation / (squares / n), span / float64(k)})
+	}
+	best := math.Inf(1)
+	for _, shared := range []float64{0, 0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8} {
+		for _, ebb := range []float64{0, 0.3, 0.6, 0.8, 0.9, 0.95, 0.98} {
+			trial := calibration{shared: shared, ebb: ebb}
+			cost := (shared-0.2)*(shared-0.2) + (ebb-0.6)*(ebb-0.6)
+			for _, s := range samples {
+				off := math.Log(trial.clumping(s.k) / max(s.ratio, 1e-3))
+				cost += min(s.seen, 8) * off * off / 4
+			}
+			if cost < best {
+				best, c.shared, c.ebb = cost, shared, ebb
+			}
+		}
+	}
+}
+
+// clumping is the variance of a sum of k errors over that of independent ones.
+func (c *calibration) clumping(k int) float64 {
+	n, p := float64(k), c.ebb
+	ar := 1.0
+	if p > 0 && k > 1 {
+		ar = (1+p)/(1-p) - 2*p*(1-math.Pow(p, n))/(n*(1-p)*(1-p))
+	}
+	return c.shared*n + (1-c.shared)*ar
+}
+
+// Of the normal distribution: how many deviations 80 of 100 stay within, and the deviation over the mean absolute error.
+const (
+	normal80            = 1.2816
+	absoluteToDeviation = 1.2533
+)
+
+// leftOut is what errors of the whole mixture are of those of a mixture that one origin had no say in, on made series.
+const leftOut = 0.97
+
+// spread is the quantile function of scores that are worth so many independent ones: conformal (Vovk et al.; split
+// form), and the fewer the wider, as Student's t is against the normal distribution.
+func spread(scores [][]float64, independent float64) []float64 {
+	var all []float64
+	for _, row := range scores {
+		all = append(all, row...)
+	}
+	sizes := absolute(all)
+	slices.Sort(all)
+	slices.Sort(sizes)
+	size := quantile(sizes, 0.8) / normal80
+	freedom := max(0.8*independent-2, 1.2)
+	trust := independent / (independent + 3)
+	out := make([]float64, points)
+	for i := range out {
+		p := (float64(i) + 0.5) / points
+		z := normalQuantile(p)
+		t := studentQuantile(z, freedom)
+		wide := 1.0
+		if z != 0 {
+			wide = leftOut * t / z
+		}
+		out[i] = trust*quantile(all, p)*wide + (1-trust)*size*t
+	}
+	return out
+}
+
+// at reads a quantile function; probabilities beyond its ends are those of its ends.
+func at(quantiles []float64, p float64) float64 {
+	x := min(max(p*points-0.5, 0), points-1)
+	i := min(int(x), points-2)
+	return quantiles[i] + (x-float64(i))*(quantiles[i+1]-quantiles[i])
+}
+
+// studentQuantile is that of Student's t for the normal quantile z (Cornish and Fisher's expansion).
+func studentQuantile(z, n float64) float64 {
+	z3 := z * z * z
+	z5 := z3 * z * z
+	return z + (z3+z)/(4*n) + (5*z5+16*z3+3*z)/(96*n*n) + (3*z5*z*z+19*z5+17*z3-15*z)/(384*n*n*n)
+}
+
+func normalQuantile(p float64) float64 { return math.Sqrt2 * math.Erfinv(2*p-1) }
+
+// intervals fills in the bounds of steps and of totals from the quantiles of their errors.
+func (f *Forecast) intervals(t tested, y []float64, o Options) {
+	c := calibrate(t, y, o)
+	c.nonnegative = slices.Min(y) >= 0
+	total, squares := 0.0, 0.0
+	for i, v := range f.Mean {
+		v = c.clip(v)
+		f.Mean[i] = v
+		s := c.scale(v, i)
+		total, squares = total+v, squares+s*s
+		f.Total = append(f.Total, total)
+		f.totalScale = append(f.totalScale, math.Sqrt(squares*c.clumping(i+1)))
+		for _, b := range []struct {
+			p               float64
+			bound, ofTotals *[]float64
+		}{{0.1, &f.Lo80, &f.TotalLo80}, {0.9, &f.Hi80, &f.TotalHi80}, {0.025, &f.Lo95, &f.TotalLo95}, {0.975, &f.Hi95, &f.TotalHi95}} {
+			*b.bound = append(*b.bound, c.bound(c.quantiles, v, s, b.p))
+			*b.ofTotals = append(*b.ofTotals, c.bound(c.totals, total, f.totalScale[i], b.p))
+		}
+	}
+	f.calibration = c
+}
+
+func (c *calibration) clip(v float64) float64 {
+	if c.nonnegative {
+		return max(0, v)
+	}
+	return v
+}
+
+// bound is the quantile around a middle, never on the other side of it.
+func (c *calibration) bound(quantiles []float64, middle, scale, p float64) float64 {
+	v := c.clip(middle + scale*at(quantiles, p))
+	if p < 0.5 {
+		return min(v, middle)
+	}
+	return max(v, middle)
 }
 
 func absolute(v []float64) []float64 {

@@ -1,28 +1,125 @@
 package forecast
 
 import (
+	"fmt"
 	"math"
 	"slices"
 )
 
-// model forecasts h steps after y. Season is above 1 only where y has two seasons at least.
-type model struct {
-	name string
-	run  func(y []float64, season, h int) []float64
-	// seasons is how many seasons y needs.
-	seasons int
+// candidate is a model of the pool, made for one series.
+type candidate struct {
+	name  string
+	needs int // values
+	run   func(y []float64, h int) []float64
+	prior float64 // its weight while nothing was tested
 }
 
-var pool = []model{
-	{"seasonal naive", seasonalNaive, 1},
-	{"seasonal median", seasonalMedian, 2},
-	{"seasonal mean", seasonalMean, 2},
-	{"profile at the last level", profileAtLevel, 2},
-	{"profile at the level of the last hours", profileAtRecent, 2},
-	{"half naive", halfNaive, 2},
-	{"damped exponential smoothing", dampedSmoothing, 3},
-	{"theta", theta, 3},
-	{"median", overallMedian, 0},
+// heavyMemory bounds what the models look back on whose work grows with a grid: so many values, or so many seasons.
+const (
+	heavyMemory  = 250
+	heavySeasons = 5
+)
+
+// candidates is the pool for a series of n values: what it can feed.
+func candidates(y []float64, o Options) []candidate {
+	pool := levels(y, o)
+	seasons := []int{o.Season}
+	if o.Season2 > o.Season {
+		seasons = append(seasons, o.Season2)
+	}
+	for k, m := range seasons {
+		pool = append(pool, profiles(y, m, k > 0)...)
+	}
+	for k := range seasons {
+		s := seasons[:k+1]
+		if s[0] < 2 {
+			continue
+		}
+		name, keep := "MSTL", max(heavyMemory, heavySeasons*s[k])
+		if len(s) > 1 {
+			name = fmt.Sprintf("MSTL with %d", s[k])
+		}
+		pool = append(pool, candidate{name, 2*s[k] + 1, func(y []float64, h int) []float64 {
+			return mstl(latest(y, keep), s, h)
+		}, 1})
+	}
+	fit := pool[:0]
+	for _, c := range pool {
+		if len(y) >= c.needs {
+			fit = append(fit, c)
+		}
+	}
+	return fit
+}
+
+// profiles are the models that repeat a season in one way or another.
+func profiles(y []float64, m int, longer bool) []candidate {
+	var out []candidate
+	for _, p := range []struct {
+		name    string
+		seasons int
+		run     func(y []float64, season, h int) []float64
+	}{
+		{"seasonal naive", 1, seasonalNaive},
+		{"seasonal median", 2, seasonalMedian},
+		{"seasonal mean", 2, seasonalMean},
+		{"profile at the last level", 2, profileAtLevel},
+		{"profile at the level of the last hours", 2, profileAtRecent},
+		{"half naive", 2, halfNaive},
+	} {
+		name := p.name
+		if longer {
+			name = fmt.Sprintf("%s of %d", name, m)
+		}
+		prior := 0.2
+		if p.seasons == 1 && !longer {
+			prior = 1
+		}
+		out = append(out, candidate{name, p.seasons * m, func(y []float64, h int) []float64 { return p.run(y, m, h) }, prior})
+		if m == 1 {
+			break // without a season they are all much the same
+		}
+	}
+	return out
+}
+
+// levels are the models of level, trend and short memory.
+func levels(y []float64, o Options) []candidate {
+	m := o.Season
+	keep := max(heavyMemory, heavySeasons*m)
+	lately := func(run func(y []float64, season, h int) []float64) func([]float64, int) []float64 {
+		return func(y []float64, h int) []float64 { return run(latest(y, keep), m, h) }
+	}
+	out := []candidate{
+		{"median", 1, func(y []float64, h int) []float64 { return overallMedian(y, m, h) }, 0.1},
+		{"seasonal smoothing", 3 * m, lately(seasonalSmoothing), 0.2},
+		{"damped exponential smoothing", max(4, 2*m+1), lately(dampedTrend), 1},
+		{"theta", max(4, 2*m+1), lately(theta), 1},
+		{"ARIMA", max(10, 2*m+1), lately(arima), 0.5},
+	}
+	if m > 1 {
+		out = append(out, candidate{"naive", 1, func(y []float64, h int) []float64 { return seasonalNaive(y, 1, h) }, 0.1})
+	}
+	if low := slices.Min(y); low > 0 && slices.Max(y) < 1e6*low {
+		out = append(out,
+			candidate{"damped exponential smoothing of logarithms", max(4, 2*m+1), lately(dampedTrendOfLogs), 1},
+			candidate{"theta of logarithms", max(4, 2*m+1), lately(thetaOfLogs), 1})
+	}
+	if zeros := count(y, 0); zeros*5 > len(y) {
+		out = append(out, candidate{"Croston's", 4, func(y []float64, h int) []float64 { return tsb(y, m, h) }, 0.5})
+	}
+	return out
+}
+
+func latest(y []float64, n int) []float64 { return y[max(0, len(y)-n):] }
+
+func count(y []float64, of float64) (n int) {
+	for _, v := range y {
+		if v == of {
+			n++
+		}
+	}
+	return n
 }
 
 // seasonalNaive repeats the last season.
@@ -97,11 +194,11 @@ func overallMedian(y []float64, season, h int) []float64 {
 	return out
 }
 
-// dampedSmoothing is additive exponential smoothing with a season (Holt and Winters; ETS(A,N,A) of
-// Hyndman et al. 2008), its weights from a small grid by the mean absolute error of one-season-ahead fits:
+// seasonalSmoothing is additive exponential smoothing with a season and a slow level (ETS(A,N,A)), its weights from
+// a small grid by the mean absolute error a season ahead:
 //
 //	l ← l + α(y - l - s),  s ← s + γ(y - l - s).
-func dampedSmoothing(y []float64, season, h int) []float64 {
+func seasonalSmoothing(y []float64, season, h int) []float64 {
 	best := math.Inf(1)
 	var out []float64
 	for _, alpha := range []float64{0.01, 0.05, 0.2} {
@@ -135,36 +232,6 @@ func dampedSmoothing(y []float64, season, h int) []float64 {
 				out[i] = level + profile[(len(y)+i)%season]
 			}
 		}
-	}
-	return out
-}
-
-// theta is the theta method (Assimakopoulos and Nikolopoulos 2000; as simple smoothing with half of the trend,
-// Hyndman and Billah 2003) on the series without its seasonal profile.
-func theta(y []float64, season, h int) []float64 {
-	profile := seasonalMean(y, season, season)
-	center := mean(profile)
-	flat := make([]float64, len(y))
-	for i := range y {
-		at := ((i-len(y))%season + season) % season
-		flat[i] = y[i] - profile[at] + center
-	}
-	n := float64(len(flat))
-	var xy, xx float64
-	m := mean(flat)
-	for i, v := range flat {
-		x := float64(i) - (n-1)/2
-		xy += x * (v - m)
-		xx += x * x
-	}
-	const alpha = 0.05
-	level := mean(flat[:season])
-	for _, v := range flat {
-		level += alpha * (v - level)
-	}
-	out := make([]float64, h)
-	for i := range out {
-		out[i] = level + 0.5*xy/xx*float64(min(i+1, season)) + profile[i%season] - center
 	}
 	return out
 }

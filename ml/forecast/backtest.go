@@ -1,0 +1,148 @@
+package forecast
+
+import (
+	"math"
+	"slices"
+)
+
+// tested is the past forecast again from several origins, the latest first.
+type tested struct {
+	pool    []candidate
+	origins []int
+	runs    [][][]float64 // by origin, by candidate; nil where the past was too short
+	actual  [][]float64   // by origin
+	loss    [][]float64   // by origin, by candidate: the sum of absolute errors
+}
+
+// The back-test: origins are apart by a part of a season, the oldest leaves two seasons to learn from.
+const (
+	mostOrigins = 24
+	perSeason   = 4
+)
+
+func backtest(y []float64, pool []candidate, o Options) tested {
+	t := tested{pool: pool}
+	step := max(1, o.Season/perSeason)
+	first := max(minSeries-2, 2*o.Season+1, len(y)/3)
+	if first >= len(y) {
+		first = max(2, len(y)/2, min(o.Season+1, len(y)-1))
+	}
+	if most := (len(y) - first) / step; most > mostOrigins {
+		step = (len(y) - first) / mostOrigins
+	}
+	for at := len(y) - step; at >= first; at -= step {
+		h := min(o.H, len(y)-at)
+		runs, actual := runAll(pool, y[:at], h), y[at:at+h]
+		loss := make([]float64, len(pool))
+		for i, r := range runs {
+			for j, v := range r {
+				loss[i] += math.Abs(v - actual[j])
+			}
+		}
+		t.origins, t.runs = append(t.origins, at), append(t.runs, runs)
+		t.actual, t.loss = append(t.actual, actual), append(t.loss, loss)
+	}
+	return t
+}
+
+func runAll(pool []candidate, y []float64, h int) [][]float64 {
+	out := make([][]float64, len(pool))
+	for i, c := range pool {
+		if len(y) >= c.needs {
+			out[i] = c.run(y, h)
+		}
+	}
+	return out
+}
+
+// mix is the weighted mean of the forecasts that are there.
+func mix(runs [][]float64, weights []float64) []float64 {
+	var out []float64
+	total := 0.0
+	for i, r := range runs {
+		if r == nil || weights[i] == 0 {
+			continue
+		}
+		if out == nil {
+			out = make([]float64, len(r))
+		}
+		total += weights[i]
+		for j, v := range r {
+			out[j] += weights[i] * v
+		}
+	}
+	if out == nil { // what has a weight could not be run
+		return runs[slices.IndexFunc(runs, func(r []float64) bool { return r != nil })]
+	}
+	for j := range out {
+		out[j] /= total
+	}
+	return out
+}
+
+// Weights are prior·(1/mean absolute error)^sharpness; an origin's errors count recency times those of the next. Sharp weights are
+// nearly a choice: right where much was tested, so that the sharpness grows with the steps that were.
+const (
+	sharpest = 32.0
+	halfway  = 60.0 // tested steps at which the weights are half as sharp
+	recency  = 0.85
+)
+
+// weigh gives the candidates their weights from the back-test, as if origin without had not been tested; -1 for all.
+func (t tested) weigh(without int) []float64 {
+	loss, n := make([]float64, len(t.pool)), make([]float64, len(t.pool))
+	steps := 0.0
+	for o, runs := range t.runs {
+		if o == without {
+			continue
+		}
+		steps = max(steps, float64(t.origins[0]+len(t.actual[0])-t.origins[o]))
+		w := math.Pow(recency, float64(o))
+		for i, r := range runs {
+			if r != nil {
+				loss[i] += w * t.loss[o][i]
+				n[i] += w * float64(len(r))
+			}
+		}
+	}
+	best := math.Inf(1)
+	for i := range loss {
+		if n[i] > 0 {
+			loss[i] /= n[i]
+			best = min(best, loss[i])
+		}
+	}
+	sharpness := sharpest * steps / (steps + halfway)
+	out := make([]float64, len(t.pool))
+	sum := 0.0
+	for i, c := range t.pool {
+		switch {
+		case math.IsInf(best, 1): // nothing could be tested
+			out[i] = c.prior
+		case n[i] > 0:
+			out[i] = c.prior * math.Pow((best+1e-12)/(loss[i]+1e-12), sharpness)
+		}
+		sum += out[i]
+	}
+	for i := range out {
+		out[i] /= sum
+	}
+	return out
+}
+
+// miss is the error of one back-tested step.
+type miss struct{ actual, fitted float64 }
+
+// errors gives by origin what the mixture missed. Each origin's mixture is weighed by the other origins: errors that
+// had a say in the weights would look better than what is to come.
+func (t tested) errors() [][]miss {
+	out := make([][]miss, 0, len(t.runs))
+	for o, runs := range t.runs {
+		var row []miss
+		for j, v := range mix(runs, t.weigh(o)) {
+			row = append(row, miss{t.actual[o][j], v})
+		}
+		out = append(out, row)
+	}
+	return out
+}
