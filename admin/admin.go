@@ -25,6 +25,7 @@ type Backend interface {
 	Incidents
 	Status
 	Accounts
+	ServiceTokens
 	// AuditBefore gives rows before one, the newest first; before 0 begins at the end.
 	AuditBefore(ctx context.Context, before int64, contains string, limit int) ([]sentinel.AuditRow, error)
 	// VerifyAudit reads the whole chain. The sentence names the first bad row; it is empty where the chain is intact.
@@ -72,7 +73,7 @@ func New(o Options) *Server {
 	}
 	s.api = humago.New(s.mux, c)
 	s.api.UseMiddleware(s.authorise)
-	for _, group := range []func(){s.sessionRoutes, s.usageRoutes, s.callRoutes, s.overviewRoutes, s.limitRoutes, s.policyRoutes, s.incidentRoutes, s.accountRoutes, s.auditRoutes, s.statusRoutes} {
+	for _, group := range []func(){s.sessionRoutes, s.usageRoutes, s.callRoutes, s.overviewRoutes, s.limitRoutes, s.policyRoutes, s.incidentRoutes, s.accountRoutes, s.tokenRoutes, s.auditRoutes, s.statusRoutes} {
 		group()
 	}
 	s.mux.Handle("GET "+apiRoot+"/events", s.signedIn(http.HandlerFunc(s.events)))

@@ -28,7 +28,7 @@ var errUnidentified = errors.New("no service is known by this credential: send t
 // it is the proxy's credential: what the client holds for its provider, if anything, is nobody's.
 func (s *Server) identify(set *policy.Set, h headers, spiffe, proxy string) (identity, error) {
 	if proxy != "" {
-		return byToken(set, proxyToken(proxy))
+		return s.byToken(set, proxyToken(proxy))
 	}
 	if spiffe != "" {
 		return known(set.CallerBySPIFFE(spiffe))
@@ -41,7 +41,7 @@ func (s *Server) identify(set *policy.Set, h headers, spiffe, proxy string) (ide
 		return s.identifyAWS(set, authorization)
 	}
 	if token := tokenOf(authorization, h); token != "" {
-		return byToken(set, token)
+		return s.byToken(set, token)
 	}
 	return identity{}, errUnidentified
 }
@@ -53,10 +53,12 @@ func known(c sentinel.Caller, ok bool) (identity, error) {
 	return identity{caller: c}, nil
 }
 
-func byToken(set *policy.Set, token string) (identity, error) {
-	id, err := known(set.CallerByToken(token))
-	id.token = token
-	return id, err
+// ErrUnknownToken says that a token is nobody's, and no more: which of them it resembles is nobody's business.
+var ErrUnknownToken = errUnidentified
+
+func (s *Server) byToken(set *policy.Set, token string) (identity, error) {
+	caller, err := s.Credentials.CallerByToken(set, token, s.Governor.Now())
+	return identity{caller: caller, token: token}, err
 }
 
 // elsewhere tells where else than in a credential's place a request has its caller's token: a provider must not get

@@ -117,6 +117,13 @@ func (p *parts) Inject(r governor.Route, o extproc.Outgoing, _ time.Time) ([]ext
 	}
 }
 
+func (*parts) CallerByToken(set *policy.Set, token string, _ time.Time) (sentinel.Caller, error) {
+	if c, ok := set.CallerByToken(token); ok {
+		return c, nil
+	}
+	return sentinel.Caller{}, extproc.ErrUnknownToken
+}
+
 func (p *parts) VerifyAWS(policy.AWSIdentity, string, extproc.Outgoing, time.Time) error {
 	return p.verify
 }

@@ -37,6 +37,8 @@ type Outgoing struct {
 type Credentials interface {
 	// Inject gives the headers that authenticate a request at its provider.
 	Inject(r governor.Route, o Outgoing, now time.Time) ([]Header, error)
+	// CallerByToken finds the service of a token. The error is for the client, who may have a token that cannot be used.
+	CallerByToken(set *policy.Set, token string, now time.Time) (sentinel.Caller, error)
 	// VerifyAWS checks that a request was signed with the secret that was issued to the identity.
 	VerifyAWS(id policy.AWSIdentity, authorization string, o Outgoing, now time.Time) error
 	// AccessKeyID reads whose key an AWS authorization header claims.

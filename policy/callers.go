@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"maps"
+	"net/netip"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -28,11 +30,17 @@ func (c *compiler) service(name string, s serviceYAML) {
 	if c.Sound(key + ".identity.spiffe") {
 		c.spiffe(key+".identity.spiffe", id.SPIFFE, caller)
 	}
+	if id.Issued {
+		c.set.issued[name] = caller
+	}
+	if id.JWT != nil {
+		c.workload(key+".identity.jwt", *id.JWT, caller)
+	}
 	if id.AWS != nil {
 		c.accessKey(key+".identity.aws", *id.AWS, caller)
 	}
-	if c.Sound(key+".identity") && id == (identityYAML{}) && !c.Has(key+".identity.token") && !c.Has(key+".identity.spiffe") {
-		c.Fault(key+".identity", "say how the service is recognised: token, spiffe or aws")
+	if c.Sound(key+".identity") && id == (identityYAML{}) && !c.Has(key+".identity.token") && !c.Has(key+".identity.jwt") && !c.Has(key+".identity.spiffe") {
+		c.Fault(key+".identity", "say how the service is recognised: token, issued, spiffe, jwt or aws")
 	}
 }
 
@@ -74,6 +82,51 @@ func (c *compiler) spiffe(key, uri string, caller sentinel.Caller) {
 		return
 	}
 	c.set.spiffe[uri] = caller
+}
+
+// maxIssuers bounds the issuers of tokens, and maxSubject a subject: RFC 7519 has no bound, OpenID Connect has 255.
+const (
+	maxIssuers = 32
+	maxSubject = 512
+)
+
+func (c *compiler) workload(key string, y jwtYAML, caller sentinel.Caller) {
+	if _, ok := c.in.Issuers[y.Issuer]; !ok && c.Has(key+".issuer") {
+		c.Fault(key+".issuer", "there is no issuer %q: known are %s", clip(y.Issuer), list(slices.Sorted(maps.Keys(c.in.Issuers))))
+		return
+	}
+	if len(y.Subject) > maxSubject || strings.Contains(y.Subject, "*") {
+		c.Fault(key+".subject", "a subject is matched to the letter, and has at most %d characters and no *", maxSubject)
+		return
+	}
+	w := Workload{y.Issuer, y.Subject}
+	if other, taken := c.set.workloads[w]; taken {
+		c.Fault(key+".subject", "services %s and %s have the same subject: each needs its own", other.Service, caller.Service)
+		return
+	}
+	c.set.workloads[w] = caller
+}
+
+func (c *compiler) issuer(name string, y issuerYAML) {
+	key := "issuers." + name
+	c.name(key, name)
+	for at, address := range map[string]string{"url": y.URL, "jwks": y.JWKS} {
+		if u, err := url.Parse(address); address != "" && (err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && !loopback(u)) {
+			c.Fault(key+"."+at, "%q is not an https address", clip(address))
+		}
+	}
+	for _, other := range c.set.Issuers {
+		if other.URL == y.URL && y.URL != "" {
+			c.Fault(key+".url", "issuers %s and %s have the same url: one is enough", other.Name, name)
+		}
+	}
+	c.set.Issuers = append(c.set.Issuers, Issuer{name, y.URL, y.Audience, y.JWKS, y.CAFile, y.TokenFile})
+}
+
+// loopback tells whether an address is on this machine, where tests have their issuers.
+func loopback(u *url.URL) bool {
+	a, err := netip.ParseAddr(u.Hostname())
+	return u.Scheme == "http" && err == nil && a.IsLoopback()
 }
 
 var accessKeyPattern = regexp.MustCompile(`^[A-Za-z0-9_]{16,128}$`)

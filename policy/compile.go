@@ -52,7 +52,7 @@ func Compile(f File, o Options) (*Set, error) {
 	sum := sha256.Sum256(f.Data)
 	c.set = &Set{
 		Version: hex.EncodeToString(sum[:6]), Org: c.in.Org, tokens: map[[sha256.Size]byte]sentinel.Caller{},
-		spiffe: map[string]sentinel.Caller{}, accessKeys: map[string]AWSIdentity{},
+		spiffe: map[string]sentinel.Caller{}, issued: map[string]sentinel.Caller{}, workloads: map[Workload]sentinel.Caller{}, accessKeys: map[string]AWSIdentity{},
 		teams: map[string][]limit{}, services: map[string][]limit{}, providers: map[string][]limit{},
 	}
 	if c.sizes() {
@@ -67,6 +67,9 @@ func Compile(f File, o Options) (*Set, error) {
 		}
 		for _, name := range slices.Sorted(maps.Keys(c.in.Providers)) {
 			c.provider(name, c.in.Providers[name])
+		}
+		for _, name := range slices.Sorted(maps.Keys(c.in.Issuers)) {
+			c.issuer(name, c.in.Issuers[name])
 		}
 		c.policies()
 		c.alerts()
@@ -94,6 +97,7 @@ func (c *compiler) sizes() bool {
 	check("teams", len(c.in.Teams), maxItems)
 	check("services", len(c.in.Services), maxItems)
 	check("providers", len(c.in.Providers), maxProviders)
+	check("issuers", len(c.in.Issuers), maxIssuers)
 	check("policies", len(c.in.Policies), maxItems)
 	return ok
 }

@@ -17,6 +17,7 @@ type file struct {
 	Currencies map[string]usd          `yaml:"currencies" doc:"What one whole unit of another currency is worth in dollars, such as {eur: 1.0842}: for fees by amount."`
 	Teams      map[string]teamYAML     `yaml:"teams" doc:"Who pays: teams by name."`
 	Services   map[string]serviceYAML  `yaml:"services" doc:"Who calls: services by name, each of one team."`
+	Issuers    map[string]issuerYAML   `yaml:"issuers" doc:"Who signs tokens of workloads, such as a Kubernetes cluster: issuers by name."`
 	Providers  map[string]providerYAML `yaml:"providers" doc:"What may be called. The name is the path prefix at the gateway."`
 	Policies   []ruleYAML              `yaml:"policies" doc:"Rules; every rule that matches a call applies."`
 	Alerts     alertsYAML              `yaml:"alerts" doc:"Who is told what, and how."`
@@ -44,7 +45,7 @@ type teamYAML struct {
 
 type serviceYAML struct {
 	Team     string            `yaml:"team,required" doc:"The name of the team that pays."`
-	Identity identityYAML      `yaml:"identity,required" doc:"How the service is recognised, in at least one way: token, spiffe or aws."`
+	Identity identityYAML      `yaml:"identity,required" doc:"How the service is recognised, in at least one way: token, issued, spiffe, jwt or aws."`
 	Budget   []budgetYAML      `yaml:"budget" doc:"The service's own budget, or several."`
 	Limits   limitsYAML        `yaml:"limits" doc:"The service's own limits."`
 	Tags     map[string]string `yaml:"tags" doc:"What rules can match and count by, such as {env: prod}."`
@@ -52,8 +53,23 @@ type serviceYAML struct {
 
 type identityYAML struct {
 	Token  string   `yaml:"token" doc:"The token that the service sends as its API key, or sha256:HEX of it."`
+	Issued bool     `yaml:"issued" doc:"Tokens that sentinel tokens issues to the service."`
 	SPIFFE string   `yaml:"spiffe" doc:"The URI in the service's client certificate."`
+	JWT    *jwtYAML `yaml:"jwt" doc:"The token that the service's platform gives it, such as a projected service account token of Kubernetes."`
 	AWS    *awsYAML `yaml:"aws" doc:"The access key that was issued to the service for AWS SDKs."`
+}
+
+type jwtYAML struct {
+	Issuer  string `yaml:"issuer,required" doc:"One of issuers, by its name here."`
+	Subject string `yaml:"subject,required" doc:"The token's sub, to the letter: in Kubernetes system:serviceaccount:NAMESPACE:NAME."`
+}
+
+type issuerYAML struct {
+	URL       string `yaml:"url,required" doc:"The iss of its tokens, to the letter; its keys are found by its discovery document."`
+	Audience  string `yaml:"audience,required" doc:"What must stand in the aud of its tokens, such as sentinel."`
+	JWKS      string `yaml:"jwks" doc:"URL of its keys. Default: as its discovery document says."`
+	CAFile    string `yaml:"ca_file" doc:"File of the certificate authorities to trust for it. Default: the system's."`
+	TokenFile string `yaml:"token_file" doc:"File of a bearer token for reading the keys, as Kubernetes wants it: /var/run/secrets/kubernetes.io/serviceaccount/token."`
 }
 
 type awsYAML struct {

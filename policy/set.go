@@ -21,10 +21,13 @@ type Set struct {
 	Currencies      map[string]sentinel.NanoUSD // what one whole unit is worth, by the code in lower case
 	WhenLimiterDown LimiterDown
 	Providers       []Provider // by name
+	Issuers         []Issuer   // by name
 	Alerts          Alerts
 
 	tokens     map[[sha256.Size]byte]sentinel.Caller
 	spiffe     map[string]sentinel.Caller
+	issued     map[string]sentinel.Caller // by service
+	workloads  map[Workload]sentinel.Caller
 	accessKeys map[string]AWSIdentity
 	org        []limit
 	teams      map[string][]limit
@@ -87,6 +90,15 @@ type Credential struct {
 	Service     string // of CredentialSigV4 in a custom API: the service's name in signatures
 }
 
+// Workload is the bearer of a token that an issuer has signed.
+type Workload struct {
+	Issuer  string // by its name in the policy
+	Subject string
+}
+
+// Issuer signs tokens of workloads. JWKS, CAFile and TokenFile may be empty.
+type Issuer struct{ Name, URL, Audience, JWKS, CAFile, TokenFile string }
+
 // AWSIdentity is a service that is known by an issued access key. The signature must be verified with the secret.
 type AWSIdentity struct {
 	Caller                  sentinel.Caller
@@ -106,6 +118,18 @@ func (s *Set) CallerByToken(token string) (sentinel.Caller, bool) {
 // CallerBySPIFFE finds the service of a verified certificate's URI.
 func (s *Set) CallerBySPIFFE(uri string) (sentinel.Caller, bool) {
 	c, ok := s.spiffe[uri]
+	return c, ok
+}
+
+// CallerByIssue finds a service that takes tokens that were issued to it.
+func (s *Set) CallerByIssue(service string) (sentinel.Caller, bool) {
+	c, ok := s.issued[service]
+	return c, ok
+}
+
+// CallerByWorkload finds the service of a verified token.
+func (s *Set) CallerByWorkload(w Workload) (sentinel.Caller, bool) {
+	c, ok := s.workloads[w]
 	return c, ok
 }
 

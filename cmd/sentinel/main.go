@@ -74,7 +74,7 @@ func root() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return refused(err) })
-	c.AddCommand(runCommand(), demoCommand(), policyCommand(), envoyCommand(), migrateCommand(), usageCommand(), pricesCommand(), limitsCommand(), spoolCommand(), exportCommand(), auditCommand(), accountsCommand(), caCommand(), mlCommand(), alertsCommand(), doctorCommand(), versionCommand())
+	c.AddCommand(runCommand(), demoCommand(), policyCommand(), envoyCommand(), migrateCommand(), usageCommand(), pricesCommand(), limitsCommand(), spoolCommand(), exportCommand(), auditCommand(), accountsCommand(), tokensCommand(), caCommand(), mlCommand(), alertsCommand(), doctorCommand(), versionCommand())
 	return c
 }
 
@@ -124,5 +124,15 @@ func versionCommand() *cobra.Command {
 			_, err := fmt.Fprintf(c.OutOrStdout(), "sentinel %s, %s\n", version, info.GoVersion)
 			return err
 		},
+	}
+}
+
+// atMost checks the number of arguments with the exit code of wrong usage.
+func atMost(n int, what string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) > n {
+			return refused(fmt.Errorf("at most %s expected, got %d arguments", what, len(args)))
+		}
+		return nil
 	}
 }

@@ -40,6 +40,8 @@ type App struct {
 	log       zerolog.Logger
 	instance  string
 	vault     *credential.Vault
+	tokens    *credential.Tokens // nil without SENTINEL_TOKEN_KEY
+	workloads *credential.Workloads
 	limiter   *ratelimit.Redis
 	spool     *spool.Spool
 	store     *store.Store
@@ -72,7 +74,7 @@ func New(ctx context.Context, c Config, log zerolog.Logger) (*App, error) {
 	a := &App{config: c, log: log, instance: uuid.NewString(), served: make(chan struct{})}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	for _, step := range []func(context.Context) error{a.listen, a.openPolicy, a.openLimiter, a.openVault, a.openProxy, a.openLedger, a.openAudit, a.openAlerts, a.openAdmin, a.seed, a.serve} {
+	for _, step := range []func(context.Context) error{a.listen, a.openPolicy, a.openLimiter, a.openVault, a.openProxy, a.openLedger, a.openCallers, a.openAudit, a.openAlerts, a.openAdmin, a.seed, a.serve} {
 		if err := step(ctx); err != nil {
 			a.Close()
 			return nil, err
@@ -217,7 +219,7 @@ func (a *App) serve(context.Context) error {
 		return err
 	}
 	a.extproc = extproc.New(extproc.Options{
-		Governor: a.governor, Credentials: credentials{a.vault, &sync.Map{}}, Log: a.log, Observe: func(o extproc.Observation) { a.metrics.observe(o); a.alerting.observe(o) },
+		Governor: a.governor, Credentials: credentials{a.vault, a.tokens, a.workloads, &sync.Map{}}, Log: a.log, Observe: func(o extproc.Observation) { a.metrics.observe(o); a.alerting.observe(o) },
 		MaxBodyBytes: a.config.Envoy.MaxBody,
 	})
 	const window = 1 << 20
@@ -245,6 +247,8 @@ func (a *App) Run(ctx context.Context) error {
 		return a.grpc.Serve(a.control)
 	})
 	group.Go(func() error { return a.vault.Run(ctx) })
+	group.Go(func() error { return a.tokens.Run(ctx) })
+	group.Go(func() error { return a.workloads.Run(ctx) })
 	group.Go(func() error { return a.drain(ctx) })
 	group.Go(func() error { return a.watchEnvoy(ctx) })
 	group.Go(func() error { return a.compareWitness(ctx) })

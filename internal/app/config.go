@@ -33,6 +33,9 @@ type Config struct {
 	Alerts    AlertsConfig    `yaml:"alerts" doc:"Where Slack and Twilio bring what people press. Who is told what is in the policy file."`
 	Log       LogConfig       `yaml:"log" doc:"Logging to stderr."`
 
+	// TokenKey is SENTINEL_TOKEN_KEY: it makes the hashes of issued service tokens. Every process has the same.
+	TokenKey sentinel.Secret `yaml:"-"`
+
 	// Dashboard is the static export that the admin port serves; nil where it was not built.
 	Dashboard fs.FS `yaml:"-"`
 }
@@ -182,7 +185,7 @@ func under(base, path string) string {
 
 // SecretVariables are the environment's variables that hold secrets.
 func SecretVariables() []string {
-	return []string{"VAULT_TOKEN", "VAULT_SECRET_ID", "SENTINEL_DATABASE_URL", "SENTINEL_REDIS_PASSWORD"}
+	return []string{"VAULT_TOKEN", "VAULT_SECRET_ID", "SENTINEL_DATABASE_URL", "SENTINEL_REDIS_PASSWORD", "SENTINEL_TOKEN_KEY"}
 }
 
 // environment reads what does not belong into a file.
@@ -194,6 +197,7 @@ func (c *Config) environment() {
 	c.Vault.RoleID = os.Getenv("VAULT_ROLE_ID")
 	c.Vault.SecretID = sentinel.NewSecret(os.Getenv("VAULT_SECRET_ID"))
 	c.Database.URL = sentinel.NewSecret(os.Getenv("SENTINEL_DATABASE_URL"))
+	c.TokenKey = sentinel.NewSecret(os.Getenv("SENTINEL_TOKEN_KEY"))
 	c.Redis.Password = sentinel.NewSecret(os.Getenv("SENTINEL_REDIS_PASSWORD"))
 }
 

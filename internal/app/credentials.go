@@ -1,12 +1,14 @@
 package app
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/credential"
 	"github.com/saas-sentinel/saas-sentinel/extproc"
 	"github.com/saas-sentinel/saas-sentinel/governor"
@@ -15,7 +17,9 @@ import (
 
 // credentials joins Vault's snapshot with the ways in which providers want to be authenticated.
 type credentials struct {
-	vault *credential.Vault
+	vault     *credential.Vault
+	tokens    *credential.Tokens // nil without a key
+	workloads *credential.Workloads
 	// echoes has the last two credentials of each provider: an answer may quote the one that a rotation replaced.
 	echoes *sync.Map // credential.Ref → *echo
 }
@@ -86,6 +90,30 @@ func kindOf(r governor.Route) (kind, header string) {
 	}
 	kind, header, _ = strings.Cut(r.Preset.Credential, ":")
 	return kind, header
+}
+
+// CallerByToken finds the service of a token: one of the policy file, one that was issued, or one of the service's platform.
+func (c credentials) CallerByToken(set *policy.Set, token string, now time.Time) (sentinel.Caller, error) {
+	if caller, ok := set.CallerByToken(token); ok {
+		return caller, nil
+	}
+	if service, ok := c.tokens.Service(token, now); ok {
+		if caller, ok := set.CallerByIssue(service); ok {
+			return caller, nil
+		}
+		return sentinel.Caller{}, extproc.ErrUnknownToken
+	}
+	if !credential.IsWorkloadToken(token) {
+		return sentinel.Caller{}, extproc.ErrUnknownToken
+	}
+	issuer, subject, err := c.workloads.Verify(token, now)
+	if err != nil {
+		return sentinel.Caller{}, err
+	}
+	if caller, ok := set.CallerByWorkload(policy.Workload{Issuer: issuer, Subject: subject}); ok {
+		return caller, nil
+	}
+	return sentinel.Caller{}, errors.New("workload token: no service has its subject")
 }
 
 // VerifyAWS checks a signature with the secret that was issued to the service.

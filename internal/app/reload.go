@@ -56,6 +56,9 @@ func (a *App) reload(ctx context.Context) {
 		return
 	}
 	if err == nil {
+		err = a.config.checkIssued(next.Policy)
+	}
+	if err == nil {
 		ctx, cancel := context.WithTimeout(ctx, startTimeout)
 		defer cancel()
 		if err = a.vault.Load(ctx, refsOf(next)); err == nil {
@@ -77,6 +80,8 @@ func (a *App) reload(ctx context.Context) {
 	a.governor.Swap(next)
 	a.alerting.book.Store(told)
 	a.vault.Watch(refsOf(next))
+	a.workloads.Use(issuersOf(next.Policy))
+	a.workloads.Refresh(ctx)
 	a.metrics.reloads.WithLabelValues("ok").Inc()
 	a.log.Info().Str("policy", next.Policy.Version).Str("was", old.Policy.Version).Msg("policy reloaded")
 }
