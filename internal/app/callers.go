@@ -18,7 +18,9 @@ import (
 // keeps no gateway from starting.
 func (a *App) openCallers(ctx context.Context) (err error) {
 	set := a.governor.State().Policy
-	a.workloads = credential.NewWorkloads(func(err error) { a.log.Warn().Err(err).Msg("keys of workload tokens not read, the last good ones hold") })
+	a.workloads = credential.NewWorkloads(func(err error) {
+		a.log.Warn().Err(err).Msg("keys of workload tokens not read, the last good ones hold")
+	})
 	a.workloads.Use(issuersOf(set))
 	if err := a.config.checkIssued(set); err != nil || a.config.TokenKey.IsZero() {
 		return err
@@ -27,7 +29,9 @@ func (a *App) openCallers(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	a.tokens, err = credential.NewTokens(ctx, key, a.store, func(err error) { a.log.Error().Err(err).Msg("issued tokens not read, the last good ones hold for a while") })
+	a.tokens, err = credential.NewTokens(ctx, key, a.store, func(err error) {
+		a.log.Error().Err(err).Msg("issued tokens not read, the last good ones hold for a while")
+	})
 	return err
 }
 
