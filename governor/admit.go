@@ -47,12 +47,11 @@ func (g *Governor) Admit(ctx context.Context, r Request) (Admission, error) {
 	ask := g.ask(r, c)
 	reserved, down := g.reserve(ctx, ask)
 	if down != nil {
-		if mustClose(ask, r.State.Policy.WhenLimiterDown) {
-			a, _ := refusal(r, sentinel.ReasonLimiterUnavailable, "the limiter cannot be reached, and this call's limits are declared closed")
+		if reserved, err = g.without(ask, r.State.Policy.WhenLimiterDown); err != nil {
+			a, _ := refusal(r, sentinel.ReasonLimiterUnavailable, err.Error())
 			a.Cause = down
 			return a, nil
 		}
-		reserved = sentinel.Reservation{} // open: the first candidate, without a hold
 	}
 	verdict := policy.Decide(c.plan, ask, reserved)
 	if verdict.Action.Refused() {
@@ -97,19 +96,27 @@ func (g *Governor) reserve(ctx context.Context, ask sentinel.Ask) (sentinel.Rese
 	return sentinel.Reservation{}, nil
 }
 
-// mustClose tells whether a limit of the asked candidate forbids to go on without the limiter. A soft
-// one never does.
-func mustClose(ask sentinel.Ask, down policy.LimiterDown) bool {
+// Why a call is refused while the limiter is away.
+var (
+	errClosed = errors.New("the limiter cannot be reached, and this call's limits are declared closed")
+	errLocal  = errors.New("the limiter cannot be reached, and this process has given away its share of what was left")
+)
+
+// without decides while the limiter is away. Open limits let the first candidate pass, local ones the first that fits into the process' share.
+func (g *Governor) without(ask sentinel.Ask, down policy.LimiterDown) (sentinel.Reservation, error) {
 	for _, l := range ask.Candidates[0].Limits {
-		mode := down.Rates
-		if l.Charge {
-			mode = down.HardBudgets
-		}
-		if !l.Soft && mode == policy.DownClosed {
-			return true
+		if down.Of(l) == policy.DownClosed {
+			return sentinel.Reservation{}, errClosed
 		}
 	}
-	return false
+	if g.Without == nil {
+		return sentinel.Reservation{}, nil
+	}
+	got := g.Without(ask, func(l sentinel.Limit) bool { return down.Of(l) != policy.DownOpen }, down.LocalShare)
+	if got.Chosen < 0 {
+		return got, errLocal
+	}
+	return got, nil
 }
 
 // refused gives the ticket of a refusal, for its ledger row.

@@ -242,3 +242,25 @@ func TestBoundOfAnUnboundedAnswerIsTheModelsOwn(t *testing.T) {
 		t.Error("hard budgets are not closed by default")
 	}
 }
+
+func TestWithoutTheLimiterLocalLimitsGetTheirShare(t *testing.T) {
+	w := newWorld(t, "defaults: {when_redis_is_down: {hard_budgets: local, local_share: 25%}}\n")
+	w.limiter.answer = func(sentinel.Ask) (sentinel.Reservation, error) {
+		return sentinel.Reservation{}, errors.New("nobody there")
+	}
+	chosen := 0
+	w.Without = func(a sentinel.Ask, local func(sentinel.Limit) bool, share int64) sentinel.Reservation {
+		pace := sentinel.Limit{Kind: sentinel.Rate}
+		if !local(a.Candidates[0].Limits[0]) || local(pace) || share != 2500 {
+			t.Errorf("budget local: %v, pace local: %v, share %d; want true, false, 2500", local(a.Candidates[0].Limits[0]), local(pace), share)
+		}
+		return sentinel.Reservation{Chosen: chosen, Hold: "local"}
+	}
+	if a := w.admit(w.request("app", chat, large)); a.Verdict.Action != sentinel.Allow || a.Ticket.Hold != "local" || a.Cause == nil {
+		t.Errorf("a call within the share got %+v", a)
+	}
+	chosen = -1
+	if a := w.admit(w.request("app", chat, large)); a.Verdict.Action != sentinel.Deny || a.Verdict.Reason != sentinel.ReasonLimiterUnavailable {
+		t.Errorf("a call past the share got %+v", a.Verdict)
+	}
+}

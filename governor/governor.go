@@ -16,6 +16,10 @@ type Limiter interface {
 	Settle(ctx context.Context, s sentinel.Settlement) (sentinel.Settled, error)
 }
 
+// Without decides on an ask while the limiter is away: limits that are local give the process' share, in hundredths of a percent, of what
+// was left of them; others let pass. Its hold settles when the limiter is back.
+type Without func(a sentinel.Ask, local func(sentinel.Limit) bool, share int64) sentinel.Reservation
+
 // Journal makes a record durable before it returns.
 type Journal interface {
 	Append(ctx context.Context, r sentinel.Record) error
@@ -27,6 +31,7 @@ const keptStates = 8
 // Options are the parts that a Governor is made of.
 type Options struct {
 	Limiter  Limiter
+	Without  Without // nil: calls that a limiter that is away lets pass are not held
 	Journal  Journal
 	Instance string           // boot id of this process, written on every intent
 	HoldTTL  time.Duration    // life of a hold that nobody settles

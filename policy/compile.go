@@ -124,12 +124,21 @@ func (c *compiler) head() {
 		c.set.Currencies[code] = sentinel.NanoUSD(worth)
 	}
 	down := c.in.Defaults.WhenLimiterDown
-	c.set.WhenLimiterDown = LimiterDown{HardBudgets: down.HardBudgets.mode, Rates: DownOpen}
+	c.set.WhenLimiterDown = LimiterDown{HardBudgets: down.HardBudgets.mode, Rates: DownOpen, LocalShare: defaultLocalShare}
 	if down.Rates.set {
 		c.set.WhenLimiterDown.Rates = down.Rates.mode
 	}
+	if s := down.LocalShare; s != nil {
+		if *s > sentinel.FullShare {
+			c.Fault("defaults.when_redis_is_down.local_share", "a process cannot give more than 100%% of what was left")
+		}
+		c.set.WhenLimiterDown.LocalShare = int64(*s)
+	}
 	c.set.org = c.limits("", "org", "org "+c.in.Org, c.in.Limits, c.in.Budget)
 }
+
+// defaultLocalShare keeps ten processes within what was left.
+const defaultLocalShare = sentinel.FullShare / 10
 
 // maxPrice bounds the price of one call: as a rate it must fit into pico-dollars.
 const maxPrice = 1_000_000 * sentinel.USD

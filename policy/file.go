@@ -34,8 +34,9 @@ type defaultsYAML struct {
 }
 
 type limiterDownYAML struct {
-	HardBudgets downMode `yaml:"hard_budgets" doc:"closed (default) or open."`
-	Rates       downMode `yaml:"rates" doc:"closed or open (default)."`
+	HardBudgets downMode `yaml:"hard_budgets" doc:"closed (default), local or open."`
+	Rates       downMode `yaml:"rates" doc:"closed, local or open (default)."`
+	LocalShare  *share   `yaml:"local_share" doc:"Of local: what each sentinel process may give of what was left, at most 100% divided by their number. Default: 10%."`
 }
 
 type teamYAML struct {

@@ -45,7 +45,22 @@ type Unpriced struct {
 }
 
 // LimiterDown says what to do while the limiter cannot be reached.
-type LimiterDown struct{ HardBudgets, Rates DownMode }
+type LimiterDown struct {
+	HardBudgets, Rates DownMode
+	LocalShare         int64 // of DownLocal: what one process gives of what was left, in hundredths of a percent
+}
+
+// Of is what to do about one limit. A soft one lets pass.
+func (d LimiterDown) Of(l sentinel.Limit) DownMode {
+	switch {
+	case l.Soft:
+		return DownOpen
+	case l.Charge:
+		return d.HardBudgets
+	default:
+		return d.Rates
+	}
+}
 
 // Provider is an API that may be called.
 type Provider struct {

@@ -18,6 +18,7 @@ type DownMode uint8
 const (
 	DownClosed DownMode = iota // refuse with 503
 	DownOpen                   // let pass
+	DownLocal                  // let each process pass a share of what was left
 )
 
 type downMode struct {
@@ -25,7 +26,7 @@ type downMode struct {
 	mode DownMode
 }
 
-// UnmarshalText reads "closed" or "open".
+// UnmarshalText reads "closed", "local" or "open".
 func (m *downMode) UnmarshalText(b []byte) error {
 	switch string(b) {
 	case "closed":
@@ -33,16 +34,16 @@ func (m *downMode) UnmarshalText(b []byte) error {
 	case "open":
 		*m = downMode{true, DownOpen}
 	case "local":
-		return errors.New("local is not offered yet: use closed or open")
+		*m = downMode{true, DownLocal}
 	default:
-		return fmt.Errorf("%q is not a mode: use closed or open", clip(string(b)))
+		return fmt.Errorf("%q is not a mode: use closed, local or open", clip(string(b)))
 	}
 	return nil
 }
 
 // SchemaHint lists the modes.
 func (*downMode) SchemaHint() strictyaml.Hint {
-	return strictyaml.Hint{Words: []string{"closed", "open"}}
+	return strictyaml.Hint{Words: []string{"closed", "local", "open"}}
 }
 
 // UnpricedMode is what to do with a call that has no price.

@@ -69,6 +69,9 @@ func (r *Redis) decide(ctx context.Context, d doubt) bool {
 func (r *Redis) repeat(ctx context.Context, d doubt) error {
 	if d.settle != nil {
 		_, err := r.settle(ctx, *d.settle)
+		if err == nil {
+			r.local.ended(d.settle.Call, true)
+		}
 		return err
 	}
 	// The same id finds the hold that was made, or makes one that is given back at once; the mark that

@@ -6,6 +6,7 @@ package ratelimit
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -61,12 +62,14 @@ var errResting = fmt.Errorf("%w: it did not answer before", ErrUnavailable)
 
 // Options say where Redis is.
 type Options struct {
-	Addresses []string // one, or the seeds of a cluster
+	Addresses []string // one, the seeds of a cluster, or with Master the Sentinels
+	Master    string   // name of the master that Redis Sentinel watches; empty: Addresses are servers
 	Username  string
 	Password  sentinel.Secret
 	DB        int
 	TLS       bool
-	Timeout   time.Duration // of one call; default 25 ms
+	CA        *x509.CertPool // that signs the servers' certificates; nil: the system's
+	Timeout   time.Duration  // of one call; default 25 ms
 	// Ledger says that counters come from a ledger: an organisation that Redis does not know is refused as
 	// unavailable until Seed. Without it such an organisation begins at nothing.
 	Ledger bool
@@ -88,6 +91,7 @@ type Redis struct {
 	begins    string        // "1" where an organisation without memory begins at nothing
 	forgot    chan struct{} // holds one
 	denials   denials
+	local     local
 	doubts    chan doubt
 	undecided atomic.Int64
 }
@@ -101,15 +105,15 @@ func Dial(ctx context.Context, o Options) (*Redis, error) {
 		o.Timeout = DefaultTimeout
 	}
 	u := &redis.UniversalOptions{
-		Addrs: o.Addresses, Username: o.Username, Password: o.Password.Reveal(), DB: o.DB,
+		Addrs: o.Addresses, MasterName: o.Master, Username: o.Username, Password: o.Password.Reveal(), DB: o.DB,
 		MaxRetries: -1, // a retry could come after the deadline; the breaker and the policy decide instead
 		PoolSize:   64, MinIdleConns: 4, ContextTimeoutEnabled: true, DialTimeout: time.Second,
 	}
 	if o.TLS {
-		u.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+		u.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.CA}
 	}
 	client := redis.NewUniversalClient(u)
-	if len(o.Addresses) == 1 && isCluster(ctx, client) {
+	if len(o.Addresses) == 1 && o.Master == "" && isCluster(ctx, client) {
 		_ = client.Close()
 		u.IsClusterMode = true
 		client = redis.NewUniversalClient(u)

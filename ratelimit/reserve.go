@@ -29,6 +29,7 @@ func (r *Redis) Reserve(ctx context.Context, a sentinel.Ask) (sentinel.Reservati
 	switch {
 	case err == nil:
 		r.denials.remember(a, out, now)
+		r.local.see(a, out, now)
 	case errors.Is(err, ErrUnavailable) && !errors.Is(err, errResting) && !errors.Is(err, ErrForgotten):
 		r.wonder(doubt{ask: &a})
 	}
@@ -171,6 +172,7 @@ func micros(us int64) time.Duration { return time.Duration(us) * time.Microsecon
 // because Redis is away is repeated by Resolve.
 func (r *Redis) Settle(ctx context.Context, s sentinel.Settlement) (sentinel.Settled, error) {
 	out, err := r.settle(ctx, s)
+	r.local.ended(s.Call, err == nil)
 	if errors.Is(err, ErrUnavailable) {
 		r.wonder(doubt{settle: &s})
 	}
@@ -214,6 +216,9 @@ func underReserved(r receipt, actual sentinel.Amounts) bool {
 // settleArguments lays a settlement out as settle.lua reads it.
 func (r *Redis) settleArguments(s sentinel.Settlement, hold receipt) (keys []string, args []any) {
 	keys = []string{recordKey(s.Org, s.Call), memoryKey(s.Org)}
+	if hold.at == localAt { // Redis may hold the call, too, where only its reply was lost: that hold is given back under its own record
+		keys[0] += ":local"
+	}
 	args = []any{hold.bucket, hold.at, r.begins}
 	for _, h := range hold.held {
 		keys = append(keys, prefix(s.Org)+h.key)

@@ -161,7 +161,7 @@ func (a *App) openLimiter(ctx context.Context) error {
 		return err
 	}
 	a.onClose(func() { _ = limiter.Close() })
-	a.limiter, a.governor.Limiter = limiter, limiter
+	a.limiter, a.governor.Limiter, a.governor.Without = limiter, limiter, withoutRedis(limiter)
 	return nil
 }
 
@@ -258,6 +258,7 @@ func (a *App) Run(ctx context.Context) error {
 	group.Go(func() error { return a.watch(ctx) })
 	group.Go(func() error { return a.remember(ctx) })
 	group.Go(func() error { return a.limiter.Resolve(ctx) })
+	group.Go(func() error { return a.limiter.Refresh(ctx) })
 	group.Go(func() error { return a.limiter.Watch(ctx, func() string { return a.governor.State().Policy.Org }) })
 	group.Go(func() error { return a.probe(ctx) })
 	group.Go(func() error { return a.alerting.run(ctx) })

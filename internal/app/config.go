@@ -80,10 +80,12 @@ type ProxyConfig struct {
 
 // RedisConfig is where the limiter is.
 type RedisConfig struct {
-	Address  []string        `yaml:"address" doc:"host:port, or the seeds of a cluster, or embedded for an in-process Redis on one machine."`
+	Address  []string        `yaml:"address" doc:"host:port, or the seeds of a cluster, or the Sentinels of a master, or embedded for an in-process Redis on one machine."`
+	Master   string          `yaml:"master" doc:"Name of the master that Redis Sentinel watches: address then lists the Sentinels."`
 	Username string          `yaml:"username" doc:"ACL user. The password is SENTINEL_REDIS_PASSWORD."`
 	DB       int             `yaml:"db" doc:"Database number."`
 	TLS      bool            `yaml:"tls" doc:"Connect with TLS."`
+	CAFile   string          `yaml:"ca_file" doc:"PEM file of the authorities that sign Redis' certificate. Default: the system's."`
 	Timeout  time.Duration   `yaml:"timeout" doc:"Of one round trip on a call's path."`
 	Password sentinel.Secret `yaml:"-"`
 }

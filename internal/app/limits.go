@@ -2,10 +2,14 @@ package app
 
 import (
 	"context"
+	"crypto/x509"
+	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/governor"
 	"github.com/saas-sentinel/saas-sentinel/ratelimit"
 )
 
@@ -23,13 +27,43 @@ const embeddedRedis = "embedded"
 const rememberDenials = 100 * time.Millisecond
 
 func dialLimiter(ctx context.Context, c RedisConfig, addresses []string) (*ratelimit.Redis, error) {
+	authorities, err := redisAuthorities(c)
+	if err != nil {
+		return nil, err
+	}
 	l, err := ratelimit.Dial(ctx, ratelimit.Options{
-		Addresses: addresses, Username: c.Username, Password: c.Password, DB: c.DB, TLS: c.TLS, Timeout: c.Timeout, Ledger: true, RememberDenials: rememberDenials,
+		Addresses: addresses, Master: c.Master, CA: authorities, Username: c.Username, Password: c.Password, DB: c.DB, TLS: c.TLS, Timeout: c.Timeout, Ledger: true, RememberDenials: rememberDenials,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("redis.address: %w", err)
 	}
 	return l, nil
+}
+
+// redisAuthorities reads who signs Redis' certificate; nil stands for those that the system trusts.
+func redisAuthorities(c RedisConfig) (*x509.CertPool, error) {
+	if c.CAFile == "" {
+		return nil, nil
+	}
+	if !c.TLS {
+		return nil, errors.New("redis.ca_file: it is only used with tls: true")
+	}
+	pem, err := os.ReadFile(c.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("redis.ca_file: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("redis.ca_file: %s has no certificate in PEM", c.CAFile)
+	}
+	return pool, nil
+}
+
+// withoutRedis decides on calls while Redis is away.
+func withoutRedis(l *ratelimit.Redis) governor.Without {
+	return func(a sentinel.Ask, local func(sentinel.Limit) bool, share int64) sentinel.Reservation {
+		return l.Without(a, ratelimit.Share{Of: local, Parts: share})
+	}
 }
 
 // sayCrossed logs and counts that a budget has reached a share that its owners want to hear of.
