@@ -14,6 +14,8 @@ const (
 type events struct {
 	// each is called with every event's data and tells whether to hide the event from the client.
 	each func(data []byte) (hide bool)
+	// overlong is called for an event that is too long to be read; may be nil.
+	overlong func()
 	hide bool // whether events may be hidden at all: if not, Write always returns its chunk
 
 	line    []byte // of an unfinished line
@@ -160,6 +162,8 @@ func (s *events) take(line []byte, carried bool) {
 func (s *events) endEvent(end int) {
 	if s.hasData && !s.tooLong {
 		s.hidden = s.each(s.data)
+	} else if s.tooLong && s.overlong != nil {
+		s.overlong()
 	}
 	if s.hidden && s.hide {
 		s.pass.drop(end)

@@ -1,0 +1,132 @@
+package provider
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// A call that falls back to another provider is put in that provider's words, and its answer back into the client's.
+// Hosts that speak alike need no more than another model's name; OpenAI's chat completions and Anthropic's messages are
+// translated. What one of the two cannot say makes the other unusable for the call: nothing is left out silently.
+
+// ErrUntranslatable says that two endpoints do not mean the same.
+var ErrUntranslatable = errors.New("its requests cannot be put in the other provider's words")
+
+// tongue is one of the forms that requests are translated between.
+type tongue uint8
+
+const (
+	otherTongue    tongue = iota
+	chatTongue            // OpenAI's chat completions
+	messagesTongue        // Anthropic's messages
+)
+
+func tongueOf(p Preset, endpoint string) tongue {
+	switch p.dialect.(type) {
+	case openAIDialect:
+		if endpoint == "chat.completions" {
+			return chatTongue
+		}
+	case anthropicDialect:
+		if endpoint == "messages" {
+			return messagesTongue
+		}
+	}
+	return otherTongue
+}
+
+// Speech is one side of a translation: an API and one of its endpoints.
+type Speech struct {
+	Preset   Preset
+	Endpoint Endpoint
+}
+
+func (s Speech) tongue() tongue { return tongueOf(s.Preset, s.Endpoint.Name) }
+
+// Counterpart finds the endpoint of another API that means the same as this one.
+func (s Speech) Counterpart(p Preset) (Speech, bool) {
+	name := s.Endpoint.Name
+	switch s.tongue() {
+	case chatTongue, messagesTongue:
+		for _, e := range p.Endpoints {
+			if tongueOf(p, e.Name) != otherTongue {
+				return Speech{p, e}, true
+			}
+		}
+		return Speech{}, false
+	case otherTongue:
+	}
+	_, alike := p.dialect.(openAIDialect)
+	if _, from := s.Preset.dialect.(openAIDialect); !from || !alike || s.Endpoint.Body != BodyJSON {
+		return Speech{}, false
+	}
+	e, ok := p.Endpoint(name)
+	return Speech{p, e}, ok
+}
+
+// Translated is a request in another provider's words, read as that provider will.
+type Translated struct {
+	Request Request
+	Body    []byte
+	Path    string
+	Set     [][2]string // headers that the other API wants
+	Remove  []string    // headers of the API that was asked
+}
+
+// Translate puts a request for one API, already read, into the words of another, for a model there. MaxOutput is the most
+// tokens that the model gives, for an API that wants a bound where the client named none; 0 is unknown.
+func Translate(from, to Speech, r RawRequest, rq Request, model string, maxOutput int64) (Translated, error) {
+	if rq.Fixed || rq.Tier != "" {
+		return Translated{}, fmt.Errorf("tier %s: %w", cmp.Or(rq.Tier, "of the request"), ErrUntranslatable)
+	}
+	if r.Query != "" {
+		return Translated{}, fmt.Errorf("query: %w", ErrUntranslatable)
+	}
+	out := Translated{Path: to.Endpoint.Path}
+	var err error
+	switch a, b := from.tongue(), to.tongue(); {
+	case a == chatTongue && b == messagesTongue:
+		out.Body, err = chatToMessages(r.Body, model, maxOutput)
+		out.Set = [][2]string{{"anthropic-version", "2023-06-01"}}
+		out.Remove = []string{"openai-beta"}
+	case a == messagesTongue && b == chatTongue:
+		if r.Header != nil && r.Header("anthropic-beta") != "" {
+			return out, fmt.Errorf("anthropic-beta: %w", ErrUntranslatable)
+		}
+		out.Body, err = messagesToChat(r.Body, model, to.Preset.Name == openAI.Name)
+		out.Remove = []string{"anthropic-version"}
+	case a == b && from.Endpoint.Name == to.Endpoint.Name:
+		out.Body, err = renamed(r.Body, model)
+	default:
+		err = ErrUntranslatable
+	}
+	if err != nil {
+		return out, err
+	}
+	sent := r
+	sent.Path, sent.Body = out.Path, out.Body
+	if out.Request, err = to.Preset.ReadRequest(to.Endpoint, sent); err != nil {
+		return out, err
+	}
+	if out.Request.Body != nil {
+		out.Body = out.Request.Body
+	}
+	out.Request.HideUsage = out.Request.HideUsage || rq.HideUsage
+	return out, nil
+}
+
+// renamed is a body for another model, with nothing else changed.
+func renamed(body []byte, model string) ([]byte, error) {
+	o, err := readObject(body, []string{"model"})
+	if err != nil {
+		return nil, err
+	}
+	quoted, err := jsontext.AppendQuote(nil, model)
+	if at := o.members["model"].at; err == nil && at.end > 0 {
+		return splice(body, edit{at, string(quoted)}), nil
+	}
+	return nil, badRequest("model", "it cannot be replaced by %q", clip(model))
+}

@@ -1,0 +1,203 @@
+package provider
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+var (
+	chatSpeech     = speech("openai", "chat.completions")
+	messagesSpeech = speech("anthropic", "messages")
+)
+
+func speech(preset, endpoint string) Speech {
+	p, _ := Find(preset)
+	e, _ := p.Endpoint(endpoint)
+	return Speech{p, e}
+}
+
+// golden compares with the file beside a case.
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(name, append(got, '\n'), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(name)
+	if err != nil || string(want) != string(got)+"\n" {
+		t.Errorf("%s: got %s, want %s, %v", name, got, want, err)
+	}
+}
+
+func cases(t *testing.T, pattern string) map[string][]byte {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join("testdata", "translate", pattern))
+	if err != nil || len(names) == 0 {
+		t.Fatalf("no case %s: %v", pattern, err)
+	}
+	out := map[string][]byte{}
+	for _, name := range names {
+		if out[name], err = os.ReadFile(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out
+}
+
+func translated(from, to Speech, body string, model string) (Translated, error) {
+	r := RawRequest{Path: from.Endpoint.Path, ContentType: "application/json", Body: []byte(body)}
+	rq, err := from.Preset.ReadRequest(from.Endpoint, r)
+	if err != nil {
+		return Translated{}, err
+	}
+	return Translate(from, to, r, rq, model, 4096)
+}
+
+func TestRequestsAreTranslatedAsTheFilesSay(t *testing.T) {
+	for pattern, pair := range map[string]struct {
+		from, to Speech
+		model    string
+	}{
+		"*.chat.json":     {chatSpeech, messagesSpeech, "claude-haiku-4-5"},
+		"*.messages.json": {messagesSpeech, chatSpeech, "gpt-5-mini"},
+	} {
+		for name, body := range cases(t, pattern) {
+			got, err := translated(pair.from, pair.to, string(body), pair.model)
+			if err != nil || got.Request.Model != pair.model || got.Path != pair.to.Endpoint.Path {
+				t.Errorf("%s: %+v, %v", name, got.Request, err)
+				continue
+			}
+			golden(t, strings.TrimSuffix(name, ".json")+".golden", got.Body)
+		}
+	}
+}
+
+// What has no counterpart makes the other provider unusable, and the reason names its place.
+func TestNothingIsLeftOutSilently(t *testing.T) {
+	const message, said = `"messages":[{"role":"user","content":"hi"}]`, `{"model":"m","max_tokens":9,"messages":[{"role":"user","content":`
+	for name, tt := range map[string]struct {
+		from, to Speech
+		body     string
+	}{
+		"seed":                   {chatSpeech, messagesSpeech, `{"model":"m","seed":1,` + message + `}`},
+		"n":                      {chatSpeech, messagesSpeech, `{"model":"m","n":2,` + message + `}`},
+		"temperature":            {chatSpeech, messagesSpeech, `{"model":"m","temperature":1.5,` + message + `}`},
+		"response_format":        {chatSpeech, messagesSpeech, `{"model":"m","response_format":{"type":"json_object"},` + message + `}`},
+		"logit_bias":             {chatSpeech, messagesSpeech, `{"model":"m","logit_bias":{"1":2},` + message + `}`},
+		"frequency_penalty":      {chatSpeech, messagesSpeech, `{"model":"m","frequency_penalty":1,` + message + `}`},
+		"tools[0]":               {chatSpeech, messagesSpeech, `{"model":"m","tools":[{"type":"function","function":{"name":"f","strict":true}}],` + message + `}`},
+		"messages[1]":            {chatSpeech, messagesSpeech, `{"model":"m","messages":[{"role":"user","content":"a"},{"role":"system","content":"b"}]}`},
+		"messages[0].tool_calls": {chatSpeech, messagesSpeech, `{"model":"m","messages":[{"role":"assistant","tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":"{"}}]}]}`},
+		"tier flex":              {chatSpeech, messagesSpeech, `{"model":"m","service_tier":"flex",` + message + `}`},
+		"top_k":                  {messagesSpeech, chatSpeech, `{"model":"m","max_tokens":9,"top_k":3,` + message + `}`},
+		"thinking":               {messagesSpeech, chatSpeech, `{"model":"m","max_tokens":9,"thinking":{"type":"adaptive"},` + message + `}`},
+		"stop_sequences":         {messagesSpeech, chatSpeech, `{"model":"m","max_tokens":9,"stop_sequences":["a","b","c","d","e"],` + message + `}`},
+		"document":               {messagesSpeech, chatSpeech, said + `[{"type":"document","source":{"type":"url","url":"https://a.example"}}]}]}`},
+		"tool_result":            {messagesSpeech, chatSpeech, said + `[{"type":"tool_result","tool_use_id":"t","is_error":true,"content":"no"}]}]}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := translated(tt.from, tt.to, tt.body, "other")
+			if !errors.Is(err, ErrUntranslatable) || !strings.Contains(err.Error(), name) {
+				t.Errorf("%s became %s, %v", tt.body, got.Body, err)
+			}
+		})
+	}
+}
+
+func TestAHostThatSpeaksAlikeGetsAnotherModelsNameOnly(t *testing.T) {
+	groq := speech("groq", "chat.completions")
+	to, ok := chatSpeech.Counterpart(groq.Preset)
+	got, err := translated(chatSpeech, to, `{"seed":1, "model":"gpt-5","messages":[]}`, "llama")
+	if want := `{"seed":1, "model":"llama","messages":[]}`; !ok || err != nil || string(got.Body) != want || got.Path != "/openai/v1/chat/completions" {
+		t.Errorf("got %s at %s, %v, want %s", got.Body, got.Path, err, want)
+	}
+	if _, ok := speech("openai", "audio.speech").Counterpart(messagesSpeech.Preset); ok {
+		t.Error("Anthropic does not speak")
+	}
+}
+
+func answerSpec(name, contentType string, status int) AnswerSpec {
+	s := AnswerSpec{Client: chatSpeech, Provider: messagesSpeech, Status: status, ContentType: contentType, At: time.Unix(1_700_000_000, 0)}
+	if strings.Contains(name, "openai") {
+		s.Client, s.Provider = s.Provider, s.Client
+	}
+	return s
+}
+
+func TestAnswersAreTranslatedAsTheFilesSayHoweverTheirBytesAreSplit(t *testing.T) {
+	for pattern, kind := range map[string]struct {
+		contentType string
+		status      int
+	}{"answer.*.json": {"application/json", 200}, "error.*.json": {"application/json", 429}, "stream.*.sse": {"text/event-stream", 200}} {
+		for name, body := range cases(t, pattern) {
+			s := answerSpec(name, kind.contentType, kind.status)
+			at := func(cuts ...int) string {
+				tr := NewTranslator(s)
+				var out []byte
+				from := 0
+				for _, cut := range append(cuts, len(body)) {
+					out = append(out, tr.Write(body[from:cut])...)
+					from = cut
+				}
+				return string(append(out, tr.Finish()...))
+			}
+			want := at()
+			golden(t, strings.TrimSuffix(strings.TrimSuffix(name, ".json"), ".sse")+".golden", []byte(want))
+			single := make([]int, len(body))
+			for i := range body {
+				single[i] = i
+				if got := at(i); got != want {
+					t.Fatalf("%s split at %d: %s, want %s", name, i, got, want)
+				}
+			}
+			if got := at(single...); got != want {
+				t.Errorf("%s byte by byte: %s", name, got)
+			}
+			if got := at(); strings.Contains(string(body), "\n\n") {
+				body = []byte(strings.ReplaceAll(string(body), "\n", "\r\n"))
+				if crlf := at(); crlf != got {
+					t.Errorf("%s with CRLF: %s, want %s", name, crlf, got)
+				}
+			}
+		}
+	}
+}
+
+// There and back a stream says the same: its text, its tools, its reason and its counts.
+func TestAStreamComesBackAsItWas(t *testing.T) {
+	body := cases(t, "stream.anthropic.sse")[filepath.Join("testdata", "translate", "stream.anthropic.sse")]
+	there, back := NewTranslator(answerSpec("anthropic", "text/event-stream", 200)), NewTranslator(answerSpec("openai", "text/event-stream", 200))
+	chat := append(there.Write(body), there.Finish()...)
+	got := string(append(back.Write(chat), back.Finish()...))
+	for _, want := range []string{`"text":"Grüße 🌍"`, `"id":"t1"`, `"partial_json":"\"Lima\"}"`, `"stop_reason":"tool_use"`, `"cache_read_input_tokens":5`, `"output_tokens":17`, `"type":"message_stop"`} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%s is missing in %s", want, got)
+		}
+	}
+}
+
+func TestAStreamThatCannotBeTranslatedEndsWithAnError(t *testing.T) {
+	for name, s := range map[string]string{"no JSON": "data: {\n\n", "an endless event": "data: " + strings.Repeat("x", maxEvent+1) + "\n\n"} {
+		tr := NewTranslator(answerSpec("anthropic", "text/event-stream", 200))
+		got := string(tr.Write([]byte(s + "data: {\"type\":\"message_stop\"}\n\n")))
+		if !strings.Contains(got, `"untranslatable_answer"`) || strings.Contains(got, "[DONE]") {
+			t.Errorf("%s gave %s", name, got)
+		}
+		if back := NewTranslator(answerSpec("openai", "text/event-stream", 200)).Write([]byte(s)); !strings.HasPrefix(string(back), "event: error\n") {
+			t.Errorf("%s gave %s", name, back)
+		}
+	}
+	w := NewTranslator(answerSpec("anthropic", "application/json", 200))
+	w.Write(make([]byte, maxWhole+1))
+	if got := string(w.Finish()); !strings.Contains(got, "untranslatable_answer") {
+		t.Errorf("an endless answer gave %s", got)
+	}
+}
