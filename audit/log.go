@@ -25,13 +25,21 @@ type Log struct {
 	Unsigned func(error)
 }
 
+// Linker makes the next row of the chain of the last one.
+type Linker = func(prev sentinel.AuditRow) sentinel.AuditRow
+
 // Record adds a row; its number, time and hashes are made here.
 func (l *Log) Record(ctx context.Context, r sentinel.AuditRow) error {
+	return l.Do(ctx, r, l.Rows.AppendAudit)
+}
+
+// Do is Record for a change that the database makes in the transaction that adds the row: both happen, or neither.
+func (l *Log) Do(ctx context.Context, r sentinel.AuditRow, change func(context.Context, Linker) (sentinel.AuditRow, error)) error {
 	r.At = l.Now()
 	for _, text := range []*string{&r.Actor, &r.Action, &r.Object, &r.Before, &r.After} { // a database returns other bytes than it cannot hold
 		*text = strings.ToValidUTF8(strings.ReplaceAll(*text, "\x00", ""), "\uFFFD")
 	}
-	written, err := l.Rows.AppendAudit(ctx, func(prev sentinel.AuditRow) sentinel.AuditRow { return Link(prev, r) })
+	written, err := change(ctx, func(prev sentinel.AuditRow) sentinel.AuditRow { return Link(prev, r) })
 	if err != nil {
 		return fmt.Errorf("record %s of %s by %s: %w", r.Action, r.Object, r.Actor, err)
 	}

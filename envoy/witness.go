@@ -90,10 +90,16 @@ type Witness struct {
 	lines int64
 	bad   int64
 	read  bool // the file was there
+	ready chan struct{}
 }
 
 // NewWitness reads nothing yet.
-func NewWitness(path string) *Witness { return &Witness{path: path, seen: map[[10]byte]Seen{}} }
+func NewWitness(path string) *Witness {
+	return &Witness{path: path, seen: map[[10]byte]Seen{}, ready: make(chan struct{})}
+}
+
+// Ready is closed once everything that the log held at the start was read, or no log was there.
+func (w *Witness) Ready() <-chan struct{} { return w.ready }
 
 // Find gives what was seen of a call's request, whichever of its processors made the id.
 func (w *Witness) Find(call sentinel.CallID) (Seen, bool) {
@@ -127,6 +133,7 @@ func (w *Witness) Stats() (lines, bad int64, open bool) {
 func (w *Witness) Run(ctx context.Context) error {
 	t := tailing{path: w.path, skip: witnessBack}
 	defer t.close()
+	caught := sync.OnceFunc(func() { close(w.ready) })
 	for ctx.Err() == nil {
 		more := t.read(w.take)
 		w.mu.Lock()
@@ -135,6 +142,7 @@ func (w *Witness) Run(ctx context.Context) error {
 		if more {
 			continue
 		}
+		caught()
 		select {
 		case <-ctx.Done():
 		case <-time.After(witnessEvery):

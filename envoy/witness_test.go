@@ -128,6 +128,30 @@ func TestWitnessFollowsRotationTruncationAndHalfLines(t *testing.T) {
 	}
 }
 
+func TestWitnessIsReadyOnceTheLogIsRead(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "access.log")
+	const lines = 5000 // more than one look reads
+	var text strings.Builder
+	for n := range lines {
+		text.WriteString(logLine(n, ""))
+	}
+	if err := os.WriteFile(file, []byte(text.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{file, file + ".missing"} {
+		w := NewWitness(path)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- w.Run(ctx) }()
+		<-w.Ready()
+		if path == file && !seen(w, lines-1) {
+			t.Error("it is ready before it has read the log")
+		}
+		cancel()
+		<-done
+	}
+}
+
 func TestWitnessForgetsTheOldest(t *testing.T) {
 	w := NewWitness("")
 	const more = 100

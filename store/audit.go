@@ -13,8 +13,16 @@ import (
 const auditColumns = `seq, at, actor, action, object, before, after, prev, hash`
 
 // AppendAudit adds the row that link makes of the last one. Writers wait for each other, so the chain has one end.
-func (s *Store) AppendAudit(ctx context.Context, link func(prev sentinel.AuditRow) sentinel.AuditRow) (row sentinel.AuditRow, err error) {
+func (s *Store) AppendAudit(ctx context.Context, link func(prev sentinel.AuditRow) sentinel.AuditRow) (sentinel.AuditRow, error) {
+	return s.audited(ctx, link, func(pgx.Tx) error { return nil })
+}
+
+// audited makes a change and adds its row in one transaction. The chain is locked last, so that a slow change keeps nobody.
+func (s *Store) audited(ctx context.Context, link func(prev sentinel.AuditRow) sentinel.AuditRow, change func(pgx.Tx) error) (row sentinel.AuditRow, err error) {
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if err := change(tx); err != nil {
+			return err
+		}
 		if _, err := tx.Exec(ctx, `LOCK TABLE audit IN EXCLUSIVE MODE`); err != nil { // readers go on
 			return err
 		}

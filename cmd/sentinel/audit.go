@@ -14,6 +14,7 @@ import (
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/audit"
 	"github.com/saas-sentinel/saas-sentinel/internal/app"
+	"github.com/saas-sentinel/saas-sentinel/store"
 )
 
 func auditCommand() *cobra.Command {
@@ -146,20 +147,29 @@ func auditKeygenCommand() *cobra.Command {
 
 // record writes an operator's change to the audit chain; what cannot be recorded must not be done.
 func record(c *cobra.Command, config string, r sentinel.AuditRow) error {
-	cfg, err := app.LoadConfig(config)
-	if err != nil {
-		return refused(err)
-	}
-	st, err := openStore(c, config)
+	log, _, done, err := openAudit(c, config)
 	if err != nil {
 		return err
-	}
-	defer st.Close()
-	log, done, err := app.OpenAudit(cfg.Audit, st, func(err error) { _, _ = fmt.Fprintln(c.ErrOrStderr(), "sentinel: audit row not signed:", err) })
-	if err != nil {
-		return refused(err)
 	}
 	defer done()
 	r.Actor = operator()
 	return log.Record(c.Context(), r)
+}
+
+// openAudit opens the audit chain of a configuration, and the database in which it is.
+func openAudit(c *cobra.Command, config string) (*audit.Log, *store.Store, func(), error) {
+	cfg, err := app.LoadConfig(config)
+	if err != nil {
+		return nil, nil, nil, refused(err)
+	}
+	st, err := openStore(c, config)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	log, done, err := app.OpenAudit(cfg.Audit, st, func(err error) { _, _ = fmt.Fprintln(c.ErrOrStderr(), "sentinel: audit row not signed:", err) })
+	if err != nil {
+		st.Close()
+		return nil, nil, nil, refused(err)
+	}
+	return log, st, func() { done(); st.Close() }, nil
 }

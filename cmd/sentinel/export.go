@@ -17,7 +17,7 @@ import (
 
 func exportCommand() *cobra.Command {
 	c := &cobra.Command{Use: "export", Short: "Write the ledger for other systems and for people"}
-	c.AddCommand(exportFOCUSCommand(), exportCSVCommand(), exportChargebackCommand())
+	c.AddCommand(exportFOCUSCommand(), exportCSVCommand(), exportOpenCostCommand(), exportChargebackCommand())
 	return c
 }
 
@@ -32,7 +32,7 @@ func periodFlags(c *cobra.Command) period {
 		from:   c.Flags().String("from", "", "first day or RFC 3339 time (UTC)"),
 		to:     c.Flags().String("to", "", "day or RFC 3339 time to end before"),
 		by:     c.Flags().String("by", "day", "length of a row: day or hour"),
-		out:    c.Flags().StringP("out", "o", "-", "file to write; - is standard output"),
+		out:    c.Flags().StringP("out", "o", "-", "file or s3://bucket/object to write; - is standard output"),
 	}
 }
 
@@ -77,6 +77,12 @@ func toFile(c *cobra.Command, name string, write func(io.Writer) error) error {
 		b := bufio.NewWriter(c.OutOrStdout())
 		return errors.Join(write(b), b.Flush())
 	}
+	if t, ok, err := s3URL(name); ok {
+		if err != nil {
+			return refused(err)
+		}
+		return t.toS3(c.Context(), write)
+	}
 	f, err := os.Create(name + ".part")
 	if err != nil {
 		return refused(fmt.Errorf("--out: %w", err))
@@ -91,7 +97,10 @@ func toFile(c *cobra.Command, name string, write func(io.Writer) error) error {
 func exportFOCUSCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "focus", Short: "Export cost and usage in FOCUS " + export.FOCUSVersion, Args: none,
-		Example: "  sentinel export focus --from 2026-11-01 --to 2026-12-01 --format parquet -o november.parquet",
+		Example: "  sentinel export focus --from 2026-11-01 --to 2026-12-01 --format parquet -o november.parquet\n" +
+			"  sentinel export focus --from 2026-11-01 --to 2026-12-01 --format parquet -o s3://costs/sentinel/2026-11.parquet",
+		Long: "An object in S3 is written with the key of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to the region of AWS_REGION;\n" +
+			"AWS_ENDPOINT_URL names another store that speaks S3.",
 	}
 	p := periodFlags(c)
 	format := c.Flags().String("format", "csv", "csv or parquet")
@@ -119,6 +128,17 @@ func exportCSVCommand() *cobra.Command {
 	return c
 }
 
+func exportOpenCostCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "opencost", Short: "Export cost as OpenCost's plugins for custom costs answer it", Args: none,
+		Long:    "The file is a JSON array of CustomCostResponse, one for each day or hour. OpenCost's amounts are floats; the other exports are exact.",
+		Example: "  sentinel export opencost --from 2026-11-01 --to 2026-12-01 -o november.json",
+	}
+	p := periodFlags(c)
+	c.RunE = func(c *cobra.Command, _ []string) error { return p.write(c, export.NewOpenCost) }
+	return c
+}
+
 func exportChargebackCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "chargeback", Short: "Report what each team owes for a month", Args: none,
@@ -127,7 +147,7 @@ func exportChargebackCommand() *cobra.Command {
 	config := configFlag(c)
 	month := c.Flags().String("month", "", "such as 2026-11 (UTC)")
 	format := c.Flags().String("format", "csv", "csv or html")
-	out := c.Flags().StringP("out", "o", "-", "file to write; - is standard output")
+	out := c.Flags().StringP("out", "o", "-", "file or s3://bucket/object to write; - is standard output")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		from, err := time.Parse("2006-01", *month)
 		if err != nil {

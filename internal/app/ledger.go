@@ -85,6 +85,13 @@ func (a *App) drainRest() error {
 
 // reconcile books calls whose answer nobody metered.
 func (a *App) reconcile(ctx context.Context) error {
+	if a.witness != nil { // who asks before the log is read is told that nobody saw anything
+		select {
+		case <-a.witness.Ready():
+		case <-ctx.Done():
+			return nil
+		}
+	}
 	tick := time.NewTicker(a.config.Reconcile.Every)
 	defer tick.Stop()
 	for {
