@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"text/tabwriter"
 	"time"
@@ -21,7 +22,8 @@ func mlEvaluateCommand() *cobra.Command {
 		Use: "evaluate", Short: "Measure the detector on labelled abuse", Args: none,
 		Long: "Evaluate makes series of a service, minute by minute, on hourly rates of real clients, with one abuse or one\n" +
 			"legitimate surprise each, and prints how the detector and a plain EWMA alarm did on them.\n\n" +
-			"Rates are CSV: a header, then a line for each client with its name and at least 192 hourly counts.",
+			"Rates are CSV: a header, then a line for each client with its name and at least 192 hourly counts. Clients with less than\n" +
+			"a call a minute, or without calls in half of their hours, are left out; off-hours use needs a quiet night.",
 		Example: "  sentinel ml evaluate --rates requests_per_hour_by_client.csv --series 40",
 	}
 	path := c.Flags().String("rates", "", "CSV of hourly rates")
@@ -51,9 +53,6 @@ type client struct {
 	hourly []float64
 }
 
-// leastRate leaves out clients with less than a call a minute: there is nothing to see in them by the minute.
-const leastRate = 60
-
 func readRates(r io.Reader) ([]client, error) {
 	rows, err := csv.NewReader(r).ReadAll()
 	if err != nil {
@@ -62,20 +61,19 @@ func readRates(r io.Reader) ([]client, error) {
 	var out []client
 	for _, row := range rows[min(1, len(rows)):] {
 		one := client{name: row[0]}
-		sum := 0.0
 		for _, cell := range row[1:] {
 			v, err := strconv.ParseFloat(cell, 64)
 			if err != nil {
 				break // the client's hours end here
 			}
-			one.hourly, sum = append(one.hourly, v), sum+v
+			one.hourly = append(one.hourly, v)
 		}
-		if n := len(one.hourly); n >= 192 && sum/float64(n) > leastRate {
+		if synth.Usable(one.hourly, synth.Quiet) {
 			out = append(out, one)
 		}
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("no client has 192 hours and more than %d calls an hour", leastRate)
+		return nil, errors.New("no client has 192 hours, a call a minute, and calls in half of its hours")
 	}
 	return out, nil
 }
@@ -89,9 +87,14 @@ func evaluate(c *cobra.Command, clients []client, count int, seed uint64) error 
 	out := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(out, "kind\trecall\tmedian delay\tfalse alerts a week\tEWMA recall\tEWMA delay\tEWMA false alerts a week")
 	for _, kind := range append(append([]synth.Kind{}, synth.Abuses...), synth.Legitimate...) {
+		able := slices.DeleteFunc(slices.Clone(clients), func(c client) bool { return !synth.Usable(c.hourly, kind) })
+		if len(able) == 0 {
+			_, _ = fmt.Fprintf(out, "%s\tno client fits\n", kind)
+			continue
+		}
 		set := make([]synth.Series, count)
 		for i := range set {
-			who := clients[i*len(clients)/count]
+			who := able[i%len(able)]
 			var err error
 			if set[i], err = synth.Make(who.name, who.hourly, kind, seed+uint64(i)); err != nil {
 				return err

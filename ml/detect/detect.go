@@ -34,7 +34,7 @@ type Detector struct {
 	at    []int   // of each of series.Metrics among the columns, or of series.Value alone; -1 where there is none
 	plain *stream // of series.Value
 	watch watch
-	ways  []*evidence
+	ways  [evidences]evidence
 	ranks ranks
 	quiet time.Time // until when nothing is told again
 }
@@ -44,7 +44,7 @@ func New(columns []string) *Detector {
 	if at := slices.Index(columns, series.Value); at >= 0 {
 		return &Detector{at: []int{at}, plain: newStream(standard)}
 	}
-	d := &Detector{ways: evidences()}
+	d := &Detector{}
 	for _, name := range series.Metrics {
 		d.at = append(d.at, slices.Index(columns, name))
 	}
@@ -56,16 +56,23 @@ func (d *Detector) Step(at time.Time, values []float64) Point {
 	if d.plain != nil {
 		return d.stepPlain(at, values[d.at[0]])
 	}
-	r := readRow(d.at, values)
-	d.watch.take(at, r)
 	p := Point{P: 1}
 	var strongest, total float64
-	for _, e := range d.ways {
-		strength, seen := e.step(&d.watch, at, r)
+	effects := d.watch.take(at, readRow(d.at, values))
+	for i, e := range effects {
+		way, size := &d.ways[i], e.size
+		againstBaseline := i == volume || i == hourly || i == joint
+		if againstBaseline || i == failing {
+			size = way.lasting(size)
+		}
+		strength := way.strength(at, size)
+		if !againstBaseline || d.watch.base.seen >= warm {
+			way.peaks.add(at.Unix()/3600, size, risk)
+		}
 		total += strength
 		if strength > strongest {
 			strongest = strength
-			p.Feature, p.Actual, p.Expected = e.name, seen.actual, seen.expected
+			p.Feature, p.Actual, p.Expected = evidenceNames[i], e.actual, e.expected
 		}
 	}
 	p.rank(&d.ranks, strongest, total)

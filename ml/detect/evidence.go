@@ -19,54 +19,74 @@ func readRow(at []int, values []float64) row {
 	return row{requests: get(0), prompt: get(1), completion: get(2), cost: get(3), latency: get(4), errors: get(5)}
 }
 
-// evidence is one way in which a service's rows can be unusual. It measures an effect that matters by itself,
-// such as a multiple of the usual volume, and not only an improbable one: in a busy series improbable trifles
-// are frequent. An effect is news when it lasts two rows, reaches its floor, and is clearly above the largest
-// that the series showed before (the range-break rule).
-type evidence struct {
-	name    string
-	measure func(w *watch, at time.Time, r row) effect
-	record  float64 // the largest size so far; fades
-	before  effect  // of the row before
-	habits  habits
+// The kinds of evidence. Each is an effect that matters by itself, such as a multiple of the usual volume, and not only an
+// improbable one: in a busy series improbable trifles are frequent.
+const (
+	volume = iota
+	hourly
+	promptSize
+	completionSize
+	callCost
+	latency
+	failing
+	joint
+	dripping
+	evidences
+)
+
+var evidenceNames = [evidences]string{
+	volume: "requests", hourly: "requests_for_this_hour", promptSize: "prompt_tokens_per_request", completionSize: "completion_tokens_per_request",
+	callCost: "cost_usd_per_request", latency: "latency_ms", failing: "error_rate", joint: "combination", dripping: "requests_per_day",
 }
 
-// effect is how much a row differs. Known is false where a measure cannot tell yet.
+// effect is how much a row differs. Size is in units of the least that is worth an alert.
 type effect struct {
-	size, floor      float64
+	size             float64
 	actual, expected float64
-	known            bool
+}
+
+// evidence is the memory of one kind.
+type evidence struct {
+	peaks  peaks
+	before float64 // size in the row before
+	habits habits
 }
 
 // The rule's constants, the same for every series.
 const (
-	clearly    = 1.3     // times the record
-	recordFade = 1.6e-5  // a row: half in 30 days of minutes
-	learnRows  = 24 * 60 // rows before which nothing is news: a day of minutes
-	learnHours = 72      // or this many rows of a coarser series, and three days
-
-	mostStrength     = 1e6
-	habitual         = 0.5  // strength from which the calendar remembers
-	expectedStrength = 0.95 // most that something habitual has
+	risk             = 0.3 / 168 // an hour and kind of evidence; the floors and the two rows keep alerts below 0.2 a week
+	clearly          = 1.05      // times the record
+	learnRows        = 24 * 60   // rows before which nothing is news: a day of minutes
+	learnHours       = 72        // or this many rows of a coarser series, and three days
+	warm             = 24        // hours of baseline from which effects against it are remembered
+	habitual         = 0.5       // strength from which the calendar remembers
+	expectedStrength = 0.95      // most that something habitual has
 )
 
-// step gives the strength of the evidence, 1 being an alert, and what was measured.
-func (e *evidence) step(w *watch, at time.Time, r row) (strength float64, now effect) {
-	now = e.measure(w, at, r)
-	if !now.known {
-		return 0, now
+// strength weighs a size: over the larger of the floor (1), the size that comes by chance once in a long time
+// (limit), and the record.
+func (e *evidence) strength(at time.Time, size float64) float64 {
+	s := max(0, size/max(1, e.peaks.limit, clearly*e.peaks.record()))
+	if s >= habitual && e.habits.recurs(at) {
+		s = min(s, expectedStrength)
 	}
-	lasting := max(0, min(now.size, e.before.size))
-	strength = min(now.size/now.floor, e.before.size/e.before.floor)
-	if e.record > 0 {
-		strength = min(strength, lasting/(clearly*e.record))
+	return s
+}
+
+// lasting is the smaller size of this row and the last, and remembers this one.
+func (e *evidence) lasting(size float64) float64 {
+	both := min(size, e.before)
+	e.before = size
+	return both
+}
+
+// combine adds up what single kinds of evidence say too softly: more calls, of another kind, that fail.
+func combine(e *[evidences]effect) effect {
+	size := max(e[promptSize].size, e[completionSize].size, e[callCost].size)
+	return effect{
+		size:   (min(1, max(e[volume].size, e[hourly].size)) + min(1, size) + min(1, max(e[failing].size, e[latency].size))) / jointFloor,
+		actual: e[volume].actual, expected: e[volume].expected,
 	}
-	if strength >= habitual && e.habits.recurs(at) {
-		strength = min(strength, expectedStrength)
-	}
-	e.before = now
-	e.record = max(e.record*(1-recordFade), lasting)
-	return min(max(0, strength), mostStrength), now
 }
 
 // watch is the memory that the evidences share.
@@ -77,39 +97,18 @@ type watch struct {
 	failures   recent
 	asked      recent // requests of rows with an error rate
 	long       mean   // requests a row
-	hours      [24]hour
-	prompt     typical
-	completion typical
-	latency    typical
-	cost       typical
+	base       baseline
+	drip       drip
+	dripped    float64
+	prompt     ratio
+	completion ratio
+	latency    ratio
+	cost       ratio
 	failing    mean
 }
 
-// evidences are all that is looked for.
-func evidences() []*evidence {
-	ratio := func(floor float64, of func(w *watch, r row) (float64, float64, float64, bool)) func(*watch, time.Time, row) effect {
-		return func(w *watch, _ time.Time, r row) effect {
-			size, now, usual, ok := of(w, r)
-			return effect{size, math.Log(floor), now, usual, ok}
-		}
-	}
-	return []*evidence{
-		{name: "requests", measure: (*watch).burst},
-		{name: "requests_for_this_hour", measure: (*watch).offHours},
-		{name: "prompt_tokens_per_request", measure: ratio(2.5, func(w *watch, r row) (float64, float64, float64, bool) { return w.prompt.step(r.prompt, r.requests) })},
-		{name: "completion_tokens_per_request", measure: ratio(3, func(w *watch, r row) (float64, float64, float64, bool) {
-			return w.completion.step(r.completion, r.requests)
-		})},
-		{name: "cost_usd_per_request", measure: ratio(3, func(w *watch, r row) (float64, float64, float64, bool) { return w.cost.step(r.cost, r.requests) })},
-		{name: "latency_ms", measure: ratio(4, func(w *watch, r row) (float64, float64, float64, bool) {
-			return w.latency.step(r.latency*r.requests, r.requests)
-		})},
-		{name: "error_rate", measure: (*watch).failuresNow},
-	}
-}
-
-// take brings a row into the shared memory, after which the evidences measure it.
-func (w *watch) take(at time.Time, r row) {
+// take brings a row into the shared memory and measures all effects.
+func (w *watch) take(at time.Time, r row) (out [evidences]effect) {
 	if w.rows == 0 {
 		w.began = at
 	}
@@ -117,69 +116,83 @@ func (w *watch) take(at time.Time, r row) {
 	if !math.IsNaN(r.requests) {
 		w.requests.add(r.requests)
 		w.long.add(r.requests, longMean)
+		if z, closed := w.base.take(at, r.requests); closed {
+			w.dripped = w.drip.step(z)
+		}
+		out[volume], out[hourly] = w.burst(at), w.offHours(at)
+		out[dripping] = effect{size: w.dripped, actual: w.base.level.value, expected: w.base.level.value}
 	}
+	calls := r.requests
+	out[promptSize] = sizeOf(w.prompt.step(r.prompt, calls), 2.2)
+	out[completionSize] = sizeOf(w.completion.step(r.completion, calls), 3)
+	out[callCost] = sizeOf(w.cost.step(r.cost, calls), 2.5)
+	out[latency] = sizeOf(w.latency.step(r.latency*calls, calls), 4)
+	out[failing] = w.failuresNow(r)
+	out[joint] = combine(&out)
+	return out
+}
+
+// sizeOf gives growth its size: the log over that of the floor, and the standard errors over those that are needed.
+func sizeOf(c change, floor float64) effect {
+	e := effect{actual: c.now, expected: c.usual}
+	if c.known && c.log > 0 {
+		e.size = min(c.log/math.Log(floor), c.sigmas/ratioSigmas)
+	}
+	return e
 }
 
 // few is how many calls are too few to be a burst.
 const few = 6
 
-// A burst has to be so many times the series' mean; one above anything of its hour of the day, a third of that.
+// The least that matters.
 const (
-	burstFloor = 2
-	newFloor   = 0.7
-	unheardOf  = 1.2 // times the largest of the hour
-	hourFloor  = 0.5
+	burstFloor = 1.0 // square roots of the mean rate
+	hourFloor  = 3.0 // deviations
 	failFloor  = 0.3 // share of the calls
+	jointFloor = 1.2 // floors of three groups of evidence, each counting one at most
+	monthEnd   = 2.0 // times the calls that the last two days of a month and its first may have: books are closed
 )
 
-// burst is how many more calls come than in the last half hour, a row.
-func (w *watch) burst(at time.Time, r row) effect {
-	if math.IsNaN(r.requests) || w.requests.n < 32 {
+// burst is how many more calls come than in the last half hour and than usually at this hour. It is measured in square
+// roots, in which counts have the same deviation at every rate (Anscombe 1948), in units of the mean rate's.
+func (w *watch) burst(at time.Time) effect {
+	if w.requests.n < 32 {
 		return effect{}
 	}
 	now := w.requests.mean(2, 0)
-	was := max(w.requests.mean(10, 2), w.requests.mean(30, 2))
-	e := effect{floor: burstFloor * (w.long.value + 0.25), actual: now, expected: was, known: true}
-	if most := w.mostAround(at); most > 0 && now > unheardOf*most {
-		e.floor *= newFloor / burstFloor
-	}
-	if 2*(now-was) >= few && now >= 2*was {
-		e.size = now - was
+	usual := allowance(at) * w.base.expected(at.Unix()/3600)
+	was := max(w.requests.mean(10, 2), w.requests.mean(30, 2), usual)
+	e := effect{actual: now, expected: was}
+	if 2*(now-was) >= few && now >= 1.5*was {
+		e.size = (math.Sqrt(now) - math.Sqrt(was)) / math.Sqrt(w.long.value+0.25) / burstFloor
 	}
 	return e
 }
 
-// hour remembers the largest short mean that an hour of the day had.
-type hour struct{ most, current float64 }
-
-// mostAround is the largest ten rows' mean of earlier days at this hour and its neighbours.
-func (w *watch) mostAround(at time.Time) float64 {
-	h := at.UTC().Hour()
-	return max(w.hours[h].most, w.hours[(h+23)%24].most, w.hours[(h+1)%24].most)
-}
-
-// offHours is how many more calls come than ever at this hour of the day, a row.
-func (w *watch) offHours(at time.Time, r row) effect {
-	if math.IsNaN(r.requests) || w.requests.n < 10 {
+// offHours is how many more calls come than usually at this hour of the week, in deviations of the log.
+func (w *watch) offHours(at time.Time) effect {
+	if w.requests.n < 10 {
 		return effect{}
 	}
-	h := at.UTC().Hour()
-	now, was := w.requests.mean(10, 0), w.mostAround(at)
-	for i := range w.hours { // a day's maximum joins the record when its hour and the next have passed
-		if c := &w.hours[i]; i != h && (i+1)%24 != h && (i+23)%24 != h && c.current > 0 {
-			c.most, c.current = max(c.most, c.current), 0
-		}
-	}
-	w.hours[h].current = max(w.hours[h].current, now)
-	e := effect{floor: hourFloor * (w.long.value + 0.25), actual: now, expected: was, known: true}
-	if 10*(now-was) >= few && now >= 2*was {
-		e.size = now - was
+	hour := at.Unix() / 3600
+	now := w.requests.mean(10, 0) / allowance(at)
+	e := effect{actual: now, expected: w.base.expected(hour)}
+	if 10*(now-e.expected) >= few && now >= 2*e.expected && now-e.expected > 0.3*w.long.value {
+		e.size = w.base.log(now, hour) / w.base.deviation(hour) / hourFloor
 	}
 	return e
+}
+
+// allowance is what the calendar grants: a month's history is rarely there when its first end comes.
+func allowance(at time.Time) float64 {
+	if at = at.UTC(); at.Day() == 1 || at.AddDate(0, 0, 2).Month() != at.Month() {
+		return monthEnd
+	}
+	return 1
 }
 
 // failuresNow is by how much more of the calls fail than usually.
-func (w *watch) failuresNow(_ time.Time, r row) effect {
+func (w *watch) failuresNow(r row) effect {
 	if math.IsNaN(r.errors) {
 		return effect{}
 	}
@@ -190,11 +203,11 @@ func (w *watch) failuresNow(_ time.Time, r row) effect {
 	w.asked.add(n)
 	w.failures.add(r.errors * n)
 	usual := w.failing.value
-	e := effect{floor: failFloor, actual: r.errors, expected: usual, known: true}
-	if asked := 3 * w.asked.mean(3, 0); asked >= few {
+	e := effect{actual: r.errors, expected: usual}
+	if asked := w.asked.sum(3, 0); asked >= few {
 		w.failing.add(r.errors, longMean)
-		e.actual = 3 * w.failures.mean(3, 0) / asked
-		e.size = e.actual - usual
+		e.actual = w.failures.sum(3, 0) / asked
+		e.size = (e.actual - usual) / failFloor
 	}
 	return e
 }

@@ -52,7 +52,7 @@ func Measure(kind Kind, set []Series, fresh func() Judge) Result {
 		d := fresh()
 		found := false
 		for i, row := range s.Rows {
-			if !d.Alert(Start.Add(time.Duration(i)*time.Minute), row) || i < learning {
+			if !d.Alert(s.Start.Add(time.Duration(i)*time.Minute), row) || i < learning {
 				continue
 			}
 			switch abuse := slices.Contains(Abuses, kind); {

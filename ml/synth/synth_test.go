@@ -43,7 +43,7 @@ func TestEachKindDoesWhatItSays(t *testing.T) {
 	for kind, c := range map[Kind]struct {
 		column int
 		least  float64
-	}{LeakedKey: {0, 3}, Runaway: {1, 2}, Stuffing: {1, 4}, RetryStorm: {5, 10}, OffHours: {0, 1.3}} {
+	}{LeakedKey: {0, 3}, Runaway: {1, 2}, Stuffing: {1, 2.5}, RetryStorm: {5, 10}, OffHours: {0, 1.3}} {
 		s, err := Make("a", rates(), kind, 3)
 		if err != nil {
 			t.Fatal(err)
@@ -80,7 +80,7 @@ func TestMeasure(t *testing.T) {
 		"far from it":     {s.From - 60, Result{FalseAlerts: 1}},
 		"its echo is not": {s.To + 1, Result{}},
 	} {
-		got := Measure(LeakedKey, []Series{s}, func() Judge { return at(Start.Add(time.Duration(c.minute) * time.Minute)) })
+		got := Measure(LeakedKey, []Series{s}, func() Judge { return at(s.Start.Add(time.Duration(c.minute) * time.Minute)) })
 		c.want.Kind, c.want.Series, c.want.Weeks = LeakedKey, 1, got.Weeks
 		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("%s: %s", name, diff)
