@@ -11,6 +11,7 @@ const (
 	peakShare  = 0.15  // of the blocks, that count as peaks
 	priorShape = 0.10  // of the Pareto tail: the shape that all series share
 	priorPeaks = 16    // peaks that the prior weighs as much as
+	unfitted   = 2     // times the record, until there are enough peaks
 	peakFade   = 0.999 // a block: half in a month of hours
 )
 
@@ -68,7 +69,7 @@ func (p *peaks) record() float64 { return p.top[0] }
 func (p *peaks) quantile(risk float64) float64 {
 	k := min(p.n-1, maxPeaks, int(peakShare*p.blocks))
 	if k < leastPeaks {
-		return math.Inf(1)
+		return unfitted * p.record()
 	}
 	u, mean, square := p.top[k], 0.0, 0.0
 	for _, x := range p.top[:k] {
