@@ -52,14 +52,14 @@ func (c *Catalog) find(k Key, at time.Time) (*Price, bool) {
 	if p, ok := pick(c.models[filed{k.Provider, k.Region, k.Model}], at); ok {
 		return p, ok
 	}
-	if name, ok := undated(k.Model); ok {
+	if name, ok := Undated(k.Model); ok {
 		return pick(c.models[filed{k.Provider, k.Region, name}], at)
 	}
 	return nil, false
 }
 
-// undated takes the date off a model's snapshot: -2025-08-07, -20250807 or @20250807.
-func undated(model string) (string, bool) {
+// Undated takes the date off a model's snapshot: -2025-08-07, -20250807 or @20250807.
+func Undated(model string) (string, bool) {
 	for _, length := range [...]int{len("-2025-08-07"), len("-20250807")} {
 		at := len(model) - length
 		if at <= 0 || model[at] != '-' && (model[at] != '@' || length != len("@20250807")) {

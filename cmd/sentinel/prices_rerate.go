@@ -14,6 +14,7 @@ import (
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/governor"
 	"github.com/saas-sentinel/saas-sentinel/internal/app"
+	"github.com/saas-sentinel/saas-sentinel/reconcile"
 )
 
 func pricesRerateCommand() *cobra.Command {
@@ -79,7 +80,7 @@ type rerated map[group]*difference
 
 // add prices one entry again.
 func (r rerated) add(state *governor.State, e sentinel.Entry) error {
-	if e.Action.Refused() && e.Cost == 0 {
+	if e.Action.Refused() && e.Cost == 0 || e.Endpoint == reconcile.Endpoint {
 		return nil
 	}
 	cost, version, err := state.Reprice(e)

@@ -5,6 +5,7 @@ import (
 	"math/big"
 	"slices"
 	"sync"
+	"time"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
@@ -72,10 +73,13 @@ type account struct {
 	rows        map[row]*tally
 	credentials map[[2]string]*CredentialStats
 	active      map[string]*[2]int64 // now, most
+	days        map[dayRow]*tally
+	fees        []fee
+	now         func() time.Time
 }
 
 func newAccount() *account {
-	a := &account{active: map[string]*[2]int64{}}
+	a := &account{active: map[string]*[2]int64{}, now: time.Now}
 	a.reset()
 	return a
 }
@@ -84,6 +88,7 @@ func (a *account) reset() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.rows = map[row]*tally{}
+	a.days, a.fees = map[dayRow]*tally{}, nil
 	a.credentials = map[[2]string]*CredentialStats{}
 	for _, n := range a.active {
 		n[1] = n[0]
@@ -112,6 +117,7 @@ func (a *account) add(r row, u sentinel.Usage, prices []Price, o outcome) {
 	cost, priced := bill(r, u, prices)
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.report(r, u, cost)
 	t := a.rows[r]
 	if t == nil {
 		if len(a.rows) >= maxRecords {

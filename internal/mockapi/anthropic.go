@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
@@ -18,6 +19,10 @@ type anthropicRequest struct {
 }
 
 func anthropic(x *exchange) {
+	if report, ok := strings.CutPrefix(x.path, "/v1/organizations/"); ok && x.r.Method == http.MethodGet {
+		x.anthropicReport(report)
+		return
+	}
 	if x.r.Method != http.MethodPost || x.path != "/v1/messages" {
 		x.endpoint = "unknown"
 		x.refuse(http.StatusNotFound, "not_found_error", "no such endpoint: "+x.r.Method+" "+x.path)

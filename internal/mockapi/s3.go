@@ -89,6 +89,10 @@ func (o *objectStore) list(bucket, prefix, after string, limit int) (page []list
 
 // s3 serves objects of buckets that need not be made first, in path style and in virtual-host style.
 func s3(x *exchange) {
+	if x.r.Header.Get("X-Amz-Target") == "AWSInsightsIndexService.GetCostAndUsage" {
+		x.costExplorer()
+		return
+	}
 	bucket, key := x.bucket, strings.TrimPrefix(x.path, "/")
 	if bucket == "" {
 		bucket, key, _ = strings.Cut(key, "/")

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 )
 
 // standIns maps a stand-in's name to what serves its API.
@@ -71,6 +72,9 @@ func (s *Server) Apply(c Config) error {
 	s.config.Store(&rules{Config: c, due: make([]atomic.Int64, len(c.Faults))})
 	return nil
 }
+
+// SetClock replaces the clock by which the usage reports tell days. Call it before the first call is served.
+func (s *Server) SetClock(now func() time.Time) { s.account.now = now }
 
 // Handler serves the stand-ins, /_stats and /_reset.
 func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serve) }

@@ -86,6 +86,10 @@ func (s *stripeRecords) list(object string, limit int) (page []any, more bool) {
 // stripe serves creation, retrieval, change, listing and deletion of the common resources, and the
 // confirm and capture of a payment.
 func stripe(x *exchange) {
+	if x.r.Method == http.MethodGet && x.path == "/v1/balance_transactions" {
+		x.balanceTransactions()
+		return
+	}
 	segments := strings.Split(strings.TrimPrefix(x.path, "/v1/"), "/")
 	kind, id, verb := segments[0], "", ""
 	if len(segments) > 1 {

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/internal/mockapi"
+	"github.com/saas-sentinel/saas-sentinel/store"
+)
+
+// TestDriftIsShownAndTruedUpOnce lets the stand-in serve two calls of which the ledger has one, and compares, books, and says it
+// all again.
+func TestDriftIsShownAndTruedUpOnce(t *testing.T) {
+	m, dir, dsn := miniredis.RunT(t), t.TempDir(), ledger(t)
+	config, key := filepath.Join(dir, "sentinel.yaml"), filepath.Join(dir, "admin.key")
+	for name, text := range map[string]string{
+		"sentinel.yaml": "policies: policies.yaml\nredis: {address: \"" + m.Addr() + "\"}\n",
+		"policies.yaml": "org: acme\nteams: {a: {}}\nservices: {s: {team: a, identity: {token: abcdefgh}}}\n" +
+			"providers:\n  openai: {preset: openai, credential: secret/a#b}\n  groq: {preset: groq, credential: secret/a#c}\n" +
+			"  s3: {preset: aws-s3, credential: \"vault:secret/a\", region: us-east-1}\n  queue: {preset: aws-sqs, credential: \"vault:secret/a\", region: us-east-1}\n",
+		"admin.key": "sk-admin-1\n", "aws.key": "AKIAEXAMPLE:aws-secret\n", "stolen.key": "AKIAEXAMPLE:other-secret\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for k, v := range map[string]string{"SENTINEL_DATABASE_URL": dsn, "VAULT_ADDR": "http://127.0.0.1:1", "VAULT_TOKEN": "t"} {
+		t.Setenv(k, v)
+	}
+	day := time.Now().UTC().AddDate(0, 0, -2).Truncate(24 * time.Hour)
+	cost, provider := servedTwice(t, day.Add(9*time.Hour))
+
+	st, err := store.Open(t.Context(), store.Options{DSN: sentinel.NewSecret(dsn)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	at := day.Add(9 * time.Hour)
+	known := sentinel.Entry{
+		Call: sentinel.Call{ID: sentinel.NewCallID(at), At: at, Caller: sentinel.Caller{Org: "acme", Team: "a", Service: "s"}, Provider: "openai",
+			Endpoint: "chat.completions", Model: "gpt-5-mini-2025-08-07"},
+		Cost: cost / 2, Source: sentinel.SourceMeter, Usage: sentinel.Usage{sentinel.InputTokens: 10},
+	}
+	if err := st.Write(t.Context(), []sentinel.Record{{Entry: &known}}); err != nil {
+		t.Fatal(err)
+	}
+	booked := func() (sum sentinel.NanoUSD, rows int64) {
+		list, err := st.Usage(t.Context(), store.UsageQuery{Filter: map[string]string{"provider": "openai"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return list[0].Cost, list[0].Calls
+	}
+	period := []string{"--from", day.Format(time.DateOnly), "--to", day.AddDate(0, 0, 1).Format(time.DateOnly), "--config", config}
+	aws := strings.TrimSuffix(provider, "openai") + "s3"
+	openai := append([]string{"reconcile", "openai", "--url", provider, "--key-file", key}, period...)
+	for _, step := range []struct {
+		args []string
+		want string // part of the output, or of the error
+		fail bool
+		rows int64
+	}{
+		{openai, (cost - cost/2).String(), false, 1},
+		{append(openai, "--book"), "booked 1 true-up entries, " + (cost - cost/2).String(), false, 2},
+		{append(openai, "--book"), "nothing to book", false, 2},
+		{append(openai, "--all"), "0.00", false, 2},
+		{append([]string{"audit", "show"}, "--config", config), "ledger.true_up", false, 2},
+		{append([]string{"prices", "rerate", "--dry-run"}, period...), "total", false, 2},
+		{append([]string{"reconcile", "nobody"}, period...), "no provider \"nobody\"", true, 2},
+		{append([]string{"reconcile", "groq"}, period...), "no usage report of preset \"groq\"", true, 2},
+		{append([]string{"reconcile", "openai"}, period...), "--key-file is required", true, 2},
+		{append([]string{"reconcile", "openai", "--cur", "x"}, period...), "not a service of AWS", true, 2},
+		{append([]string{"reconcile", "s3", "--key-file", key}, period...), "--service is required", true, 2},
+		{append([]string{"reconcile", "s3", "--url", aws, "--key-file", filepath.Join(dir, "aws.key"), "--service", "Amazon S3", "--all"}, period...), "total", false, 2},
+		{append([]string{"reconcile", "s3", "--url", aws, "--key-file", filepath.Join(dir, "stolen.key"), "--service", "Amazon S3"}, period...), "status 403", true, 2},
+		{append([]string{"reconcile", "s3", "--key-file", key, "--service", "x"}, period...), "ACCESS_KEY_ID:SECRET", true, 2},
+		{[]string{"reconcile", "openai", "--from", "2026-11-02", "--to", "2026-11-01", "--config", config}, "after --from", true, 2},
+	} {
+		out, err := command(t, step.args...)
+		if _, rows := booked(); (err != nil) != step.fail || !strings.Contains(out, step.want) || rows != step.rows {
+			t.Errorf("sentinel %q gave %v, %d rows and\n%s\nwant %q and %d rows", step.args, err, rows, out, step.want, step.rows)
+		}
+	}
+	if sum, _ := booked(); sum != cost {
+		t.Errorf("the ledger has %s, the provider charged %s", sum, cost)
+	}
+	if out, _ := command(t, append(openai, "--all")...); strings.Contains(out, "sk-admin-1") {
+		t.Error("the key is printed")
+	}
+}
+
+// servedTwice is a stand-in that served two equal calls at a time, what they cost, and its address.
+func servedTwice(t *testing.T, at time.Time) (sentinel.NanoUSD, string) {
+	t.Helper()
+	c := mockapi.DefaultConfig()
+	c.Accept = map[string][]string{"s3": {"AKIAEXAMPLE:aws-secret"}}
+	s, err := mockapi.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.SetClock(func() time.Time { return at })
+	l := httptest.NewServer(s.Handler())
+	t.Cleanup(l.Close)
+	for range 2 {
+		r, err := http.Post(l.URL+"/openai/v1/chat/completions", "application/json", strings.NewReader(`{"model":"gpt-5-mini","messages":[{"role":"user","content":"Hi"}]}`)) //nolint:noctx // of the test's own server
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = r.Body.Close()
+	}
+	return sentinel.NanoUSD(s.Stats().CostNanoUSD), l.URL + "/openai"
+}
