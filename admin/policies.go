@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -21,7 +22,11 @@ type PolicyFile struct {
 	Version string
 	Text    string // of the file, which may be newer than what is in force
 	Name    string
+	Managed bool // it is a folder, which has a source of its own
 }
+
+// ErrManaged says that the policy is changed where it comes from, and not through the gateway.
+var ErrManaged = errors.New("the policy is a folder, which is changed at its source (a Git checkout or a ConfigMap): commit the change there")
 
 // Policies is the policy file.
 type Policies interface {
@@ -117,6 +122,7 @@ type Policy struct {
 	File    string `json:"file" doc:"Where it is."`
 	Text    string `json:"text"`
 	Masked  bool   `json:"masked" doc:"The tokens of services are masked: only admins see them."`
+	Managed bool   `json:"managed" doc:"The policy is a folder that is changed at its source, such as a Git checkout: it cannot be published here."`
 }
 
 // Checked is what a candidate's compilation said.
@@ -152,7 +158,7 @@ func (s *Server) policyRoutes() {
 			if err != nil {
 				return nil, s.fault("policy", err)
 			}
-			return &policyAnswer{`"` + p.Version + `"`, Policy{p.Version, p.Name, p.Text, !secrets}}, nil
+			return &policyAnswer{`"` + p.Version + `"`, Policy{p.Version, p.Name, p.Text, !secrets, p.Managed}}, nil
 		})
 	register(s, operation{id: "check-policy", method: http.MethodPost, path: "/policy/check", tag: "policy", summary: "Compile a candidate", role: sentinel.RoleViewer},
 		func(_ context.Context, in *policyText) (*answer[Checked], error) {
@@ -172,6 +178,9 @@ func (s *Server) publish(ctx context.Context, in *publishInput) (*policyAnswer, 
 	row := sentinel.AuditRow{Action: "policy.publish", Object: "policy", Before: was, After: version + ": " + in.Body.Reason}
 	err := s.change(ctx, row, func() error {
 		ok, err := s.Backend.PublishPolicy(ctx, was, in.Body.Text)
+		if errors.Is(err, ErrManaged) {
+			return huma.Error409Conflict(err.Error())
+		}
 		if err == nil && !ok {
 			return huma.Error412PreconditionFailed("the policy has changed since: version " + was + " is not in force")
 		}

@@ -3,7 +3,9 @@ package policy
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"maps"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,10 +17,7 @@ import (
 )
 
 // File is a policy file's name, for messages, and its text.
-type File struct {
-	Name string
-	Data []byte
-}
+type File = strictyaml.File
 
 // Options are facts about the rest of the house that a file is checked against.
 type Options struct {
@@ -43,15 +42,20 @@ type compiler struct {
 	opt Options
 	in  file
 	set *Set
+
+	schedules map[string]schedule
 }
 
 // Compile reads a policy file. The error lists every fault at once, each with its place, key and remedy.
-func Compile(f File, o Options) (*Set, error) {
+func Compile(f File, o Options) (*Set, error) { return CompileFiles([]File{f}, o) }
+
+// CompileFiles is Compile of several files that make up one policy: their mappings are merged, and their rules joined in the order of
+// the files. A name or value that stands in two of them is a fault.
+func CompileFiles(files []File, o Options) (*Set, error) {
 	c := compiler{opt: o, in: file{Timezone: "UTC"}}
-	c.Doc = strictyaml.Decode(f.Name, f.Data, &c.in)
-	sum := sha256.Sum256(f.Data)
+	c.Doc = strictyaml.DecodeFiles(files, &c.in)
 	c.set = &Set{
-		Version: hex.EncodeToString(sum[:6]), Org: c.in.Org, tokens: map[[sha256.Size]byte]sentinel.Caller{},
+		Version: versionOf(files), Org: c.in.Org, tokens: map[[sha256.Size]byte]sentinel.Caller{},
 		spiffe: map[string]sentinel.Caller{}, issued: map[string]sentinel.Caller{}, workloads: map[Workload]sentinel.Caller{}, accessKeys: map[string]AWSIdentity{},
 		teams: map[string][]limit{}, services: map[string][]limit{}, providers: map[string][]limit{},
 	}
@@ -71,6 +75,7 @@ func Compile(f File, o Options) (*Set, error) {
 		for _, name := range slices.Sorted(maps.Keys(c.in.Issuers)) {
 			c.issuer(name, c.in.Issuers[name])
 		}
+		c.schedule()
 		c.policies()
 		c.alerts()
 	}
@@ -78,6 +83,18 @@ func Compile(f File, o Options) (*Set, error) {
 		return nil, err
 	}
 	return c.set, nil
+}
+
+// versionOf names what files say.
+func versionOf(files []File) string {
+	h := sha256.New()
+	for _, f := range files {
+		if len(files) > 1 {
+			_, _ = fmt.Fprintf(h, "%s\x00%d\x00", filepath.Base(f.Name), len(f.Data))
+		}
+		_, _ = h.Write(f.Data)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:6])
 }
 
 // Schema is the JSON Schema of a policy file, for editors.
@@ -99,6 +116,9 @@ func (c *compiler) sizes() bool {
 	check("providers", len(c.in.Providers), maxProviders)
 	check("issuers", len(c.in.Issuers), maxIssuers)
 	check("policies", len(c.in.Policies), maxItems)
+	check("schedules", len(c.in.Schedules), maxSchedules)
+	check("groups.models", len(c.in.Groups.Models), maxItems)
+	check("groups.endpoints", len(c.in.Groups.Endpoints), maxItems)
 	return ok
 }
 

@@ -112,12 +112,26 @@ func dump(s *Set) string {
 		limits("  provider", s.providers[p.Name])
 	}
 	for _, r := range s.rules {
-		fmt.Fprintf(&b, "rule %q team %q service %q provider %q endpoint %q model %q tagged %v per %v downgrade %q deny %t\n",
+		fmt.Fprintf(&b, "rule %q team %q service %q provider %q endpoint %q model %q tagged %v per %v downgrade %q deny %t",
 			r.name, r.team, r.service, r.provider, r.endpoint, r.model, r.tagged, r.per, r.downgrades, r.deny)
+		if r.priority != 0 || r.final || r.canary != 0 || r.when != nil {
+			fmt.Fprintf(&b, " priority %d final %t canary %d when %t", r.priority, r.final, r.canary, r.when != nil)
+		}
+		for _, s := range r.during {
+			fmt.Fprintf(&b, " during %s", dumpSchedule(s))
+		}
+		for _, s := range r.except {
+			fmt.Fprintf(&b, " except %s", dumpSchedule(s))
+		}
+		b.WriteString("\n")
 		limits("  limit", r.limits)
 	}
 	fmt.Fprintf(&b, "secrets %v\n", s.SecretRefs())
 	return b.String()
+}
+
+func dumpSchedule(s schedule) string {
+	return fmt.Sprintf("%q in %s days %v minutes %d to %d from %v to %v", s.name, s.zone, s.days, s.from, s.to, s.begin, s.end)
 }
 
 func example(t testing.TB) *Set {

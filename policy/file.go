@@ -18,8 +18,10 @@ type file struct {
 	Teams      map[string]teamYAML     `yaml:"teams" doc:"Who pays: teams by name."`
 	Services   map[string]serviceYAML  `yaml:"services" doc:"Who calls: services by name, each of one team."`
 	Issuers    map[string]issuerYAML   `yaml:"issuers" doc:"Who signs tokens of workloads, such as a Kubernetes cluster: issuers by name."`
+	Groups     groupsYAML              `yaml:"groups" doc:"Names for models and endpoints that several rules speak of: a rule's match names a group as @NAME."`
+	Schedules  map[string]scheduleYAML `yaml:"schedules" doc:"Times by name, such as business hours and freezes, on which rules can depend."`
 	Providers  map[string]providerYAML `yaml:"providers" doc:"What may be called. The name is the path prefix at the gateway."`
-	Policies   []ruleYAML              `yaml:"policies" doc:"Rules; every rule that matches a call applies."`
+	Policies   []ruleYAML              `yaml:"policies" doc:"Rules; every rule that matches a call applies, up to a final one."`
 	Alerts     alertsYAML              `yaml:"alerts" doc:"Who is told what, and how."`
 }
 
@@ -37,6 +39,11 @@ type limiterDownYAML struct {
 	HardBudgets downMode `yaml:"hard_budgets" doc:"closed (default), local or open."`
 	Rates       downMode `yaml:"rates" doc:"closed, local or open (default)."`
 	LocalShare  *share   `yaml:"local_share" doc:"Of local: what each sentinel process may give of what was left, at most 100% divided by their number. Default: 10%."`
+}
+
+type groupsYAML struct {
+	Models    map[string][]string `yaml:"models" doc:"Models and patterns by the group's name, such as {large: [\"gpt-5*\", \"o3*\"]}."`
+	Endpoints map[string][]string `yaml:"endpoints" doc:"Endpoints and patterns by the group's name, such as {chat: [chat.completions, messages]}."`
 }
 
 type teamYAML struct {
@@ -121,6 +128,11 @@ type ruleYAML struct {
 	Limits   limitsYAML   `yaml:"limits" doc:"Limits on the calls that match."`
 	Budget   []budgetYAML `yaml:"budget" doc:"Budget of the calls that match, or several."`
 	Per      []perYAML    `yaml:"per" doc:"Each team, service, provider, credential, endpoint, model or tag.NAME, or each combination of several, has limits of its own. Default: all calls that match share them."`
+	Priority int          `yaml:"priority" doc:"Rules with a higher number come first: their cheaper models are tried first, and of several limits that are reached the first is named. Default: 0; rules of one priority keep the file's order."`
+	Final    bool         `yaml:"final" doc:"Rules that come after this one do not apply to calls that it matches: so a team's own rule takes the place of everybody's."`
+	During   []string     `yaml:"during" doc:"The rule holds in these schedules only. Default: always."`
+	Except   []string     `yaml:"except" doc:"The rule does not hold in these schedules."`
+	Canary   *share       `yaml:"canary" doc:"The rule holds for this share of services, such as 10%: always the same ones, and more of them when the share grows. Default: all."`
 	OnExceed []actionYAML `yaml:"on_exceed" doc:"What happens past a limit, in order: {downgrade: [models]}, then throttle (default) or deny."`
 }
 
@@ -130,6 +142,7 @@ type matchYAML struct {
 	Provider []string          `yaml:"provider" doc:"Providers by their names in this file. * stands for any text, ? for any character."`
 	Endpoint []string          `yaml:"endpoint" doc:"Endpoints, such as chat.completions. * stands for any text, ? for any character."`
 	Tag      map[string]string `yaml:"tag" doc:"Tags of the service, such as {env: prod}. * stands for any text, ? for any character."`
+	When     string            `yaml:"when" doc:"A condition in CEL besides, such as call.model.startsWith(\"gpt-5\") && caller.team == \"growth\". It sees call.provider, call.endpoint, call.model, call.tier, call.stream, caller.team, caller.service and caller.tags. One that cannot be judged holds."`
 	Model    []string          `yaml:"model" doc:"Models as the caller asks for them. * stands for any text, ? for any character."`
 }
 

@@ -9,6 +9,9 @@ import (
 // ordinary, because names of models have them.
 const wild = "*?"
 
+// wildcard tells whether a pattern is more than a name.
+func wildcard(p string) bool { return strings.IndexByte(p, '*') >= 0 || strings.IndexByte(p, '?') >= 0 }
+
 // globs matches a text when it is empty or one of its patterns does.
 type globs []string
 
@@ -26,7 +29,7 @@ func (g globs) match(s string) bool {
 
 // literal tells whether only names are listed, so that a rule can be found by them.
 func (g globs) literal() bool {
-	return len(g) > 0 && !slices.ContainsFunc(g, func(p string) bool { return strings.ContainsAny(p, wild) })
+	return len(g) > 0 && !slices.ContainsFunc(g, wildcard)
 }
 
 // globMatch compares without recursion: a failed match goes back to the last star only, which takes at
@@ -66,10 +69,10 @@ func (g globs) meets(p string) bool {
 	if len(g) == 0 {
 		return true
 	}
-	if !strings.ContainsAny(p, wild) {
+	if !wildcard(p) {
 		return g.match(p)
 	}
 	return slices.ContainsFunc(g, func(q string) bool {
-		return strings.ContainsAny(q, wild) && strings.HasPrefix(prefix(p), prefix(q))
+		return wildcard(q) && strings.HasPrefix(prefix(p), prefix(q))
 	})
 }

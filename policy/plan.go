@@ -22,13 +22,36 @@ type rule struct {
 	name                                     string
 	team, service, provider, endpoint, model globs
 	tagged                                   map[string]bool // services whose tags match; nil: all
+	when                                     *condition
+	during, except                           []schedule
+	canary                                   share // of services; 0: all
+	priority                                 int
+	final                                    bool // later rules do not apply to its calls
 	per                                      []dimension
 	limits                                   []limit // never empty
 	downgrades                               []string
 	deny                                     bool // on_exceed says deny: not worth a retry
 }
 
-// match tells whether a rule is about a call. A rule that lists models is not about those that it
+// holds tells whether a rule is about a call now. What costs most is asked last.
+func (r *rule) holds(c *sentinel.Call, model string, now time.Time) bool {
+	return r.match(c, model) && (len(r.during) == 0 || within(r.during, now)) && !within(r.except, now) &&
+		(r.canary == 0 || chosen(r.name, c.Caller.Service) < r.canary) && (r.when == nil || r.when.holds(c, model))
+}
+
+// chosen places a service within a rule's canary, from 0 to 99.99 %: evenly, and each time at the same place.
+func chosen(rule, service string) share {
+	h := uint64(14695981039346656037) // FNV-1a, of the two names with a zero between them
+	for _, text := range [...]string{rule, "\x00", service} {
+		for i := range len(text) {
+			h = (h ^ uint64(text[i])) * 1099511628211
+		}
+	}
+	h ^= h >> 32 // the low bits alone are uneven for short names
+	return share(h * 0x9e3779b97f4a7c15 >> 32 % sentinel.FullShare)
+}
+
+// match tells whether a rule's plain conditions fit a call. A rule that lists models is not about those that it
 // downgrades to itself: "gpt-5*, then gpt-5-mini" would otherwise refuse the model that it offers.
 func (r *rule) match(c *sentinel.Call, model string) bool {
 	return r.about(c.Caller) && r.provider.match(c.Provider) &&
@@ -59,12 +82,12 @@ func (p *Plan) denies(cell string) bool {
 }
 
 // Plan finds the limits of a call if it used this model now: the organisation's, its team's, its
-// service's, the provider's, then those of every matching rule in the file's order.
+// service's, the provider's, then those of every matching rule by priority and in the file's order.
 func (s *Set) Plan(c *sentinel.Call, model string, now time.Time) Plan {
 	team, service, provider := s.teams[c.Caller.Team], s.services[c.Caller.Service], s.providers[c.Provider]
 	n := len(s.org) + len(team) + len(service) + len(provider)
 	var matched [maxLimits]*rule
-	rules := s.index.find(s.rules, c, model, matched[:0])
+	rules := s.index.find(s.rules, c, model, now, matched[:0])
 	for _, r := range rules {
 		n += len(r.limits)
 	}

@@ -1,7 +1,9 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -27,14 +29,23 @@ func (c *compiler) policies() {
 		if !c.Has(key+".limits") && !c.Has(key+".budget") {
 			c.Fault(key, "the rule has neither limits nor a budget: it would do nothing")
 		}
+		y.Match.Endpoint = c.grouped(key+".match.endpoint", y.Match.Endpoint, "endpoints", c.in.Groups.Endpoints)
+		y.Match.Model = c.grouped(key+".match.model", y.Match.Model, "models", c.in.Groups.Models)
 		r := rule{
-			name: y.Name, team: y.Match.Team, service: y.Match.Service, provider: y.Match.Provider,
+			priority: y.Priority, final: y.Final, name: y.Name, team: y.Match.Team, service: y.Match.Service, provider: y.Match.Provider,
 			endpoint: y.Match.Endpoint, model: y.Match.Model,
 			limits: c.limits(key, "rule/"+y.Name, y.Name, y.Limits, y.Budget),
 		}
 		r.per = c.dimensions(key+".per", y.Per)
 		r.tagged = c.tagged(key+".match.tag", y.Match.Tag)
 		c.matches(key+".match", y.Match)
+		c.timed(key, y, &r)
+		if c.Sound(key + ".match.when") {
+			var err error
+			if r.when, err = compileWhen(y.Match.When, c.in.Services); err != nil {
+				c.Fault(key+".match.when", "%s", err)
+			}
+		}
 		c.actions(key+".on_exceed", y, &r)
 		if len(r.limits) > 0 {
 			c.set.rules = append(c.set.rules, r)
@@ -42,11 +53,43 @@ func (c *compiler) policies() {
 			c.Fault(key+".limits", "no limit is set: the rule would do nothing")
 		}
 	}
+	slices.SortStableFunc(c.set.rules, func(a, b rule) int { return cmp.Compare(b.priority, a.priority) })
 	c.set.index = newIndex(c.set.rules)
 	if err := c.set.crowded(); err != nil {
 		c.Fault("policies", "%s", err)
 	}
 }
+
+// groupMark begins the name of a group where a pattern may stand.
+const groupMark = "@"
+
+// grouped writes out the groups that a list names.
+func (c *compiler) grouped(key string, list []string, of string, groups map[string][]string) []string {
+	if !slices.ContainsFunc(list, func(s string) bool { return strings.HasPrefix(s, groupMark) }) {
+		return list
+	}
+	var out []string
+	for i, s := range list {
+		name, named := strings.CutPrefix(s, groupMark)
+		group, ok := groups[name]
+		switch {
+		case !named:
+			out = append(out, s)
+		case !ok:
+			out = append(out, s)
+			c.Fault(fmt.Sprintf("%s[%d]", key, i), "groups.%s has no %q: known are %s", of, clip(name), known(groups))
+		case len(group) == 0:
+			out = append(out, s)
+			c.Fault("groups."+of+"."+name, "the group is empty")
+		default:
+			out = append(out, group...)
+		}
+	}
+	return out
+}
+
+// known lists a mapping's names for a message.
+func known[V any](m map[string]V) string { return list(slices.Sorted(maps.Keys(m))) }
 
 // matches checks the patterns of a rule, and that a plain name exists.
 func (c *compiler) matches(key string, m matchYAML) {

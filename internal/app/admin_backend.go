@@ -36,12 +36,21 @@ func (b *adminBackend) Org() admin.Org { return admin.Org{Name: b.set().Org, Zon
 
 // Policy is the policy in force.
 func (b *adminBackend) Policy(secrets bool) (admin.PolicyFile, error) {
-	data, err := readFile("policy file", b.app.config.Policies)
-	text := string(data)
-	if err == nil && !secrets {
-		text, err = masked(text)
+	files, err := readPolicies(b.app.config.Policies)
+	out := admin.PolicyFile{Version: b.set().Version, Name: b.app.config.Policies, Managed: policiesManaged(b.app.config.Policies)}
+	for _, f := range files {
+		text := string(f.Data)
+		if !secrets {
+			if text, err = masked(text); err != nil {
+				return out, err
+			}
+		}
+		if out.Managed {
+			text = "# " + f.Name + "\n" + text
+		}
+		out.Text += text
 	}
-	return admin.PolicyFile{Version: b.set().Version, Text: text, Name: b.app.config.Policies}, err
+	return out, err
 }
 
 // masked hides the tokens of services wherever they stand in a policy. A text that cannot be read is not shown.
@@ -64,7 +73,7 @@ func masked(text string) (string, error) {
 
 // CheckPolicy compiles a candidate.
 func (b *adminBackend) CheckPolicy(text string) (version string, faults []string) {
-	next, err := compile(filepath.Base(b.app.config.Policies), []byte(text))
+	next, err := compile(policy.File{Name: filepath.Base(b.app.config.Policies), Data: []byte(text)})
 	if err != nil {
 		return "", strings.Split(err.Error(), "\n")
 	}
@@ -73,7 +82,7 @@ func (b *adminBackend) CheckPolicy(text string) (version string, faults []string
 
 // SimulatePolicy judges recorded calls again.
 func (b *adminBackend) SimulatePolicy(ctx context.Context, text string, from, to time.Time) (admin.Simulation, error) {
-	then, err := compile(b.app.config.Policies, []byte(text))
+	then, err := compile(policy.File{Name: b.app.config.Policies, Data: []byte(text)})
 	if err != nil {
 		return admin.Simulation{}, err
 	}
@@ -104,6 +113,9 @@ const (
 func (b *adminBackend) PublishPolicy(ctx context.Context, was, text string) (bool, error) {
 	b.app.publishing.Lock()
 	defer b.app.publishing.Unlock()
+	if policiesManaged(b.app.config.Policies) {
+		return false, admin.ErrManaged
+	}
 	if b.set().Version != was {
 		return false, nil
 	}
@@ -112,7 +124,7 @@ func (b *adminBackend) PublishPolicy(ctx context.Context, was, text string) (boo
 	if err != nil {
 		return false, err
 	}
-	next, err := compile(file, []byte(text))
+	next, err := compile(policy.File{Name: file, Data: []byte(text)})
 	if err != nil {
 		return false, err
 	}

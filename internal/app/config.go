@@ -18,7 +18,7 @@ import (
 
 // Config is sentinel.yaml: where everything is. What is allowed is in the policy file.
 type Config struct {
-	Policies  string          `yaml:"policies" doc:"The policy file. A relative path begins at this file."`
+	Policies  string          `yaml:"policies" doc:"The policy file, or a folder whose .yaml files make up one policy: a Git checkout or a mounted ConfigMap, which is then changed at its source alone. A relative path begins at this file."`
 	Control   ControlConfig   `yaml:"control" doc:"The gRPC port that Envoy talks to."`
 	Metrics   MetricsConfig   `yaml:"metrics" doc:"Prometheus metrics, /livez and /readyz."`
 	Envoy     EnvoyConfig     `yaml:"envoy" doc:"What Envoy is told."`

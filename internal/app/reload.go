@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 	"time"
 
@@ -25,9 +24,8 @@ func (a *App) watch(ctx context.Context) error {
 		return fmt.Errorf("watch %s: %w", a.config.Policies, err)
 	}
 	defer func() { _ = w.Close() }()
-	// The folder is watched, not the file: editors and Kubernetes replace files instead of writing them.
-	if err := w.Add(filepath.Dir(a.config.Policies)); err != nil {
-		return fmt.Errorf("watch %s: %w", filepath.Dir(a.config.Policies), err)
+	if err := w.Add(watchedFolder(a.config.Policies)); err != nil {
+		return fmt.Errorf("watch %s: %w", watchedFolder(a.config.Policies), err)
 	}
 	var due <-chan time.Time
 	for {

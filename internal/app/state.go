@@ -7,22 +7,22 @@ import (
 	"github.com/saas-sentinel/saas-sentinel/provider"
 )
 
-// LoadState compiles a policy file and joins it with the embedded prices. The error has every fault.
-func LoadState(file string) (*governor.State, error) {
-	data, err := readFile("policy file", file)
+// LoadState compiles a policy file, or a folder of them, and joins it with the embedded prices. The error has every fault.
+func LoadState(path string) (*governor.State, error) {
+	files, err := readPolicies(path)
 	if err != nil {
 		return nil, err
 	}
-	return compile(file, data)
+	return compile(files...)
 }
 
-// compile is LoadState of a text.
-func compile(file string, data []byte) (*governor.State, error) {
+// compile is LoadState of texts.
+func compile(files ...policy.File) (*governor.State, error) {
 	catalog, err := pricing.Embedded()
 	if err != nil {
 		return nil, err
 	}
-	set, err := policy.Compile(policy.File{Name: file, Data: data}, policy.Options{
+	set, err := policy.CompileFiles(files, policy.Options{
 		Presets: provider.Names(), ModelKnown: modelKnown(catalog), Endpoints: endpointsOf, Rates: pricing.CheckRates,
 	})
 	if err != nil {

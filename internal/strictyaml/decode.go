@@ -21,9 +21,16 @@ const (
 	maxFaults = 100
 )
 
-// Doc remembers where each key of a decoded file stands, so that later checks can name the place.
+// File is a file's name, for messages, and its text.
+type File struct {
+	Name string
+	Data []byte
+}
+
+// Doc remembers where each key of decoded files stands, so that later checks can name the place.
 type Doc struct {
-	File   string
+	File   string // the one that is read, or the last one
+	more   bool   // other files follow: a key that is missing may stand there
 	places map[string]place
 	faults []Fault
 	unsaid int // faults past maxFaults
@@ -31,39 +38,59 @@ type Doc struct {
 	broken map[string]struct{ itself, above bool }
 }
 
-type place struct{ line, column int }
+type place struct {
+	file         string
+	line, column int
+}
 
 // Decode reads YAML into a pointer to a struct. Fields are named by `yaml` tags; "name,required" makes a key
 // required, and an `enum` tag lists the words that a string may be. A value that is already there is the default.
 // A type that has UnmarshalText takes scalars; if it is a struct, a mapping fills its fields as well. A lone
 // value may stand for a list of one. Anchors, aliases, tags and merge keys are refused.
 func Decode(file string, data []byte, into any) *Doc {
-	d := &Doc{File: file, places: map[string]place{"": {1, 1}}, broken: map[string]struct{ itself, above bool }{}}
+	return DecodeFiles([]File{{file, data}}, into)
+}
+
+// DecodeFiles is Decode of several files that make up one: what they list is joined in the order of the files, and their mappings are
+// merged. A value that stands in two files is a fault that names both places.
+func DecodeFiles(files []File, into any) *Doc {
+	d := &Doc{places: map[string]place{"": {"", 1, 1}}, broken: map[string]struct{ itself, above bool }{}}
+	for i, f := range files {
+		d.File, d.more = f.Name, i < len(files)-1
+		if i == 0 {
+			d.places[""] = place{f.Name, 1, 1}
+		}
+		d.decode(f.Data, into)
+	}
+	return d
+}
+
+// decode reads one file into what others have filled.
+func (d *Doc) decode(data []byte, into any) {
 	if len(data) > maxBytes {
 		d.add(Fault{Message: fmt.Sprintf("the file has %d bytes: at most %d are read", len(data), maxBytes)})
-		return d
+		return
 	}
 	tokens := lexer.Tokenize(string(data))
 	if t := tooDeep(tokens); t != nil {
 		d.add(Fault{Line: t.Position.Line, Column: t.Position.Column, Message: fmt.Sprintf("nested deeper than %d levels", maxDepth)})
-		return d
+		return
 	}
 	parsed, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		d.syntax(err)
-		return d
+		return
 	}
 	bodies := bodiesOf(parsed)
 	if len(bodies) > 1 {
 		d.fault(bodies[1], "", "the file has several documents: only one is allowed")
-		return d
+		return
 	}
 	var body ast.Node
 	if len(bodies) == 1 {
 		body = bodies[0]
 	}
 	d.value(body, reflect.ValueOf(into).Elem(), "", 0)
-	return d
 }
 
 func bodiesOf(f *ast.File) []ast.Node {
@@ -117,17 +144,27 @@ func (d *Doc) Fault(key, format string, args ...any) {
 	if d.broken[key].itself {
 		return
 	}
-	line, column := d.At(key)
-	d.add(Fault{Line: line, Column: column, Key: key, Message: fmt.Sprintf(format, args...)})
+	d.add(d.Finding(key, format, args...))
 }
 
 // At gives the place of a key such as "policies[2].match.team", or of its nearest parent that the file has.
 func (d *Doc) At(key string) (line, column int) {
+	p := d.at(key)
+	return p.line, p.column
+}
+
+func (d *Doc) at(key string) place {
 	for k := key; ; k = parent(k) {
 		if p, ok := d.places[k]; ok || k == "" {
-			return p.line, p.column
+			return p
 		}
 	}
+}
+
+// Finding gives a key's place with a message, as Fault would add it.
+func (d *Doc) Finding(key, format string, args ...any) Fault {
+	p := d.at(key)
+	return Fault{File: p.file, Line: p.line, Column: p.column, Key: key, Message: fmt.Sprintf(format, args...)}
 }
 
 func parent(key string) string { return key[:max(strings.LastIndexAny(key, ".["), 0)] }
@@ -142,7 +179,9 @@ func (d *Doc) Sound(key string) bool {
 }
 
 func (d *Doc) add(f Fault) {
-	f.File = d.File
+	if f.File == "" {
+		f.File = d.File
+	}
 	if len(d.faults) == maxFaults {
 		d.unsaid++
 		return
@@ -152,11 +191,11 @@ func (d *Doc) add(f Fault) {
 
 // fault adds a finding of Decode at a node, and remembers that its key is broken.
 func (d *Doc) fault(n ast.Node, key, format string, args ...any) {
-	p := placeOf(n)
-	if p == (place{}) {
-		p.line, p.column = d.At(key)
+	p := d.placeOf(n)
+	if p.line == 0 {
+		p = d.at(key)
 	}
-	d.add(Fault{Line: p.line, Column: p.column, Key: key, Message: fmt.Sprintf(format, args...)})
+	d.add(Fault{File: p.file, Line: p.line, Column: p.column, Key: key, Message: fmt.Sprintf(format, args...)})
 	b := d.broken[key]
 	b.itself = true
 	d.broken[key] = b
@@ -168,7 +207,7 @@ func (d *Doc) fault(n ast.Node, key, format string, args ...any) {
 }
 
 // placeOf is where a node begins. The parser's token of a mapping is a colon: its first key is meant.
-func placeOf(n ast.Node) place {
+func (d *Doc) placeOf(n ast.Node) place {
 	if pairs, ok := mappingOf(n); ok && len(pairs) > 0 && pairs[0].Key != nil {
 		if m, flow := n.(*ast.MappingNode); !flow || !m.IsFlowStyle {
 			n = pairs[0].Key
@@ -177,7 +216,7 @@ func placeOf(n ast.Node) place {
 	if n == nil || n.GetToken() == nil || n.GetToken().Position == nil {
 		return place{}
 	}
-	return place{n.GetToken().Position.Line, n.GetToken().Position.Column}
+	return place{d.File, n.GetToken().Position.Line, n.GetToken().Position.Column}
 }
 
 // syntax turns the parser's error into a fault with its place. The parser's excerpt of the file is

@@ -29,11 +29,19 @@ func (f Fault) Error() string {
 	return place + ": " + f.Key + ": " + f.Message
 }
 
-// Join gives all faults in the order of the file as one error, or nil. Those without a place come last.
+// Join gives all faults in the order of their files as one error, or nil. Of one file, those without a place come last.
 func Join(faults []Fault) error {
 	sorted := slices.Clone(faults)
+	files := map[string]int{} // in the order in which they were found to be at fault
+	for _, f := range faults {
+		if _, ok := files[f.File]; !ok {
+			files[f.File] = len(files)
+		}
+	}
 	slices.SortStableFunc(sorted, func(a, b Fault) int {
 		switch {
+		case a.File != b.File:
+			return cmp.Compare(files[a.File], files[b.File])
 		case (a.Line == 0) != (b.Line == 0):
 			return cmp.Compare(b.Line, a.Line)
 		case a.Line != b.Line:

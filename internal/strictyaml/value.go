@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
@@ -22,7 +23,7 @@ func takesText(t reflect.Type) bool { return reflect.PointerTo(t).Implements(tex
 // value fills v from a node and reports what does not fit.
 func (d *Doc) value(n ast.Node, v reflect.Value, key string, depth int) {
 	if _, seen := d.places[key]; !seen {
-		d.places[key] = placeOf(n)
+		d.places[key] = d.placeOf(n)
 	}
 	if depth > maxDepth {
 		d.fault(n, key, "nested deeper than %d levels", maxDepth)
@@ -99,7 +100,9 @@ func (d *Doc) pairs(n ast.Node, key, what string, each func(name, key string, pa
 			d.fault(pair.Key, full, "this key stands twice")
 		default:
 			seen[name] = true
-			d.places[full] = placeOf(pair.Key)
+			if _, elsewhere := d.places[full]; !elsewhere {
+				d.places[full] = d.placeOf(pair.Key)
+			}
 			each(name, full, pair)
 		}
 	}
@@ -130,6 +133,9 @@ func (d *Doc) structure(n ast.Node, v reflect.Value, key string, depth int) {
 			d.fault(pair.Key, full, "unknown key: allowed are %s", allowed)
 			return
 		}
+		if kind := v.Field(fields[i].index).Type(); !merges(kind) && d.twice(pair.Key, full) {
+			return
+		}
 		d.value(pair.Value, v.Field(fields[i].index), full, depth+1)
 		d.words(pair.Value, v.Field(fields[i].index), fields[i].enum, full)
 	})
@@ -141,10 +147,25 @@ func (d *Doc) structure(n ast.Node, v reflect.Value, key string, depth int) {
 // required reports the required keys that a mapping has not, where the mapping stands.
 func (d *Doc) required(fields []field, key string, seen map[string]bool) {
 	for _, f := range fields {
-		if f.required && !seen[f.name] {
+		if f.required && !seen[f.name] && !d.Has(joined(key, f.name)) && (key != "" || !d.more) {
 			d.fault(nil, joined(key, f.name), "this key is required: %s", f.doc)
 		}
 	}
+}
+
+// merges tells whether what several files say of a key is joined.
+func merges(t reflect.Type) bool {
+	return !takesText(t) && (t.Kind() == reflect.Struct || t.Kind() == reflect.Map || t.Kind() == reflect.Slice)
+}
+
+// twice reports a key that another file has set before.
+func (d *Doc) twice(n ast.Node, key string) bool {
+	first := d.places[key]
+	if first.file == d.File {
+		return false
+	}
+	d.fault(n, key, "this key stands at %s:%d:%d as well: keep one of the two", first.file, first.line, first.column)
+	return true
 }
 
 // words checks a string, or the strings of a list, against the words of its enum tag.
@@ -153,8 +174,9 @@ func (d *Doc) words(n ast.Node, v reflect.Value, enum []string, key string) {
 	case len(enum) == 0:
 	case v.Kind() == reflect.Slice:
 		nodes := itemsOf(n)
+		before := max(0, v.Len()-len(nodes)) // of earlier files
 		for i := range min(v.Len(), len(nodes)) {
-			d.words(nodes[i], v.Index(i), enum, key+"["+strconv.Itoa(i)+"]")
+			d.words(nodes[i], v.Index(before+i), enum, key+"["+strconv.Itoa(before+i)+"]")
 		}
 	case v.Kind() == reflect.String:
 		if _, ok := scalarText(n); ok && !slices.Contains(enum, v.String()) {
@@ -180,8 +202,20 @@ type field struct {
 	enum      []string
 }
 
-// fieldsOf gives a struct's keys in their order.
+// fieldsOf gives a struct's keys in their order. Those of a type never change, and a large file asks for them with every mapping.
 func fieldsOf(t reflect.Type) []field {
+	if known, ok := knownFields.Load(t); ok {
+		fields, _ := known.([]field)
+		return fields
+	}
+	fields := readFields(t)
+	knownFields.Store(t, fields)
+	return fields
+}
+
+var knownFields sync.Map // []field by reflect.Type
+
+func readFields(t reflect.Type) []field {
 	var fields []field
 	for i := range t.NumField() {
 		f := t.Field(i)
@@ -203,6 +237,9 @@ func (d *Doc) table(n ast.Node, v reflect.Value, key string, depth int) {
 		v.Set(reflect.MakeMap(v.Type()))
 	}
 	d.pairs(n, key, "a mapping from names to values", func(name, full string, pair *ast.MappingValueNode) {
+		if d.twice(pair.Key, full) {
+			return
+		}
 		item := reflect.New(v.Type().Elem()).Elem()
 		d.value(pair.Value, item, full, depth+1)
 		v.SetMapIndex(reflect.ValueOf(name).Convert(v.Type().Key()), item)
@@ -219,9 +256,14 @@ func itemsOf(n ast.Node) []ast.Node {
 
 func (d *Doc) list(n ast.Node, v reflect.Value, key string, depth int) {
 	nodes := itemsOf(n)
-	out := reflect.MakeSlice(v.Type(), len(nodes), len(nodes))
+	before := 0 // of earlier files: a list that stands in one file only replaces its default
+	if d.places[key].file != d.File {
+		before = v.Len()
+	}
+	out := reflect.MakeSlice(v.Type(), before+len(nodes), before+len(nodes))
+	reflect.Copy(out, v.Slice(0, before))
 	for i, item := range nodes {
-		d.value(item, out.Index(i), key+"["+strconv.Itoa(i)+"]", depth+1)
+		d.value(item, out.Index(before+i), key+"["+strconv.Itoa(before+i)+"]", depth+1)
 	}
 	v.Set(out)
 }
