@@ -11,9 +11,10 @@ const (
 	Downgrade
 	Throttle // refused now, welcome after RetryAfter
 	Deny     // refused until something changes
+	Delay    // let through after a wait for the limit
 )
 
-var actionNames = [...]string{"allow", "downgrade", "throttle", "deny"}
+var actionNames = [...]string{"allow", "downgrade", "throttle", "deny", "delay"}
 
 // String is the action's name in the ledger, labels and headers.
 func (a Action) String() string {

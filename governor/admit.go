@@ -46,6 +46,10 @@ func (g *Governor) Admit(ctx context.Context, r Request) (Admission, error) {
 	}
 	ask := g.ask(r, c)
 	reserved, down := g.reserve(ctx, ask)
+	waited := false
+	if down == nil && reserved.Chosen < 0 {
+		reserved, waited, down = g.patiently(ctx, ask, &c.plan, reserved)
+	}
 	if down != nil {
 		if reserved, err = g.without(ask, r.State.Policy.WhenLimiterDown); err != nil {
 			a, _ := refusal(r, sentinel.ReasonLimiterUnavailable, err.Error())
@@ -56,6 +60,9 @@ func (g *Governor) Admit(ctx context.Context, r Request) (Admission, error) {
 	verdict := policy.Decide(c.plan, ask, reserved)
 	if verdict.Action.Refused() {
 		return Admission{Verdict: verdict, Ticket: r.refused(verdict)}, nil
+	}
+	if waited && verdict.Action == sentinel.Allow {
+		verdict.Action = sentinel.Delay
 	}
 	a, err := g.dispatch(ctx, r, rq, c.bounds[reserved.Chosen], verdict, reserved.Hold)
 	a.Cause = down

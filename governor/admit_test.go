@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
@@ -263,4 +264,43 @@ func TestWithoutTheLimiterLocalLimitsGetTheirShare(t *testing.T) {
 	if a := w.admit(w.request("app", chat, large)); a.Verdict.Action != sentinel.Deny || a.Verdict.Reason != sentinel.ReasonLimiterUnavailable {
 		t.Errorf("a call past the share got %+v", a.Verdict)
 	}
+}
+
+func TestACallWaitsForAPaceNoLongerThanItsRuleSays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const rules = "policies:\n  - {name: pace, match: {service: app}, limits: {requests: 60/minute}, budget: {usd: 1/day}, on_exceed: [{delay: 1500ms}, throttle]}\n"
+		refuse := func(kind sentinel.LimitKind, wait time.Duration) func(sentinel.Ask) (sentinel.Reservation, error) {
+			return func(a sentinel.Ask) (sentinel.Reservation, error) {
+				for _, l := range a.Candidates[0].Limits {
+					if l.Kind == kind && strings.HasPrefix(l.Cell, "rule/pace") {
+						return sentinel.Reservation{Chosen: -1, Denials: []sentinel.Denial{{Limit: l, RetryAfter: wait}}}, nil
+					}
+				}
+				return sentinel.Reservation{}, errors.New("no such limit")
+			}
+		}
+		admit := func(kind sentinel.LimitKind, wait time.Duration, refusals int) (governor.Admission, time.Duration) {
+			w := newWorld(t, rules)
+			w.limiter.answer = func(a sentinel.Ask) (sentinel.Reservation, error) {
+				if len(w.limiter.asks) > refusals {
+					return sentinel.Reservation{Hold: "hold"}, nil
+				}
+				return refuse(kind, wait)(a)
+			}
+			began := time.Now()
+			return w.admit(w.request("app", chat, large)), time.Since(began)
+		}
+		if a, took := admit(sentinel.Rate, 700*time.Millisecond, 2); a.Verdict.Action != sentinel.Delay || a.Ticket.Action != sentinel.Delay || took != 1400*time.Millisecond {
+			t.Errorf("two waits of 700 ms gave %+v after %s, want delay after 1.4s", a.Verdict, took)
+		}
+		if a, took := admit(sentinel.Rate, 700*time.Millisecond, 3); a.Verdict.Action != sentinel.Throttle || took != 1400*time.Millisecond {
+			t.Errorf("a third wait that the rule does not allow gave %+v after %s, want throttle after 1.4s", a.Verdict, took)
+		}
+		if a, took := admit(sentinel.Rate, 2*time.Second, 1); a.Verdict.Action != sentinel.Throttle || took != 0 {
+			t.Errorf("a wait that is too long gave %+v after %s, want throttle at once", a.Verdict, took)
+		}
+		if a, took := admit(sentinel.Window, time.Second, 1); !a.Verdict.Action.Refused() || took != 0 {
+			t.Errorf("a spent budget gave %+v after %s, want a refusal at once", a.Verdict, took)
+		}
+	})
 }

@@ -42,6 +42,7 @@ type Options struct {
 type Governor struct {
 	Options
 	states atomic.Pointer[[]*State] // newest first
+	queued atomic.Int64             // calls that wait for a limit
 }
 
 // New makes a Governor that starts with one state.

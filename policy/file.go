@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"time"
+
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/declare"
 	"github.com/saas-sentinel/saas-sentinel/internal/strictyaml"
@@ -133,7 +135,7 @@ type ruleYAML struct {
 	During   []string     `yaml:"during" doc:"The rule holds in these schedules only. Default: always."`
 	Except   []string     `yaml:"except" doc:"The rule does not hold in these schedules."`
 	Canary   *share       `yaml:"canary" doc:"The rule holds for this share of services, such as 10%: always the same ones, and more of them when the share grows. Default: all."`
-	OnExceed []actionYAML `yaml:"on_exceed" doc:"What happens past a limit, in order: {downgrade: [models]}, then throttle (default) or deny."`
+	OnExceed []actionYAML `yaml:"on_exceed" doc:"What happens past a limit, in order: {downgrade: [models]}, {delay: 2s}, then throttle (default) or deny."`
 }
 
 type matchYAML struct {
@@ -163,5 +165,6 @@ type budgetYAML struct {
 
 type actionYAML struct {
 	action    sentinel.Action
-	Downgrade []string `yaml:"downgrade,required" doc:"Cheaper models, tried in order. A pattern of the rule's own match.model does not cover them."`
+	Downgrade []string      `yaml:"downgrade" doc:"Cheaper models, tried in order. A pattern of the rule's own match.model does not cover them."`
+	Delay     time.Duration `yaml:"delay" doc:"How long a call may wait for a pace or a slot of the rule, at most 2s; then the next action."`
 }

@@ -30,7 +30,8 @@ type rule struct {
 	per                                      []dimension
 	limits                                   []limit // never empty
 	downgrades                               []string
-	deny                                     bool // on_exceed says deny: not worth a retry
+	delay                                    time.Duration // on_exceed lets a call wait so long
+	deny                                     bool          // on_exceed says deny: not worth a retry
 }
 
 // holds tells whether a rule is about a call now. What costs most is asked last.
@@ -68,7 +69,21 @@ type Plan struct {
 	Limits     []sentinel.Limit // at most 16
 	Downgrades []string         // cheaper models in order, without the asked one
 
-	deny uint32 // bit i: Limits[i] belongs to a rule that says deny
+	deny   uint32 // bit i: Limits[i] belongs to a rule that says deny
+	delays [maxLimits]time.Duration
+}
+
+// Patience is how long a call may wait for a limit of a pace or of concurrency; 0 for others, and where no rule says so.
+func (p *Plan) Patience(l sentinel.Limit) time.Duration {
+	if l.Kind == sentinel.Window {
+		return 0
+	}
+	for i := range p.Limits {
+		if p.Limits[i].Cell == l.Cell {
+			return p.delays[min(i, maxLimits-1)]
+		}
+	}
+	return 0
 }
 
 // denies tells whether the rule of a limit wants callers to stay away instead of coming back later.
@@ -100,6 +115,9 @@ func (s *Set) Plan(c *sentinel.Call, model string, now time.Time) Plan {
 	for _, r := range rules {
 		if r.deny {
 			p.deny |= (1<<len(r.limits) - 1) << len(p.Limits)
+		}
+		for i := len(p.Limits); r.delay > 0 && i < min(len(p.Limits)+len(r.limits), maxLimits); i++ {
+			p.delays[i] = r.delay
 		}
 		p.add(&dates, r.limits, r.suffix(c, model))
 		for _, m := range r.downgrades {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
@@ -132,7 +133,10 @@ func (c *compiler) actions(key string, y ruleYAML, r *rule) {
 			}
 			continue
 		}
-		if c.Has(at+".downgrade") && len(a.Downgrade) == 0 {
+		switch {
+		case c.Has(at + ".delay"):
+			c.delay(at, a, r)
+		case len(a.Downgrade) == 0 && c.Sound(at):
 			c.Fault(at+".downgrade", "name at least one model")
 		}
 		for j, m := range a.Downgrade {
@@ -143,6 +147,23 @@ func (c *compiler) actions(key string, y ruleYAML, r *rule) {
 	if len(r.downgrades) > maxDowngrades {
 		c.Fault(key, "%d cheaper models: at most %d can be tried", len(r.downgrades), maxDowngrades)
 	}
+}
+
+// maxDelay bounds how long a call waits for a limit: its client waits, too.
+const maxDelay = 2 * time.Second
+
+func (c *compiler) delay(at string, a actionYAML, r *rule) {
+	switch {
+	case len(a.Downgrade) > 0:
+		c.Fault(at, "delay and downgrade are two actions: write each on a line of its own")
+	case a.Delay <= 0 || a.Delay > maxDelay:
+		c.Fault(at+".delay", "%s is not a wait of up to %s", a.Delay, maxDelay)
+	case r.delay > 0:
+		c.Fault(at+".delay", "two delays: keep one")
+	case !slices.ContainsFunc(r.limits, func(l limit) bool { return l.Kind != sentinel.Window }):
+		c.Fault(at+".delay", "the rule has only limits that begin anew by the calendar: nothing is worth a wait of %s", a.Delay)
+	}
+	r.delay = a.Delay
 }
 
 // downgrade checks a cheaper model: it must not be one that the rule is about, and where calls without a price

@@ -1,0 +1,54 @@
+package governor
+
+import (
+	"context"
+	"time"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/policy"
+)
+
+// Bounds of the queue before a limit.
+const (
+	maxQueued = 1000                  // calls of this process that wait at once; others are refused at once
+	slotEvery = 50 * time.Millisecond // how often a waiting call asks for a slot: nobody knows when one comes free
+)
+
+// patiently asks again for a call that was refused by a pace or by concurrency, as long as the rule of that limit lets it wait. A call
+// waits only for what can come in time. It says whether the call waited.
+func (g *Governor) patiently(ctx context.Context, ask sentinel.Ask, plan *policy.Plan, refused sentinel.Reservation) (sentinel.Reservation, bool, error) {
+	if len(refused.Denials) == 0 {
+		return refused, false, nil
+	}
+	left := plan.Patience(refused.Denials[0].Limit)
+	if left == 0 {
+		return refused, false, nil
+	}
+	if g.queued.Add(1) > maxQueued {
+		g.queued.Add(-1)
+		return refused, false, nil
+	}
+	defer g.queued.Add(-1)
+	waited := false
+	for refused.Chosen < 0 && len(refused.Denials) > 0 {
+		d := refused.Denials[0]
+		wait := d.RetryAfter
+		if d.Limit.Kind == sentinel.Concurrent {
+			wait = slotEvery
+		}
+		if wait <= 0 || wait > left || plan.Patience(d.Limit) == 0 {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return refused, waited, nil
+		case <-time.After(wait):
+		}
+		left, waited = left-wait, true
+		var err error
+		if refused, err = g.reserve(ctx, ask); err != nil {
+			return refused, waited, err
+		}
+	}
+	return refused, waited, nil
+}
