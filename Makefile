@@ -83,6 +83,7 @@ bench-limits: export E2E ?= must
 bench-limits: tools ## what the limiter promises, measured at full size, as JSON into docs/bench/limits/
 	@mkdir -p $(BENCH_LIMITS)
 	go test -count=1 -timeout 20m ./ratelimit ./policy
+	go test -count=1 -timeout 20m ./e2e -run CancelledStreamsGive
 
 simulation: export E2E ?= must
 simulation: tools ## CALLS (10000) calls through the gateway, judged again from the ledger: verdict by verdict the same
