@@ -119,7 +119,7 @@ func (p *Point) rank(r *ranks, strength, total float64) {
 
 var featureNames = [features]string{
 	above: "high", below: "low", jump: "jump", shift: "shift", season: "off season", restless: "restless",
-	calm: "calm", drift: "drift", slow: "level",
+	calm: "calm", drift: "drift", slow: "level", isolated: "combination", cut: "combination",
 }
 
 // ranks estimates the share of rows that are as surprising: by a histogram, and by a tail beyond it.

@@ -17,6 +17,8 @@ const (
 	calm            // none of it within the longer one
 	drift           // the longer mean away from the long one
 	slow            // the slow mean away from the long one
+	isolated        // a combination of residuals that an isolation forest parts easily
+	cut             // one that displaces much of a random cut forest
 	features
 )
 
@@ -38,7 +40,7 @@ type config struct {
 
 var standard = config{
 	short: 6, longer: 24, slow: 141, refractory: 7 * time.Hour,
-	weight: [features]float64{above: 1.04, below: 1.2, jump: 0.95, shift: 1, season: 0.98, restless: 0.26, calm: 0.11, drift: 1.03, slow: 1.07},
+	weight: [features]float64{above: 1.04, below: 1.2, jump: 0.95, shift: 1, season: 0.98, restless: 0.26, calm: 0.11, drift: 1.03, slow: 1.07, isolated: 0.3, cut: 0.3},
 	level:  0.04, margin: 12, lowMargin: 0.96, tailShare: 0.1, early: 137, recurring: 0.7, second: 0.3, rise: 1.35, decades: 11,
 }
 
@@ -70,12 +72,14 @@ type stream struct {
 	fast      float64
 	low, high float64
 	tails     [features]tail
+	forests   forests
 	bursts    []burst
 	told      burst // the last surprise that was passed on
 }
 
 func newStream(c config) *stream {
 	s := &stream{config: c}
+	s.forests = newForests()
 	for i := range s.tails {
 		s.tails[i].share = c.tailShare
 	}
@@ -101,6 +105,7 @@ func (s *stream) step(at time.Time, v float64) observation {
 	s.take(v)
 	o.expected = s.expect()
 	x := s.measure(v)
+	x[isolated], x[cut] = s.forests.step(v-s.fast, &x)
 	var second float64
 	for i := range x {
 		if s.weight[i] == 0 || math.IsNaN(x[i]) {
