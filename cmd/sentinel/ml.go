@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -32,17 +33,44 @@ func mlDetectCommand() *cobra.Command {
 			"A score of 0.5 or more is an alert; an event alerts once.\n\n" + inputForms + "\n" +
 			"Repeated times, gaps and missing numbers are reported; a missing number scores 0.\n" +
 			"With a directory as input, every .csv in it is scored into the output directory.",
-		Example: "  sentinel ml detect --input calls.csv --output scores.csv\n  sentinel ml detect --input series/ --output scores/",
+		Example: "  sentinel ml detect --input calls.csv --output scores.csv\n  sentinel ml detect --input series/ --output scores/\n" +
+			"  sentinel ml detect --input calls.csv --output scores.csv --events events.json",
 	}
 	input, output := fileFlags(c)
+	eventsTo := c.Flags().String("events", "", "file for the alerts' explanations, a JSON array")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		return overFiles(c, *input, *output, func(f *series.Frame, w io.Writer, name string) error {
-			alerts, err := detect.WriteCSV(w, f)
-			_, _ = fmt.Fprintf(c.ErrOrStderr(), "%s: %d rows, %d alerts\n", name, len(f.Times), alerts)
+		told := []fileEvent{}
+		err := overFiles(c, *input, *output, func(f *series.Frame, w io.Writer, name string) error {
+			events, err := detect.WriteCSV(w, f)
+			_, _ = fmt.Fprintf(c.ErrOrStderr(), "%s: %d rows, %d alerts\n", name, len(f.Times), len(events))
+			for _, e := range events {
+				told = append(told, fileEvent{File: name, Event: e})
+			}
 			return err
 		})
+		if err != nil || *eventsTo == "" {
+			return err
+		}
+		return writeEvents(*eventsTo, told)
 	}
 	return c
+}
+
+// fileEvent is an event and the file that it was found in.
+type fileEvent struct {
+	File string `json:"file"`
+	detect.Event
+}
+
+func writeEvents(path string, events []fileEvent) error {
+	text, err := json.MarshalIndent(events, "", "  ")
+	if err == nil {
+		err = os.WriteFile(path, append(text, '\n'), 0o644) //nolint:gosec // results for everybody
+	}
+	if err != nil {
+		return refused(fmt.Errorf("--events: %w", err))
+	}
+	return nil
 }
 
 // fileFlags adds the flags that overFiles wants.

@@ -15,8 +15,8 @@ import (
 var Header = []string{"timestamp", "anomaly_score", "p_value", "alert", "top_feature", "contribution"}
 
 // WriteCSV judges every row of a frame, in order and by the rows up to it, and writes one row for each.
-// It returns the number of alerts.
-func WriteCSV(w io.Writer, f *series.Frame) (alerts int, err error) {
+// It returns an explanation of each alert.
+func WriteCSV(w io.Writer, f *series.Frame) (events []Event, err error) {
 	buffered := bufio.NewWriter(w)
 	out := csv.NewWriter(buffered)
 	d := New(f.Names)
@@ -30,7 +30,7 @@ func WriteCSV(w io.Writer, f *series.Frame) (alerts int, err error) {
 		alert := "0"
 		if p.Alert {
 			alert = "1"
-			alerts++
+			events = append(events, d.Explain(p))
 		}
 		err = out.Write([]string{f.Stamps[i], number(p.Score), number(p.P), alert, p.Feature, number(p.Share)})
 	}
@@ -42,9 +42,9 @@ func WriteCSV(w io.Writer, f *series.Frame) (alerts int, err error) {
 		err = buffered.Flush()
 	}
 	if err != nil {
-		return alerts, fmt.Errorf("write scores: %w", err)
+		return events, fmt.Errorf("write scores: %w", err)
 	}
-	return alerts, nil
+	return events, nil
 }
 
 // number keeps six significant digits, and never writes NaN.

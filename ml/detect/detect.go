@@ -37,6 +37,12 @@ type Detector struct {
 	ways  [evidences]evidence
 	ranks ranks
 	quiet time.Time // until when nothing is told again
+
+	said   [mostFeatures]float64 // by each feature of the last row
+	rising time.Time             // when the last row's surprise began; zero while there is none
+	last   time.Time
+	step   time.Duration // between the last two rows
+	row    row
 }
 
 // New makes a detector for rows with these columns: series.Value, or any of series.Metrics.
@@ -58,7 +64,8 @@ func (d *Detector) Step(at time.Time, values []float64) Point {
 	}
 	p := Point{P: 1}
 	var strongest, total float64
-	effects := d.watch.take(at, readRow(d.at, values))
+	d.row = readRow(d.at, values)
+	effects := d.watch.take(at, d.row)
 	for i, e := range effects {
 		way, size := &d.ways[i], e.size
 		againstBaseline := i == volume || i == hourly || i == joint
@@ -70,12 +77,14 @@ func (d *Detector) Step(at time.Time, values []float64) Point {
 			way.peaks.add(at.Unix()/3600, size, risk)
 		}
 		total += strength
+		d.said[i] = strength
 		if strength > strongest {
 			strongest = strength
 			p.Feature, p.Actual, p.Expected = evidenceNames[i], e.actual, e.expected
 		}
 	}
 	p.rank(&d.ranks, strongest, total)
+	d.follow(at, strongest >= habitual)
 	coarse := d.watch.rows > learnHours && at.Sub(d.watch.began) > 3*24*time.Hour
 	if d.watch.rows < learnRows && !coarse {
 		return p
@@ -90,6 +99,20 @@ func (d *Detector) Step(at time.Time, values []float64) Point {
 	return p
 }
 
+// follow notes since when the rows are surprising.
+func (d *Detector) follow(at time.Time, surprising bool) {
+	if d.step = at.Sub(d.last); d.last.IsZero() {
+		d.step = 0
+	}
+	d.last = at
+	switch {
+	case !surprising:
+		d.rising = time.Time{}
+	case d.rising.IsZero():
+		d.rising = at
+	}
+}
+
 // eventLasts is how long an event is one event.
 const eventLasts = 2 * time.Hour
 
@@ -99,6 +122,8 @@ func (d *Detector) stepPlain(at time.Time, v float64) Point {
 		return p
 	}
 	o := d.plain.step(at, v)
+	copy(d.said[:], o.each[:])
+	d.follow(at, o.surprise >= atThreshold/2)
 	if o.surprise > 0 {
 		p.Feature, p.Actual, p.Expected = featureNames[o.feature], v, o.expected
 	}

@@ -130,6 +130,44 @@ func TestAbusesAreFoundAndNamed(t *testing.T) {
 	}
 }
 
+// TestEventsAreExplained reads the explanation of a burst that costs ten times the usual.
+func TestEventsAreExplained(t *testing.T) {
+	const from = 6 * 1440
+	d := New(series.Metrics)
+	for i, r := range minutes(from+20, func(i int, r []float64) {
+		if i >= from {
+			for c := range 4 {
+				r[c] *= 10
+			}
+		}
+	}) {
+		at := start.Add(time.Duration(i) * time.Minute)
+		p := d.Step(at, r)
+		if !p.Alert {
+			continue
+		}
+		e := d.Explain(p)
+		sum := 0.0
+		for _, s := range e.Features {
+			sum += s.Share
+		}
+		if e.Feature != "requests" || e.Features[0].Feature != e.Feature || sum < 0.95 || sum > 1.001 {
+			t.Errorf("features %+v, want requests to lead and shares of 1 in all", e.Features)
+		}
+		if begun := start.Add(from * time.Minute); e.Start.Before(begun) || e.Start.After(e.Alert) || e.Alert.Sub(begun) > 3*time.Minute {
+			t.Errorf("from %s, alerted at %s; it began at %s", e.Start, e.Alert, begun)
+		}
+		if usual := 40 * 0.001 * 60; e.StakeUSDPerHour < 6*usual || e.StakeUSDPerHour > 13*usual || e.ExtraCalls < 200 {
+			t.Errorf("%.2f dollars an hour and %.0f calls at stake, want about 9 times %.2f and 360", e.StakeUSDPerHour, e.ExtraCalls, usual)
+		}
+		if !strings.Contains(e.Sentence, "calls a row") || !strings.Contains(e.Sentence, "an hour more than usual") {
+			t.Errorf("sentence %q", e.Sentence)
+		}
+		return
+	}
+	t.Error("the burst did not alert")
+}
+
 func TestHabitsAreNoNews(t *testing.T) {
 	rows := minutes(10*1440, func(i int, r []float64) {
 		if at := i % 1440; at >= 180 && at < 195 {

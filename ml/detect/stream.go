@@ -91,6 +91,7 @@ func newStream(c config) *stream {
 type observation struct {
 	surprise, news float64
 	said           float64
+	each           [features]float64
 	feature        int
 	expected       float64
 }
@@ -113,6 +114,7 @@ func (s *stream) step(at time.Time, v float64) observation {
 		}
 		said := min(s.decades, -math.Log10(max(s.tails[i].survival(x[i]), 1e-30))) * s.weight[i]
 		o.said += said
+		o.each[i] = said
 		if said > o.surprise {
 			o.surprise, second, o.feature = said, o.surprise, i
 		} else {
