@@ -71,6 +71,7 @@ func BenchmarkLedger(b *testing.B) {
 		}
 		floor := bareSync(b)
 		row("one bare write and fsync of 4 KiB on the same disk", "", true, "p50 %s, p99 %s", floor[len(floor)/2].Round(time.Microsecond), floor[len(floor)*99/100].Round(time.Microsecond))
+		row("a million calls in the spool, an intent and an entry each", "", true, "%d MB", spoolBytes(b))
 		postgresRows(b, tools, row)
 		timescaleRows(b, tools, row)
 	}
@@ -110,6 +111,27 @@ func groupCommit(b *testing.B, writers int) (rate float64, p50, p99 time.Duratio
 	elapsed := time.Since(begin)
 	sorted := slices.Sorted(slices.Values(slices.Concat(waits...)))
 	return float64(len(sorted)) / elapsed.Seconds(), sorted[len(sorted)/2], sorted[len(sorted)*99/100]
+}
+
+// spoolBytes is what a call takes on the gateway's disk until the database has it, in bytes.
+func spoolBytes(b *testing.B) int64 {
+	s, err := spool.Open(spool.Options{Dir: filepath.Join(b.TempDir(), "spool"), Mode: spool.Buffered})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	const calls = 1000
+	for _, r := range ledgerEntries(calls) {
+		e := r.Entry
+		intent := domain.Intent{Call: e.Call, Asked: e.Asked, Bound: e.Usage, BoundCost: e.Cost, PriceVersion: e.PriceVersion, PolicyVersion: e.PolicyVersion,
+			Hold: domain.Hold(strings.Repeat("h", 120)), Instance: "0197a3c0-0000-7000-8000-000000000001"}
+		for _, r := range []domain.Record{{Intent: &intent}, r} {
+			if err := s.Append(b.Context(), r); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	return s.Stats().LagBytes / calls
 }
 
 // bareSync is what the disk gives to a program that does nothing else.
@@ -228,6 +250,11 @@ func questions(b *testing.B, st *store.Store, db *pgx.Conn, row addRow) {
 	if _, err := db.Exec(ctx, `ANALYZE`); err != nil {
 		b.Fatal(err)
 	}
+	var heap int64 // of the partitions that hold the rows, indexes included
+	if err := db.QueryRow(ctx, `SELECT sum(pg_total_relation_size(inhrelid))::bigint FROM pg_inherits WHERE inhparent = 'entries'::regclass`).Scan(&heap); err != nil {
+		b.Fatal(err)
+	}
+	row("a million entries on PostgreSQL, indexes included", "", true, "%d MB", heap/20_000)
 	end := month.AddDate(0, 1, 0)
 	ask := func(what string, do func() error) {
 		var waits []time.Duration
@@ -282,6 +309,7 @@ func timescaleRows(b *testing.B, tools string, row addRow) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	row("a million entries on TimescaleDB before compression, after it", "", true, "%d MB, %d MB", before/rows, after/rows)
 	row("an entry on TimescaleDB before compression, indexes included", "", true, "%d bytes", before/rows)
 	row("an entry on TimescaleDB after compression, indexes included", "≤ 150 bytes", after <= 150*rows, "%d bytes", after/rows)
 }

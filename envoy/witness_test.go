@@ -12,13 +12,19 @@ import (
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
 
-func TestWitnessReadsWhatEnvoyWrites(t *testing.T) {
-	g := startGateway(t, nil)
-	w := NewWitness(g.config.AccessLog)
+// witness follows a log until the test ends.
+func witness(t *testing.T, file string) *Witness {
+	w := NewWitness(file)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- w.Run(ctx) }()
-	defer func() { cancel(); <-done }()
+	t.Cleanup(func() { cancel(); <-done })
+	return w
+}
+
+func TestWitnessReadsWhatEnvoyWrites(t *testing.T) {
+	g := startGateway(t, nil)
+	w := witness(t, g.config.AccessLog)
 
 	g.do(t, "POST", "/api/v1/chat", nil, strings.NewReader("12345"))
 	known, err := sentinel.ParseCallID(call)
@@ -43,11 +49,7 @@ func TestWitnessReadsWhatEnvoyWrites(t *testing.T) {
 // A request whose processor dies before it answers is known by Envoy's own id, and no provider has it.
 func TestWitnessKnowsARequestThatWasNeverAnswered(t *testing.T) {
 	g := startGateway(t, nil)
-	w := NewWitness(g.config.AccessLog)
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error)
-	go func() { done <- w.Run(ctx) }()
-	defer func() { cancel(); <-done }()
+	w := witness(t, g.config.AccessLog)
 
 	if r, _ := g.do(t, "GET", "/api/v1/items/1", map[string]string{"behave": "fail"}, nil); r.StatusCode != 503 {
 		t.Fatalf("answered %d, want 503", r.StatusCode)
@@ -139,16 +141,11 @@ func TestWitnessIsReadyOnceTheLogIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{file, file + ".missing"} {
-		w := NewWitness(path)
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error)
-		go func() { done <- w.Run(ctx) }()
+		w := witness(t, path)
 		<-w.Ready()
 		if path == file && !seen(w, lines-1) {
 			t.Error("it is ready before it has read the log")
 		}
-		cancel()
-		<-done
 	}
 }
 

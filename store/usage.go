@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgtype"
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
 
@@ -251,53 +250,6 @@ func (t usageTable) dimension(name, zone string) (string, error) {
 		expression = strings.ReplaceAll(expression, "'UTC'", zone)
 	}
 	return strings.ReplaceAll(expression, "(ts ", "("+t.clock+" "), nil
-}
-
-// EntryQuery chooses rows of the ledger.
-type EntryQuery struct {
-	From, To time.Time         // [From, To); a zero time is no bound
-	CallID   sentinel.CallID   // zero is any
-	Filter   map[string]string // dimension → the value that it must have
-	Before   EntryKey          // only rows after this one in the list; zero is the list's beginning
-	Limit    int               // 0 is 1,000, at most 10,000
-}
-
-// EntryKey is a row's place in the ledger.
-type EntryKey struct {
-	At      time.Time
-	CallID  sentinel.CallID
-	Attempt int16
-}
-
-// Entries lists rows of the ledger, newest first. Times have the microsecond of PostgreSQL.
-func (s *Store) Entries(ctx context.Context, q EntryQuery) ([]sentinel.Entry, error) {
-	w := between(q.From, q.To)
-	if q.CallID != (sentinel.CallID{}) {
-		w.add("call_id = $%d", pgtype.UUID{Bytes: q.CallID, Valid: true})
-	}
-	for _, name := range slices.Sorted(maps.Keys(q.Filter)) {
-		expression, err := entriesTable.dimension(name, "")
-		if err != nil {
-			return nil, err
-		}
-		w.add(expression+" = $%d", clean(q.Filter[name]))
-	}
-	if b := q.Before; !b.At.IsZero() {
-		n := len(w.args)
-		w.args = append(w.args, b.At, pgtype.UUID{Bytes: b.CallID, Valid: true}, b.Attempt)
-		w.conditions = append(w.conditions, fmt.Sprintf("(ts, call_id, attempt) < ($%d, $%d, $%d)", n+1, n+2, n+3))
-	}
-	sql := `SELECT ` + names(entryColumns, "") + ` FROM entries ` + w.String() + ` ORDER BY ts DESC, call_id DESC, attempt DESC` + w.limit(q.Limit)
-	rows, err := s.pool.Query(ctx, sql, w.args...)
-	if err != nil {
-		return nil, explain("entries", err)
-	}
-	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e sentinel.Entry, err error) {
-		err = row.Scan(targets(entryColumns, &e)...)
-		e.At = e.At.UTC()
-		return e, err
-	})
-	return list, explain("entries", err)
 }
 
 // where collects conditions and their parameters.
