@@ -4,7 +4,7 @@ TOOLS := .tools
 UPDATABLE = $(shell grep -rl 'flag.Bool."update"' --include='*_test.go' . | xargs -r -n1 dirname | sort -u)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt lint vet unit race e2e hostile mutate-security accuracy fuzz bench bench-limits bench-ledger kills outage power simulation charts golden build dashboard tools redis chromium clean
+.PHONY: help demo test check fmt lint vet unit race e2e rotation hostile mutate-security accuracy fuzz bench bench-limits bench-ledger kills outage power simulation charts golden build dashboard tools redis chromium clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,11 @@ race: ## all tests but the end-to-end ones, with the race detector
 e2e: export E2E ?= must
 e2e: tools ## the end-to-end tests
 	go test -timeout 20m -count=1 ./e2e/...
+
+rotation: export E2E ?= must
+rotation: export ROTATION ?= 5m
+rotation: tools ## a new key every 10 s for 5 minutes under calls and 50 streams, a bad key among them: no call may fail
+	go test ./e2e -run NoCallFailsWhileKeysAreRotated -count=1 -v -timeout 20m
 
 hostile: export E2E ?= must
 hostile: tools ## attack the whole gateway, and print what became of every attack

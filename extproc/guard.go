@@ -137,7 +137,7 @@ func (s *Server) judge(st *answeredStream, in *inbound, onHeaders bool) error {
 	}
 	in.request.Raw = provider.RawRequest{
 		Path: in.upstream, Query: in.query, ContentType: in.headers.get("content-type"), Header: in.headers.get, Currencies: in.request.Route.Currencies,
-		OnBehalf: in.request.Route.Provider.OnBehalf, Body: in.body,
+		OnBehalf: in.request.Route.Provider.OnBehalf, Redirects: in.request.Route.Provider.Redirects, Body: in.body,
 	}
 	a, err := s.Governor.Admit(ctx, in.request)
 	if err != nil {

@@ -75,6 +75,7 @@ type Provider struct {
 	Endpoints    []*declare.Endpoint // of a custom API
 	Allow        []string            // endpoints of the preset; empty: all that are not closed
 	OnBehalf     bool                // calls may act for other accounts than the credential's own
+	Redirects    bool                // calls may send the provider's server to another base address, or into private networks
 	Models       map[string]string   // the catalog's names of models by the provider's own
 	PricedAs     string              // the catalog's provider of models without a price under the preset's name; empty: the preset's
 }

@@ -122,6 +122,7 @@ type RawRequest struct {
 	Header                   func(name string) string // by its name in lower case; nil where there are none
 	Currencies               Currencies
 	OnBehalf                 bool // it may act for other accounts than the credential's own
+	Redirects                bool // it may send the provider's server elsewhere: to another base address, or into private networks
 	Body                     []byte
 }
 
@@ -185,7 +186,14 @@ type dialect interface {
 
 // ReadRequest reads a request once and strictly. The error is a *BadRequest.
 func (p Preset) ReadRequest(e Endpoint, r RawRequest) (Request, error) {
-	return p.speaker().readRequest(e, r)
+	rq, err := p.speaker().readRequest(e, r)
+	if err != nil || r.Redirects || p.dialect == nil {
+		return rq, err
+	}
+	if name := redirects(r.Body); name != "" {
+		return rq, badRequest(clip(name), "it would send the provider's server to another place or into a private network: the policy allows it with redirects: true")
+	}
+	return rq, nil
 }
 
 // WithModel gives body and path of the same request for another model; nothing else changes.

@@ -166,19 +166,24 @@ func (a *App) openLimiter(ctx context.Context) error {
 }
 
 func (a *App) openVault(ctx context.Context) error {
-	c := a.config.Vault
+	var err error
+	if a.vault, err = openVaultOf(a.config, func(err error) { a.log.Warn().Err(err).Msg("vault not refreshed") }); err != nil {
+		return err
+	}
+	return a.vault.Load(ctx, refsOf(a.governor.State()))
+}
+
+// openVaultOf makes the client of a configuration.
+func openVaultOf(config Config, onError func(error)) (*credential.Vault, error) {
+	c := config.Vault
 	o := credential.VaultOptions{
 		Address: c.Address, Token: c.Token, Namespace: c.Namespace, CAFile: c.CAFile, Refresh: c.Refresh, MaxStale: c.MaxStale,
-		OnError: func(err error) { a.log.Warn().Err(err).Msg("vault not refreshed") },
+		OnError: onError,
 	}
 	if c.RoleID != "" {
 		o.AppRole = &credential.AppRole{RoleID: c.RoleID, SecretID: c.SecretID, Mount: c.Mount}
 	}
-	var err error
-	if a.vault, err = credential.NewVault(o); err != nil {
-		return err
-	}
-	return a.vault.Load(ctx, refsOf(a.governor.State()))
+	return credential.NewVault(o)
 }
 
 func (a *App) openLedger(ctx context.Context) error {

@@ -1,0 +1,126 @@
+package credential
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+	"time"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+)
+
+var errCrash = errors.New("the process was killed")
+
+// breaking lets so many requests through, and then none. The last one through may lose its answer, as a crash does.
+type breaking struct {
+	http.RoundTripper
+	left       int
+	loseAnswer bool
+}
+
+func (b *breaking) RoundTrip(rq *http.Request) (*http.Response, error) {
+	b.left--
+	if b.left < 0 {
+		return nil, errCrash
+	}
+	rs, err := b.RoundTripper.RoundTrip(rq)
+	if err == nil && b.left == 0 && b.loseAnswer {
+		_ = rs.Body.Close()
+		return nil, errCrash
+	}
+	return rs, err
+}
+
+// A rotation that is broken off at any request to a real Vault, before it arrives or after, is continued by another
+// process; in between the secret always has a key that works.
+func TestRotationGoesOnAfterACrashAtEveryStep(t *testing.T) {
+	b := startBao(t)
+	ref := Ref{"secret/rotated", "api_key"}
+	works := map[string]bool{"old": true, "new": true}
+	r := Rotation{Ref: ref, Next: sentinel.NewSecret("new"), Keep: time.Hour, Test: func(_ context.Context, s sentinel.Secret) error {
+		if !works[s.Reveal()] {
+			return ErrBadKey
+		}
+		return nil
+	}}
+	data := func() map[string]any {
+		return b.do(t, http.MethodGet, "secret/data/rotated", nil)["data"].(map[string]any)["data"].(map[string]any)
+	}
+	completed := false
+	for n := 0; !completed; n++ {
+		for _, lose := range []bool{false, true} {
+			b.put(t, "secret/rotated", map[string]string{"api_key": "old", "note": "kept"})
+			options := VaultOptions{Address: b.addr, Token: sentinel.NewSecret(b.root)}
+			v, err := newVault(options, &breaking{http.DefaultTransport.(*http.Transport).Clone(), n, lose})
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = v.Rotate(t.Context(), r)
+			v.conns.CloseIdleConnections()
+			completed = err == nil
+			if key, _ := data()["api_key"].(string); !works[key] {
+				t.Fatalf("after %d requests the key in use is %q", n, key)
+			}
+			again := b.client(t, func(*VaultOptions) {})
+			if err := again.Rotate(t.Context(), r); err != nil {
+				t.Fatalf("continued after %d requests: %v", n, err)
+			}
+			d := data()
+			if d["api_key"] != "new" || d["api_key_previous"] != "old" || d["api_key_pending"] != nil || d["note"] != "kept" {
+				t.Errorf("after %d requests and a continuation: %v", n, d)
+			}
+		}
+		if n > 20 {
+			t.Fatal("it never completes")
+		}
+	}
+	if err := b.client(t, func(*VaultOptions) {}).Rotate(t.Context(), Rotation{Ref: ref, Test: r.Test}); !errors.Is(err, ErrNothingPending) {
+		t.Errorf("nothing to do: %v", err)
+	}
+}
+
+func TestABadKeyIsNeverCurrent(t *testing.T) {
+	b := startBao(t)
+	ref := Ref{"secret/rotated", "api_key"}
+	b.put(t, ref.Path, map[string]string{"api_key": "old"})
+	v := b.client(t, func(*VaultOptions) {})
+	answer := errors.New("the provider is away")
+	r := Rotation{Ref: ref, Next: sentinel.NewSecret("bad"), Test: func(context.Context, sentinel.Secret) error { return answer }}
+	data := func() map[string]any {
+		return b.do(t, http.MethodGet, "secret/data/rotated", nil)["data"].(map[string]any)["data"].(map[string]any)
+	}
+	if err := v.Rotate(t.Context(), r); !errors.Is(err, answer) || data()["api_key"] != "old" || data()["api_key_pending"] != "bad" {
+		t.Errorf("undecided: %v, %v", err, data())
+	}
+	answer = ErrBadKey
+	if err := v.Rotate(t.Context(), Rotation{Ref: ref, Test: r.Test}); !errors.Is(err, ErrBadKey) || data()["api_key"] != "old" || data()["api_key_pending"] != nil {
+		t.Errorf("refused: %v, %v", err, data())
+	}
+	answer = nil
+	r.Next, r.Keep = sentinel.NewSecret("good"), -time.Second
+	if err := v.Rotate(t.Context(), r); err != nil || data()["api_key"] != "good" || data()["api_key_previous"] != "old" {
+		t.Errorf("good: %v, %v", err, data())
+	}
+	if kept, err := v.ForgetPrevious(t.Context(), ref); err != nil || !kept.IsZero() || data()["api_key_previous"] != nil || data()["api_key"] != "good" {
+		t.Errorf("forgotten: %v, %v, %v", kept, err, data())
+	}
+}
+
+func TestTwoRotationsDoNotMix(t *testing.T) {
+	b := startBao(t)
+	ref := Ref{"secret/rotated", "api_key"}
+	b.put(t, ref.Path, map[string]string{"api_key": "old"})
+	ok := func(context.Context, sentinel.Secret) error { return nil }
+	other := b.client(t, func(*VaultOptions) {})
+	err := b.client(t, func(*VaultOptions) {}).Rotate(t.Context(), Rotation{Ref: ref, Next: sentinel.NewSecret("first"), Test: func(ctx context.Context, _ sentinel.Secret) error {
+		return other.Rotate(ctx, Rotation{Ref: ref, Next: sentinel.NewSecret("second"), Test: ok})
+	}})
+	if err == nil {
+		t.Error("the slower rotation overwrote the faster one")
+	}
+	d := b.do(t, http.MethodGet, "secret/data/rotated", nil)["data"].(map[string]any)["data"].(map[string]any)
+	if d["api_key"] != "second" {
+		t.Errorf("the key in use is %v", d["api_key"])
+	}
+}

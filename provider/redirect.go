@@ -1,0 +1,94 @@
+package provider
+
+import (
+	"bytes"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// redirecting are members of a request's top level by which servers that imitate an API are told to call another place, or
+// with another key. Providers themselves know none of them.
+var redirecting = map[string]bool{
+	"api_base": true, "base_url": true, "api_url": true, "endpoint_url": true, "azure_endpoint": true, "api_key": true,
+	"extra_body": true, "extra_headers": true, "extra_query": true, "proxy": true, "proxy_url": true,
+	"webhook": true, "webhook_url": true, "callback_url": true, "fallbacks": true, "model_list": true,
+}
+
+// stems stand in every name that is looked for: a body without any of them, and without an escape, is not walked.
+var stems = [][]byte{[]byte("url"), []byte("uri"), []byte("base"), []byte("key"), []byte("extra"), []byte("proxy"), []byte("hook"), []byte("fallback"), []byte("_list"), []byte("endpoint"), []byte(`\u`)}
+
+// redirects names what of a JSON body would lead a server elsewhere: a member that redirects it, or a URL of this network
+// that it is to fetch. It is "" where there is nothing. The body was read strictly before.
+func redirects(body []byte) string {
+	if !worthWalking(body) {
+		return ""
+	}
+	d := jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	for name := ""; ; {
+		t, err := d.ReadToken()
+		if err != nil {
+			return ""
+		}
+		kind, n := d.StackIndex(d.StackDepth())
+		switch {
+		case t.Kind() != '"':
+			if t.Kind() != '[' { // a list's texts have the list's name
+				name = ""
+			}
+		case kind == '{' && n%2 == 1:
+			name = strings.ToLower(t.String())
+			if d.StackDepth() == 1 && redirecting[name] {
+				return name
+			}
+		case (strings.HasSuffix(name, "url") || strings.HasSuffix(name, "uri")) && leadsInside(t.String()):
+			return name
+		}
+	}
+}
+
+func worthWalking(body []byte) bool {
+	lower := bytes.ToLower(body)
+	for _, s := range stems {
+		if bytes.Contains(lower, s) {
+			return true
+		}
+	}
+	return false
+}
+
+// leadsInside tells whether a URL is of a file, of this machine or of a private network. A host that is a number in an
+// unusual spelling, which resolvers read as an address, counts as one.
+func leadsInside(text string) bool {
+	u, err := url.Parse(strings.TrimSpace(text))
+	if err != nil {
+		return strings.Contains(text, "://") // nobody knows where another parser goes
+	}
+	switch strings.ToLower(u.Scheme) {
+	case "http", "https", "ws", "wss", "ftp":
+	case "file", "gopher", "dict", "ldap", "unix", "jar", "netdoc":
+		return true
+	default:
+		return false // data, s3, gs, and what is no URL
+	}
+	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
+	if u.User != nil || strings.ContainsRune(text, '\\') || host == "" {
+		return true
+	}
+	if a, err := netip.ParseAddr(host); err == nil {
+		a = a.Unmap().WithZone("")
+		return !a.IsGlobalUnicast() || a.IsPrivate() || sharedSpace.Contains(a) || nat64.Contains(a)
+	}
+	last := host[strings.LastIndexByte(host, '.')+1:]
+	if last != "" && (last[0] >= '0' && last[0] <= '9') {
+		return true
+	}
+	return last == host || last == "localhost" || last == "internal" || last == "local" || last == "lan" || last == "home" || last == "intranet"
+}
+
+var (
+	sharedSpace = netip.MustParsePrefix("100.64.0.0/10") // RFC 6598
+	nat64       = netip.MustParsePrefix("64:ff9b::/96")  // RFC 6052: an IPv4 address within
+)
