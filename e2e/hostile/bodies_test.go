@@ -95,8 +95,21 @@ func httpParsing() []attack {
 		{name: "another case of the path", status: 403, reason: noRoute, raw: request("GET /Weather/V1/Forecast/lima", auth)},
 		{name: "a request inside of a body", status: 400, reason: badRequest, raw: post("GET " + lima + " HTTP/1.1\r\nHost: localhost\r\n" + auth + "\r\n\r\n")},
 		{name: "a header name with an underscore", status: 401, reason: unidentified, raw: request("GET "+lima, "x_api_key: "+token)},
+		{name: "a chunk extension", status: 200, hits: 1, raw: bare(chatLine+" HTTP/1.1", chunked(chat(""), ";a=b"), "Host: localhost", auth, json_, "Transfer-Encoding: chunked")},
+		raw("a length behind chunks", closed, bare(chatLine+" HTTP/1.1", "0\r\n\r\n"+request("GET "+lima, auth), "Host: localhost", auth, json_, "Transfer-Encoding: chunked", "Content-Length: 4")),
+		raw("chunks with a tab", 0, bare(chatLine+" HTTP/1.1", "0\r\n\r\n", "Host: localhost", auth, json_, "Transfer-Encoding:\tchunked, identity")),
+		raw("a length with a plus", closed, bare(chatLine+" HTTP/1.1", body, "Host: localhost", auth, json_, fmt.Sprintf("Content-Length: +%d", len(body)))),
+		raw("a length of several", closed, bare(chatLine+" HTTP/1.1", body, "Host: localhost", auth, json_, fmt.Sprintf("Content-Length: %d, %d", len(body), len(body)))),
+		{name: "raw UTF-8 in the path", status: 0, reason: envoyRefuses, raw: request("GET /weather/v1/forecast/l\u0131ma", auth)},
+		{name: "a dot segment with a parameter", status: 403, reason: noRoute, raw: request("GET /weather/v1/forecast/..;/lima", auth)},
+		{name: "a range", status: 200, hits: 1, raw: request("GET "+lima, auth, "Range: bytes=0-0,1-1,2-2")},
 		{name: "a trailer with a credential", status: 401, reason: unidentified, raw: bare(chatLine+" HTTP/1.1", "5\r\n{\"a\":\r\n2\r\n1}\r\n0\r\nAuthorization: Bearer "+token+"\r\n\r\n", "Host: localhost", json_, "Transfer-Encoding: chunked", "Trailer: Authorization")},
 	}
+}
+
+// chunked writes a body as one chunk with an extension.
+func chunked(body, extension string) string {
+	return fmt.Sprintf("%x%s\r\n%s\r\n0\r\n\r\n", len(body), extension, body)
 }
 
 func many(n int) []string {
@@ -146,6 +159,15 @@ func bodyParsing() []attack {
 		{name: "an amount in the query", status: 400, reason: badRequest, raw: withBody("POST /stripe/v1/charges?amount=5", "amount=100&currency=usd&source=tok_visa", auth, form)},
 		{name: "a form with a field twice", status: 400, reason: badRequest, raw: withBody("POST /stripe/v1/charges", "amount=100&amount=900000&currency=usd&source=tok_visa", auth, form)},
 		{name: "a form with a bad escape", status: 400, reason: badRequest, raw: withBody("POST /stripe/v1/charges", "amount=1%ZZ&currency=usd&source=tok_visa", auth, form)},
+		bad("a name with a lookalike key", `{"model":"gpt-5-mini","\u006d\u006fdel ":"x","MODEL":"gpt-5","messages":[]}`),
+		bad("an infinite limit", `{"model":"gpt-5-mini","max_completion_tokens":Infinity,"messages":[]}`),
+		bad("a limit by an exponent", `{"model":"gpt-5-mini","max_completion_tokens":1e3,"messages":[]}`),
+		bad("a limit of nothing", `{"model":"gpt-5-mini","max_completion_tokens":0,"messages":[]}`),
+		bad("a limit with a zero before it", `{"model":"gpt-5-mini","max_completion_tokens":020,"messages":[]}`),
+		bad("a model in full width", `{"model":"\uff47pt-5-mini","max_completion_tokens":20,"messages":[]}`),
+		bad("a model with an invisible character", `{"model":"gpt-5\u200b-mini","max_completion_tokens":20,"messages":[]}`),
+		bad("bytes of UTF-16", "{\x00\"\x00m\x00"),
+		{name: "a form on the way of JSON", status: 400, reason: badRequest, raw: withBody(chatLine, "model=gpt-5-mini&max_completion_tokens=20", auth, form)},
 		{name: "a compressed body", status: 400, reason: badRequest, raw: post("\x1f\x8b\x08\x00\x00\x00\x00\x00", "Content-Encoding: gzip")},
 	}
 }
@@ -158,6 +180,10 @@ func costEvasion() []attack {
 		{name: "a budget that is spent", status: 429, reason: spent, raw: withBody(chatLine, chat(""), "Authorization: Bearer "+otherToken, json_)},
 		{name: "a hundred answers on a spent budget", status: 429, reason: spent, raw: withBody(chatLine, chat(`,"n":100`), "Authorization: Bearer "+otherToken, json_)},
 		{name: "a limit of nothing on a spent budget", status: 429, reason: spent, raw: withBody(chatLine, `{"model":"gpt-5-mini","messages":[]}`, "Authorization: Bearer "+otherToken, json_)},
+		{name: "a tier that nobody knows", status: 400, reason: badRequest, raw: post(chat(`,"service_tier":"free"`))},
+		{name: "a response in the background", status: 400, reason: badRequest, raw: withBody("POST /openai/v1/responses", `{"model":"gpt-5-mini","input":"x","max_output_tokens":20,"background":true}`, auth, json_)},
+		{name: "a tool on a server of the caller's", status: 400, reason: badRequest, raw: withBody("POST /openai/v1/responses", `{"model":"gpt-5-mini","input":"x","max_output_tokens":20,"tools":[{"type":"mcp","server_label":"x","server_url":"http://127.0.0.1/"}]}`, auth, json_)},
+		{name: "a billion choices", status: 400, reason: badRequest, raw: post(chat(`,"n":1000000000`))},
 		{name: "an answer without usage", status: 200, hits: 1, raw: post(chat("")), provider: func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			_, _ = w.Write([]byte(`{"id":"x","choices":[{"message":{"role":"assistant","content":"hello there"}}]}`))

@@ -155,9 +155,32 @@ func wrongDestination() []attack {
 		attack{name: "a charge whose money goes elsewhere", status: 400, reason: badRequest, raw: withBody("POST /stripe/v1/charges", "amount=100&currency=usd&source=tok_visa&transfer_data[destination]=acct_evil", auth, form)},
 		attack{name: "a checkout whose money goes elsewhere", status: 400, reason: badRequest, raw: withBody("POST /stripe/v1/checkout/sessions", "mode=payment&payment_intent_data[transfer_data][destination]=acct_evil", auth, form)},
 		attack{name: "a charge on another's behalf by the query", status: 400, reason: badRequest, raw: withBody("POST /stripe/v1/charges?on_behalf_of=acct_evil", "amount=100&currency=usd&source=tok_visa", auth, form)},
+		toServer("another base for the server", `,"api_base":"https://evil.example"`),
+		toServer("another base by an escape", `,"\u0061pi_base":"https://evil.example"`),
+		toServer("another key for the server", `,"api_key":"sk-evil"`),
+		toServer("members of the server's own client", `,"extra_body":{"model":"gpt-5"}`),
+		toServer("other models behind the first", `,"fallbacks":["gpt-5"]`),
+		toServer("a webhook", `,"webhook_url":"https://evil.example"`),
+		picture("a picture of the metadata service", "http://169.254.169.254/latest/meta-data/"),
+		picture("a picture of a private host", "http://10.0.0.1/"),
+		picture("a picture of this machine in another spelling", "http://2130706433/"),
+		picture("a picture of this machine by IPv6", "http://[::ffff:127.0.0.1]/"),
+		picture("a picture of an internal name", "http://metadata.google.internal/"),
+		picture("a picture that is a file", "file:///etc/passwd"),
+		picture("a picture with a user before its host", "https://img.example@127.0.0.1/"),
 		attack{name: "a project that others pay for", status: 200, hits: 1, raw: request("GET "+lima, auth, "x-goog-user-project: evil", "x-amz-request-payer: requester"), holds: notArrived("X-Goog-User-Project", "X-Amz-Request-Payer")},
 		attack{name: "an organisation by header", status: 200, hits: 1, raw: post(chat(""), "OpenAI-Organization: org-evil", "OpenAI-Project: proj_evil"), holds: notArrived("Openai-Organization", "Openai-Project")},
 	)
+}
+
+// toServer is a request that redirects the provider's server.
+func toServer(name, members string) attack {
+	return attack{name: name, status: 400, reason: badRequest, raw: post(chat(members))}
+}
+
+// picture is a request with a picture that the provider's server is to fetch.
+func picture(name, address string) attack {
+	return attack{name: name, status: 400, reason: badRequest, raw: post(`{"model":"gpt-5-mini","max_completion_tokens":20,"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"` + address + `"}}]}]}`)}
 }
 
 // notArrived holds that the provider's last request has none of these headers.
