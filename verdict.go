@@ -54,6 +54,7 @@ const (
 	ReasonTooLarge           Reason = "request_too_large"
 	ReasonCredential         Reason = "credential_unavailable" //nolint:gosec // a word, no credential
 	ReasonLimiterUnavailable Reason = "limiter_unavailable"
+	ReasonAnomaly            Reason = "anomaly"
 	ReasonLedgerUnavailable  Reason = "ledger_unavailable"
 	ReasonUndelivered        Reason = "undelivered" // its client, or Envoy, no longer waited for the verdict
 )

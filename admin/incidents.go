@@ -14,7 +14,7 @@ import (
 type Incidents interface {
 	Incidents(ctx context.Context, open bool, limit int) ([]sentinel.Incident, error)
 	History(ctx context.Context, incident string, limit int) ([]sentinel.IncidentChange, error)
-	// AnswerIncidents applies an act (acknowledge, snooze, plan, resolve) to a group's open incidents; ok is false without such a group.
+	// AnswerIncidents applies an act (acknowledge, snooze, plan, resolve, confirm, dismiss) to a group's open incidents; ok is false without such a group.
 	AnswerIncidents(ctx context.Context, group, act, by string, snooze time.Duration) (ok bool, err error)
 }
 
@@ -83,7 +83,7 @@ func (s *Server) incidentRoutes() {
 func (s *Server) answerIncidents(ctx context.Context, in *struct {
 	Body struct {
 		Group   string `json:"group" minLength:"1" maxLength:"500"`
-		Act     string `json:"act" enum:"acknowledge,snooze,plan,resolve"`
+		Act     string `json:"act" enum:"acknowledge,snooze,plan,resolve,confirm,dismiss" doc:"Of an anomaly, plan, confirm and dismiss change how the service is judged from then on."`
 		Minutes int    `json:"minutes,omitempty" minimum:"1" maximum:"10080" doc:"Of a snooze; 60 where it is left out."`
 	}
 }) (*struct{}, error) {

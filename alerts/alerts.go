@@ -94,6 +94,8 @@ const (
 	Snooze      Act = "snooze"
 	Plan        Act = "planned"
 	Resolve     Act = "resolve"
+	Confirm     Act = "confirmed"   // of an anomaly: it is one
+	Dismiss     Act = "false alarm" // of an anomaly: it is none
 )
 
 // Press is an act on every open incident of a group.

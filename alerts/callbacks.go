@@ -230,7 +230,7 @@ func (c *Callbacks) voice(w http.ResponseWriter, r *http.Request) {
 // act applies a press to a group that exists.
 func (c *Callbacks) act(w http.ResponseWriter, r *http.Request, group string, p Press) {
 	ok, err := false, error(nil)
-	if slices.Contains([]Act{Acknowledge, Snooze, Plan}, p.Act) {
+	if slices.Contains([]Act{Acknowledge, Snooze, Plan, Confirm, Dismiss}, p.Act) {
 		ok, err = Answer(r.Context(), c.Store, c.Machine(), group, p)
 	}
 	if err == nil && !ok {

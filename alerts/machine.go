@@ -130,12 +130,12 @@ func (s *step) press(p Press) {
 			continue
 		}
 		switch p.Act {
-		case Acknowledge:
+		case Acknowledge, Confirm:
 			i.State, i.Dirty = sentinel.IncidentAcknowledged, false
 		case Snooze:
 			i.State, i.Dirty = sentinel.IncidentSnoozed, false
 			i.SnoozedUntil = s.now.Add(min(max(p.For, time.Minute), maxSnooze))
-		case Plan:
+		case Plan, Dismiss:
 			i.State, i.Dirty, i.Planned = sentinel.IncidentAcknowledged, false, true
 		case Resolve:
 			s.resolve(i, by)
@@ -148,7 +148,7 @@ func (s *step) press(p Press) {
 	}
 }
 
-var pastTense = map[Act]string{Acknowledge: "acknowledged", Snooze: "snoozed", Plan: "planned"}
+var pastTense = map[Act]string{Acknowledge: "acknowledged", Snooze: "snoozed", Plan: sentinel.FeedbackPlanned, Confirm: sentinel.FeedbackTrue, Dismiss: sentinel.FeedbackFalse}
 
 func (s *step) resolve(i *sentinel.Incident, by string) {
 	i.State, i.Resolved, i.Firing, i.Dirty = sentinel.IncidentResolved, s.now, false, false

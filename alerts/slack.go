@@ -92,8 +92,11 @@ func (s *Slack) blocks(m Message) []slack.Block {
 		button := func(a Act, label string) *slack.ButtonBlockElement {
 			return slack.NewButtonBlockElement(string(a), m.Group, plain(label, 75))
 		}
-		list = append(list, slack.NewActionBlock("sentinel", button(Acknowledge, "Acknowledge").WithStyle(slack.StylePrimary),
-			button(Snooze, "Snooze 1 h"), button(Plan, "Mark as planned")))
+		buttons := []slack.BlockElement{button(Acknowledge, "Acknowledge").WithStyle(slack.StylePrimary), button(Snooze, "Snooze 1 h"), button(Plan, "Mark as planned")}
+		if strings.HasSuffix(m.Scope, "/any") { // of an anomaly: what people say changes what counts as one
+			buttons = append(buttons, button(Confirm, "It is abuse"), button(Dismiss, "False alarm"))
+		}
+		list = append(list, slack.NewActionBlock("sentinel", buttons...))
 	}
 	return append(list, slack.NewContextBlock("", plain(footer(m), 300)))
 }

@@ -108,7 +108,12 @@ func posts(m *mockalerts.Server) (out []mockalerts.Message) {
 // press presses a button of the message as Slack would.
 func (g *gateway) press(callbacks string, act alerts.Act, want int, at time.Time) {
 	g.t.Helper()
-	body := url.Values{"payload": {fmt.Sprintf(`{"type":"block_actions","user":{"id":"U1"},"actions":[{"action_id":%q,"block_id":"sentinel","value":"budget","type":"button"}]}`, act)}}.Encode()
+	g.pressOn("budget", callbacks, act, want, at)
+}
+
+func (g *gateway) pressOn(group, callbacks string, act alerts.Act, want int, at time.Time) {
+	g.t.Helper()
+	body := url.Values{"payload": {fmt.Sprintf(`{"type":"block_actions","user":{"id":"U1"},"actions":[{"action_id":%q,"block_id":"sentinel","value":%q,"type":"button"}]}`, act, group)}}.Encode()
 	r, err := http.NewRequestWithContext(g.t.Context(), http.MethodPost, callbacks+"/slack", strings.NewReader(body))
 	g.must(err)
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")

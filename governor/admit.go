@@ -17,6 +17,8 @@ type Request struct {
 	Route Route
 	State *State // the one under which Route was found
 	Raw   provider.RawRequest
+	// Scores say which services are unusual now; nil for none.
+	Scores *policy.Scores
 }
 
 // Admission is the decision on a call, and how it goes upstream when it may.
@@ -40,22 +42,28 @@ func (g *Governor) Admit(ctx context.Context, r Request) (Admission, error) {
 	}
 	r.Call.Model, r.Call.Tier, r.Call.Stream = rq.Model, rq.Tier, rq.Stream
 	r.Call.Demand = sentinel.NewDemand(rq.Bound, rq.Choices, rq.Fixed)
+	r.Scores = g.Scores.Load()
 	c, ok := candidates(r, rq)
 	if !ok {
 		return refusal(r, sentinel.ReasonUnpriced, unpriced(r.Call))
 	}
 	ask := g.ask(r, c)
-	reserved, down := g.reserve(ctx, ask)
+	if c.plan.Refuse {
+		v := policy.Decide(c.plan, ask, sentinel.Reservation{})
+		return Admission{Verdict: v, Ticket: r.refused(v)}, nil
+	}
+	reserved, down := g.reserve(ctx, c.plan, ask)
 	waited := false
 	if down == nil && reserved.Chosen < 0 {
 		reserved, waited, down = g.patiently(ctx, ask, &c.plan, reserved)
 	}
 	if down != nil {
-		if reserved, err = g.without(ask, r.State.Policy.WhenLimiterDown); err != nil {
+		if reserved, err = g.without(avoiding(c.plan, ask), r.State.Policy.WhenLimiterDown); err != nil {
 			a, _ := refusal(r, sentinel.ReasonLimiterUnavailable, err.Error())
 			a.Cause = down
 			return a, nil
 		}
+		reserved.Chosen += skipped(c.plan, ask)
 	}
 	verdict := policy.Decide(c.plan, ask, reserved)
 	if verdict.Action.Refused() {
@@ -94,13 +102,32 @@ func refusal(r Request, reason sentinel.Reason, detail string) (Admission, error
 }
 
 // reserve makes the one round trip, and none where nothing is limited.
-func (g *Governor) reserve(ctx context.Context, ask sentinel.Ask) (sentinel.Reservation, error) {
-	for _, c := range ask.Candidates {
+func (g *Governor) reserve(ctx context.Context, plan policy.Plan, ask sentinel.Ask) (sentinel.Reservation, error) {
+	skip, asked := skipped(plan, ask), avoiding(plan, ask)
+	for _, c := range asked.Candidates {
 		if len(c.Limits) > 0 {
-			return g.Limiter.Reserve(ctx, ask)
+			r, err := g.Limiter.Reserve(ctx, asked)
+			if r.Chosen >= 0 {
+				r.Chosen += skip
+			}
+			return r, err
 		}
 	}
-	return sentinel.Reservation{}, nil
+	return sentinel.Reservation{Chosen: skip}, nil
+}
+
+// avoiding is the ask without the candidates that the plan avoids.
+func avoiding(p policy.Plan, ask sentinel.Ask) sentinel.Ask {
+	ask.Candidates = ask.Candidates[skipped(p, ask):]
+	return ask
+}
+
+// skipped is how many candidates the plan avoids: the asked model, where a service is unusual and a cheaper one is there.
+func skipped(p policy.Plan, ask sentinel.Ask) int {
+	if p.Avoid && len(ask.Candidates) > 1 {
+		return 1
+	}
+	return 0
 }
 
 // Why a call is refused while the limiter is away.

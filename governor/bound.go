@@ -34,7 +34,7 @@ type choice struct {
 // candidates lists the asked model and its cheaper stand-ins, each with its own limits and bound.
 // It is not ok when the asked model has no price and the policy denies that. An unpriced stand-in is left out.
 func candidates(r Request, rq provider.Request) (choice, bool) {
-	c := choice{plan: r.State.Policy.Plan(&r.Call, r.Call.Model, r.Call.At)}
+	c := choice{plan: r.State.Policy.PlanUnder(r.Scores, &r.Call, r.Call.Model, r.Call.At)}
 	b, ok := boundOf(r, rq, rq.Model)
 	if !ok {
 		return c, false
@@ -48,7 +48,7 @@ func candidates(r Request, rq provider.Request) (choice, bool) {
 			break
 		}
 		if b, ok := boundOf(r, rq, model); ok {
-			c.add(model, r.State.Policy.Plan(&r.Call, model, r.Call.At).Limits, b)
+			c.add(model, r.State.Policy.PlanUnder(r.Scores, &r.Call, model, r.Call.At).Limits, b)
 		}
 	}
 	return c, true

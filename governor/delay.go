@@ -46,7 +46,7 @@ func (g *Governor) patiently(ctx context.Context, ask sentinel.Ask, plan *policy
 		}
 		left, waited = left-wait, true
 		var err error
-		if refused, err = g.reserve(ctx, ask); err != nil {
+		if refused, err = g.reserve(ctx, *plan, ask); err != nil {
 			return refused, waited, err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/policy"
 )
 
 // Limiter is what admission needs from a rate limiter, and no more.
@@ -43,6 +44,8 @@ type Governor struct {
 	Options
 	states atomic.Pointer[[]*State] // newest first
 	queued atomic.Int64             // calls that wait for a limit
+	// Scores say which services are unusual now: a snapshot that is swapped whole.
+	Scores atomic.Pointer[policy.Scores]
 }
 
 // New makes a Governor that starts with one state.

@@ -40,7 +40,7 @@ func (g *Governor) Judge(ctx context.Context, c sentinel.Call) (Judgement, error
 		return Judgement{Verdict: sentinel.Verdict{Action: sentinel.Deny, Reason: sentinel.ReasonUnpriced, Detail: unpriced(c)}}, nil
 	}
 	j := Judgement{Ask: g.ask(r, found)}
-	reserved, err := g.reserve(ctx, j.Ask)
+	reserved, err := g.reserve(ctx, found.plan, j.Ask)
 	if err != nil {
 		return Judgement{}, err
 	}

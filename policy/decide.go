@@ -10,10 +10,15 @@ import (
 // that of the asked model, which is the ask's first candidate.
 func Decide(p Plan, ask sentinel.Ask, r sentinel.Reservation) sentinel.Verdict {
 	switch {
+	case p.Refuse:
+		return sentinel.Verdict{Action: sentinel.Deny, Reason: sentinel.ReasonAnomaly, Limit: p.Unusual,
+			Detail: fmt.Sprintf("the service's calls are unusual now, and the policy %q refuses them meanwhile", p.Unusual)}
 	case r.Chosen > 0:
 		v := sentinel.Verdict{Action: sentinel.Downgrade, Model: ask.Candidates[r.Chosen].Model, Levels: r.Levels}
 		if len(r.Denials) > 0 {
 			v.Reason, v.Limit = reasonOf(r.Denials[0].Limit), r.Denials[0].Limit.Name
+		} else if p.Avoid {
+			v.Reason, v.Limit = sentinel.ReasonAnomaly, p.Unusual
 		}
 		return v
 	case r.Chosen == 0:

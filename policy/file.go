@@ -137,6 +137,20 @@ type ruleYAML struct {
 	Except   []string     `yaml:"except" doc:"The rule does not hold in these schedules."`
 	Canary   *share       `yaml:"canary" doc:"The rule holds for this share of services, such as 10%: always the same ones, and more of them when the share grows. Default: all."`
 	OnExceed []actionYAML `yaml:"on_exceed" doc:"What happens past a limit, in order: {downgrade: [models]}, {delay: 2s}, then throttle (default) or deny."`
+	Anomaly  *anomalyYAML `yaml:"anomaly" doc:"The rule holds only while the service's last minutes are unusual."`
+	Then     []thenYAML   `yaml:"then" doc:"Of a rule with anomaly: what happens meanwhile: {throttle: {requests: 10/minute}}, {downgrade: [models]}, {alert: channel} or deny."`
+}
+
+type anomalyYAML struct {
+	Above above         `yaml:"above,required" doc:"How unusual, such as 0.999: one minus the share of the service's minutes that are as unusual as this one."`
+	For   time.Duration `yaml:"for" doc:"For how long without a break, 1m (default) to 1h. The rule then holds for fifteen minutes after the last such time."`
+}
+
+type thenYAML struct {
+	action    sentinel.Action
+	Throttle  limitsYAML `yaml:"throttle" doc:"Limits that hold meanwhile, such as {requests: 10/minute}."`
+	Downgrade []string   `yaml:"downgrade" doc:"Cheaper models that calls go to meanwhile, in order."`
+	Alert     string     `yaml:"alert" doc:"The channel of alerts that is told."`
 }
 
 type matchYAML struct {

@@ -45,7 +45,7 @@ func newIndex(rules []rule) index {
 }
 
 // find appends the rules that hold, in their order, up to a final one: it merges the sorted lists.
-func (x *index) find(rules []rule, c *sentinel.Call, model string, now time.Time, out []*rule) []*rule {
+func (x *index) find(rules []rule, c *sentinel.Call, model string, now time.Time, scores *Scores, out []*rule) []*rule {
 	lists := [...][]int32{x.service[c.Caller.Service], x.team[c.Caller.Team], x.endpoint[c.Endpoint], x.provider[c.Provider], x.model[model], x.rest}
 	for {
 		var first *[]int32
@@ -57,7 +57,7 @@ func (x *index) find(rules []rule, c *sentinel.Call, model string, now time.Time
 		if first == nil {
 			return out
 		}
-		if r := &rules[(*first)[0]]; r.holds(c, model, now) {
+		if r := &rules[(*first)[0]]; r.holds(c, model, now, scores) {
 			if out = append(out, r); r.final {
 				return out
 			}

@@ -28,15 +28,16 @@ type rule struct {
 	priority                                 int
 	final                                    bool // later rules do not apply to its calls
 	per                                      []dimension
-	limits                                   []limit // never empty
+	limits                                   []limit // empty only where unusual acts by itself
+	unusual                                  unusual
 	downgrades                               []string
 	delay                                    time.Duration // on_exceed lets a call wait so long
 	deny                                     bool          // on_exceed says deny: not worth a retry
 }
 
 // holds tells whether a rule is about a call now. What costs most is asked last.
-func (r *rule) holds(c *sentinel.Call, model string, now time.Time) bool {
-	return r.match(c, model) && (len(r.during) == 0 || within(r.during, now)) && !within(r.except, now) &&
+func (r *rule) holds(c *sentinel.Call, model string, now time.Time, scores *Scores) bool {
+	return r.unusual.holds(scores, c.Caller.Service) && r.match(c, model) && (len(r.during) == 0 || within(r.during, now)) && !within(r.except, now) &&
 		(r.canary == 0 || chosen(r.name, c.Caller.Service) < r.canary) && (r.when == nil || r.when.holds(c, model))
 }
 
@@ -68,6 +69,10 @@ func (r *rule) about(c sentinel.Caller) bool {
 type Plan struct {
 	Limits     []sentinel.Limit // at most 16
 	Downgrades []string         // cheaper models in order, without the asked one
+	// Unusual names the rule that holds because the service is unusual now and says what becomes of its calls; Refuse denies
+	// them, Avoid lets them go to a cheaper model only.
+	Unusual       string
+	Refuse, Avoid bool
 
 	deny   uint32 // bit i: Limits[i] belongs to a rule that says deny
 	delays [maxLimits]time.Duration
@@ -96,13 +101,18 @@ func (p *Plan) denies(cell string) bool {
 	return false
 }
 
-// Plan finds the limits of a call if it used this model now: the organisation's, its team's, its
-// service's, the provider's, then those of every matching rule by priority and in the file's order.
+// Plan is PlanUnder while nothing is unusual.
 func (s *Set) Plan(c *sentinel.Call, model string, now time.Time) Plan {
+	return s.PlanUnder(nil, c, model, now)
+}
+
+// PlanUnder finds the limits of a call if it used this model now: the organisation's, its team's, its
+// service's, the provider's, then those of every matching rule by priority and in the file's order. Rules about what is unusual hold by the scores.
+func (s *Set) PlanUnder(scores *Scores, c *sentinel.Call, model string, now time.Time) Plan {
 	team, service, provider := s.teams[c.Caller.Team], s.services[c.Caller.Service], s.providers[c.Provider]
 	n := len(s.org) + len(team) + len(service) + len(provider)
 	var matched [maxLimits]*rule
-	rules := s.index.find(s.rules, c, model, now, matched[:0])
+	rules := s.index.find(s.rules, c, model, now, scores, matched[:0])
 	for _, r := range rules {
 		n += len(r.limits)
 	}
@@ -120,6 +130,10 @@ func (s *Set) Plan(c *sentinel.Call, model string, now time.Time) Plan {
 			p.delays[i] = r.delay
 		}
 		p.add(&dates, r.limits, r.suffix(c, model))
+		if r.unusual.deny || r.unusual.avoid {
+			p.Unusual = r.name
+			p.Refuse, p.Avoid = p.Refuse || r.unusual.deny, p.Avoid || r.unusual.avoid
+		}
 		for _, m := range r.downgrades {
 			if m != model && !slices.Contains(p.Downgrades, m) {
 				p.Downgrades = append(p.Downgrades, m)

@@ -27,7 +27,7 @@ func (c *compiler) policies() {
 			c.Fault(key+".name", "two policies are called %q", clip(y.Name))
 		}
 		names[y.Name] = true
-		if !c.Has(key+".limits") && !c.Has(key+".budget") {
+		if !c.Has(key+".limits") && !c.Has(key+".budget") && !c.Has(key+".then") {
 			c.Fault(key, "the rule has neither limits nor a budget: it would do nothing")
 		}
 		y.Match.Endpoint = c.grouped(key+".match.endpoint", y.Match.Endpoint, "endpoints", c.in.Groups.Endpoints)
@@ -48,7 +48,8 @@ func (c *compiler) policies() {
 			}
 		}
 		c.actions(key+".on_exceed", y, &r)
-		if len(r.limits) > 0 {
+		c.unusual(key, y, &r)
+		if len(r.limits) > 0 || r.unusual.acts() {
 			c.set.rules = append(c.set.rules, r)
 		} else if c.Sound(key+".limits") && !c.Has(key+".budget") {
 			c.Fault(key+".limits", "no limit is set: the rule would do nothing")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
@@ -105,6 +106,36 @@ func (*refYAML) SchemaHint() strictyaml.Hint {
 		Examples: []string{"vault:secret/openai#api_key", "vault:secret/aws"},
 	}
 }
+
+// above is a score: above 0 and below 1.
+type above float64
+
+// UnmarshalText reads a number such as 0.999.
+func (a *above) UnmarshalText(b []byte) error {
+	v, err := strconv.ParseFloat(string(b), 64)
+	if err != nil || !(v > 0 && v < 1) {
+		return fmt.Errorf("%q is not between 0 and 1: write for instance 0.999", clip(string(b)))
+	}
+	*a = above(v)
+	return nil
+}
+
+// SchemaHint describes the number.
+func (*above) SchemaHint() strictyaml.Hint {
+	return strictyaml.Hint{Pattern: `^0?\.[0-9]+$`, Examples: []string{"0.999"}}
+}
+
+// UnmarshalText reads "deny".
+func (t *thenYAML) UnmarshalText(b []byte) error {
+	if string(b) != "deny" {
+		return fmt.Errorf("%q is not an action: use deny, {throttle: {requests: 10/minute}}, {downgrade: [model]} or {alert: channel}", clip(string(b)))
+	}
+	t.action = sentinel.Deny
+	return nil
+}
+
+// SchemaHint lists the words; a mapping is the other form.
+func (*thenYAML) SchemaHint() strictyaml.Hint { return strictyaml.Hint{Words: []string{"deny"}} }
 
 // UnmarshalText reads "throttle" or "deny".
 func (a *actionYAML) UnmarshalText(b []byte) error {

@@ -200,7 +200,8 @@ func (b *adminBackend) ResetLimit(ctx context.Context, l sentinel.Limit) (string
 }
 
 // acts are what people may do with incidents.
-var acts = map[string]alerts.Act{"acknowledge": alerts.Acknowledge, "snooze": alerts.Snooze, "plan": alerts.Plan, "resolve": alerts.Resolve}
+var acts = map[string]alerts.Act{"acknowledge": alerts.Acknowledge, "snooze": alerts.Snooze, "plan": alerts.Plan, "resolve": alerts.Resolve,
+	"confirm": alerts.Confirm, "dismiss": alerts.Dismiss}
 
 // AnswerIncidents applies an act to a group.
 func (b *adminBackend) AnswerIncidents(ctx context.Context, group, act, by string, snooze time.Duration) (bool, error) {

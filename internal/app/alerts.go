@@ -26,8 +26,12 @@ type alerting struct {
 	inbox  *alerts.Inbox
 	facts  facts
 	watch  watcher
+	board  board
 	client *http.Client
 }
+
+// unusualPrefix begins the names of alert rules that policies about anomalies make.
+const unusualPrefix = "policy "
 
 // book is what a policy set says about alerts.
 type book struct {
@@ -42,6 +46,7 @@ type book struct {
 // openAlerts reads the policy's part about alerts, and puts the observer of limits into the governor.
 func (a *App) openAlerts(context.Context) error {
 	al := &alerting{app: a, client: alerts.NewClient()}
+	al.watch.board, al.watch.instance = &al.board, a.instance
 	a.alerting = al
 	first, err := al.newBook(a.governor.State().Policy)
 	if err != nil {
@@ -72,6 +77,9 @@ func (al *alerting) newBook(set *policy.Set) (*book, error) {
 			rule.Escalate = append(rule.Escalate, alerts.Step{After: s.After, To: s.To, Repeat: s.Repeat})
 		}
 		b.machine.Rules[r.Name] = rule
+	}
+	for _, r := range set.Telling() {
+		b.machine.Rules[unusualPrefix+r.Name] = alerts.Rule{Name: unusualPrefix + r.Name, Severity: sentinel.SeverityCritical, ByScope: true, ResolveAfter: time.Minute, To: []string{r.Channel}}
 	}
 	for _, s := range in.Silences {
 		b.machine.Silences = append(b.machine.Silences, alerts.Silence{Rule: s.Rule, Scope: s.Scope, From: s.From, Until: s.Until})

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -140,6 +141,7 @@ func (al *alerting) judgeOnce(now time.Time) {
 			fires[sentinel.IncidentID(e.Rule, e.Scope, "")] = e
 		}
 	}
+	al.unusual(now, fires)
 	for id, e := range fires {
 		if _, was := al.facts.firing[id]; !was || now.Second()%10 == 0 { // a cause that lasts is confirmed, not repeated
 			al.inbox.Report(e)
@@ -152,6 +154,26 @@ func (al *alerting) judgeOnce(now time.Time) {
 		}
 	}
 	al.facts.firing = fires
+}
+
+// unusual adds the events of policies that tell a channel while a service is unusual.
+func (al *alerting) unusual(now time.Time, fires map[string]alerts.Event) {
+	scores, set := al.app.governor.Scores.Load(), al.app.governor.State().Policy
+	telling := set.Telling()
+	if len(telling) == 0 {
+		return
+	}
+	for _, service := range scores.Services() {
+		for _, name := range set.Acting(scores, service) {
+			if !slices.ContainsFunc(telling, func(r policy.UnusualRule) bool { return r.Name == name }) {
+				continue
+			}
+			e := alerts.Event{Rule: unusualPrefix + name, Scope: "service/" + service + "/any", Firing: true, At: now,
+				Title:  fmt.Sprintf("calls of %s are unusual, and the policy %s acts", service, name),
+				Detail: "as the scores of all gateway processes have it"}
+			fires[sentinel.IncidentID(e.Rule, e.Scope, "")] = e
+		}
+	}
 }
 
 // seen is a fact and what it is about.

@@ -19,6 +19,7 @@ const (
 	forgetIdle = 14 * 24 * 60     // rows without a call after which a service is forgotten
 	staysOpen  = 15 * time.Minute // of an anomaly's incident
 	maxFactor  = 1000
+	costColumn = 3 // in series.Metrics
 )
 
 // strangeness is what a detector found unusual of a service's last minute.
@@ -67,6 +68,8 @@ type watcher struct {
 	minute   time.Time
 	services map[string]*watched
 	open     map[string]strangeness // by service
+	board    *board                 // where scores go; nil for nowhere
+	instance string
 }
 
 // strange gives the anomalies that are open now.
@@ -130,20 +133,43 @@ func (w *watcher) turn(now time.Time) []strangeness {
 		w.minute = behind
 	}
 	var out []strangeness
+	var scores []sentinel.Score
 	for ; w.minute.Before(now); w.minute = w.minute.Add(watchStep) {
 		for name, s := range w.services {
 			if s.idle++; s.row.calls > 0 {
 				s.idle = 0
 			}
-			p := s.detector.Step(w.minute, s.row.values())
+			values := s.row.values()
+			p := s.detector.Step(w.minute, values)
+			if s.row.calls > 0 {
+				scores = append(scores, w.score(s, p, values))
+			}
 			s.row = minuteRow{}
-			if p.Alert {
+			if w.board != nil {
+				p.Score = w.board.of(name).temper(p.Score, w.minute)
+			}
+			if p.Alert && p.Score >= detect.Threshold {
 				out = append(out, strangeness{caller: s.caller, point: p})
 			}
 			if s.idle > forgetIdle {
 				delete(w.services, name)
 			}
 		}
+	}
+	if w.board != nil {
+		w.board.put(scores)
+	}
+	return out
+}
+
+// score is the row of a minute.
+func (w *watcher) score(s *watched, p detect.Point, values []float64) sentinel.Score {
+	out := sentinel.Score{
+		At: w.minute, Service: s.caller.Service, Instance: w.instance, Team: s.caller.Team, Score: 1 - p.P, Strength: p.Score,
+		Feature: p.Feature, Share: p.Share, Actual: p.Actual, Expected: p.Expected,
+	}
+	if p.Actual > 0 && p.Expected >= 0 && p.Expected < p.Actual { // what more calls or longer ones cost above the usual
+		out.Impact = sentinel.NanoUSD(values[costColumn] * float64(sentinel.USD) * (1 - p.Expected/p.Actual))
 	}
 	return out
 }

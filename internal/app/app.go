@@ -267,6 +267,7 @@ func (a *App) Run(ctx context.Context) error {
 	group.Go(func() error { return a.limiter.Watch(ctx, func() string { return a.governor.State().Policy.Org }) })
 	group.Go(func() error { return a.probe(ctx) })
 	group.Go(func() error { return a.alerting.run(ctx) })
+	group.Go(func() error { return a.share(ctx) })
 	group.Go(func() error { return a.manage(ctx) })
 	group.Go(func() error { return a.renew(ctx) })
 	group.Go(func() error {

@@ -19,6 +19,9 @@ func (a *App) keep(ctx context.Context) error {
 		if err == nil {
 			err = a.store.Keep(ctx, a.config.keeping())
 		}
+		if err == nil {
+			err = a.store.DropScores(ctx, time.Now().Add(-keepScores))
+		}
 		pause := keepEvery
 		if err != nil && ctx.Err() == nil {
 			a.log.Error().Err(err).Msg("ledger's partitions and retention not kept up")

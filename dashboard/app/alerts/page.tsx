@@ -26,7 +26,7 @@ function Incident({ i }: { i: Schemas["Incident"] }) {
   const may = useMay("operator");
   const [shown, setShown] = useState(false);
   const answer = useMutation({
-    mutationFn: (act: "acknowledge" | "snooze" | "plan" | "resolve") => unwrap(api.POST("/api/v1/incidents/answer", { body: { group: i.group, act } })),
+    mutationFn: (act: "acknowledge" | "snooze" | "plan" | "resolve" | "confirm" | "dismiss") => unwrap(api.POST("/api/v1/incidents/answer", { body: { group: i.group, act } })),
     onSuccess: () => refresh("incidents", "ledger"),
   });
   return (
@@ -43,6 +43,8 @@ function Incident({ i }: { i: Schemas["Incident"] }) {
               <Button disabled={answer.isPending} onClick={() => answer.mutate("acknowledge")}>Acknowledge</Button>
               <Button disabled={answer.isPending} onClick={() => answer.mutate("snooze")}>Snooze 1 h</Button>
               <Button disabled={answer.isPending} onClick={() => answer.mutate("plan")}>Planned</Button>
+              {i.scope.endsWith("/any") && <Button disabled={answer.isPending} onClick={() => answer.mutate("confirm")}>It is abuse</Button>}
+              {i.scope.endsWith("/any") && <Button disabled={answer.isPending} onClick={() => answer.mutate("dismiss")}>False alarm</Button>}
               <Button disabled={answer.isPending} onClick={() => answer.mutate("resolve")}>Resolve</Button>
             </>
           )}

@@ -1,0 +1,39 @@
+package app
+
+import (
+	"testing"
+	"time"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+)
+
+func TestFeedbackChangesTheCalibration(t *testing.T) {
+	now := time.Date(2026, 3, 2, 10, 0, 30, 0, time.UTC)
+	list := []sentinel.Score{
+		{At: now.Truncate(time.Minute).Add(-time.Minute), Service: "s", Score: 0.9995},
+		{At: now.Truncate(time.Minute).Add(-2 * time.Minute), Service: "s", Score: 0.9999},
+	}
+	said := func(verdicts ...string) *board {
+		l := lenience{}
+		for _, v := range verdicts {
+			l = l.take(sentinel.Feedback{At: now, Service: "s", Verdict: v})
+		}
+		return &board{said: map[string]lenience{"s": l}}
+	}
+	plain := said().judge(list, now)
+	if got := []float64{plain.Lasted("s", 1), plain.Lasted("s", 2), plain.Lasted("s", 3)}; got[0] != 0.9999 || got[1] != 0.9995 || got[2] != 0 {
+		t.Errorf("without feedback: %v, want 0.9999, 0.9995, 0", got)
+	}
+	if got := said(sentinel.FeedbackFalse).judge(list, now).Lasted("s", 2); got >= 0.999 {
+		t.Errorf("after a false alarm %v is left of 0.9995", got)
+	}
+	if got := said(sentinel.FeedbackTrue).judge(list, now).Lasted("s", 2); got <= 0.9995 {
+		t.Errorf("after a confirmed one 0.9995 counts as %v", got)
+	}
+	if got := said(sentinel.FeedbackPlanned).judge(list, now).Lasted("s", 1); got != 0 {
+		t.Errorf("of what is planned %v is left", got)
+	}
+	if got := said().judge(list, now.Add(staysOpen+5*time.Minute)).Lasted("s", 1); got != 0 {
+		t.Errorf("%v is left after %s", got, staysOpen)
+	}
+}
