@@ -97,6 +97,13 @@ simulation: tools ## CALLS (10000) calls through the gateway, judged again from 
 charts: ## lint and render the Helm chart, compare, check against Kubernetes' schemas; UPDATE=1 rewrites the golden files
 	@tools/charts $(if $(UPDATE),--update)
 
+.PHONY: image deploy-check
+image: ## the container image, with its bill of materials inside, as an OCI layout in dist/image; VERSION=1.2.3 names it
+	go run -C tools/image . -repo $(CURDIR) -out $(CURDIR)/dist/image -version $(or $(VERSION),dev)
+
+deploy-check: ## check deploy/ and .github/: rules by promtool, workflows by actionlint and zizmor, the image by building it twice
+	@tools/deploy-check
+
 golden: ## rewrite the golden files
 	@[ -z "$(UPDATABLE)" ] || go test $(UPDATABLE) -update
 
@@ -138,5 +145,5 @@ chromium: # Debian's, for the dashboard's tests
 	@command -v chromium >/dev/null || tools/need chromium
 
 clean: ## remove what was built, not .tools/
-	rm -rf bin .demo dashboard/build dashboard/.next
+	rm -rf bin dist .demo dashboard/build dashboard/.next
 	find dashboard/out -mindepth 1 ! -name README -delete
