@@ -94,7 +94,7 @@ func evaluate(c *cobra.Command, clients []client, count int, seed uint64) error 
 		}
 		set := make([]synth.Series, count)
 		for i := range set {
-			who := able[i%len(able)]
+			who := able[i*len(able)/count]
 			var err error
 			if set[i], err = synth.Make(who.name, who.hourly, kind, seed+uint64(i)); err != nil {
 				return err
