@@ -80,11 +80,12 @@ type Crossing struct {
 	Max    int64
 }
 
-// Candidate is one way to serve the call: the asked model or a cheaper one.
+// Candidate is one way to serve the call: the asked model, a cheaper one, or one of another provider.
 type Candidate struct {
-	Model  string
-	Limits []Limit // all that apply to this candidate; checked and committed together
-	Bound  Amounts // a true upper bound of what the call can take
+	Model    string
+	Provider string  // of a fallback; empty for the asked one
+	Limits   []Limit // all that apply to this candidate; checked and committed together
+	Bound    Amounts // a true upper bound of what the call can take
 }
 
 // Ask is one admission: the first candidate whose limits all fit is held, or none.

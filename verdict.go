@@ -12,9 +12,10 @@ const (
 	Throttle // refused now, welcome after RetryAfter
 	Deny     // refused until something changes
 	Delay    // let through after a wait for the limit
+	Fallback // sent to another provider
 )
 
-var actionNames = [...]string{"allow", "downgrade", "throttle", "deny", "delay"}
+var actionNames = [...]string{"allow", "downgrade", "throttle", "deny", "delay", "fallback"}
 
 // String is the action's name in the ledger, labels and headers.
 func (a Action) String() string {
@@ -63,7 +64,8 @@ const (
 type Verdict struct {
 	Action     Action
 	Reason     Reason
-	Model      string        // to send upstream; differs from the asked one after a downgrade
+	Model      string        // to send upstream; differs from the asked one after a downgrade or a fallback
+	Provider   string        // of a fallback: where to send it
 	Limit      string        // name of the limit that decided, when one did
 	Detail     string        // one sentence for the caller; no secret, no other team's figures
 	RetryAfter time.Duration // Throttle only

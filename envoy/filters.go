@@ -78,8 +78,9 @@ func guard() *extprocv3.ExternalProcessor {
 		RequestAttributes: []string{"xds.route_name", "xds.virtual_host_name", "connection.uri_san_peer_certificate", "source.address", ProxyAttribute, "connection.requested_server_name"},
 		MetadataOptions:   &extprocv3.MetadataOptions{ReceivingNamespaces: namespaces(Namespace)},
 		MutationRules:     &mutationrulesv3.HeaderMutationRules{AllowAllRouting: wrapperspb.Bool(true)},
-		// A route is chosen once, before the guard: nothing that it writes can lead a judged call elsewhere.
-		RouteCacheAction: extprocv3.ExternalProcessor_RETAIN,
+		// A route is chosen once, before the guard, and again only where the guard says so: for a call that falls back to
+		// another provider, to which it writes path and authority itself.
+		RouteCacheAction: extprocv3.ExternalProcessor_DEFAULT,
 	}
 }
 

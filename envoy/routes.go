@@ -13,6 +13,10 @@ import (
 
 const routesName = "egress"
 
+// FallbackHost is how the guard addresses the gateway when a call goes to another provider than its client asked: whatever
+// host the client named, the paths are then those of the gateway.
+const FallbackHost = "fallback.sentinel.internal"
+
 // refusal is what a request gets that no provider's endpoint fits, in the shape that most SDKs read.
 const refusal = `{"error":{"type":"sentinel_refusal","code":"no_route","message":"SaaS-Sentinel has no route for this host, method and path: only the configured endpoints of configured providers are reachable"}}` + "\n"
 
@@ -23,6 +27,7 @@ func routes(c Config) *routev3.RouteConfiguration {
 	for _, h := range c.Hosts {
 		gateway.Domains = append(gateway.Domains, domain(h))
 	}
+	gateway.Domains = append(gateway.Domains, FallbackHost)
 	hosts := map[string]int{}
 	for _, h := range c.Hosts {
 		hosts[domain(h)]++

@@ -109,6 +109,9 @@ func (s *Server) tooLong(h headers, e provider.Endpoint) *sentinel.Verdict {
 	return deny(sentinel.ReasonTooLarge, "the body has "+strconv.FormatInt(n, 10)+" bytes, at most "+strconv.FormatInt(s.MaxBodyBytes, 10)+" are read")
 }
 
+// FallbackHost is the authority under which Envoy's gateway routes a call that goes to another provider.
+const FallbackHost = "fallback.sentinel.internal"
+
 // gatewayHost is Envoy's virtual host for requests that name the provider in their path. By a
 // provider's own host name the path is the provider's.
 const gatewayHost = "gateway"
@@ -155,10 +158,14 @@ func (s *Server) judge(st *answeredStream, in *inbound, onHeaders bool) error {
 	if a.Verdict.Action.Refused() {
 		return s.refuse(st, in, a.Verdict)
 	}
-	withheld := in.withheld(s.Credentials.Withheld(in.request.Route.Provider))
-	credential, err := s.Credentials.Inject(in.request.Route, in.outgoing(a, withheld), s.Governor.Now())
+	route := in.request.Route
+	if a.To != nil {
+		route = *a.To
+	}
+	withheld := in.withheld(s.Credentials.Withheld(route.Provider))
+	credential, err := s.Credentials.Inject(route, in.outgoing(a, route, withheld), s.Governor.Now())
 	if err != nil {
-		s.Log.Error().Err(err).Str("provider", in.request.Route.Provider.Name).Msg("no credential for provider")
+		s.Log.Error().Err(err).Str("provider", route.Provider.Name).Msg("no credential for provider")
 		v := deny(sentinel.ReasonCredential, "the gateway holds no usable credential for this provider")
 		s.withdrawn(st, in, a, *v, statusOf(*v))
 		return st.SendFinal(refusal(in, *v))
@@ -179,8 +186,8 @@ func (in *inbound) asSent() Outgoing {
 }
 
 // outgoing is the request as it goes upstream after an admission.
-func (in *inbound) outgoing(a governor.Admission, withheld []string) Outgoing {
-	o := Outgoing{Method: in.method, Host: in.request.Route.Provider.Host, Path: a.Path, Query: in.query,
+func (in *inbound) outgoing(a governor.Admission, route governor.Route, withheld []string) Outgoing {
+	o := Outgoing{Method: in.method, Host: route.Provider.Host, Path: a.Path, Query: in.query,
 		Headers: slices.DeleteFunc(in.headers.signable(), func(h Header) bool { return slices.Contains(withheld, h.Name) }), Body: in.body, HasBody: !in.bodyUnread}
 	if a.Body != nil {
 		o.Body = a.Body

@@ -27,6 +27,7 @@ type answer struct {
 	firstByte time.Duration
 	meter     provider.Meter
 	scrub     scrubber
+	translate provider.Translator // into the client's words; nil where they are the provider's
 	settled   bool
 }
 
@@ -35,7 +36,7 @@ type answer struct {
 func (s *Server) meter(st *answeredStream, first *extprocv3.ProcessingRequest) error {
 	t, ok := ticketOf(first)
 	if !ok { // a refusal of ours on its way out: it is booked already
-		return st.SendFinal(readAnswer(governor.Ticket{}, filterv3.ProcessingMode_NONE, nil))
+		return st.SendFinal(readAnswer(governor.Ticket{}, filterv3.ProcessingMode_NONE, nil, false))
 	}
 	s.metering.Store(t.Call.ID, struct{}{})
 	defer s.metering.Delete(t.Call.ID)
@@ -48,13 +49,15 @@ func (s *Server) meter(st *answeredStream, first *extprocv3.ProcessingRequest) e
 	}
 	mode := filterv3.ProcessingMode_NONE
 	switch n, err := strconv.Atoi(h.get("content-length")); {
+	case a.translate != nil && !ends && !isEventStream(h):
+		mode = filterv3.ProcessingMode_BUFFERED // its headers wait until its length is known
 	case ends, !meters && (a.scrub.Needles == nil || !textual(h.get("content-type"))):
 	case err == nil && n <= maxBuffered && !isEventStream(h):
 		mode = filterv3.ProcessingMode_BUFFERED
 	default:
 		mode = filterv3.ProcessingMode_STREAMED
 	}
-	if err := st.SendFinal(readAnswer(t, mode, h.blanked(a.scrub.Needles))); err != nil || mode == filterv3.ProcessingMode_NONE {
+	if err := st.SendFinal(readAnswer(t, mode, h.blanked(a.scrub.Needles), a.translate != nil)); err != nil || mode == filterv3.ProcessingMode_NONE {
 		return err
 	}
 	return s.chunks(st, a)
@@ -68,6 +71,14 @@ func (s *Server) open(t governor.Ticket, h headers) (*answer, bool) {
 	spec := provider.MeterSpec{
 		Endpoint: route.Endpoint, Model: t.Call.Model, Stream: t.Call.Stream, HideUsage: t.HideUsage,
 		TextBytes: t.TextBytes, Status: a.status, ContentType: h.get("content-type"), Tier: t.Call.Tier, Currencies: route.Currencies, Header: h.get, Bound: t.Bound,
+	}
+	if t.From != "" {
+		asked := s.Governor.Asked(t)
+		a.translate = provider.NewTranslator(provider.AnswerSpec{
+			Client: provider.Speech{Preset: asked.Preset, Endpoint: asked.Endpoint}, Provider: provider.Speech{Preset: route.Preset, Endpoint: route.Endpoint},
+			Status: a.status, ContentType: spec.ContentType, HideUsage: t.HideUsage, At: t.Call.At,
+		})
+		spec.HideUsage = t.HideUsage && a.translate == nil
 	}
 	a.meter = route.Preset.NewMeter(spec)
 	a.scrub.Needles = s.Credentials.Echoes(route, a.status >= 300)
@@ -92,8 +103,8 @@ func (s *Server) chunks(st *answeredStream, a *answer) error {
 		switch {
 		case body.EndOfStream:
 			return s.last(st, a, body.Body)
-		case a.ticket.HideUsage:
-			err = st.Send(passChunk(body.Body, a.scrub.write(a.meter.Write(body.Body), false)))
+		case a.ticket.HideUsage, a.translate != nil:
+			err = st.Send(passChunk(body.Body, a.scrub.write(a.translated(a.meter.Write(body.Body)), false)))
 		default:
 			if err = st.Send(passChunk(body.Body, a.scrub.write(body.Body, false))); err == nil {
 				a.meter.Write(body.Body)
@@ -107,11 +118,22 @@ func (s *Server) chunks(st *answeredStream, a *answer) error {
 
 // last reads the last chunk, settles, and only then lets it go.
 func (s *Server) last(st *answeredStream, a *answer, chunk []byte) error {
-	out := a.meter.Write(chunk)
+	out := a.translated(a.meter.Write(chunk))
 	if tail := s.settle(st, a, true); len(tail) > 0 {
-		out = append(append([]byte(nil), out...), tail...)
+		out = append(append([]byte(nil), out...), a.translated(tail)...)
+	}
+	if a.translate != nil {
+		out = append(out, a.translate.Finish()...)
 	}
 	return st.Send(passChunk(chunk, a.scrub.write(out, true)))
+}
+
+// translated puts bytes that the meter has read into the client's words.
+func (a *answer) translated(b []byte) []byte {
+	if a.translate == nil {
+		return b
+	}
+	return a.translate.Write(b)
 }
 
 // settle books the call once, and returns bytes that the meter still held back.
@@ -141,17 +163,20 @@ func (s *Server) abandon(st *answeredStream, a *answer) {
 
 // readAnswer answers the response headers: how the body is to be read, what the client is told, and which headers
 // change.
-func readAnswer(t governor.Ticket, mode filterv3.ProcessingMode_BodySendMode, changed []Header) *extprocv3.ProcessingResponse {
+func readAnswer(t governor.Ticket, mode filterv3.ProcessingMode_BodySendMode, changed []Header, translated bool) *extprocv3.ProcessingResponse {
 	common := &extprocv3.CommonResponse{}
 	if t.Call.ID != (sentinel.CallID{}) {
 		set := []*corev3.HeaderValueOption{overwrite("x-sentinel-call", t.Call.ID.String()), overwrite("x-sentinel-verdict", t.Action.String())}
-		if t.Action == sentinel.Downgrade {
+		if t.Action == sentinel.Downgrade || t.Action == sentinel.Fallback {
 			set = append(set, overwrite("x-sentinel-model", t.Call.Model))
 		}
 		for _, h := range changed {
 			set = append(set, overwrite(h.Name, h.Value))
 		}
 		common.HeaderMutation = &extprocv3.HeaderMutation{SetHeaders: set}
+		if translated { // what comes is of another length
+			common.HeaderMutation.RemoveHeaders = []string{"content-length"}
+		}
 	}
 	return &extprocv3.ProcessingResponse{
 		Response: &extprocv3.ProcessingResponse_ResponseHeaders{ResponseHeaders: &extprocv3.HeadersResponse{Response: common}},

@@ -70,7 +70,15 @@ func forward(in *inbound, a governor.Admission, credential []Header, withheld []
 		// Envoy answers 500 when a body changes its length under an old content-length.
 		set = append(set, overwrite("content-length", strconv.Itoa(len(a.Body))))
 	}
-	if a.Path != in.upstream {
+	switch {
+	case a.To != nil: // Envoy chooses the route again, by the gateway's own paths
+		set = append(set, overwrite(":path", "/"+a.To.Provider.Name+a.Path), overwrite(":authority", FallbackHost))
+		for _, h := range a.Set {
+			set = append(set, overwrite(h[0], h[1]))
+		}
+		remove = append(remove, a.Remove...)
+		common.ClearRouteCache = true
+	case a.Path != in.upstream:
 		set = append(set, overwrite(":path", in.rewritten(a.Path)))
 	}
 	common.HeaderMutation = &extprocv3.HeaderMutation{SetHeaders: set, RemoveHeaders: remove}

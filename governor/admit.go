@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
@@ -25,9 +26,12 @@ type Request struct {
 type Admission struct {
 	Verdict sentinel.Verdict
 	Ticket  Ticket
-	Body    []byte // nil: as it came
-	Path    string // the provider's own path, without prefix
-	Cause   error  // why the limiter could not be asked, when the policy decided without it
+	Body    []byte      // nil: as it came
+	Path    string      // the provider's own path, without prefix
+	To      *Route      // of a fallback: where it goes instead
+	Set     [][2]string // headers that the other provider wants
+	Remove  []string    // headers of the provider that was asked
+	Cause   error       // why the limiter could not be asked, when the policy decided without it
 }
 
 // voidTimeout bounds the return of a hold after its call could not be journaled.
@@ -67,12 +71,15 @@ func (g *Governor) Admit(ctx context.Context, r Request) (Admission, error) {
 	}
 	verdict := policy.Decide(c.plan, ask, reserved)
 	if verdict.Action.Refused() {
+		if len(c.unusable) > 0 {
+			verdict.Detail += "; no other provider could serve it: " + strings.Join(c.unusable, "; ")
+		}
 		return Admission{Verdict: verdict, Ticket: r.refused(verdict)}, nil
 	}
 	if waited && verdict.Action == sentinel.Allow {
 		verdict.Action = sentinel.Delay
 	}
-	a, err := g.dispatch(ctx, r, rq, c.bounds[reserved.Chosen], verdict, reserved.Hold)
+	a, err := g.dispatch(ctx, r, rq, c.fallbacks[reserved.Chosen], c.bounds[reserved.Chosen], verdict, reserved.Hold)
 	a.Cause = down
 	return a, err
 }
@@ -160,9 +167,10 @@ func (r Request) refused(v sentinel.Verdict) Ticket {
 
 // dispatch writes the intent, then says how the call goes upstream. A call whose intent is not
 // durable does not go: its hold is given back.
-func (g *Governor) dispatch(ctx context.Context, r Request, rq provider.Request, b bound, v sentinel.Verdict, hold sentinel.Hold) (Admission, error) {
+func (g *Governor) dispatch(ctx context.Context, r Request, rq provider.Request, other *fallback, b bound, v sentinel.Verdict, hold sentinel.Hold) (Admission, error) {
 	asked := r.Call.Model
-	body, path := rq.Body, r.Raw.Path
+	body, path, from := rq.Body, r.Raw.Path, ""
+	out := Admission{Verdict: v}
 	if v.Action == sentinel.Downgrade {
 		var err error
 		if body, path, err = r.Route.Preset.WithModel(r.Route.Endpoint, r.Raw, rq, v.Model); err != nil {
@@ -170,6 +178,11 @@ func (g *Governor) dispatch(ctx context.Context, r Request, rq provider.Request,
 			return Admission{}, fmt.Errorf("downgrade %s to %s: %w", asked, v.Model, err)
 		}
 		r.Call.Model = v.Model
+	}
+	if other != nil {
+		from, rq, body, path = r.Route.Name, other.Request, other.Body, other.Path
+		r.Call = other.call(r.Call)
+		out.To, out.Set, out.Remove = &other.route, other.Set, other.Remove
 	}
 	intent := sentinel.Intent{
 		Call: r.Call, Asked: asked, Action: v.Action, Reason: v.Reason, Bound: b.usage, BoundCost: b.cost, Hold: hold,
@@ -179,11 +192,12 @@ func (g *Governor) dispatch(ctx context.Context, r Request, rq provider.Request,
 		g.void(ctx, r.Call, hold)
 		return Admission{}, errors.Join(ErrJournal, err)
 	}
-	return Admission{Verdict: v, Body: body, Path: path, Ticket: Ticket{
+	out.Body, out.Path, out.Ticket = body, path, Ticket{
 		Call: r.Call, Asked: asked, Action: v.Action, Reason: v.Reason, Hold: hold,
 		PriceVersion: b.price.Version, PolicyVersion: r.State.Policy.Version,
-		Bound: b.usage, TextBytes: rq.TextBytes, HideUsage: rq.HideUsage,
-	}}, nil
+		Bound: b.usage, TextBytes: rq.TextBytes, HideUsage: rq.HideUsage, From: from,
+	}
+	return out, nil
 }
 
 // ErrJournal says that the ledger did not accept an intent.

@@ -77,6 +77,9 @@ func (g *Governor) stateOf(policyVersion string) *State {
 	return states[0]
 }
 
+// Asked finds the route that the client of a fallback called.
+func (g *Governor) Asked(t Ticket) Route { return g.stateOf(t.PolicyVersion).Routes[t.From] }
+
 // Route finds where a ticket's call went, under the state that admitted it.
 func (g *Governor) Route(t Ticket) Route {
 	return g.stateOf(t.PolicyVersion).Routes[t.Call.Provider+"/"+t.Call.Endpoint]

@@ -23,12 +23,13 @@ type Ticket struct {
 	Bound         sentinel.Usage // of the chosen candidate; InputTokens and OutputTokens hold the sums of their classes
 	TextBytes     int64          // of the prompt
 	HideUsage     bool           // the client did not ask for the usage event
+	From          string         // of a fallback: the route that the client called, in whose words it is answered
 }
 
 const (
-	ticketFields    = 20
+	ticketFields    = 21
 	ticketSeparator = "\x1f"
-	ticketVersion   = "3"
+	ticketVersion   = "4"
 )
 
 // ErrTicket says that a ticket is not one of ours.
@@ -41,7 +42,7 @@ func (t Ticket) Encode() string {
 		ticketVersion, c.ID.String(), strconv.FormatInt(c.At.UnixMicro(), 36),
 		c.Caller.Org, c.Caller.Team, c.Caller.Service, c.Provider, c.Endpoint, c.Model, t.Asked,
 		strconv.Itoa(int(t.Action)), string(t.Reason), string(t.Hold), t.PriceVersion, t.PolicyVersion,
-		t.Bound.Text(), c.Tier, strconv.FormatInt(t.TextBytes, 36), flags(c.Stream, t.HideUsage), string(c.Demand),
+		t.Bound.Text(), c.Tier, strconv.FormatInt(t.TextBytes, 36), flags(c.Stream, t.HideUsage), string(c.Demand), t.From,
 	}, ticketSeparator)
 }
 
@@ -79,6 +80,6 @@ func ParseTicket(s string) (Ticket, error) {
 			Provider: f[6], Endpoint: f[7], Model: f[8], Tier: f[16], Stream: bits&1 != 0, Demand: sentinel.Demand(f[19]),
 		},
 		Asked: f[9], Action: sentinel.Action(action), Reason: sentinel.Reason(f[11]), Hold: sentinel.Hold(f[12]),
-		PriceVersion: f[13], PolicyVersion: f[14], Bound: bound, TextBytes: text, HideUsage: bits&2 != 0,
+		PriceVersion: f[13], PolicyVersion: f[14], Bound: bound, TextBytes: text, HideUsage: bits&2 != 0, From: f[20],
 	}, nil
 }

@@ -14,7 +14,11 @@ func Decide(p Plan, ask sentinel.Ask, r sentinel.Reservation) sentinel.Verdict {
 		return sentinel.Verdict{Action: sentinel.Deny, Reason: sentinel.ReasonAnomaly, Limit: p.Unusual,
 			Detail: fmt.Sprintf("the service's calls are unusual now, and the policy %q refuses them meanwhile", p.Unusual)}
 	case r.Chosen > 0:
-		v := sentinel.Verdict{Action: sentinel.Downgrade, Model: ask.Candidates[r.Chosen].Model, Levels: r.Levels}
+		chosen := ask.Candidates[r.Chosen]
+		v := sentinel.Verdict{Action: sentinel.Downgrade, Model: chosen.Model, Provider: chosen.Provider, Levels: r.Levels}
+		if v.Provider != "" {
+			v.Action = sentinel.Fallback
+		}
 		if len(r.Denials) > 0 {
 			v.Reason, v.Limit = reasonOf(r.Denials[0].Limit), r.Denials[0].Limit.Name
 		} else if p.Avoid {

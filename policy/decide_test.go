@@ -17,7 +17,7 @@ func TestDecide(t *testing.T) {
 	strict := rate
 	strict.Cell = "strict"
 	p := Plan{Limits: []sentinel.Limit{rate, budget, quota, concurrent, strict}, deny: 1 << 4}
-	ask := sentinel.Ask{Candidates: []sentinel.Candidate{{Model: "gpt-5"}, {Model: "gpt-5-mini"}}}
+	ask := sentinel.Ask{Candidates: []sentinel.Candidate{{Model: "gpt-5"}, {Model: "gpt-5-mini"}, {Model: "claude-haiku-4-5", Provider: "anthropic"}}}
 	levels := []sentinel.Level{{Limit: rate, Remaining: 7}}
 	for name, tt := range map[string]struct {
 		reservation sentinel.Reservation
@@ -27,6 +27,8 @@ func TestDecide(t *testing.T) {
 		"the asked model fits": {sentinel.Reservation{Chosen: 0, Levels: levels}, sentinel.Verdict{Action: sentinel.Allow, Model: "gpt-5", Levels: levels}, ""},
 		"a cheaper model fits": {sentinel.Reservation{Chosen: 1, Denials: []sentinel.Denial{{Limit: budget}}},
 			sentinel.Verdict{Action: sentinel.Downgrade, Reason: sentinel.ReasonBudget, Model: "gpt-5-mini", Limit: budget.Name}, ""},
+		"another provider fits": {sentinel.Reservation{Chosen: 2, Denials: []sentinel.Denial{{Limit: budget}, {Limit: rate}}},
+			sentinel.Verdict{Action: sentinel.Fallback, Reason: sentinel.ReasonBudget, Model: "claude-haiku-4-5", Provider: "anthropic", Limit: budget.Name}, ""},
 		"a pace is exceeded": {sentinel.Reservation{Chosen: -1, Denials: []sentinel.Denial{{Limit: rate, RetryAfter: time.Second}, {Limit: budget}}, Levels: levels},
 			sentinel.Verdict{Action: sentinel.Throttle, Reason: sentinel.ReasonRate, Limit: rate.Name, RetryAfter: time.Second, Levels: levels}, "is reached"},
 		"one call is larger than the pace": {sentinel.Reservation{Chosen: -1, Denials: []sentinel.Denial{{Limit: rate}}},

@@ -136,7 +136,7 @@ type ruleYAML struct {
 	During   []string     `yaml:"during" doc:"The rule holds in these schedules only. Default: always."`
 	Except   []string     `yaml:"except" doc:"The rule does not hold in these schedules."`
 	Canary   *share       `yaml:"canary" doc:"The rule holds for this share of services, such as 10%: always the same ones, and more of them when the share grows. Default: all."`
-	OnExceed []actionYAML `yaml:"on_exceed" doc:"What happens past a limit, in order: {downgrade: [models]}, {delay: 2s}, then throttle (default) or deny."`
+	OnExceed []actionYAML `yaml:"on_exceed" doc:"What happens past a limit, in order: {downgrade: [models]}, {fallback: [PROVIDER/MODEL]}, {delay: 2s}, then throttle (default) or deny."`
 	Anomaly  *anomalyYAML `yaml:"anomaly" doc:"The rule holds only while the service's last minutes are unusual."`
 	Then     []thenYAML   `yaml:"then" doc:"Of a rule with anomaly: what happens meanwhile: {throttle: {requests: 10/minute}}, {downgrade: [models]}, {alert: channel} or deny."`
 }
@@ -181,5 +181,6 @@ type budgetYAML struct {
 type actionYAML struct {
 	action    sentinel.Action
 	Downgrade []string      `yaml:"downgrade" doc:"Cheaper models, tried in order. A pattern of the rule's own match.model does not cover them."`
+	Fallback  []string      `yaml:"fallback" doc:"Models of other providers as PROVIDER/MODEL, tried in order after the cheaper ones. Requests and answers are translated between OpenAI's chat completions and Anthropic's messages."`
 	Delay     time.Duration `yaml:"delay" doc:"How long a call may wait for a pace or a slot of the rule, at most 2s; then the next action."`
 }

@@ -31,6 +31,7 @@ type rule struct {
 	limits                                   []limit // empty only where unusual acts by itself
 	unusual                                  unusual
 	downgrades                               []string
+	fallbacks                                []Target
 	delay                                    time.Duration // on_exceed lets a call wait so long
 	deny                                     bool          // on_exceed says deny: not worth a retry
 }
@@ -65,10 +66,14 @@ func (r *rule) about(c sentinel.Caller) bool {
 	return r.team.match(c.Team) && r.service.match(c.Service) && (r.tagged == nil || r.tagged[c.Service])
 }
 
+// Target is a model of a provider.
+type Target struct{ Provider, Model string }
+
 // Plan is what the policy says about one call with one model.
 type Plan struct {
 	Limits     []sentinel.Limit // at most 16
 	Downgrades []string         // cheaper models in order, without the asked one
+	Fallbacks  []Target         // models of other providers in order, tried after the cheaper ones
 	// Unusual names the rule that holds because the service is unusual now and says what becomes of its calls; Refuse denies
 	// them, Avoid lets them go to a cheaper model only.
 	Unusual       string
@@ -137,6 +142,11 @@ func (s *Set) PlanUnder(scores *Scores, c *sentinel.Call, model string, now time
 		for _, m := range r.downgrades {
 			if m != model && !slices.Contains(p.Downgrades, m) {
 				p.Downgrades = append(p.Downgrades, m)
+			}
+		}
+		for _, t := range r.fallbacks {
+			if t.Provider != c.Provider && !slices.Contains(p.Fallbacks, t) {
+				p.Fallbacks = append(p.Fallbacks, t)
 			}
 		}
 	}

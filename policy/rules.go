@@ -137,6 +137,8 @@ func (c *compiler) actions(key string, y ruleYAML, r *rule) {
 		switch {
 		case c.Has(at + ".delay"):
 			c.delay(at, a, r)
+		case c.Has(at + ".fallback"):
+			c.fallbacks(at, a, r)
 		case len(a.Downgrade) == 0 && c.Sound(at):
 			c.Fault(at+".downgrade", "name at least one model")
 		}
@@ -145,8 +147,8 @@ func (c *compiler) actions(key string, y ruleYAML, r *rule) {
 			r.downgrades = append(r.downgrades, m)
 		}
 	}
-	if len(r.downgrades) > maxDowngrades {
-		c.Fault(key, "%d cheaper models: at most %d can be tried", len(r.downgrades), maxDowngrades)
+	if n := len(r.downgrades) + len(r.fallbacks); n > maxDowngrades {
+		c.Fault(key, "%d other models: at most %d can be tried", n, maxDowngrades)
 	}
 }
 
@@ -155,8 +157,8 @@ const maxDelay = 2 * time.Second
 
 func (c *compiler) delay(at string, a actionYAML, r *rule) {
 	switch {
-	case len(a.Downgrade) > 0:
-		c.Fault(at, "delay and downgrade are two actions: write each on a line of its own")
+	case len(a.Downgrade) > 0, len(a.Fallback) > 0:
+		c.Fault(at, "delay and another action stand in one: write each on a line of its own")
 	case a.Delay <= 0 || a.Delay > maxDelay:
 		c.Fault(at+".delay", "%s is not a wait of up to %s", a.Delay, maxDelay)
 	case r.delay > 0:
@@ -165,6 +167,36 @@ func (c *compiler) delay(at string, a actionYAML, r *rule) {
 		c.Fault(at+".delay", "the rule has only limits that begin anew by the calendar: nothing is worth a wait of %s", a.Delay)
 	}
 	r.delay = a.Delay
+}
+
+// fallbacks reads the models of other providers that an action names.
+func (c *compiler) fallbacks(at string, a actionYAML, r *rule) {
+	if len(a.Downgrade) > 0 {
+		c.Fault(at, "fallback and downgrade are two actions: write each on a line of its own")
+	}
+	if len(a.Fallback) == 0 {
+		c.Fault(at+".fallback", "name at least one model of another provider, as in anthropic/claude-haiku-4-5")
+	}
+	for j, t := range a.Fallback {
+		r.fallbacks = append(r.fallbacks, c.fallback(fmt.Sprintf("%s.fallback[%d]", at, j), t))
+	}
+}
+
+// fallback reads PROVIDER/MODEL, and checks that there is such a provider.
+func (c *compiler) fallback(key, text string) Target {
+	name, model, ok := strings.Cut(text, "/")
+	to, known := c.in.Providers[name]
+	switch {
+	case !ok || model == "" || len(model) > maxPattern || strings.ContainsAny(model, wild):
+		c.Fault(key, "%q is not PROVIDER/MODEL, as in anthropic/claude-haiku-4-5", clip(text))
+	case !known:
+		c.Fault(key, "there is no provider %q", clip(name))
+	case to.Preset == "":
+		c.Fault(key, "%s has no preset: only requests of known APIs can be put in each other's words", clip(name))
+	case c.opt.ModelKnown != nil && c.set.Unpriced.Mode == UnpricedDeny && to.Models[model] == "" && !c.opt.ModelKnown(to.Preset, model) && (to.PricedAs == "" || !c.opt.ModelKnown(to.PricedAs, model)):
+		c.Fault(key, "no price is known for model %s at %s: calls without a price are denied", clip(model), to.Preset)
+	}
+	return Target{name, model}
 }
 
 // downgrade checks a cheaper model: it must not be one that the rule is about, and where calls without a price

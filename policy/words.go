@@ -145,12 +145,12 @@ func (a *actionYAML) UnmarshalText(b []byte) error {
 	case "deny":
 		a.action = sentinel.Deny
 	default:
-		return fmt.Errorf("%q is not an action: use throttle, deny, {delay: 2s} or {downgrade: [model]}", clip(string(b)))
+		return fmt.Errorf("%q is not an action: use throttle, deny, {delay: 2s}, {downgrade: [model]} or {fallback: [provider/model]}", clip(string(b)))
 	}
 	return nil
 }
 
-// SchemaHint lists the words; {downgrade: [model]} and {delay: 2s} are the other forms.
+// SchemaHint lists the words; {downgrade: [model]}, {fallback: [provider/model]} and {delay: 2s} are the other forms.
 func (*actionYAML) SchemaHint() strictyaml.Hint {
 	return strictyaml.Hint{Words: []string{"throttle", "deny"}}
 }

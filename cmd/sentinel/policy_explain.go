@@ -139,7 +139,7 @@ func explained(e sentinel.Entry, out simulate.Outcome, j governor.Judgement, sta
 
 func verdictText(a sentinel.Action, r sentinel.Reason, model, asked string) string {
 	text := a.String()
-	if model != asked && a == sentinel.Downgrade {
+	if model != asked && (a == sentinel.Downgrade || a == sentinel.Fallback) {
 		text += " to " + model
 	}
 	if r != sentinel.ReasonNone {

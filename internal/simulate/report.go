@@ -173,7 +173,7 @@ func (r *Report) take(e sentinel.Entry, x, y Outcome) {
 func words(o Outcome) string {
 	v := o.Verdict
 	text := v.Action.String()
-	if v.Action == sentinel.Downgrade {
+	if v.Action == sentinel.Downgrade || v.Action == sentinel.Fallback {
 		text += " to " + v.Model
 	}
 	if v.Reason != sentinel.ReasonNone {
