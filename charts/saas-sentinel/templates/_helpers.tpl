@@ -17,6 +17,16 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end }}
 {{- define "sentinel.policies" -}}{{ default (printf "%s-policies" (include "sentinel.fullname" .)) .Values.existingPolicies }}{{- end }}
 {{- define "sentinel.secret" -}}{{ required "existingSecret: name a Secret with SENTINEL_DATABASE_URL and the login to Vault" .Values.existingSecret }}{{- end }}
+{{/* The Secret of the listener's certificate; empty for plain HTTP. */}}
+{{- define "sentinel.tls" -}}
+{{- if .Values.tls.certManager.enabled }}{{ default (printf "%s-tls" (include "sentinel.fullname" .)) .Values.tls.secret }}{{ else }}{{ .Values.tls.secret }}{{ end }}
+{{- end }}
+{{/* The names under which services reach the gateway, as a JSON list. */}}
+{{- define "sentinel.hosts" -}}
+{{- $name := include "sentinel.fullname" . -}}
+{{- $ns := .Release.Namespace -}}
+{{- concat (list $name (printf "%s.%s" $name $ns) (printf "%s.%s.svc" $name $ns) (printf "%s.%s.svc.cluster.local" $name $ns)) .Values.hosts | toJson -}}
+{{- end }}
 {{- define "sentinel.image" -}}
 {{- $tag := default .default .image.tag -}}
 {{ .image.repository }}{{ if .image.digest }}@{{ .image.digest }}{{ else }}:{{ $tag }}{{ end }}
@@ -36,15 +46,16 @@ seccompProfile: {type: RuntimeDefault}
 {{- end }}
 {{/* sentinel.yaml: the chart's own addresses win over those of the values. */}}
 {{- define "sentinel.config" -}}
-{{- $name := include "sentinel.fullname" . -}}
-{{- $ns := .Release.Namespace -}}
-{{- $hosts := concat (list $name (printf "%s.%s" $name $ns) (printf "%s.%s.svc" $name $ns) (printf "%s.%s.svc.cluster.local" $name $ns) "localhost" "127.0.0.1") .Values.hosts -}}
+{{- $hosts := concat (include "sentinel.hosts" . | fromJsonArray) (list "localhost" "127.0.0.1") -}}
 {{- $envoy := dict "listen" "0.0.0.0:10000" "admin" "127.0.0.1:9901" "access_log" "/dev/stdout" "hosts" $hosts -}}
-{{- if .Values.tls.secret -}}
+{{- if include "sentinel.tls" . -}}
 {{- $tls := dict "cert" "/etc/sentinel/tls/tls.crt" "key" "/etc/sentinel/tls/tls.key" -}}
 {{- if .Values.tls.clientCA -}}{{- $tls = merge $tls (dict "client_ca" "/etc/sentinel/tls/ca.crt" "require_client_cert" .Values.tls.requireClientCert) -}}{{- end -}}
 {{- $envoy = merge $envoy (dict "tls" $tls) -}}
 {{- end -}}
 {{- $own := dict "policies" "/etc/sentinel/policies/policies.yaml" "control" (dict "listen" "127.0.0.1:18000") "metrics" (dict "listen" "0.0.0.0:18001") "envoy" $envoy "spool" (dict "dir" "/var/lib/sentinel/spool") -}}
+{{- if .Values.admin.enabled -}}
+{{- $own = merge $own (dict "admin" (dict "listen" "0.0.0.0:18002" "url" (required "admin.url: say under which URL people reach the dashboard" .Values.admin.url))) -}}
+{{- end -}}
 {{- toYaml (mergeOverwrite (deepCopy .Values.config) $own) -}}
 {{- end }}
