@@ -104,20 +104,17 @@ type anthropicEvent struct {
 		Usage json.RawMessage `json:"usage"`
 	} `json:"message"`
 	Usage json.RawMessage `json:"usage"`
-	Block struct {
-		Name string `json:"name"`
-		Text string `json:"text"`
-	} `json:"content_block"`
-	Delta struct {
-		Text     string `json:"text"`
-		Thinking string `json:"thinking"`
-		JSON     string `json:"partial_json"`
-	} `json:"delta"`
 }
+
+var anthropicTexts = []textMember{
+	{name: "content_block", in: textMembers("name", "text")}, {name: "delta", in: textMembers("text", "thinking", "partial_json")},
+}
+
+func (*anthropicStream) texts() []textMember { return anthropicTexts }
 
 func (*anthropicStream) reports(data []byte) bool { return bytes.Contains(data, usageKey) }
 
-func (r *anthropicStream) read(data []byte, text *textCounter) bool {
+func (r *anthropicStream) read(data []byte) bool {
 	var e anthropicEvent
 	if json.Unmarshal(data, &e) != nil {
 		return false
@@ -128,10 +125,6 @@ func (r *anthropicStream) read(data []byte, text *textCounter) bool {
 		r.take(e.Message.Usage)
 	case "message_delta":
 		r.ended = r.take(e.Usage) || r.ended
-	default:
-		for _, s := range [...]string{e.Block.Name, e.Block.Text, e.Delta.Text, e.Delta.Thinking, e.Delta.JSON} {
-			text.add(s)
-		}
 	}
 	return false
 }

@@ -56,34 +56,26 @@ type converseStream struct {
 // converseEvent is the payload of one event; which one, its members tell.
 type converseEvent struct {
 	Usage *converseReport `json:"usage"`
-	Delta struct {
-		Text    string `json:"text"`
-		ToolUse struct {
-			Input string `json:"input"`
-		} `json:"toolUse"`
-		Reasoning struct {
-			Text string `json:"text"`
-		} `json:"reasoningContent"`
-	} `json:"delta"`
-	Start struct {
-		ToolUse struct {
-			Name string `json:"name"`
-		} `json:"toolUse"`
-	} `json:"start"`
 }
+
+var converseTexts = []textMember{
+	{name: "start", in: []textMember{{name: "toolUse", in: textMembers("name")}}},
+	{name: "delta", in: []textMember{
+		{name: "text", take: aString}, {name: "toolUse", in: textMembers("input")}, {name: "reasoningContent", in: textMembers("text")},
+	}},
+}
+
+func (*converseStream) texts() []textMember { return converseTexts }
 
 func (*converseStream) reports(data []byte) bool { return bytes.Contains(data, usageKey) }
 
-func (r *converseStream) read(data []byte, text *textCounter) bool {
+func (r *converseStream) read(data []byte) bool {
 	var e converseEvent
 	if json.Unmarshal(data, &e) != nil {
 		return false
 	}
 	if e.Usage != nil {
 		r.report = *e.Usage
-	}
-	for _, s := range [...]string{e.Start.ToolUse.Name, e.Delta.Text, e.Delta.ToolUse.Input, e.Delta.Reasoning.Text} {
-		text.add(s)
 	}
 	return false
 }
@@ -114,23 +106,21 @@ type invocationMetrics struct {
 	CacheWrite int64  `json:"cacheWriteInputTokenCount"`
 }
 
-// invokeEvent has what the formats of Llama, Mistral, Titan, Cohere and Nova call a piece of text.
+// invokeEvent has the two places of a report: Bedrock's own, and Nova's.
 type invokeEvent struct {
-	Metrics    *invocationMetrics `json:"amazon-bedrock-invocationMetrics"`
-	Generation string             `json:"generation"`
-	OutputText string             `json:"outputText"`
-	Text       string             `json:"text"`
-	Outputs    []struct {
-		Text string `json:"text"`
-	} `json:"outputs"`
-	Choices []struct {
-		Delta struct {
-			Content string `json:"content"`
-		} `json:"delta"`
-	} `json:"choices"`
-	Block json.RawMessage `json:"contentBlockDelta"`
-	Meta  json.RawMessage `json:"metadata"`
+	Metrics *invocationMetrics `json:"amazon-bedrock-invocationMetrics"`
+	Meta    json.RawMessage    `json:"metadata"`
 }
+
+// invokeTexts has what the formats of Llama, Mistral, Titan, Cohere, Nova and Claude call a piece of text.
+var invokeTexts = append([]textMember{
+	{name: "outputs", in: textMembers("text")},
+	{name: "choices", in: []textMember{{name: "delta", in: textMembers("content")}}},
+	{name: "contentBlockDelta", in: converseTexts},
+	anthropicTexts[0], anthropicTexts[1],
+}, textMembers("generation", "outputText", "text")...)
+
+func (*invokeStream) texts() []textMember { return invokeTexts }
 
 var metricsKey = []byte(`"amazon-bedrock-invocationMetrics"`)
 
@@ -138,28 +128,17 @@ func (r *invokeStream) reports(data []byte) bool {
 	return bytes.Contains(data, metricsKey) || bytes.Contains(data, usageKey)
 }
 
-func (r *invokeStream) read(data []byte, text *textCounter) bool {
+func (r *invokeStream) read(data []byte) bool {
 	var e invokeEvent
 	if json.Unmarshal(data, &e) == nil {
 		if e.Metrics != nil {
 			r.metrics = e.Metrics
 		}
-		for _, s := range [...]string{e.Generation, e.OutputText, e.Text} {
-			text.add(s)
-		}
-		for _, o := range e.Outputs {
-			text.add(o.Text)
-		}
-		for _, c := range e.Choices {
-			text.add(c.Delta.Content)
-		}
-		for _, inner := range [...]json.RawMessage{e.Block, e.Meta} {
-			if len(inner) > 0 {
-				r.converse.read(inner, text)
-			}
+		if len(e.Meta) > 0 {
+			r.converse.read(e.Meta)
 		}
 	}
-	return r.claude.read(data, text)
+	return r.claude.read(data)
 }
 
 // result prefers the reports that know about the cache's lifetimes.

@@ -115,36 +115,26 @@ type cohereStream struct {
 
 type cohereEvent struct {
 	Delta struct {
-		Usage   *cohereReport `json:"usage"`
-		Message struct {
-			Content struct {
-				Text     string `json:"text"`
-				Thinking string `json:"thinking"`
-			} `json:"content"`
-			Plan  string `json:"tool_plan"`
-			Tools struct {
-				Function struct {
-					Name      string `json:"name"`
-					Arguments string `json:"arguments"`
-				} `json:"function"`
-			} `json:"tool_calls"`
-		} `json:"message"`
+		Usage *cohereReport `json:"usage"`
 	} `json:"delta"`
 }
 
+var cohereTexts = []textMember{{name: "delta", in: []textMember{{name: "message", in: []textMember{
+	{name: "content", in: textMembers("text", "thinking")}, {name: "tool_plan", take: aString},
+	{name: "tool_calls", in: []textMember{{name: "function", in: textMembers("name", "arguments")}}},
+}}}}}
+
+func (*cohereStream) texts() []textMember { return cohereTexts }
+
 func (*cohereStream) reports(data []byte) bool { return bytes.Contains(data, usageKey) }
 
-func (r *cohereStream) read(data []byte, text *textCounter) bool {
+func (r *cohereStream) read(data []byte) bool {
 	var e cohereEvent
 	if json.Unmarshal(data, &e) != nil { // some events have lists where others have objects
 		return false
 	}
 	if e.Delta.Usage != nil {
 		r.report = *e.Delta.Usage
-	}
-	m := e.Delta.Message
-	for _, s := range [...]string{m.Content.Text, m.Content.Thinking, m.Plan, m.Tools.Function.Name, m.Tools.Function.Arguments} {
-		text.add(s)
 	}
 	return false
 }

@@ -112,21 +112,19 @@ type geminiStream struct {
 // geminiElement is one part of an answer.
 type geminiElement struct {
 	Candidates []struct {
-		Finish  string `json:"finishReason"`
-		Content struct {
-			Parts []struct {
-				Text string `json:"text"`
-				Call struct {
-					Name string          `json:"name"`
-					Args json.RawMessage `json:"args"`
-				} `json:"functionCall"`
-			} `json:"parts"`
-		} `json:"content"`
+		Finish string `json:"finishReason"`
 	} `json:"candidates"`
 	Feedback json.RawMessage `json:"promptFeedback"` // of a prompt that was blocked
 	Usage    json.RawMessage `json:"usageMetadata"`
 	Version  string          `json:"modelVersion"`
 }
+
+var geminiTexts = []textMember{{name: "candidates", in: []textMember{{name: "content", in: []textMember{{name: "parts", in: []textMember{
+	{name: "text", take: aString},
+	{name: "functionCall", in: []textMember{{name: "name", take: aString}, {name: "args", take: anyValue}}},
+}}}}}}}
+
+func (*geminiStream) texts() []textMember { return geminiTexts }
 
 var geminiKeysOfReports = [][]byte{[]byte(`"finishReason"`), []byte(`"promptFeedback"`), queriesKey}
 
@@ -140,18 +138,13 @@ func (r *geminiStream) reports(data []byte) bool {
 	return false
 }
 
-func (r *geminiStream) read(data []byte, text *textCounter) bool {
+func (r *geminiStream) read(data []byte) bool {
 	var e geminiElement
 	if json.Unmarshal(data, &e) != nil {
 		return false
 	}
 	for _, c := range e.Candidates {
 		r.ended = r.ended || c.Finish != ""
-		for _, p := range c.Content.Parts {
-			text.add(p.Text)
-			text.add(p.Call.Name)
-			text.add(string(p.Call.Args))
-		}
 	}
 	r.ended = r.ended || len(e.Feedback) > 0
 	r.searched = r.searched || searched(data)

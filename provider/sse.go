@@ -16,7 +16,7 @@ type events struct {
 	each func(data []byte) (hide bool)
 	// overlong is called for an event that is too long to be read; may be nil.
 	overlong func()
-	hide bool // whether events may be hidden at all: if not, Write always returns its chunk
+	hide     bool // whether events may be hidden at all: if not, Write always returns its chunk
 
 	line    []byte // of an unfinished line
 	data    []byte // of an unfinished event; while borrowed, it lies in the chunk
@@ -42,9 +42,9 @@ func (s *events) write(chunk []byte) []byte {
 	return s.pass.end()
 }
 
-// split walks the lines of a chunk. Where the next LF is, it finds out once: most streams have no CR.
+// split walks the lines of a chunk. Where the next LF and the next CR are, it finds out once.
 func (s *events) split(chunk []byte) {
-	lf := -1
+	lf, cr := -1, -1
 	for pos := 0; pos < len(chunk); {
 		if s.skipLF {
 			if s.skipLF = false; chunk[pos] == '\n' {
@@ -54,16 +54,12 @@ func (s *events) split(chunk []byte) {
 			}
 		}
 		if lf < pos {
-			if lf = bytes.IndexByte(chunk[pos:], '\n'); lf < 0 {
-				lf = len(chunk)
-			} else {
-				lf += pos
-			}
+			lf = indexFrom(chunk, pos, '\n')
 		}
-		end := lf
-		if cr := bytes.IndexByte(chunk[pos:lf], '\r'); cr >= 0 {
-			end = pos + cr
+		if cr < pos {
+			cr = indexFrom(chunk, pos, '\r')
 		}
+		end := min(lf, cr)
 		if end == len(chunk) {
 			s.carry(chunk[pos:])
 			break
@@ -77,6 +73,14 @@ func (s *events) split(chunk []byte) {
 		s.own, s.at, s.lent = append(s.own[:0], s.data...), 0, false
 		s.data = s.own
 	}
+}
+
+// indexFrom gives the place of a byte from a place on, or the length where there is none.
+func indexFrom(b []byte, from int, c byte) int {
+	if at := bytes.IndexByte(b[from:], c); at >= 0 {
+		return from + at
+	}
+	return len(b)
 }
 
 // carry keeps an unfinished line.

@@ -18,21 +18,23 @@ type framing interface {
 type streamReader interface {
 	// reports tells, without decoding it, whether an event must be read as it comes by.
 	reports(data []byte) bool
-	// read takes the report and the text of an event, and tells whether the client must not see it.
-	read(data []byte, text *textCounter) (hide bool)
+	// read takes the report of an event, and tells whether the client must not see it.
+	read(data []byte) (hide bool)
+	// texts says where the text of an event is.
+	texts() []textMember
 	// result gives what was reported, and whether that is all that the call used. If not, the units
 	// that it has stand, and the text counts for the output.
 	result() (got Metered, whole bool)
 }
 
 // streamMeter reads a stream. It keeps the text that goes by, so that a stream that ends without a usage
-// report is charged for what was sent. Most streams do report: events without usage are kept
-// as they came, and read only when their text is needed.
+// report is charged for what was sent. Most streams do report: events are kept
+// as they came, and their text is looked for only when it is needed, or when they become too many.
 type streamMeter struct {
 	spec   MeterSpec
 	frames framing
 	reader streamReader
-	unread *[]byte // events that report nothing, each with a separator behind it; nil before the first
+	unread *[]byte // events whose text was not taken yet, each with a separator behind it; nil before the first
 	text   textCounter
 }
 
@@ -49,31 +51,23 @@ const maxUnread = 64 << 10
 // separator stands in no JSON text (RFC 7464 uses it for this).
 const separator = 0x1e
 
-var done = []byte("[DONE]")
-
 // Write takes the next bytes and gives those that the client may see.
 func (m *streamMeter) Write(chunk []byte) []byte { return m.frames.write(chunk) }
 
 // event reads one event's data and tells whether to hide the event.
 func (m *streamMeter) event(data []byte) bool {
-	if m.reader.reports(data) {
-		return m.reader.read(data, &m.text)
-	}
-	if bytes.Equal(data, done) {
-		return false
-	}
-	if len(data) >= maxUnread {
-		m.reader.read(data, &m.text)
-		return false
-	}
 	if m.unread == nil {
 		m.unread = unreadPool.Get().(*[]byte)
 	}
 	if len(*m.unread)+len(data) >= maxUnread {
 		m.readText()
 	}
-	*m.unread = append(append(*m.unread, data...), separator)
-	return false
+	if len(data) >= maxUnread {
+		takeText(data, m.reader.texts(), &m.text)
+	} else {
+		*m.unread = append(append(*m.unread, data...), separator)
+	}
+	return m.reader.reports(data) && m.reader.read(data)
 }
 
 // unreadPool has buffers of maxUnread bytes: every stream needs one for as long as it runs.
@@ -89,7 +83,7 @@ func (m *streamMeter) readText() {
 	}
 	for data := range bytes.SplitSeq(*m.unread, []byte{separator}) {
 		if len(data) > 0 {
-			m.reader.read(data, &m.text)
+			takeText(data, m.reader.texts(), &m.text)
 		}
 	}
 	*m.unread = (*m.unread)[:0]

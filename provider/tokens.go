@@ -13,23 +13,24 @@ const maxText = 128 << 10
 
 // textCounter gathers streamed text and counts its tokens when they are asked for.
 type textCounter struct {
-	text strings.Builder
-	lost int64 // bytes that were not kept
+	text    []byte
+	lost    int64  // bytes that were not kept
+	scratch []byte // of a text without its escapes
 }
 
-func (t *textCounter) add(s string) {
-	if t.text.Len()+len(s) > maxText {
+func (t *textCounter) add(s []byte) {
+	if len(t.text)+len(s) > maxText {
 		t.lost += int64(len(s))
 		return
 	}
-	t.text.WriteString(s)
+	t.text = append(t.text, s...)
 }
 
 // count gives the tokens of the text so far and the name of the encoding. Vocabularies are
 // loaded when first needed: most processes never count.
 func (t *textCounter) count(model string) (int64, string) {
 	enc := encodingOf(model)
-	kept := int64(t.text.Len())
+	kept := int64(len(t.text))
 	if kept == 0 {
 		return (t.lost + bytesPerToken - 1) / bytesPerToken, string(enc)
 	}
@@ -37,7 +38,7 @@ func (t *textCounter) count(model string) (int64, string) {
 	if err != nil {
 		return (kept + t.lost + bytesPerToken - 1) / bytesPerToken, string(enc)
 	}
-	ids, _, err := codec.Encode(t.text.String())
+	ids, _, err := codec.Encode(strings.ToValidUTF8(string(t.text), "\uFFFD"))
 	if err != nil {
 		return (kept + t.lost + bytesPerToken - 1) / bytesPerToken, string(enc)
 	}

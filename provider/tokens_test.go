@@ -90,7 +90,7 @@ func TestTokensAreThoseOfTiktoken(t *testing.T) {
 		}
 		for j, model := range []string{"gpt-5", "gpt-4"} {
 			var c textCounter
-			c.add(s)
+			c.add([]byte(s))
 			got, method := c.count(model)
 			most := want[j]
 			if spacedBreaks.MatchString(s) {

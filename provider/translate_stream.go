@@ -214,6 +214,8 @@ func (c *chatEvents) failure(message string, out *bytes.Buffer) {
 	out.WriteString("\n\n")
 }
 
+var done = []byte("[DONE]")
+
 func (c *chatEvents) read(data []byte, out *bytes.Buffer) bool {
 	if bytes.Equal(bytes.TrimSpace(data), done) {
 		c.end(out)

@@ -1,0 +1,102 @@
+package provider
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// decodedText is what takeText finds, read by a strict decoder; ok is false for what is no JSON object.
+func decodedText(data []byte, wanted []textMember) (text string, ok bool) {
+	v := jsontext.Value(data)
+	if !v.IsValid() || v.Kind() != '{' {
+		return "", false
+	}
+	var out strings.Builder
+	var object func(v jsontext.Value, wanted []textMember)
+	value := func(v jsontext.Value, m *textMember) {
+		switch {
+		case m == nil:
+		case v.Kind() == '"' && m.take != noText:
+			out.WriteString(unquote(v))
+		case m.take == anyValue:
+			out.Write(v)
+		case v.Kind() == '{':
+			object(v, m.in)
+		case v.Kind() == '[':
+			d := jsontext.NewDecoder(strings.NewReader(string(v)))
+			_, _ = d.ReadToken()
+			for d.PeekKind() != ']' {
+				e, _ := d.ReadValue()
+				if e.Kind() == '{' {
+					object(e.Clone(), m.in)
+				}
+			}
+		}
+	}
+	object = func(v jsontext.Value, wanted []textMember) {
+		d := jsontext.NewDecoder(strings.NewReader(string(v)))
+		_, _ = d.ReadToken()
+		for d.PeekKind() == '"' {
+			key, _ := d.ReadValue()
+			m := find(wanted, key.Clone()[1:len(key)-1])
+			member, _ := d.ReadValue()
+			value(member.Clone(), m)
+		}
+	}
+	object(v, wanted)
+	return out.String(), true
+}
+
+var everyText = map[string][]textMember{
+	"openai": openAITexts, "anthropic": anthropicTexts, "gemini": geminiTexts, "cohere": cohereTexts, "converse": converseTexts, "invoke": invokeTexts,
+}
+
+func TestTextOfAnEvent(t *testing.T) {
+	for name, tt := range map[string]struct{ dialect, event, want string }{
+		"a chunk":                {"openai", `{"id":"x","choices":[{"index":0,"delta":{"role":"assistant","content":" the"}}],"usage":null}`, " the"},
+		"two choices":            {"openai", `{"choices":[{"delta":{"content":"a"}},{"delta":{"content":"b"}}]}`, "ab"},
+		"escapes":                {"openai", `{"choices":[{"delta":{"content":"\"q\" \\ \n \u00e9 \ud83d\ude00"}}]}`, "\"q\" \\ \n é 😀"},
+		"an escape behind 16":    {"openai", `{"choices":[{"delta":{"content":"0123456789abcdefgh\"i"}}]}`, `0123456789abcdefgh"i`},
+		"a tool call":            {"openai", `{"choices":[{"delta":{"tool_calls":[{"function":{"name":"f","arguments":"{\"a\":1}"}}]}}]}`, `f{"a":1}`},
+		"a delta of responses":   {"openai", "{\"type\":\"response.output_text.delta\" , \"delta\" : \"Hi\",\n\"obfuscation\":\"}]\\\"\"}", "Hi"},
+		"a quoted member":        {"openai", `{"id":"\"delta\":\"no\"","x":{"delta":"no"},"delta":"yes"}`, "yes"},
+		"padding":                {"openai", `{"pad":["}",{"delta":"no"},[[]]],"delta":"yes"}`, "yes"},
+		"no text":                {"openai", `{"choices":[{"delta":{"content":null}}]}`, ""},
+		"a list in a list":       {"openai", `{"choices":[[{"delta":{"content":"no"}}],{"delta":{"content":"a"}}]}`, "a"},
+		"thinking":               {"anthropic", `{"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"hm"}}`, "hm"},
+		"the arguments' own way": {"gemini", `{"candidates":[{"content":{"parts":[{"text":"a"},{"functionCall":{"name":"f","args":{"b": [1]}}}]}}]}`, `af{"b": [1]}`},
+		"Nova":                   {"invoke", `{"contentBlockDelta":{"delta":{"text":"a"},"contentBlockIndex":0}}`, "a"},
+		"Llama":                  {"invoke", `{"generation":"a","prompt_token_count":null}`, "a"},
+		"cut off":                {"openai", `{"choices":[{"delta":{"content":"a"}},{"delta":{"content":"b`, "a"},
+		"the end":                {"openai", `[DONE]`, ""},
+		"nothing":                {"openai", ``, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var c textCounter
+			if takeText([]byte(tt.event), everyText[tt.dialect], &c); string(c.text) != tt.want {
+				t.Errorf("%s gave %q, want %q", tt.event, c.text, tt.want)
+			}
+			if text, ok := decodedText([]byte(tt.event), everyText[tt.dialect]); ok && text != tt.want {
+				t.Errorf("a decoder reads %q from %s, want %q", text, tt.event, tt.want)
+			}
+		})
+	}
+}
+
+// FuzzTextOfAnEvent holds that the walk gives what a strict decoder reads, for every dialect.
+func FuzzTextOfAnEvent(f *testing.F) {
+	f.Add([]byte(`{"choices":[{"delta":{"content":"a\n","tool_calls":[{"function":{"name":"f"}}]}}],"delta":{"text":"b"},"x":[{}]}`))
+	f.Add([]byte(`{"candidates":[{"content":{"parts":[{"text":"a"},{"functionCall":{"args":{"b":[1,"}"]}}}]}}]}`))
+	f.Fuzz(func(t *testing.T, event []byte) {
+		for dialect, wanted := range everyText {
+			want, ok := decodedText(event, wanted)
+			var c textCounter
+			takeText(event, wanted, &c)
+			if ok && len(event) < maxText && string(c.text) != want {
+				t.Errorf("%s: %q gave %q, a decoder reads %q", dialect, event, c.text, want)
+			}
+		}
+	})
+}
