@@ -58,20 +58,9 @@ func (s *Server) monthForecast(ctx context.Context, filter map[string]string, no
 	end := month.AddDate(0, 1, 0)
 	last := now.UTC().Truncate(time.Hour) // the hour that runs counts as to come
 	from := earlier(month.UTC().Truncate(time.Hour), last.Add(-historyHours*time.Hour))
-	rows, err := s.Backend.Usage(ctx, UsageQuery{From: from, To: last.Add(time.Hour), By: []string{"hour"}, Filter: filter, Limit: maxRows})
+	spent, first, err := s.hourly(ctx, from, last.Add(time.Hour), filter)
 	if err != nil {
 		return MonthForecast{}, err
-	}
-	spent := map[time.Time]sentinel.NanoUSD{}
-	var first time.Time
-	for _, r := range rows {
-		at, err := time.Parse("2006-01-02T15:04Z", r.Keys[0])
-		if err != nil {
-			return MonthForecast{}, err
-		}
-		if spent[at] += r.Cost; first.IsZero() || at.Before(first) {
-			first = at
-		}
 	}
 	var y []float64
 	for at := first; !first.IsZero() && at.Before(last); at = at.Add(time.Hour) {
@@ -90,6 +79,25 @@ func (s *Server) monthForecast(ctx context.Context, filter map[string]string, no
 	}
 	out.fill(month, end, last, now, spent, f, zone)
 	return out, nil
+}
+
+// hourly gives the spend of each hour that has a call, and the first of them.
+func (s *Server) hourly(ctx context.Context, from, to time.Time, filter map[string]string) (spent map[time.Time]sentinel.NanoUSD, first time.Time, err error) {
+	rows, err := s.Backend.Usage(ctx, UsageQuery{From: from, To: to, By: []string{"hour"}, Filter: filter, Limit: maxRows})
+	if err != nil {
+		return nil, first, err
+	}
+	spent = map[time.Time]sentinel.NanoUSD{}
+	for _, r := range rows {
+		at, err := time.Parse("2006-01-02T15:04Z", r.Keys[0])
+		if err != nil {
+			return nil, first, err
+		}
+		if spent[at] += r.Cost; first.IsZero() || at.Before(first) {
+			first = at
+		}
+	}
+	return spent, first, nil
 }
 
 // fill puts past and expected hours into days.
