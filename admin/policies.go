@@ -33,8 +33,8 @@ type Policies interface {
 	Org() Org
 	// Policy is the policy in force. The tokens of services in its text are masked unless secrets are asked for.
 	Policy(secrets bool) (PolicyFile, error)
-	// CheckPolicy compiles a candidate: its version, or its faults, each a sentence with line and column.
-	CheckPolicy(text string) (version string, faults []string)
+	// CheckPolicy compiles a candidate.
+	CheckPolicy(text string) Checked
 	// PublishPolicy replaces the file of the version that it was made from. ok is false where that is not in force any longer.
 	PublishPolicy(ctx context.Context, was, text string) (ok bool, err error)
 	// SimulatePolicy judges the calls of [from, to) again, by the policy in force and by a candidate that compiles.
@@ -89,8 +89,8 @@ func (s *Server) simulate(ctx context.Context, in *simulateInput) (*answer[Simul
 	if !in.Body.From.Before(in.Body.To) || in.Body.To.Sub(in.Body.From) > maxSimulated {
 		return nil, huma.Error400BadRequest("from: before to, and at most 31 days; sentinel policy simulate takes any period")
 	}
-	if _, faults := s.Backend.CheckPolicy(in.Body.Text); len(faults) > 0 {
-		return nil, uncompiled(faults)
+	if checked := s.Backend.CheckPolicy(in.Body.Text); len(checked.Faults) > 0 {
+		return nil, uncompiled(checked.Faults)
 	}
 	if !s.simulating.TryLock() {
 		return nil, huma.Error429TooManyRequests("another simulation runs: try again when it is done")
@@ -127,8 +127,9 @@ type Policy struct {
 
 // Checked is what a candidate's compilation said.
 type Checked struct {
-	Version string   `json:"version,omitempty" doc:"Where it compiles."`
-	Faults  []string `json:"faults" nullable:"false" doc:"Every fault, with file, line and column."`
+	Version  string   `json:"version,omitempty" doc:"Where it compiles."`
+	Faults   []string `json:"faults" nullable:"false" doc:"Every fault, with file, line and column."`
+	Warnings []string `json:"warnings" nullable:"false" doc:"What compiles and is hardly meant, such as a rule that no call can meet; at most 101."`
 }
 
 type policyText struct {
@@ -162,20 +163,21 @@ func (s *Server) policyRoutes() {
 		})
 	register(s, operation{id: "check-policy", method: http.MethodPost, path: "/policy/check", tag: "policy", summary: "Compile a candidate", role: sentinel.RoleViewer},
 		func(_ context.Context, in *policyText) (*answer[Checked], error) {
-			version, faults := s.Backend.CheckPolicy(in.Body.Text)
-			return &answer[Checked]{Checked{version, append([]string{}, faults...)}}, nil
+			checked := s.Backend.CheckPolicy(in.Body.Text)
+			checked.Faults, checked.Warnings = append([]string{}, checked.Faults...), append([]string{}, checked.Warnings...)
+			return &answer[Checked]{checked}, nil
 		})
 	register(s, operation{id: "simulate-policy", method: http.MethodPost, path: "/policy/simulate", tag: "policy", summary: "What a candidate would have done to recorded calls", role: sentinel.RoleViewer}, s.simulate)
 	register(s, operation{id: "publish-policy", method: http.MethodPut, path: "/policy", tag: "policy", summary: "Put another policy in force", role: sentinel.RoleAdmin}, s.publish)
 }
 
 func (s *Server) publish(ctx context.Context, in *publishInput) (*policyAnswer, error) {
-	version, faults := s.Backend.CheckPolicy(in.Body.Text)
-	if len(faults) > 0 {
-		return nil, uncompiled(faults)
+	checked := s.Backend.CheckPolicy(in.Body.Text)
+	if len(checked.Faults) > 0 {
+		return nil, uncompiled(checked.Faults)
 	}
 	was := trimETag(in.IfMatch)
-	row := sentinel.AuditRow{Action: "policy.publish", Object: "policy", Before: was, After: version + ": " + in.Body.Reason}
+	row := sentinel.AuditRow{Action: "policy.publish", Object: "policy", Before: was, After: checked.Version + ": " + in.Body.Reason}
 	err := s.change(ctx, row, func() error {
 		ok, err := s.Backend.PublishPolicy(ctx, was, in.Body.Text)
 		if errors.Is(err, ErrManaged) {
@@ -189,7 +191,7 @@ func (s *Server) publish(ctx context.Context, in *publishInput) (*policyAnswer, 
 	if err != nil {
 		return nil, err
 	}
-	return &policyAnswer{`"` + version + `"`, Policy{Version: version, Text: in.Body.Text}}, nil
+	return &policyAnswer{`"` + checked.Version + `"`, Policy{Version: checked.Version, Text: in.Body.Text}}, nil
 }
 
 func trimETag(s string) string {

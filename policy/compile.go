@@ -52,7 +52,16 @@ func Compile(f File, o Options) (*Set, error) { return CompileFiles([]File{f}, o
 // CompileFiles is Compile of several files that make up one policy: their mappings are merged, and their rules joined in the order of
 // the files. A name or value that stands in two of them is a fault.
 func CompileFiles(files []File, o Options) (*Set, error) {
-	c := compiler{opt: o, in: file{Timezone: "UTC"}}
+	c, err := compiled(files, o)
+	if err != nil {
+		return nil, err
+	}
+	return c.set, nil
+}
+
+// compiled keeps what a set was built from.
+func compiled(files []File, o Options) (*compiler, error) {
+	c := &compiler{opt: o, in: file{Timezone: "UTC"}}
 	c.Doc = strictyaml.DecodeFiles(files, &c.in)
 	c.set = &Set{
 		Version: versionOf(files), Org: c.in.Org, tokens: map[[sha256.Size]byte]sentinel.Caller{},
@@ -82,7 +91,7 @@ func CompileFiles(files []File, o Options) (*Set, error) {
 	if err := strictyaml.Join(c.Faults()); err != nil {
 		return nil, err
 	}
-	return c.set, nil
+	return c, nil
 }
 
 // versionOf names what files say.

@@ -212,21 +212,33 @@ func (c *compiler) downgrade(key, model string, m matchYAML) {
 	case c.opt.ModelKnown == nil || c.set.Unpriced.Mode != UnpricedDeny:
 		return
 	}
+	if presets := c.unpriced(model, m.Provider); len(presets) > 0 {
+		c.Fault(key, "no price is known for model %s at %s: calls without a price are denied", clip(model), list(presets))
+	}
+}
+
+// unpriced lists the presets of the providers that match when none of them has a price for a model.
+func (c *compiler) unpriced(model string, providers globs) []string {
 	var presets []string
-	for _, p := range c.set.Providers {
-		if !globs(m.Provider).match(p.Name) || p.Preset == "" || slices.Contains(presets, p.Preset) {
+	for i := range c.set.Providers {
+		p := &c.set.Providers[i]
+		if !providers.match(p.Name) || p.Preset == "" || slices.Contains(presets, p.Preset) {
 			continue
 		}
-		known := p.Models[model]
-		if known == "" {
-			known = model
-		}
-		if c.opt.ModelKnown(p.Preset, known) || p.PricedAs != "" && c.opt.ModelKnown(p.PricedAs, known) {
-			return
+		if c.prices(p, model) {
+			return nil
 		}
 		presets = append(presets, p.Preset)
 	}
-	if len(presets) > 0 {
-		c.Fault(key, "no price is known for model %s at %s: calls without a price are denied", clip(model), list(presets))
+	return presets
+}
+
+// prices tells whether a provider with a preset has a price for a model, by the contract's rates or the catalog's.
+func (c *compiler) prices(p *Provider, model string) bool {
+	known := p.Models[model]
+	if known == "" {
+		known = model
 	}
+	_, agreed := p.Contract.Prices[known]
+	return agreed || c.opt.ModelKnown(p.Preset, known) || p.PricedAs != "" && c.opt.ModelKnown(p.PricedAs, known)
 }

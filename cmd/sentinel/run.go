@@ -43,20 +43,7 @@ func runCommand() *cobra.Command {
 
 func policyCommand() *cobra.Command {
 	c := &cobra.Command{Use: "policy", Short: "Work with policy files"}
-	c.AddCommand(&cobra.Command{
-		Use: "check FILE", Short: "Report every fault of a policy file", Args: exactly(1, "one policy file"),
-		Example: "  sentinel policy check policies.yaml",
-		RunE: func(c *cobra.Command, args []string) error {
-			s, err := app.LoadState(args[0])
-			if err != nil {
-				return refused(err)
-			}
-			_, err = fmt.Fprintf(c.OutOrStdout(), "%s is in order: version %s, %d providers, %d routes\n",
-				args[0], s.Policy.Version, len(s.Policy.Providers), len(s.Routes))
-			return err
-		},
-	})
-	c.AddCommand(policyTestCommand(), policySimulateCommand(), policyExplainCommand())
+	c.AddCommand(policyCheckCommand(), policyTestCommand(), policySimulateCommand(), policyExplainCommand())
 	return c
 }
 

@@ -72,12 +72,17 @@ func masked(text string) (string, error) {
 }
 
 // CheckPolicy compiles a candidate.
-func (b *adminBackend) CheckPolicy(text string) (version string, faults []string) {
-	next, err := compile(policy.File{Name: filepath.Base(b.app.config.Policies), Data: []byte(text)})
+func (b *adminBackend) CheckPolicy(text string) (out admin.Checked) {
+	next, warnings, err := check(time.Now(), policy.File{Name: filepath.Base(b.app.config.Policies), Data: []byte(text)})
 	if err != nil {
-		return "", strings.Split(err.Error(), "\n")
+		out.Faults = strings.Split(err.Error(), "\n")
+		return out
 	}
-	return next.Policy.Version, nil
+	out.Version = next.Policy.Version
+	for _, w := range warnings {
+		out.Warnings = append(out.Warnings, w.Error())
+	}
+	return out
 }
 
 // SimulatePolicy judges recorded calls again.

@@ -1,6 +1,8 @@
 package app
 
 import (
+	"time"
+
 	"github.com/saas-sentinel/saas-sentinel/governor"
 	"github.com/saas-sentinel/saas-sentinel/policy"
 	"github.com/saas-sentinel/saas-sentinel/pricing"
@@ -16,19 +18,49 @@ func LoadState(path string) (*governor.State, error) {
 	return compile(files...)
 }
 
+// CheckState is LoadState that also warns of what compiles and is hardly meant.
+func CheckState(path string, now time.Time) (*governor.State, []error, error) {
+	files, err := readPolicies(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	return check(now, files...)
+}
+
+// check is CheckState of texts.
+func check(now time.Time, files ...policy.File) (*governor.State, []error, error) {
+	catalog, err := pricing.Embedded()
+	if err != nil {
+		return nil, nil, err
+	}
+	set, found, err := policy.Check(files, house(catalog), now)
+	if err != nil {
+		return nil, nil, err
+	}
+	warnings := make([]error, len(found))
+	for i, f := range found {
+		warnings[i] = f
+	}
+	state, err := governor.NewState(set, catalog)
+	return state, warnings, err
+}
+
 // compile is LoadState of texts.
 func compile(files ...policy.File) (*governor.State, error) {
 	catalog, err := pricing.Embedded()
 	if err != nil {
 		return nil, err
 	}
-	set, err := policy.CompileFiles(files, policy.Options{
-		Presets: provider.Names(), ModelKnown: modelKnown(catalog), Endpoints: endpointsOf, Rates: pricing.CheckRates,
-	})
+	set, err := policy.CompileFiles(files, house(catalog))
 	if err != nil {
 		return nil, err
 	}
 	return governor.NewState(set, catalog)
+}
+
+// house is what a policy is checked against: the presets and the prices.
+func house(catalog *pricing.Catalog) policy.Options {
+	return policy.Options{Presets: provider.Names(), ModelKnown: modelKnown(catalog), Endpoints: endpointsOf, Rates: pricing.CheckRates}
 }
 
 // endpointsOf lists what a preset offers.

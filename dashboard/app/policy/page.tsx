@@ -27,6 +27,7 @@ function Editor({ version, text }: { version: string; text: string }) {
     onSuccess: () => { setAsking(false); refresh("policy", "ledger", "audit", "settings"); },
   });
   const faults = check.data?.faults ?? [];
+  const warnings = check.data?.warnings ?? [];
   const changed = draft !== text;
   return (
     <div className="grid gap-4 xl:grid-cols-2">
@@ -38,6 +39,7 @@ function Editor({ version, text }: { version: string; text: string }) {
           {!changed && <p className="text-sm text-muted">Edit the policy: its faults and what changes show here before anything takes effect.</p>}
           <Fault error={check.error} />
           {faults.length > 0 && <ul role="alert" className="space-y-1 font-mono text-xs text-bad">{faults.map((f) => <li key={f}>{f}</li>)}</ul>}
+          {changed && warnings.length > 0 && <ul className="space-y-1 font-mono text-xs text-warn">{warnings.map((w) => <li key={w}>{w}</li>)}</ul>}
           {changed && faults.length === 0 && check.data && <p className="text-sm text-good">It compiles, as version {check.data.version}.</p>}
           {changed && (
             <pre className="max-h-[28rem] overflow-auto rounded-md border border-line bg-page p-3 font-mono text-xs leading-5" tabIndex={0}>
