@@ -191,6 +191,14 @@ func TestThePublishedSchemaIsTheOneOfTheCode(t *testing.T) {
 	golden(t, "../schemas/policies.schema.json", got)
 }
 
+func TestThePublishedReferenceIsTheOneOfTheCode(t *testing.T) {
+	got, err := Reference()
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "../docs/policy.md", got)
+}
+
 func TestTheSchemaAcceptsWhatCompilesAndRefusesWhatDoesNot(t *testing.T) {
 	s := schema(t)
 	resolved := map[string]bool{"testdata/anchors.in.yaml": true, "testdata/documents.in.yaml": true} // before a schema sees them
