@@ -6,7 +6,7 @@ import (
 	"github.com/saas-sentinel/saas-sentinel/internal/strictyaml"
 )
 
-//go:embed reference.md
+//go:embed reference_head.txt
 var referenceHead string
 
 // Reference is the page about policy files, with every key, in Markdown.
