@@ -101,6 +101,9 @@ func TestEveryOperationWantsItsRole(t *testing.T) {
 				continue
 			}
 			closed++
+			if strings.Contains(path, "{") && !bytes.Contains(text, []byte(`"in":"path"`)) {
+				t.Errorf("%s %s does not read what its path names", method, path)
+			}
 			at := strings.NewReplacer("{id}", "x", "{name}", "x").Replace(path)
 			for name, token := range map[string]string{"nobody": "", "a wrong token": "sat_wrong", "a cookie's key": "x"} {
 				if w := ask(h, method, at, token, ""); w.Code != http.StatusUnauthorized || !strings.Contains(w.Header().Get("Content-Type"), "problem+json") {

@@ -43,7 +43,8 @@ type NewServiceToken struct {
 	Token string `json:"token"`
 }
 
-type tokenInput struct {
+// TokenID names a token in a path. It is exported because an embedded struct that is not has no part in the document.
+type TokenID struct {
 	ID string `path:"id" minLength:"1" maxLength:"40" pattern:"^[a-z0-9]+$"`
 }
 
@@ -62,7 +63,7 @@ func (s *Server) tokenRoutes() {
 		})
 	register(s, operation{id: "rotate-service-token", method: http.MethodPost, path: "/service-tokens/{id}/rotate", tag: "service tokens", summary: "Make another token under the same id", role: sentinel.RoleAdmin},
 		func(ctx context.Context, in *struct {
-			tokenInput
+			TokenID
 			Body struct {
 				GraceSeconds int64 `json:"grace_seconds" minimum:"0" maximum:"2592000" doc:"How long the one before stays good."`
 			}
@@ -71,7 +72,7 @@ func (s *Server) tokenRoutes() {
 			return &answer[NewServiceToken]{NewServiceToken{in.ID, token}}, s.shown(err)
 		})
 	register(s, operation{id: "revoke-service-token", method: http.MethodDelete, path: "/service-tokens/{id}", tag: "service tokens", summary: "End a token everywhere, within 5 seconds", role: sentinel.RoleAdmin, status: http.StatusNoContent},
-		func(ctx context.Context, in *tokenInput) (*struct{}, error) {
+		func(ctx context.Context, in *TokenID) (*struct{}, error) {
 			return nil, s.shown(s.Backend.EndServiceToken(ctx, who(ctx).Name, in.ID))
 		})
 }
