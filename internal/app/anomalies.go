@@ -43,7 +43,28 @@ type watched struct {
 	caller   sentinel.Caller
 	detector *detect.Detector
 	row      minuteRow
+	last     []ownMinute // of this process, the oldest first
 	idle     int
+	replayed bool      // the detector was made from the ledger
+	model    time.Time // from when it learns; zero without a model
+}
+
+// ownMinute is a minute as this process saw it.
+type ownMinute struct {
+	at  time.Time
+	row minuteRow
+}
+
+// keepOwn is how many of them are kept: the ledger has what is older.
+const keepOwn = 30
+
+// end closes the minute that runs.
+func (s *watched) end(at time.Time) {
+	if len(s.last) == keepOwn {
+		s.last = append(s.last[:0], s.last[1:]...)
+	}
+	s.last = append(s.last, ownMinute{at, s.row})
+	s.row = minuteRow{}
 }
 
 // minuteRow sums the calls of a minute.
@@ -102,14 +123,9 @@ func (w *watcher) observe(o extproc.Observation) {
 	defer w.mu.Unlock()
 	s := w.services[e.Caller.Service]
 	if s == nil {
-		if len(w.services) >= maxWatched {
+		if s = w.watch(e.Caller); s == nil {
 			return
 		}
-		if w.services == nil {
-			w.services = map[string]*watched{}
-		}
-		s = &watched{caller: e.Caller, detector: detect.New(series.Metrics)}
-		w.services[e.Caller.Service] = s
 	}
 	s.row.calls++
 	if e.Status >= 400 || e.Status == 0 {
@@ -119,6 +135,19 @@ func (w *watcher) observe(o extproc.Observation) {
 	s.row.completion += e.Usage.OutputTokenSum()
 	s.row.cost += e.Cost
 	s.row.took += e.Duration
+}
+
+// watch begins to watch a service; nil where there are too many. The lock is held.
+func (w *watcher) watch(c sentinel.Caller) *watched {
+	if len(w.services) >= maxWatched {
+		return nil
+	}
+	if w.services == nil {
+		w.services = map[string]*watched{}
+	}
+	s := &watched{caller: c, detector: detect.New(series.Metrics)}
+	w.services[c.Service] = s
+	return s
 }
 
 // turn ends the minutes that have passed, and gives what was an alert in them.
@@ -144,7 +173,7 @@ func (w *watcher) turn(now time.Time) []strangeness {
 			if s.row.calls > 0 {
 				scores = append(scores, w.score(s, p, values))
 			}
-			s.row = minuteRow{}
+			s.end(w.minute)
 			if w.board != nil {
 				p.Score = w.board.of(name).temper(p.Score, w.minute)
 			}

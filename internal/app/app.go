@@ -268,6 +268,7 @@ func (a *App) Run(ctx context.Context) error {
 	group.Go(func() error { return a.probe(ctx) })
 	group.Go(func() error { return a.alerting.run(ctx) })
 	group.Go(func() error { return a.share(ctx) })
+	group.Go(func() error { return a.learn(ctx) })
 	group.Go(func() error { return a.manage(ctx) })
 	group.Go(func() error { return a.renew(ctx) })
 	group.Go(func() error {

@@ -1,0 +1,89 @@
+package train
+
+import (
+	"errors"
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+// steady has days with a busy noon, about twelve calls a minute.
+func steady(days int) History {
+	h := History{Start: time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)}
+	r := rand.New(rand.NewPCG(1, 2))
+	for i := range days * day {
+		mean := 12 + 6*math.Sin(2*math.Pi*float64(i)/day)
+		calls := max(0, math.Round(mean+math.Sqrt(mean)*r.NormFloat64()))
+		h.Rows = append(h.Rows, []float64{calls, 500 * calls, 100 * calls, 0.001 * calls, 800, 0})
+	}
+	return h
+}
+
+func TestSteadyServicesLearnFromAllOfTheirPast(t *testing.T) {
+	h := steady(15)
+	got, err := Choose(h, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.From != 0 || got.Bursts < 4 || got.Found < got.Bursts-1 || got.FalseAlerts > 1 {
+		t.Errorf("%+v, want nearly every burst found, from all of the past", got)
+	}
+}
+
+// A past in which the service was of another kind teaches large effects: then what came after it is the better teacher.
+func TestAWorseModelDoesNotReplaceABetterOne(t *testing.T) {
+	h := steady(24)
+	r := rand.New(rand.NewPCG(3, 4))
+	turn := 13 * day
+	for i := 0; i < turn; i++ {
+		if r.Float64() < 0.02 { // an hour's effects are often large
+			for j := i; j < min(i+6, turn); j++ {
+				h.Rows[j] = []float64{900, 450000, 90000, 0.9, 800, 0}
+			}
+		}
+	}
+	better := turn + 1
+	whole, since := Backtest(h, 0), Backtest(h, better)
+	if since.Mistakes() >= whole.Mistakes() {
+		t.Fatalf("learning from all makes %d mistakes, since the turn %d: the case is not one", whole.Mistakes(), since.Mistakes())
+	}
+	kept, err := Choose(h, better)
+	if err != nil || kept.Mistakes() > since.Mistakes() {
+		t.Errorf("%+v, %v in place of %+v", kept, err, since)
+	}
+	replaced, err := Choose(h, 0)
+	if err != nil || replaced.From == 0 || replaced.Mistakes() >= whole.Mistakes() {
+		t.Errorf("%+v, %v: a better model did not replace the one that learns from all", replaced, err)
+	}
+}
+
+// A tie leaves everything as it is.
+func TestAnEqualModelDoesNotReplace(t *testing.T) {
+	h := steady(15)
+	incumbent := h.Held() - 5*day
+	all, mine := Backtest(h, 0), Backtest(h, incumbent)
+	got, err := Choose(h, incumbent)
+	if err != nil || mine.Mistakes() > all.Mistakes() || got.From != incumbent {
+		t.Errorf("%+v, %v; the incumbent's %+v, all: %+v", got, err, mine, all)
+	}
+}
+
+func TestExcusedAlertsAreNotFalse(t *testing.T) {
+	h := steady(9)
+	at := h.Held() + day/2
+	for i := at; i < at+10; i++ {
+		h.Rows[i] = []float64{300, 150000, 30000, 0.3, 800, 0}
+	}
+	before := Backtest(h, 0).FalseAlerts
+	h.Excused = func(when time.Time) bool { return when.Sub(h.Start) < time.Duration(at+day)*time.Minute }
+	if after := Backtest(h, 0).FalseAlerts; after != before-1 {
+		t.Errorf("%d false alerts, %d once one is confirmed", before, after)
+	}
+}
+
+func TestTwoDaysAreTooShort(t *testing.T) {
+	if _, err := Choose(steady(2), -1); !errors.Is(err, ErrShort) {
+		t.Errorf("%v, want ErrShort", err)
+	}
+}
