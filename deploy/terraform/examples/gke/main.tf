@@ -1,0 +1,31 @@
+# The gateway in a cloud, from a network that exists to a release: see ../../README.md.
+terraform {
+  required_version = ">= 1.8"
+}
+
+module "cloud" {
+  source     = "../../modules/gke"
+  project    = var.project
+  region     = var.region
+  network    = var.network
+  subnetwork = var.subnetwork
+}
+
+module "vault" {
+  source  = "../../modules/vault"
+  secrets = var.vault_secrets
+}
+
+module "release" {
+  source        = "../../modules/release"
+  policies      = file(var.policies_file)
+  chart_version = var.chart_version
+  database_url  = module.cloud.database_url
+  redis         = module.cloud.redis
+  vault         = { address = var.vault_address, role_id = module.vault.role_id, secret_id = module.vault.secret_id }
+}
+
+output "gateway" {
+  description = "Base URL of the gateway inside the cluster."
+  value       = module.release.gateway
+}
