@@ -89,8 +89,8 @@ func manager(c Config, inline *routev3.RouteConfiguration) *hcmv3.HttpConnection
 	return m
 }
 
-// nobody makes no caller internal, who could steer Envoy by headers. An empty list would mean all private addresses,
-// so it names one that no one has (RFC 5737).
+// nobody makes no caller internal, who could steer Envoy by headers. An empty list means nobody to some versions of Envoy and
+// every private address to others, so it names one that no one has (RFC 5737).
 func nobody() *hcmv3.HttpConnectionManager_InternalAddressConfig {
 	return &hcmv3.HttpConnectionManager_InternalAddressConfig{CidrRanges: []*corev3.CidrRange{
 		{AddressPrefix: "192.0.2.0", PrefixLen: wrapperspb.UInt32(32)},

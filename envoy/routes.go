@@ -56,8 +56,9 @@ func routes(c Config) *routev3.RouteConfiguration {
 		IgnorePortInHostMatching: true,
 		// A compressed answer could not be metered.
 		RequestHeadersToAdd: []*corev3.HeaderValueOption{overwrite("accept-encoding", "identity")},
-		// Our own traces of the request are nobody else's business, and an AWS signature would have to cover them.
-		RequestHeadersToRemove: []string{"x-request-id", "x-forwarded-proto", "x-envoy-external-address", "x-envoy-original-host"},
+		// Our own traces of the request are nobody else's business, and an AWS signature would have to cover them. Envoy passes
+		// "te: trailers" on, though it was said to us alone.
+		RequestHeadersToRemove: []string{"te", "x-request-id", "x-forwarded-proto", "x-envoy-external-address", "x-envoy-original-host"},
 		// What the meter says to clients comes after this, so a provider cannot speak in its name.
 		// Its cookies are the organisation's, whose calls one client must not tie together.
 		ResponseHeadersToRemove: []string{"x-sentinel-call", "x-sentinel-verdict", "x-sentinel-model", "set-cookie"},

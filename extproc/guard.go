@@ -77,6 +77,9 @@ func (s *Server) receive(first *extprocv3.ProcessingRequest) (*inbound, *sentine
 	if in.method != route.Endpoint.Method || !route.Endpoint.Match(in.upstream) {
 		return in, deny(sentinel.ReasonUnknownEndpoint, "the path is not the one that this route was made for")
 	}
+	if v := repeated(h, route.Endpoint); v != nil {
+		return in, v
+	}
 	if v := s.tooLong(h, route.Endpoint); v != nil {
 		return in, v
 	}
@@ -97,6 +100,16 @@ func (s *Server) receive(first *extprocv3.ProcessingRequest) (*inbound, *sentine
 func sameHost(sni, authority string) bool {
 	host, _, _ := strings.Cut(authority, ":")
 	return sni != "" && strings.EqualFold(sni, host)
+}
+
+// repeated refuses a second header of a kind that the reading or the price of a request depends on.
+func repeated(h headers, e provider.Endpoint) *sentinel.Verdict {
+	for _, name := range e.Once() {
+		if h.count(name) > 1 {
+			return deny(sentinel.ReasonBadRequest, name+": this header stands twice")
+		}
+	}
+	return nil
 }
 
 // tooLong refuses a body by its announced length, before it is asked for: Envoy 1.40 can hang on one

@@ -73,9 +73,17 @@ func TestRefusalsSpeakAsTheProviderDoes(t *testing.T) {
 			a.spiffe, a.headers = "", [][2]string{{"authorization", "AWS4-HMAC-SHA256 Credential=SENTINELAPP00001/x"}}
 		}), object, func(p *parts) { p.verify = errors.New("the signature does not match") }, 401, sentinel.ReasonUnidentified, map[string]string{"content-type": "application/xml"}, "<Error>", true},
 		"a body that is too long": {with(toChat, func(a *ask) { a.length = "1048577" }), chatPath, nil, 413, sentinel.ReasonTooLarge, nil, "1048576", true},
-		"not JSON":                {with(toChat, func(a *ask) { a.body = "{" }), chatPath, nil, 400, sentinel.ReasonBadRequest, nil, `"invalid_request_error"`, false},
-		"no body":                 {with(toChat, func(a *ask) { a.body = "" }), chatPath, nil, 400, sentinel.ReasonBadRequest, nil, `"invalid_request_error"`, false},
-		"unpriced":                {with(toChat, func(a *ask) { a.body = `{"model":"gpt-99"}` }), chatPath, nil, 403, sentinel.ReasonUnpriced, nil, "gpt-99", false},
+		"JSON that is said to be a form": {with(toChat, func(a *ask) { a.headers = [][2]string{bearer, {"content-type", "application/x-www-form-urlencoded"}} }), chatPath, nil, 400,
+			sentinel.ReasonBadRequest, nil, `"invalid_request_error"`, false},
+		"two types of content": {with(toChat, func(a *ask) {
+			a.headers = [][2]string{bearer, {"content-type", "application/json"}, {"content-type", "application/json"}}
+		}), chatPath, nil, 400, sentinel.ReasonBadRequest, nil, "content-type: this header stands twice", true},
+		"two encodings of the content": {with(toChat, func(a *ask) {
+			a.headers = [][2]string{bearer, {"content-encoding", ""}, {"content-encoding", "gzip"}}
+		}), chatPath, nil, 400, sentinel.ReasonBadRequest, nil, "content-encoding", true},
+		"not JSON": {with(toChat, func(a *ask) { a.body = "{" }), chatPath, nil, 400, sentinel.ReasonBadRequest, nil, `"invalid_request_error"`, false},
+		"no body":  {with(toChat, func(a *ask) { a.body = "" }), chatPath, nil, 400, sentinel.ReasonBadRequest, nil, `"invalid_request_error"`, false},
+		"unpriced": {with(toChat, func(a *ask) { a.body = `{"model":"gpt-99"}` }), chatPath, nil, 403, sentinel.ReasonUnpriced, nil, "gpt-99", false},
 		"a pace of OpenAI": {toChat, chatPath, refusing(pace, 1500*time.Millisecond), 429, sentinel.ReasonRate, map[string]string{
 			"retry-after": "2", "x-should-retry": "", "ratelimit": `"team _core_";r=0;t=2`, "ratelimit-policy": `"team _core_";q=60;w=60`}, `"rate_limit_error"`, false},
 		"a budget of OpenAI": {toChat, chatPath, refusing(cash, time.Hour), 429, sentinel.ReasonBudget, map[string]string{

@@ -2,9 +2,7 @@ package provider
 
 import (
 	"encoding/json"
-	"mime"
 	"net/url"
-	"strings"
 
 	"github.com/saas-sentinel/saas-sentinel/declare"
 )
@@ -116,9 +114,6 @@ func jsonMembers(body []byte, names []string) (map[string]any, error) {
 }
 
 func formMembers(r RawRequest, names []string) (map[string]any, error) {
-	if kind, _, err := mime.ParseMediaType(r.ContentType); len(r.Body) > 0 && (err != nil || !strings.EqualFold(kind, "application/x-www-form-urlencoded")) {
-		return nil, badRequest("content-type", "application/x-www-form-urlencoded is expected")
-	}
 	form, err := url.ParseQuery(string(r.Body))
 	if err != nil {
 		return nil, badRequest("body", "not a valid form")

@@ -1,15 +1,18 @@
 package provider
 
 import (
+	"bytes"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // maxPath bounds a request's path.
 const maxPath = 4096
 
 // CanonicalPath refuses every spelling of a path that some server may read as another path: empty, "." and
-// ".." segments, encoded slashes, backslashes, dots and control bytes, and broken escapes. It compares raw
-// bytes, so what is judged is what is sent.
+// ".." segments, encoded slashes, backslashes, dots and control bytes, broken escapes, and escapes of what is no
+// UTF-8: a lenient reader takes the overlong %C0%AE for a dot. It compares raw bytes, so what is judged is what is sent.
 func CanonicalPath(raw string) error {
 	if !strings.HasPrefix(raw, "/") || len(raw) > maxPath {
 		return badRequest("path", "it must begin with / and have at most %d bytes", maxPath)
@@ -28,11 +31,15 @@ func CanonicalPath(raw string) error {
 
 func canonicalSegment(s string) error {
 	dots := 0
+	var decoded []byte // of segments with escapes
 	for i := 0; i < len(s); i++ {
 		c := s[i]
 		if c == '%' {
 			if i+2 >= len(s) || !isHex(s[i+1]) || !isHex(s[i+2]) {
 				return badRequest("path", "a %% must be followed by two hex digits")
+			}
+			if decoded == nil {
+				decoded = append(make([]byte, 0, len(s)), s[:i]...)
 			}
 			c = unhex(s[i+1])<<4 | unhex(s[i+2])
 			i += 2
@@ -51,6 +58,12 @@ func canonicalSegment(s string) error {
 		if c == '.' {
 			dots++
 		}
+		if decoded != nil {
+			decoded = append(decoded, c)
+		}
+	}
+	if !utf8.Valid(decoded) || bytes.ContainsFunc(decoded, unicode.IsControl) {
+		return badRequest("path", "escapes must be UTF-8 without control characters")
 	}
 	if dots == len(s) && dots > 0 {
 		return badRequest("path", "segments . and .. are not allowed")

@@ -186,6 +186,9 @@ type dialect interface {
 
 // ReadRequest reads a request once and strictly. The error is a *BadRequest.
 func (p Preset) ReadRequest(e Endpoint, r RawRequest) (Request, error) {
+	if err := e.announced(r); err != nil {
+		return Request{}, err
+	}
 	rq, err := p.speaker().readRequest(e, r)
 	if err != nil || r.Redirects || p.dialect == nil {
 		return rq, err

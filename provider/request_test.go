@@ -1,8 +1,12 @@
 package provider
 
 import (
+	"net/url"
+	"path"
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
@@ -89,7 +93,8 @@ func TestCanonicalPaths(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"", "v1", "//v1", "/v1//x", "/./x", "/../x", "/x/..", "/%2e%2e/x", "/%2E/x", "/a%2fb", "/a%5cb", `/a\b`, "/a%00", "/a%zz", "/a%2",
-		"/..;x/y", "/a b", "/a#b", "/\u00e4", "/" + strings.Repeat("a", 5000), "/%252e"} {
+		"/..;x/y", "/a b", "/a#b", "/\u00e4", "/" + strings.Repeat("a", 5000), "/%252e",
+		"/%c0%ae%c0%ae/x", "/%c0%af", "/%e0%80%ae", "/a%ff", "/%e4%bd", "/%ed%a0%80", "/%f4%90%80%80", "/a%c2%85", "/%c2%a0%80"} {
 		if err := CanonicalPath(bad); err == nil {
 			t.Errorf("%q was accepted", bad)
 		}
@@ -185,14 +190,39 @@ func FuzzReadRequest(f *testing.F) {
 	})
 }
 
+// FuzzCanonicalPath holds that what is accepted is one path to every reader: one that decodes escapes, however often, and cleans what
+// it gets, one that reads bytes as Latin-1, and one that takes overlong UTF-8 for what it spells.
 func FuzzCanonicalPath(f *testing.F) {
-	f.Add("/v1/%3A/x")
-	f.Fuzz(func(t *testing.T, path string) {
-		if CanonicalPath(path) == nil && (strings.Contains(path, "/../") || strings.Contains(path, "//")) {
-			t.Errorf("%q was accepted", path)
+	for _, seed := range []string{"/v1/%3A/x", "/%c0%ae%c0%ae/x", "/%e0%80%af", "/a%25%32%65", "/..;/x", "/%E4%BD%A0", "/a%c2%85", "/b/"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		if CanonicalPath(raw) != nil {
+			return
+		}
+		decoded, err := url.PathUnescape(raw)
+		if err != nil || !utf8.ValidString(decoded) || strings.ContainsFunc(decoded, unicode.IsControl) || strings.Contains(decoded, `\`) {
+			t.Fatalf("%q was accepted, which decodes to %q, %v", raw, decoded, err)
+		}
+		if again, err := url.PathUnescape(decoded); err != nil || again != decoded {
+			t.Errorf("%q was accepted, which decodes to %q, and then to %q, %v", raw, decoded, again, err)
+		}
+		if strings.Count(decoded, "/") != strings.Count(raw, "/") {
+			t.Errorf("%q was accepted, whose escapes hold slashes: %q", raw, decoded)
+		}
+		if clean := path.Clean(decoded); clean != strings.TrimSuffix(decoded, "/") && decoded != "/" {
+			t.Errorf("%q was accepted, which is cleaned to %q", raw, clean)
+		}
+		for segment := range strings.SplitSeq(overlong.Replace(decoded), "/") {
+			if name, _, _ := strings.Cut(segment, ";"); name == "." || name == ".." {
+				t.Errorf("%q was accepted, whose segment %q is a way up", raw, segment)
+			}
 		}
 	})
 }
+
+// overlong reads the longer forms of a dot and of a slash as lenient decoders do.
+var overlong = strings.NewReplacer("\xc0\xae", ".", "\xe0\x80\xae", ".", "\xf0\x80\x80\xae", ".", "\xc0\xaf", "/", "\xe0\x80\xaf", "/", "\xf0\x80\x80\xaf", "/")
 
 func BenchmarkReadRequest(b *testing.B) {
 	body := []byte(`{"model":"gpt-5-mini","stream":true,"messages":[{"role":"user","content":"` + strings.Repeat("word ", 200) + `"}]}`)

@@ -54,7 +54,7 @@ func (stripeDialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
 	if strings.HasSuffix(r.Path, "/") || strings.Contains(r.Path, ";") {
 		return rq, badRequest("path", "a trailing slash or a semicolon could hide a charge behind a call without a fee")
 	}
-	form, query, err := stripeForm(e, r)
+	form, query, err := stripeForm(r)
 	if err != nil {
 		return rq, err
 	}
@@ -88,10 +88,7 @@ func (stripeDialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
 }
 
 // stripeForm reads the fields of a request from its body and its query, and refuses those that act for another account.
-func stripeForm(e Endpoint, r RawRequest) (form, query url.Values, err error) {
-	if ct, _, _ := strings.Cut(r.ContentType, ";"); e.Body == BodyForm && len(r.Body) > 0 && !strings.EqualFold(strings.TrimSpace(ct), "application/x-www-form-urlencoded") {
-		return nil, nil, badRequest("content-type", "application/x-www-form-urlencoded is expected")
-	}
+func stripeForm(r RawRequest) (form, query url.Values, err error) {
 	if form, err = url.ParseQuery(string(r.Body)); err != nil {
 		return nil, nil, badRequest("body", "not a valid form")
 	}

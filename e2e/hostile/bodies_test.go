@@ -100,9 +100,17 @@ func httpParsing() []attack {
 		raw("chunks with a tab", 0, bare(chatLine+" HTTP/1.1", "0\r\n\r\n", "Host: localhost", auth, json_, "Transfer-Encoding:\tchunked, identity")),
 		raw("a length with a plus", closed, bare(chatLine+" HTTP/1.1", body, "Host: localhost", auth, json_, fmt.Sprintf("Content-Length: +%d", len(body)))),
 		raw("a length of several", closed, bare(chatLine+" HTTP/1.1", body, "Host: localhost", auth, json_, fmt.Sprintf("Content-Length: %d, %d", len(body), len(body)))),
+		{name: "a carriage return in a header", status: 401, reason: unidentified, raw: bare("GET "+lima+" HTTP/1.1", "", "Host: localhost", "X-A: a\rAuthorization: Bearer "+token)},
+		{name: "overlong UTF-8 in the path", status: 400, reason: badRequest, raw: request("GET /weather/v1/forecast/%c0%ae%c0%ae", auth)},
 		{name: "raw UTF-8 in the path", status: 0, reason: envoyRefuses, raw: request("GET /weather/v1/forecast/l\u0131ma", auth)},
 		{name: "a dot segment with a parameter", status: 403, reason: noRoute, raw: request("GET /weather/v1/forecast/..;/lima", auth)},
 		{name: "a range", status: 200, hits: 1, raw: request("GET "+lima, auth, "Range: bytes=0-0,1-1,2-2")},
+		{name: "an upgrade to cleartext HTTP/2", status: 200, hits: 1, raw: request("GET "+lima, auth, "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA"),
+			holds: notArrived("Upgrade", "Http2-Settings", "Connection")},
+		{name: "headers of one hop", status: 200, hits: 1, raw: request("GET "+lima, auth, "Connection: keep-alive, X-Of-This-Hop", "X-Of-This-Hop: 1", "Keep-Alive: timeout=9", "Proxy-Connection: keep-alive", "TE: trailers, gzip"),
+			holds: notArrived("X-Of-This-Hop", "Keep-Alive", "Proxy-Connection", "Connection", "Te")},
+		{name: "a connection header that names the length", status: 0, raw: post(chat(""), "Connection: content-length"), hits: 1},
+		raw("two lengths alike", closed, bare(chatLine+" HTTP/1.1", body, "Host: localhost", auth, json_, fmt.Sprintf("Content-Length: %d", len(body)), fmt.Sprintf("Content-Length: %d", len(body)))),
 		{name: "a trailer with a credential", status: 401, reason: unidentified, raw: bare(chatLine+" HTTP/1.1", "5\r\n{\"a\":\r\n2\r\n1}\r\n0\r\nAuthorization: Bearer "+token+"\r\n\r\n", "Host: localhost", json_, "Transfer-Encoding: chunked", "Trailer: Authorization")},
 	}
 }
@@ -168,6 +176,11 @@ func bodyParsing() []attack {
 		bad("a model with an invisible character", `{"model":"gpt-5\u200b-mini","max_completion_tokens":20,"messages":[]}`),
 		bad("bytes of UTF-16", "{\x00\"\x00m\x00"),
 		{name: "a form on the way of JSON", status: 400, reason: badRequest, raw: withBody(chatLine, "model=gpt-5-mini&max_completion_tokens=20", auth, form)},
+		{name: "JSON as UTF-7", status: 400, reason: badRequest, raw: withBody(chatLine, chat(""), auth, "Content-Type: application/json; charset=utf-7")},
+		{name: "JSON as a form with parts", status: 400, reason: badRequest, raw: withBody(chatLine, chat(""), auth, "Content-Type: multipart/form-data; boundary=x")},
+		{name: "two types of content", status: 400, reason: badRequest, raw: withBody(chatLine, chat(""), auth, json_, form)},
+		{name: "a body compressed by brotli", status: 400, reason: badRequest, raw: post(chat(""), "Content-Encoding: br")},
+		{name: "a body compressed twice", status: 400, reason: badRequest, raw: post(chat(""), "Content-Encoding: gzip, identity")},
 		{name: "a compressed body", status: 400, reason: badRequest, raw: post("\x1f\x8b\x08\x00\x00\x00\x00\x00", "Content-Encoding: gzip")},
 	}
 }
