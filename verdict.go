@@ -56,6 +56,7 @@ const (
 	ReasonCredential         Reason = "credential_unavailable" //nolint:gosec // a word, no credential
 	ReasonLimiterUnavailable Reason = "limiter_unavailable"
 	ReasonAnomaly            Reason = "anomaly"
+	ReasonPolicy             Reason = "policy" // a rule says so, whatever was used
 	ReasonLedgerUnavailable  Reason = "ledger_unavailable"
 	ReasonUndelivered        Reason = "undelivered" // its client, or Envoy, no longer waited for the verdict
 )

@@ -26,7 +26,7 @@ func statusOf(v sentinel.Verdict) int {
 	switch v.Reason {
 	case sentinel.ReasonUnidentified:
 		return http.StatusUnauthorized
-	case sentinel.ReasonUnknownEndpoint, sentinel.ReasonUnpriced:
+	case sentinel.ReasonUnknownEndpoint, sentinel.ReasonUnpriced, sentinel.ReasonPolicy:
 		return http.StatusForbidden
 	case sentinel.ReasonBadRequest:
 		return http.StatusBadRequest

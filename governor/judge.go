@@ -40,6 +40,10 @@ func (g *Governor) Judge(ctx context.Context, c sentinel.Call) (Judgement, error
 		return Judgement{Verdict: sentinel.Verdict{Action: sentinel.Deny, Reason: sentinel.ReasonUnpriced, Detail: unpriced(c)}}, nil
 	}
 	j := Judgement{Ask: g.ask(r, found)}
+	if found.plan.Refuse {
+		j.Verdict = policy.Decide(found.plan, j.Ask, sentinel.Reservation{})
+		return j, nil
+	}
 	reserved, err := g.reserve(ctx, found.plan, j.Ask)
 	if err != nil {
 		return Judgement{}, err

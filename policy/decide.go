@@ -11,8 +11,11 @@ import (
 func Decide(p Plan, ask sentinel.Ask, r sentinel.Reservation) sentinel.Verdict {
 	switch {
 	case p.Refuse:
-		return sentinel.Verdict{Action: sentinel.Deny, Reason: sentinel.ReasonAnomaly, Limit: p.Unusual,
-			Detail: fmt.Sprintf("the service's calls are unusual now, and the policy %q refuses them meanwhile", p.Unusual)}
+		why := "the policy %q refuses this call"
+		if p.Why == sentinel.ReasonAnomaly {
+			why = "the service's calls are unusual now, and the policy %q refuses them meanwhile"
+		}
+		return sentinel.Verdict{Action: sentinel.Deny, Reason: p.Why, Limit: p.Acting, Detail: fmt.Sprintf(why, p.Acting)}
 	case r.Chosen > 0:
 		chosen := ask.Candidates[r.Chosen]
 		v := sentinel.Verdict{Action: sentinel.Downgrade, Model: chosen.Model, Provider: chosen.Provider, Levels: r.Levels}
@@ -22,7 +25,7 @@ func Decide(p Plan, ask sentinel.Ask, r sentinel.Reservation) sentinel.Verdict {
 		if len(r.Denials) > 0 {
 			v.Reason, v.Limit = reasonOf(r.Denials[0].Limit), r.Denials[0].Limit.Name
 		} else if p.Avoid {
-			v.Reason, v.Limit = sentinel.ReasonAnomaly, p.Unusual
+			v.Reason, v.Limit = p.Why, p.Acting
 		}
 		return v
 	case r.Chosen == 0:

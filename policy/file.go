@@ -138,7 +138,7 @@ type ruleYAML struct {
 	Canary   *share       `yaml:"canary" doc:"The rule holds for this share of services, such as 10%: always the same ones, and more of them when the share grows. Default: all."`
 	OnExceed []actionYAML `yaml:"on_exceed" doc:"What happens past a limit, in order: {downgrade: [models]}, {fallback: [PROVIDER/MODEL]}, {delay: 2s}, then throttle (default) or deny."`
 	Anomaly  *anomalyYAML `yaml:"anomaly" doc:"The rule holds only while the service's last minutes are unusual."`
-	Then     []thenYAML   `yaml:"then" doc:"Of a rule with anomaly: what happens meanwhile: {throttle: {requests: 10/minute}}, {downgrade: [models]}, {alert: channel} or deny."`
+	Then     []thenYAML   `yaml:"then" doc:"What happens to the calls, whatever was used: deny, such as in a freeze, or {downgrade: [models]}. With anomaly also {throttle: {requests: 10/minute}} and {alert: channel}."`
 }
 
 type anomalyYAML struct {
@@ -149,7 +149,7 @@ type anomalyYAML struct {
 type thenYAML struct {
 	action    sentinel.Action
 	Throttle  limitsYAML `yaml:"throttle" doc:"Limits that hold meanwhile, such as {requests: 10/minute}."`
-	Downgrade []string   `yaml:"downgrade" doc:"Cheaper models that calls go to meanwhile, in order."`
+	Downgrade []string   `yaml:"downgrade" doc:"Cheaper models that calls go to instead, in order. A call that cannot be sent for another model goes out as it is."`
 	Alert     string     `yaml:"alert" doc:"The channel of alerts that is told."`
 }
 

@@ -74,9 +74,10 @@ type Plan struct {
 	Limits     []sentinel.Limit // at most 16
 	Downgrades []string         // cheaper models in order, without the asked one
 	Fallbacks  []Target         // models of other providers in order, tried after the cheaper ones
-	// Unusual names the rule that holds because the service is unusual now and says what becomes of its calls; Refuse denies
-	// them, Avoid lets them go to a cheaper model only.
-	Unusual       string
+	// Acting names the rule whose then says what becomes of the call, whatever its limits: Refuse denies it, Avoid lets it go to a
+	// cheaper model only. Why is ReasonAnomaly where the rule holds because the service is unusual now, else ReasonPolicy.
+	Acting        string
+	Why           sentinel.Reason
 	Refuse, Avoid bool
 
 	deny   uint32 // bit i: Limits[i] belongs to a rule that says deny
@@ -135,10 +136,7 @@ func (s *Set) PlanUnder(scores *Scores, c *sentinel.Call, model string, now time
 			p.delays[i] = r.delay
 		}
 		p.add(&dates, r.limits, r.suffix(c, model))
-		if r.unusual.deny || r.unusual.avoid {
-			p.Unusual = r.name
-			p.Refuse, p.Avoid = p.Refuse || r.unusual.deny, p.Avoid || r.unusual.avoid
-		}
+		p.act(r)
 		for _, m := range r.downgrades {
 			if m != model && !slices.Contains(p.Downgrades, m) {
 				p.Downgrades = append(p.Downgrades, m)
@@ -151,6 +149,17 @@ func (s *Set) PlanUnder(scores *Scores, c *sentinel.Call, model string, now time
 		}
 	}
 	return p
+}
+
+// act takes what a rule's then says. The first rule that refuses is named, or else the first that avoids.
+func (p *Plan) act(r *rule) {
+	u := r.unusual
+	if u.deny && !p.Refuse || u.avoid && p.Acting == "" {
+		if p.Acting, p.Why = r.name, sentinel.ReasonPolicy; u.above > 0 {
+			p.Why = sentinel.ReasonAnomaly
+		}
+	}
+	p.Refuse, p.Avoid = p.Refuse || u.deny, p.Avoid || u.avoid
 }
 
 func (p *Plan) add(dates *calendar, limits []limit, suffix string) {

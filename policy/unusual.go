@@ -38,7 +38,7 @@ func (s *Scores) Services() []string {
 	return slices.Sorted(maps.Keys(s.lasted))
 }
 
-// unusual is the compiled part of a rule about anomalies; the zero value is none.
+// unusual is the compiled part of a rule about anomalies, and of what then says; the zero value is none.
 type unusual struct {
 	above       float64 // 0: the rule holds always
 	minutes     int
@@ -55,8 +55,14 @@ func (u unusual) holds(s *Scores, service string) bool {
 // unusual reads anomaly and then.
 func (c *compiler) unusual(key string, y ruleYAML, r *rule) {
 	if y.Anomaly == nil {
-		if c.Has(key + ".then") {
-			c.Fault(key+".then", "then belongs to anomaly: for a limit, write on_exceed")
+		if c.Sound(key+".then") && len(y.Then) == 0 {
+			c.Fault(key+".then", "say what happens: deny, or {downgrade: [model]}")
+		}
+		for i, t := range y.Then {
+			c.always(fmt.Sprintf("%s.then[%d]", key, i), t, y, r)
+		}
+		if r.unusual.deny && !slices.ContainsFunc([]string{"match", "during", "canary"}, func(k string) bool { return c.Has(key + "." + k) }) {
+			c.Fault(key+".then", "the rule would refuse every call: say which with match, or when with during")
 		}
 		return
 	}
@@ -75,6 +81,18 @@ func (c *compiler) unusual(key string, y ruleYAML, r *rule) {
 	}
 	for i, t := range y.Then {
 		c.then(fmt.Sprintf("%s.then[%d]", key, i), t, y, r)
+	}
+}
+
+// always reads what a rule without anomaly says, whatever was used: deny, or cheaper models only.
+func (c *compiler) always(at string, t thenYAML, y ruleYAML, r *rule) {
+	switch {
+	case c.Has(at + ".throttle"):
+		c.Fault(at+".throttle", "throttle belongs to a rule with anomaly: here write limits beside match")
+	case c.Has(at + ".alert"):
+		c.Fault(at+".alert", "alert belongs to a rule with anomaly: for other facts write alerts.rules")
+	default:
+		c.then(at, t, y, r)
 	}
 }
 

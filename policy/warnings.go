@@ -51,6 +51,9 @@ type written struct {
 	yaml *ruleYAML
 }
 
+// denies tells whether the rule refuses all its calls, at all times.
+func (r written) denies() bool { return r.unusual.deny && r.unusual.above == 0 }
+
 func (w *warner) warn(key, format string, args ...any) {
 	if len(w.found) == maxWarnings {
 		w.unsaid++
@@ -201,7 +204,14 @@ func (w *warner) caller(service string) sentinel.Caller {
 
 // actions warns of what on_exceed says in vain.
 func (w *warner) actions(r written) {
+	if r.denies() && len(r.limits) > 0 {
+		w.warn(r.key+".then", "deny refuses the rule's calls before they are counted: its limits are never reached")
+	}
 	if len(r.yaml.OnExceed) == 0 {
+		return
+	}
+	if len(r.limits) == 0 {
+		w.warn(r.key+".on_exceed", "the rule has no limit to exceed: its actions are never reached")
 		return
 	}
 	if !slices.ContainsFunc(r.limits, func(l limit) bool { return !l.Soft }) {

@@ -42,9 +42,15 @@ func (w *warner) covered() {
 				hidden = true
 				break
 			}
-			if finals[max(i, j)] == finals[j] { // no final rule between may keep it from some of the calls
-				over = append(over, i)
+			if finals[max(i, j)] != finals[j] {
+				continue // a final rule between them may keep it from some of the calls
 			}
+			if w.rules[i].denies() {
+				w.warn(r.key, "the rule %q (%s) refuses all its calls: this one does nothing", w.rules[i].name, w.rules[i].key)
+				hidden = true
+				break
+			}
+			over = append(over, i)
 		}
 		if !hidden {
 			w.outdone(j, over)

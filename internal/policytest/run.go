@@ -3,6 +3,7 @@ package policytest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -130,7 +131,7 @@ type drill struct {
 	limiter  *ratelimit.Model
 	now      time.Time
 	rules    []string        // by name
-	touched  map[string]bool // rules whose limits were asked
+	touched  map[string]bool // rules whose limits were asked, or that decided by themselves
 	doc      *strictyaml.Doc
 }
 
@@ -167,6 +168,9 @@ func (d *drill) make(ctx context.Context, place string, c callYAML) (n int, faul
 			return n, append(faults, fmt.Sprintf("%s, call %d: %v", place, i+1, err))
 		}
 		n++
+		if slices.Contains(d.rules, a.Verdict.Limit) { // by its then, not by one of its limits
+			d.touched[a.Verdict.Limit] = true
+		}
 		if wrong := differs(c.Expect, a); wrong != "" {
 			faults = append(faults, fmt.Sprintf("%s, call %d of %d: %s", place, i+1, max(1, c.Times), wrong))
 			if len(faults) >= maxFaults {

@@ -58,7 +58,7 @@ type Outcome struct {
 
 // decided are the reasons for which a policy refuses; the others are refusals of the request itself.
 var decided = map[sentinel.Reason]bool{
-	sentinel.ReasonNone: true, sentinel.ReasonRate: true, sentinel.ReasonConcurrency: true, sentinel.ReasonQuota: true, sentinel.ReasonBudget: true, sentinel.ReasonUnpriced: true,
+	sentinel.ReasonNone: true, sentinel.ReasonRate: true, sentinel.ReasonConcurrency: true, sentinel.ReasonQuota: true, sentinel.ReasonBudget: true, sentinel.ReasonUnpriced: true, sentinel.ReasonPolicy: true,
 }
 
 // Judge takes the next recorded call; they must come in the order of their time. The judgement has what the limiter said.
