@@ -115,6 +115,19 @@ func overFiles(c *cobra.Command, input, output string, work func(f *series.Frame
 	return err
 }
 
+// overDevice writes to a device or a pipe: a file renamed to its name, as overFile's is, would destroy it.
+func overDevice(f *series.Frame, output, input string, work func(f *series.Frame, w io.Writer, name string) error) error {
+	device, err := os.OpenFile(output, os.O_WRONLY, 0)
+	if err != nil {
+		return refused(fmt.Errorf("--output: %w", err))
+	}
+	err = work(f, device, input)
+	if closed := device.Close(); err == nil {
+		err = closed
+	}
+	return err
+}
+
 // overFile writes the output whole or not at all.
 func overFile(c *cobra.Command, input, output string, work func(f *series.Frame, w io.Writer, name string) error) error {
 	in := c.InOrStdin()
@@ -135,6 +148,9 @@ func overFile(c *cobra.Command, input, output string, work func(f *series.Frame,
 	}
 	if output == "-" {
 		return work(f, c.OutOrStdout(), input)
+	}
+	if info, err := os.Stat(output); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		return overDevice(f, output, input, work)
 	}
 	temporary, err := os.CreateTemp(filepath.Dir(output), ".sentinel-*")
 	if err != nil {

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// hours writes a series of so many hours with the given value.
+func hours(t *testing.T, n int, value float64) string {
+	t.Helper()
+	text := "timestamp,value\n"
+	for i := range n {
+		at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(i) * time.Hour)
+		text += fmt.Sprintf("%s,%g\n", at.Format(time.RFC3339), value*float64(10+i%24))
+	}
+	path := filepath.Join(t.TempDir(), "in.csv")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func ml(args ...string) (stderr string, err error) {
+	var told bytes.Buffer
+	c := mlCommand()
+	c.SetArgs(args)
+	c.SetOut(&bytes.Buffer{})
+	c.SetErr(&told)
+	err = c.Execute()
+	return told.String(), err
+}
+
+// An output that is no file stays what it is: a pipe gets the rows.
+func TestAnOutputThatIsAPipeStaysOne(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "out")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	reader, err := os.OpenFile(pipe, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = reader.Close() }()
+	if told, err := ml("forecast", "--input", hours(t, 96, 1), "--h", "3", "--output", pipe); err != nil {
+		t.Fatal(err, told)
+	}
+	if info, err := os.Stat(pipe); err != nil || info.Mode()&fs.ModeNamedPipe == 0 {
+		t.Fatalf("the pipe was replaced: %v, %v", info.Mode(), err)
+	}
+	head := make([]byte, 14)
+	if _, err := reader.Read(head); err != nil || string(head) != "timestamp,mean" {
+		t.Errorf("read %q, %v", head, err)
+	}
+}
+
+func TestForecastSaysWhenABudgetIsUsedUp(t *testing.T) {
+	for name, c := range map[string]struct {
+		hours        int
+		value        float64
+		budget, want string
+	}{
+		"in the second day": {120, 1, "600", "even odds 2026-01-07T0"},
+		"later":             {120, 1, "1e6", "even odds after the forecast's end"},
+		"two days of past":  {48, 1, "600", "three days of history are needed"},
+		"no spend":          {120, 0, "600", "nothing was spent yet"},
+	} {
+		told, err := ml("forecast", "--input", hours(t, c.hours, c.value), "--h", "48", "--budget", c.budget)
+		if err != nil || !strings.Contains(told, c.want) {
+			t.Errorf("%s: %s, %v, want %q", name, told, err, c.want)
+		}
+	}
+	if _, err := ml("forecast", "--input", hours(t, 120, 1), "--h", "48", "--budget", "-1"); err == nil || !strings.Contains(err.Error(), "above 0") {
+		t.Errorf("a negative budget: %v", err)
+	}
+}
