@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -27,8 +29,12 @@ func mlForecastCommand() *cobra.Command {
 	season := c.Flags().Int("m", 0, "steps of a season; 0 takes a day, or a week of daily rows")
 	longer := c.Flags().Int("m2", 0, "steps of a longer season; 0 for none")
 	freq := c.Flags().Duration("freq", 0, "distance of two steps, not above that of the rows; 0 takes theirs")
+	budget := c.Flags().Float64("budget", 0, "what is left to spend, in the series' unit: says when it is used up")
 	_ = c.MarkFlagRequired("h")
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		if c.Flags().Changed("budget") && !(*budget > 0 && !math.IsInf(*budget, 0)) {
+			return refused(errors.New("--budget: want an amount above 0"))
+		}
 		return overFiles(c, *input, *output, func(f *series.Frame, w io.Writer, name string) error {
 			o := forecast.Options{H: *steps, Season: *season, Season2: *longer}
 			if o.Season == 0 {
@@ -47,10 +53,35 @@ func mlForecastCommand() *cobra.Command {
 				_, _ = fmt.Fprintf(told, "%s: %d points filled in, %d repeated\n", name, r.Filled, r.Repeated)
 			}
 			_, _ = fmt.Fprintf(told, "%s: %d steps of %s of %s from %d points; %s\n", name, o.H, r.Step, r.Column, len(r.Values), leading(got.Weights))
+			if *budget > 0 {
+				_, _ = fmt.Fprintf(told, "%s: %s\n", name, usedUp(r, got, *budget))
+			}
 			return forecast.WriteCSV(w, r, got)
 		})
 	}
 	return c
+}
+
+// budgetHistory is the least history from which a date is told.
+const budgetHistory = 72 * time.Hour
+
+// usedUp says when an amount is used up, or why that cannot be said.
+func usedUp(r forecast.Regular, f forecast.Forecast, amount float64) string {
+	if time.Duration(len(r.Values))*r.Step < budgetHistory {
+		return "no date for the budget: three days of history are needed"
+	}
+	if slices.Max(r.Values) <= 0 {
+		return "no date for the budget: nothing was spent yet"
+	}
+	at := func(step int) string {
+		if step == forecast.Never {
+			return "after the forecast's end"
+		}
+		return r.Last.Add(time.Duration(step+1) * r.Step).Format(r.Layout)
+	}
+	u := f.UsedUp(amount)
+	return fmt.Sprintf("a budget of %g is used up: even odds %s; 80 %% from %s to %s; 95 %% from %s to %s",
+		amount, at(u.Middle), at(u.First80), at(u.Last80), at(u.First95), at(u.Last95))
 }
 
 // usualSeason is a day's steps, or a week's where a step is a day.

@@ -210,7 +210,8 @@ const (
 	absoluteToDeviation = 1.2533
 )
 
-// leftOut is what errors of the whole mixture are of those of a mixture that one origin had no say in, on made series.
+// leftOut narrows for the whole mixture's errors being smaller than those of mixtures that one origin had no say in. It is a setting
+// that the coverage on made series was checked with, and was not estimated by itself.
 const leftOut = 0.97
 
 // spread is the quantile function of scores that are worth so many independent ones: conformal (Vovk et al.; split
