@@ -39,6 +39,7 @@ type Rule struct {
 	InhibitedBy  []string      // rules whose open incident on the same scope, or on one above it, keeps this one quiet
 	To           []string      // channels
 	Escalate     []Step
+	Note         bool // it tells what was, and asks for nothing: it is not edited when it is over
 }
 
 // Step is one more set of channels when nobody reacted.

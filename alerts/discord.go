@@ -45,7 +45,7 @@ var discordColors = map[string]int{"info": 0x0969DA, "warning": 0xBF8700, "criti
 func (d *Discord) Send(ctx context.Context, o Outgoing) (string, error) {
 	var lines []string
 	for _, l := range o.Lines {
-		lines = append(lines, markdownEscape(lineText(l)))
+		lines = append(lines, markdownEscape(o.lineText(l)))
 	}
 	m := discordMessage{Embeds: []discordEmbed{{
 		Title: clip(markdownEscape(headline(o.Message)), 250), Description: clip(strings.Join(lines, "\n"), 4000), Color: discordColors[o.Severity],

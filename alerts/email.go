@@ -138,7 +138,7 @@ var mailPage = template.Must(template.New("mail").Parse(`<!doctype html><html><b
 func (e *Email) mail(o Outgoing) []byte {
 	var lines []string
 	for _, l := range o.Lines {
-		lines = append(lines, Plain(lineText(l), 800))
+		lines = append(lines, Plain(o.lineText(l), 800))
 	}
 	var page bytes.Buffer
 	if err := mailPage.Execute(&page, map[string]any{"Head": headline(o.Message), "Lines": lines, "More": o.More, "Foot": footer(o.Message)}); err != nil { // no field can fail

@@ -275,6 +275,7 @@ func (s *step) edit() {
 		s.g.Stale = false
 		return
 	}
+	s.g.Stale = s.g.Stale && !s.rule.Note
 	if s.g.Stale && (over || !s.now.Before(s.g.LastEdit.Add(s.m.Timing.EditGap))) {
 		var to []string
 		for _, c := range s.told() {

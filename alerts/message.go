@@ -31,6 +31,7 @@ type Message struct {
 	More     int                   `json:"more,omitempty"` // incidents that are not in Lines
 	At       time.Time             `json:"at"`
 	Test     bool                  `json:"test,omitempty"`
+	Note     bool                  `json:"note,omitempty"`  // it asks for nothing
 	Scope    string                `json:"scope,omitempty"` // of the worst incident
 	Window   string                `json:"window,omitempty"`
 }
@@ -73,7 +74,7 @@ func compose(g sentinel.AlertGroup, r Rule, kind sentinel.DeliveryKind, now time
 			return 1
 		})
 	}
-	m := Message{Group: g.Key, Rule: r.Name, Kind: kind, State: groupState(list).String(), At: now, Severity: sentinel.SeverityInfo.String()}
+	m := Message{Group: g.Key, Rule: r.Name, Kind: kind, State: groupState(list).String(), At: now, Note: r.Note, Severity: sentinel.SeverityInfo.String()}
 	worst := sentinel.SeverityInfo
 	for n, i := range list {
 		worst = max(worst, i.Severity)

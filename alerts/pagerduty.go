@@ -62,7 +62,7 @@ func (p *PagerDuty) Send(ctx context.Context, o Outgoing) (string, error) {
 	default:
 		var lines []string
 		for _, l := range o.Lines {
-			lines = append(lines, lineText(l))
+			lines = append(lines, o.lineText(l))
 		}
 		e.Payload = &pagerDutyPayload{
 			Summary: Plain(headline(o.Message), 1024), Source: p.config.Source, Severity: o.Severity, Group: o.Group, Class: o.Rule,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -64,8 +65,12 @@ type Sender struct {
 	Holder   string
 	Log      zerolog.Logger
 
-	last map[string]time.Time // of sends by channel
+	last  map[string]time.Time // of sends by channel
+	leads atomic.Bool
 }
+
+// Leads tells whether this process is the one that sends: what one process alone should do is its task too.
+func (s *Sender) Leads() bool { return s.leads.Load() }
 
 // Run works until ctx ends.
 func (s *Sender) Run(ctx context.Context) error {
@@ -78,6 +83,7 @@ func (s *Sender) Run(ctx context.Context) error {
 	}()
 	for {
 		fence, ok, err := s.Store.Lease(ctx, s.Holder, leaseTTL)
+		s.leads.Store(ok)
 		if ok && fence != held {
 			held = fence
 			pause(ctx, channelGap) // the one before may have sent just now

@@ -83,12 +83,12 @@ func (s *Slack) blocks(m Message) []slack.Block {
 	}
 	list := []slack.Block{slack.NewHeaderBlock(plain(headline(m), 150))}
 	for _, l := range m.Lines {
-		list = append(list, slack.NewSectionBlock(plain(lineText(l), 2000), nil, nil))
+		list = append(list, slack.NewSectionBlock(plain(m.lineText(l), 2000), nil, nil))
 	}
 	if m.More > 0 {
 		list = append(list, slack.NewSectionBlock(plain(fmt.Sprintf("and %d more", m.More), 100), nil, nil))
 	}
-	if s.config.Buttons && (m.State == sentinel.IncidentOpen.String() || m.State == sentinel.IncidentSnoozed.String()) && !m.Test {
+	if s.config.Buttons && (m.State == sentinel.IncidentOpen.String() || m.State == sentinel.IncidentSnoozed.String()) && !m.Test && !m.Note {
 		button := func(a Act, label string) *slack.ButtonBlockElement {
 			return slack.NewButtonBlockElement(string(a), m.Group, plain(label, 75))
 		}
@@ -104,6 +104,9 @@ func (s *Slack) blocks(m Message) []slack.Block {
 // headline is the first line: severity, state and title.
 func headline(m Message) string {
 	text := fmt.Sprintf("[%s] %s: %s", m.Severity, m.State, m.Title)
+	if m.Note {
+		text = m.Title
+	}
 	if m.Test {
 		text = "TEST " + text
 	}
@@ -113,8 +116,11 @@ func headline(m Message) string {
 	return Plain(text, 200)
 }
 
-func lineText(l Line) string {
+func (m Message) lineText(l Line) string {
 	text := fmt.Sprintf("%s · %s · %s", l.Severity, l.State, l.Title)
+	if m.Note {
+		text = l.Title
+	}
 	if l.Detail != "" {
 		text += " — " + l.Detail
 	}

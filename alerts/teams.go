@@ -33,7 +33,7 @@ func (t *Teams) Send(ctx context.Context, o Outgoing) (string, error) {
 	}
 	card := []object{run(headline(o.Message), true)}
 	for _, l := range o.Lines {
-		card = append(card, run(lineText(l), false))
+		card = append(card, run(o.lineText(l), false))
 	}
 	card = append(card, run(footer(o.Message), false))
 	body, err := json.Marshal(object{"type": "message", "attachments": []object{{

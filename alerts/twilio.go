@@ -91,7 +91,7 @@ func (t *Twilio) post(ctx context.Context, resource string, form url.Values) (st
 // smsText fits two segments: GSM-7 has no room for more than 306 characters in two.
 func smsText(m Message) string {
 	tail := " " + m.ID
-	if m.State == sentinel.IncidentOpen.String() && !m.Test {
+	if m.State == sentinel.IncidentOpen.String() && !m.Test && !m.Note {
 		tail = " Reply ACK " + AckCode(m.Group) + "." + tail
 	}
 	return clip(gsm(headline(m)), 306-len(tail)) + tail

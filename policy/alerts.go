@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net"
@@ -23,6 +24,41 @@ type Alerts struct {
 	People   []Person // by name
 	OnCall   OnCall
 	Quiet    QuietHours
+	Digests  []Digest
+}
+
+// Digest tells what a day or a week has cost.
+type Digest struct {
+	Days   int // 1 or 7
+	Minute int // of the day, in the policy's time zone; a week is told on Mondays
+	To     []string
+}
+
+// Name is the digest's rule.
+func (d Digest) Name() string {
+	if d.Days == 1 {
+		return "digest-day"
+	}
+	return "digest-week"
+}
+
+// Period gives the newest [from, to) that is over and was due to be told at told.
+func (d Digest) Period(now time.Time, zone *time.Location) (from, to, told time.Time) {
+	local := now.In(zone)
+	day := func(back int) time.Time {
+		return time.Date(local.Year(), local.Month(), local.Day()-back, 0, 0, 0, 0, zone)
+	}
+	at := func(midnight time.Time) time.Time {
+		return time.Date(midnight.Year(), midnight.Month(), midnight.Day(), 0, d.Minute, 0, 0, zone)
+	}
+	back := 0
+	if d.Days > 1 {
+		back = (int(local.Weekday()) + 6) % 7 // days since Monday
+	}
+	if now.Before(at(day(back))) {
+		back += d.Days
+	}
+	return day(back + d.Days).UTC(), day(back).UTC(), at(day(back)).UTC()
 }
 
 // AlertChannel is one way to reach people.
@@ -139,6 +175,7 @@ func (c *compiler) alerts() {
 		out.Silences = append(out.Silences, q)
 	}
 	c.alertRules()
+	c.digest(in.Digest)
 }
 
 func (c *compiler) phone(key, phone string) {
@@ -174,18 +211,47 @@ func (c *compiler) quiet(in *quietYAML) {
 	if in == nil {
 		return
 	}
-	minute := func(key, text string) int {
-		t, err := time.Parse("15:04", text)
-		if err != nil {
-			c.Fault("alerts.quiet."+key, "%q is not a time of the day: write it as 22:00", clip(text))
-		}
-		return t.Hour()*60 + t.Minute()
-	}
-	q := QuietHours{On: true, From: minute("from", in.From), To: minute("to", in.To), Below: sentinel.SeverityCritical}
+	q := QuietHours{On: true, From: c.minute("alerts.quiet.from", in.From), To: c.minute("alerts.quiet.to", in.To), Below: sentinel.SeverityCritical}
 	if below, ok := sentinel.SeverityByName(in.Below); ok {
 		q.Below = below
 	}
 	c.set.Alerts.Quiet = q
+}
+
+// minute reads a time of the day.
+func (c *compiler) minute(key, text string) int {
+	t, err := time.Parse("15:04", text)
+	if err != nil {
+		c.Fault(key, "%q is not a time of the day: write it as 22:00", clip(text))
+	}
+	return t.Hour()*60 + t.Minute()
+}
+
+func (c *compiler) digest(in *digestYAML) {
+	if in == nil {
+		return
+	}
+	var all []string
+	to := in.To
+	for _, ch := range c.set.Alerts.Channels {
+		all = append(all, ch.Name)
+		if len(in.To) == 0 && ch.Kind != "sms" && ch.Kind != "call" && ch.Kind != "pagerduty" {
+			to = append(to, ch.Name)
+		}
+	}
+	c.channelsExist("alerts.digest.to", to, all)
+	if len(to) == 0 {
+		c.Fault("alerts.digest", "it reaches nobody: name channels in to")
+	}
+	minute := c.minute("alerts.digest.at", cmp.Or(in.At, "09:00"))
+	for _, every := range slices.Compact(slices.Sorted(slices.Values(in.Every))) {
+		d := Digest{Days: map[string]int{"day": 1, "week": 7}[every], Minute: minute, To: to}
+		if d.Days == 0 {
+			c.Fault("alerts.digest.every", "%q is neither day nor week", clip(every))
+			continue
+		}
+		c.set.Alerts.Digests = append(c.set.Alerts.Digests, d)
+	}
 }
 
 // channel compiles one channel, and counts of how many kinds it is.
@@ -334,13 +400,17 @@ func (c *compiler) channelsExist(key string, names, all []string) {
 // usualRules are what a file without rules gets.
 func usualRules() []alertRuleYAML {
 	var out []alertRuleYAML
-	for _, on := range strings.Fields("budget refused downgraded errors key_refused unpriced anomaly spool_lag dependency drift") {
+	for _, on := range strings.Fields("budget forecast refused downgraded errors outage latency key_refused rotation unpriced anomaly first_seen spool_lag dependency drift certificate") {
 		r := alertRuleYAML{Name: on, On: on, Severity: "warning"}
 		switch on {
-		case "key_refused", "dependency", "drift":
+		case "outage", "key_refused", "rotation", "dependency", "drift":
 			r.Severity = "critical"
-		case "errors", "refused":
+		case "refused":
 			r.InhibitedBy = []string{"dependency"}
+		case "errors", "latency":
+			r.InhibitedBy = []string{"dependency", "outage"}
+		case "first_seen":
+			r.Severity = "info"
 		}
 		out = append(out, r)
 	}

@@ -10,6 +10,7 @@ type alertsYAML struct {
 	OnCall   onCallYAML             `yaml:"on_call" doc:"Whom text messages and calls reach when a channel names nobody."`
 	Quiet    *quietYAML             `yaml:"quiet" doc:"Hours in which only severe incidents are told."`
 	Silences []silenceYAML          `yaml:"silences" doc:"Maintenance: what is not told for a time."`
+	Digest   *digestYAML            `yaml:"digest" doc:"What was spent, told every day or week with a chart."`
 }
 
 type channelYAML struct {
@@ -77,6 +78,12 @@ type quietYAML struct {
 	Below string `yaml:"below" enum:"warning,critical" doc:"What is told all the same. Default: critical."`
 }
 
+type digestYAML struct {
+	Every []string `yaml:"every,required" enum:"day,week" doc:"A week is told on Mondays."`
+	At    string   `yaml:"at" doc:"Time of the day in the policy's time zone. Default: 09:00."`
+	To    []string `yaml:"to" doc:"Channels. Default: all but phones and PagerDuty."`
+}
+
 type silenceYAML struct {
 	Rule  string `yaml:"rule" doc:"Rules. * stands for any text without a slash."`
 	Scope string `yaml:"scope" doc:"Scopes, such as provider/*."`
@@ -86,7 +93,7 @@ type silenceYAML struct {
 
 type alertRuleYAML struct {
 	Name         string        `yaml:"name,required" doc:"Unique."`
-	On           string        `yaml:"on,required" enum:"budget,refused,downgraded,errors,key_refused,unpriced,anomaly,spool_lag,dependency,drift" doc:"The kind of fact."`
+	On           string        `yaml:"on,required" enum:"budget,forecast,refused,downgraded,errors,outage,latency,key_refused,rotation,unpriced,anomaly,first_seen,spool_lag,dependency,drift,certificate" doc:"The kind of fact."`
 	When         string        `yaml:"when" doc:"CEL over the fact, such as share >= 0.8 or count >= 20 && rate > 0.1. Default: what is usual for the kind."`
 	Severity     string        `yaml:"severity" enum:"info,warning,critical" doc:"Default: warning. A budget that is used up is always critical."`
 	By           string        `yaml:"by" enum:"rule,scope" doc:"Which incidents share messages: all of the rule (default), or those of one scope."`

@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,7 +25,7 @@ func TestChannelsAloneGetTheUsualRules(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(s.Alerts.Rules) != 10 || len(s.Alerts.Rules[0].To) != 2 || s.Alerts.Rules[8].Severity != sentinel.SeverityCritical {
+	if len(s.Alerts.Rules) != 16 || len(s.Alerts.Rules[0].To) != 2 || s.Alerts.Rules[5].Name != "outage" || s.Alerts.Rules[5].Severity != sentinel.SeverityCritical {
 		t.Errorf("rules: %+v", s.Alerts.Rules)
 	}
 	if refs := s.SecretRefs(); len(refs) != 3 {
@@ -55,6 +57,38 @@ func TestConditions(t *testing.T) {
 		}
 		if got := c.Holds(tt.fact); got != tt.want {
 			t.Errorf("%s of %+v = %v, want %v", text, tt.fact, got, tt.want)
+		}
+	}
+}
+
+func TestDigestsAreDueOnceADayAndOnMondays(t *testing.T) {
+	s, err := Compile(File{Name: "p", Data: []byte("timezone: Europe/Paris\n" + strings.TrimPrefix(alertsFile, "\n") + "  digest: {every: [week, day], at: \"08:30\"}\n")}, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(s.Alerts.Digests) != 2 || !slices.Equal(s.Alerts.Digests[0].To, []string{"finops"}) {
+		t.Fatalf("digests %+v: want two, to the channel that is no phone", s.Alerts.Digests)
+	}
+	utc := func(text string) time.Time {
+		at, err := time.Parse("2006-01-02 15:04", text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return at
+	}
+	for _, tt := range []struct {
+		digest              Digest
+		now, from, to, told string
+	}{
+		{s.Alerts.Digests[0], "2026-03-30 06:30", "2026-03-28 23:00", "2026-03-29 22:00", "2026-03-30 06:30"}, // a day of 23 hours
+		{s.Alerts.Digests[0], "2026-03-30 06:29", "2026-03-27 23:00", "2026-03-28 23:00", "2026-03-29 06:30"},
+		{s.Alerts.Digests[1], "2026-03-30 06:30", "2026-03-22 23:00", "2026-03-29 22:00", "2026-03-30 06:30"}, // a Monday
+		{s.Alerts.Digests[1], "2026-03-30 06:29", "2026-03-15 23:00", "2026-03-22 23:00", "2026-03-23 07:30"},
+		{s.Alerts.Digests[1], "2026-04-05 20:00", "2026-03-22 23:00", "2026-03-29 22:00", "2026-03-30 06:30"}, // a Sunday
+	} {
+		from, to, told := tt.digest.Period(utc(tt.now), s.Zone)
+		if !from.Equal(utc(tt.from)) || !to.Equal(utc(tt.to)) || !told.Equal(utc(tt.told)) {
+			t.Errorf("%s at %s: [%s, %s) told at %s, want [%s, %s) at %s", tt.digest.Name(), tt.now, from, to, told, tt.from, tt.to, tt.told)
 		}
 	}
 }

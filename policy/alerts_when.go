@@ -20,13 +20,16 @@ type AlertFact struct {
 	Kind     string
 	Team     string  // of refused, downgraded, unpriced and anomaly
 	Service  string  // likewise
-	Provider string  // of all but budget, anomaly, spool_lag, dependency and drift
-	Limit    string  // the cell of a budget
+	Provider string  // of refused, downgraded, errors, outage, latency, key_refused, rotation, unpriced and first_seen
+	Limit    string  // the cell of a budget or forecast
 	Reason   string  // of refused
-	Name     string  // of a dependency: redis, ledger or vault; of a drift: envoy or redis; of an anomaly: what is unusual
-	Share    float64 // of a budget that is used, 1 for all of it
+	Name     string  // of a dependency: redis, ledger or vault; of a drift: envoy or redis; of an anomaly: what is unusual; of first_seen: the provider or its model; of a certificate: the key that names its file
+	Share    float64 // of a budget that is used, 1 for all of it; of a forecast: that is expected to be used at the window's end
+	Low      float64 // of a forecast: the share that is passed 9 of 10 times
 	Count    int64   // in the last minute; records of a spool_lag
-	Rate     float64 // of errors: the share of calls that failed
+	Rate     float64 // of errors and outage: the share of calls that failed
+	Seconds  float64 // of latency: within which 95 of 100 calls began to be answered
+	Days     float64 // of a certificate: until it ends
 	Score    float64 // of an anomaly, 0.5 to 1: the detector's
 	Factor   float64 // of an anomaly: how many times what was expected
 }
@@ -37,7 +40,8 @@ type AlertCondition struct{ program cel.Program }
 // usualConditions hold where a rule has none.
 var usualConditions = map[string]string{
 	"budget": "true", "refused": "count >= 1", "downgraded": "count >= 1", "errors": "count >= 20 && rate >= 0.25",
-	"key_refused": "count >= 3", "unpriced": "count >= 1", "anomaly": "score >= 0.5", "spool_lag": "count >= 20000", "dependency": "count >= 1", "drift": "count >= 1",
+	"key_refused": "count >= 3", "outage": "count >= 10 && rate >= 0.9", "latency": "count >= 20 && seconds >= 30.0", "certificate": "days < 14.0", "forecast": "share >= 1.0",
+	"unpriced": "count >= 1", "anomaly": "score >= 0.5", "spool_lag": "count >= 20000", "dependency": "count >= 1", "drift": "count >= 1",
 }
 
 var conditions = sync.OnceValues(func() (*cel.Env, error) {
@@ -45,7 +49,8 @@ var conditions = sync.OnceValues(func() (*cel.Env, error) {
 		cel.Variable("team", cel.StringType), cel.Variable("service", cel.StringType), cel.Variable("provider", cel.StringType),
 		cel.Variable("limit", cel.StringType), cel.Variable("reason", cel.StringType), cel.Variable("name", cel.StringType),
 		cel.Variable("share", cel.DoubleType), cel.Variable("count", cel.IntType), cel.Variable("rate", cel.DoubleType),
-		cel.Variable("score", cel.DoubleType), cel.Variable("factor", cel.DoubleType),
+		cel.Variable("score", cel.DoubleType), cel.Variable("factor", cel.DoubleType), cel.Variable("seconds", cel.DoubleType),
+		cel.Variable("days", cel.DoubleType), cel.Variable("low", cel.DoubleType),
 	)
 })
 
@@ -79,7 +84,8 @@ func (c AlertCondition) Holds(f AlertFact) bool {
 	}
 	out, _, err := c.program.Eval(map[string]any{
 		"team": f.Team, "service": f.Service, "provider": f.Provider, "limit": f.Limit, "reason": f.Reason, "name": f.Name,
-		"share": f.Share, "count": f.Count, "rate": f.Rate, "score": f.Score, "factor": f.Factor,
+		"share": f.Share, "count": f.Count, "rate": f.Rate, "score": f.Score, "factor": f.Factor, "seconds": f.Seconds,
+		"days": f.Days, "low": f.Low,
 	})
 	return err != nil || out.Value() == true
 }

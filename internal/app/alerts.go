@@ -16,7 +16,6 @@ import (
 	"github.com/saas-sentinel/saas-sentinel/alerts"
 	"github.com/saas-sentinel/saas-sentinel/credential"
 	"github.com/saas-sentinel/saas-sentinel/policy"
-	"github.com/saas-sentinel/saas-sentinel/store"
 )
 
 // alerting joins facts, incidents and channels. Its book is swapped whole when the policy changes.
@@ -27,7 +26,10 @@ type alerting struct {
 	facts  facts
 	watch  watcher
 	board  board
+	firsts firsts
 	client *http.Client
+
+	certificates certificates
 }
 
 // unusualPrefix begins the names of alert rules that policies about anomalies make.
@@ -80,6 +82,9 @@ func (al *alerting) newBook(set *policy.Set) (*book, error) {
 	}
 	for _, r := range set.Telling() {
 		b.machine.Rules[unusualPrefix+r.Name] = alerts.Rule{Name: unusualPrefix + r.Name, Severity: sentinel.SeverityCritical, ByScope: true, ResolveAfter: time.Minute, To: []string{r.Channel}}
+	}
+	for _, d := range in.Digests {
+		b.machine.Rules[d.Name()] = alerts.Rule{Name: d.Name(), Severity: sentinel.SeverityInfo, ResolveAfter: time.Minute, To: d.To, Note: true}
 	}
 	for _, s := range in.Silences {
 		b.machine.Silences = append(b.machine.Silences, alerts.Silence{Rule: s.Rule, Scope: s.Scope, From: s.From, Until: s.Until})
@@ -178,6 +183,7 @@ func (al *alerting) run(ctx context.Context) error {
 	group.Go(func() error { return al.inbox.Run(ctx) })
 	group.Go(func() error { return sender.Run(ctx) })
 	group.Go(func() error { return al.judge(ctx) })
+	group.Go(func() error { return al.lead(ctx, sender.Leads) })
 	group.Go(func() error { return al.callbacks(ctx) })
 	return group.Wait()
 }
@@ -200,32 +206,4 @@ func (al *alerting) callbacks(ctx context.Context) error {
 		return err
 	}
 	return nil
-}
-
-// chartHours is how much of the past a chart shows.
-const chartHours = 48
-
-// chart draws what was spent an hour, for the team or service of a budget. Nothing to draw is no fault.
-func (al *alerting) chart(ctx context.Context, m alerts.Message) *alerts.Chart {
-	dimension, name, ok := scopeOf(m.Scope)
-	if !ok || m.Rule == "" {
-		return nil
-	}
-	to := time.Now().UTC().Truncate(time.Hour).Add(time.Hour)
-	from := to.Add(-chartHours * time.Hour)
-	rows, err := al.app.store.Usage(ctx, store.UsageQuery{From: from, To: to, By: []string{"hour"}, Rolled: true, Filter: map[string]string{dimension: name}})
-	if err != nil {
-		al.app.log.Warn().Err(err).Msg("chart not drawn")
-		return nil
-	}
-	spent := map[string]sentinel.NanoUSD{}
-	for _, r := range rows {
-		spent[r.Keys[0]] += r.Cost
-	}
-	c := &alerts.Chart{Title: dimension + " " + name + ": US dollars an hour"}
-	for at := from; at.Before(to); at = at.Add(time.Hour) {
-		c.At = append(c.At, at)
-		c.Actual = append(c.Actual, float64(spent[at.Format("2006-01-02T15:04Z")])/1e9)
-	}
-	return c
 }

@@ -49,6 +49,7 @@ type facts struct {
 	mu      sync.Mutex
 	turned  time.Time
 	counts  map[factKey]*count
+	waits   map[string]*waits       // by provider
 	firing  map[string]alerts.Event // by incident
 	windows sync.Map                // cell → sentinel.Limit of its last window
 	n       int                     // windows that are known
@@ -78,12 +79,14 @@ func (f *facts) add(k factKey, bad bool) {
 // observe counts a decision or a settlement.
 func (al *alerting) observe(o extproc.Observation) {
 	al.watch.observe(o)
+	al.firsts.observe(o)
 	c := o.Call
 	if e := o.Entry; e != nil {
 		if e.Action.Refused() {
 			return
 		}
 		al.facts.add(factKey{kind: "errors", provider: c.Provider}, e.Status >= 500 || e.Status == 0)
+		al.facts.wait(c.Provider, e.FirstByte)
 		if e.Status == 401 || e.Status == 403 {
 			al.facts.add(factKey{kind: "key_refused", provider: c.Provider}, true)
 		}
@@ -116,7 +119,11 @@ func (al *alerting) judge(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			al.judgeOnce(time.Now().UTC())
+			now := time.Now().UTC()
+			if err := al.firsts.look(ctx, now, al.app.store.Usage); err != nil && ctx.Err() == nil {
+				al.app.log.Warn().Err(err).Msg("ledger not asked for what is new")
+			}
+			al.judgeOnce(now)
 		}
 	}
 }
@@ -130,6 +137,8 @@ func (al *alerting) judgeOnce(now time.Time) {
 		list = append(list, seen{factKey{kind: "spool_lag"}, policy.AlertFact{Kind: "spool_lag", Count: lag}})
 	}
 	list = append(list, al.watch.strange(now)...)
+	list = append(list, al.firsts.seen(now)...)
+	list = append(list, al.certificates.seen(now, al.app.certificateFiles())...)
 	rules := al.book.Load().rules
 	fires := map[string]alerts.Event{}
 	for _, s := range list {
@@ -137,7 +146,7 @@ func (al *alerting) judgeOnce(now time.Time) {
 			if r.On != s.fact.Kind || !r.When.Holds(s.fact) {
 				continue
 			}
-			e := alerts.Event{Rule: r.Name, Scope: s.key.scope(), Firing: true, At: now, Title: titleOf(s), Detail: detailOf(s)}
+			e := alerts.Event{Rule: r.Name, Scope: s.key.scope(), Firing: true, Severity: severityOf(s.fact), At: now, Title: titleOf(s), Detail: detailOf(s)}
 			fires[sentinel.IncidentID(e.Rule, e.Scope, "")] = e
 		}
 	}
@@ -197,51 +206,20 @@ func (f *facts) take(now time.Time) []seen {
 			delete(f.counts, k)
 			continue
 		}
-		out = append(out, seen{k, policy.AlertFact{
+		s := seen{k, policy.AlertFact{
 			Kind: k.kind, Team: k.team, Service: k.service, Provider: k.provider, Reason: k.reason, Name: k.name,
 			Count: n, Rate: float64(bad) / float64(n),
-		}})
+		}}
+		out = append(out, s)
+		if k.kind == "errors" { // the same calls, judged by another measure
+			s.key.kind, s.fact.Kind = "outage", "outage"
+			out = append(out, s)
+		}
 		if turn {
 			*c = count{before: c.now, badBefore: c.badNow}
 		}
 	}
-	return out
-}
-
-func titleOf(s seen) string {
-	f := s.fact
-	switch f.Kind {
-	case "errors":
-		return fmt.Sprintf("%.0f %% of calls to %s fail", 100*f.Rate, f.Provider)
-	case "key_refused":
-		return fmt.Sprintf("%s refuses our credential, or it cannot be read", f.Provider)
-	case "unpriced":
-		return fmt.Sprintf("%s calls something of %s that has no price", f.Service, f.Provider)
-	case "downgraded":
-		return fmt.Sprintf("calls of %s to %s go to a cheaper model", f.Service, f.Provider)
-	case "refused":
-		return fmt.Sprintf("calls of %s to %s are refused: %s", f.Service, f.Provider, f.Reason)
-	case "anomaly":
-		return fmt.Sprintf("%s of %s are %.1f times what was expected", strings.ReplaceAll(f.Name, "_", " "), f.Service, f.Factor)
-	case "spool_lag":
-		return fmt.Sprintf("%d records wait for the database", f.Count)
-	case "drift":
-		if f.Name == "redis" {
-			return "counters in Redis were below the ledger, and were raised"
-		}
-		return "Envoy carried calls that are not on the ledger"
-	}
-	return "no answer of " + f.Name + ": calls are judged without it"
-}
-
-func detailOf(s seen) string {
-	switch s.fact.Kind {
-	case "spool_lag":
-		return ""
-	case "anomaly":
-		return "as this gateway process saw the service's last minutes"
-	}
-	return fmt.Sprintf("%d in the last minute, as one gateway process saw it", s.fact.Count)
+	return append(out, f.slow(turn)...)
 }
 
 // crossed reports that a budget reached a share.

@@ -1,0 +1,72 @@
+package app
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/policy"
+)
+
+// titleOf says in one line what is wrong.
+func titleOf(s seen) string {
+	f := s.fact
+	switch f.Kind {
+	case "errors":
+		return fmt.Sprintf("%.0f %% of calls to %s fail", 100*f.Rate, f.Provider)
+	case "outage":
+		return fmt.Sprintf("%s is down: %.0f %% of calls fail", f.Provider, 100*f.Rate)
+	case "latency":
+		return fmt.Sprintf("%s is slow: answers begin within %.1f s for 95 of 100 calls", f.Provider, f.Seconds)
+	case "first_seen":
+		return fmt.Sprintf("%s calls %s, which nobody did in the last 90 days", f.Service, f.Name)
+	case "certificate":
+		if f.Days <= 0 {
+			return "the certificate of " + f.Name + " has ended"
+		}
+		return fmt.Sprintf("the certificate of %s ends in %.0f days", f.Name, math.Floor(f.Days))
+	case "key_refused":
+		return fmt.Sprintf("%s refuses our credential, or it cannot be read", f.Provider)
+	case "unpriced":
+		return fmt.Sprintf("%s calls something of %s that has no price", f.Service, f.Provider)
+	case "downgraded":
+		return fmt.Sprintf("calls of %s to %s go to a cheaper model", f.Service, f.Provider)
+	case "refused":
+		return fmt.Sprintf("calls of %s to %s are refused: %s", f.Service, f.Provider, f.Reason)
+	case "anomaly":
+		return fmt.Sprintf("%s of %s are %.1f times what was expected", strings.ReplaceAll(f.Name, "_", " "), f.Service, f.Factor)
+	case "spool_lag":
+		return fmt.Sprintf("%d records wait for the database", f.Count)
+	case "drift":
+		if f.Name == "redis" {
+			return "counters in Redis were below the ledger, and were raised"
+		}
+		return "Envoy carried calls that are not on the ledger"
+	}
+	return "no answer of " + f.Name + ": calls are judged without it"
+}
+
+// detailOf adds where the figure is from.
+func detailOf(s seen) string {
+	switch s.fact.Kind {
+	case "spool_lag":
+		return ""
+	case "first_seen":
+		return "a provider or model is watched from here on; add prices and limits where it has none"
+	case "certificate":
+		return "renew its file: calls fail when it has ended"
+	case "anomaly":
+		return "as this gateway process saw the service's last minutes"
+	}
+	return fmt.Sprintf("%d in the last minute, as one gateway process saw it", s.fact.Count)
+}
+
+// severityOf raises what cannot wait, whatever its rule says.
+func severityOf(f policy.AlertFact) sentinel.Severity {
+	const lastDays = 3
+	if f.Kind == "certificate" && f.Days < lastDays {
+		return sentinel.SeverityCritical
+	}
+	return sentinel.SeverityInfo
+}
