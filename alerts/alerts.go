@@ -39,6 +39,7 @@ type Rule struct {
 	InhibitedBy  []string      // rules whose open incident on the same scope, or on one above it, keeps this one quiet
 	To           []string      // channels
 	Escalate     []Step
+	Budget       bool // its scopes are budgets that people may raise
 	Note         bool // it tells what was, and asks for nothing: it is not edited when it is over
 }
 
@@ -95,6 +96,7 @@ const (
 	Snooze      Act = "snooze"
 	Plan        Act = "planned"
 	Resolve     Act = "resolve"
+	Raise       Act = "raise"       // of a budget: it gets a fifth more until its window ends
 	Confirm     Act = "confirmed"   // of an anomaly: it is one
 	Dismiss     Act = "false alarm" // of an anomaly: it is none
 )

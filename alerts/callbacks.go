@@ -1,6 +1,7 @@
 package alerts
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha1" //nolint:gosec // Twilio's signature is HMAC-SHA1
@@ -40,7 +41,12 @@ type Callbacks struct {
 	Slack   func() []sentinel.Secret // signing secrets of the Slack apps
 	Twilio  func() []sentinel.Secret // auth tokens
 	Phones  func() map[string]string // person by phone: only these may acknowledge
-	Base    string                   // the public URL that people's services call, as Twilio signed it
+	People  func() map[string]string // person by member id of Slack; others are shown by that id
+	// Raise gives a budget a fifth more where a member of Slack may do that, else ErrNotAllowed. Its answer is for people. nil: nobody may.
+	Raise   func(ctx context.Context, member, cell string) (string, error)
+	Replies func() []string // begins of the URLs at which Slack takes an answer for one member alone
+	Client  *http.Client
+	Base    string // the public URL that people's services call, as Twilio signed it
 	Log     zerolog.Logger
 }
 
@@ -99,7 +105,60 @@ func (c *Callbacks) slack(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	action := press.ActionCallback.BlockActions[0]
-	c.act(w, r, action.Value, Press{Act: Act(action.ActionID), By: "slack user " + press.User.ID, For: snoozeTime})
+	by := "slack user " + press.User.ID
+	if c.People != nil {
+		by = cmp.Or(c.People()[press.User.ID], by)
+	}
+	group := action.Value
+	if Act(action.ActionID) == Raise {
+		var cell string
+		if group, cell, ok = strings.Cut(group, raiseOf); !ok {
+			http.Error(w, "there is no such budget", http.StatusNotFound)
+			return
+		}
+		if !c.raise(w, r, press, cell) {
+			return
+		}
+	}
+	c.act(w, r, group, Press{Act: Act(action.ActionID), By: by, For: snoozeTime})
+}
+
+// ErrNotAllowed says that a person may not do that.
+var ErrNotAllowed = errors.New("not allowed")
+
+// raise raises a budget, and tells whoever pressed what came of it. An answer of HTTP is not seen in Slack.
+func (c *Callbacks) raise(w http.ResponseWriter, r *http.Request, press slack.InteractionCallback, cell string) bool {
+	said, err := "the budget cannot be raised here", ErrNotAllowed
+	if c.Raise != nil {
+		said, err = c.Raise(r.Context(), press.User.ID, cell)
+	}
+	if err != nil && !errors.Is(err, ErrNotAllowed) {
+		c.Log.Warn().Err(err).Str("cell", cell).Msg("budget not raised")
+		said = "The budget was not raised: try again."
+	}
+	if errors.Is(err, ErrNotAllowed) {
+		c.Log.Warn().Str("cell", cell).Str("member", press.User.ID).Msg("budget not raised: not allowed")
+	}
+	c.reply(r.Context(), press.ResponseURL, said)
+	if err != nil {
+		w.WriteHeader(http.StatusOK) // Slack shows a fault of ours beside the answer otherwise
+	}
+	return err == nil
+}
+
+// reply answers one member. The URL came signed, and is asked only where Slack takes answers: a stolen signing secret must not make
+// the gateway call whom it likes.
+func (c *Callbacks) reply(ctx context.Context, to, text string) {
+	if c.Client == nil || !slices.ContainsFunc(c.Replies(), func(begin string) bool { return strings.HasPrefix(to, begin) }) {
+		return
+	}
+	body, err := json.Marshal(map[string]any{"response_type": "ephemeral", "replace_original": false, "text": slackEscape(Plain(text, maxText))})
+	if err == nil {
+		_, err = exchange(ctx, c.Client, request{name: "slack", url: to, body: body, secrets: []sentinel.Secret{sentinel.NewSecret(to)}, header: map[string]string{"Content-Type": "application/json"}})
+	}
+	if err != nil {
+		c.Log.Warn().Err(err).Msg("answer not taken")
+	}
 }
 
 // signedBySlack checks v0=HMAC-SHA256("v0:timestamp:body") and the timestamp's age.
@@ -230,7 +289,7 @@ func (c *Callbacks) voice(w http.ResponseWriter, r *http.Request) {
 // act applies a press to a group that exists.
 func (c *Callbacks) act(w http.ResponseWriter, r *http.Request, group string, p Press) {
 	ok, err := false, error(nil)
-	if slices.Contains([]Act{Acknowledge, Snooze, Plan, Confirm, Dismiss}, p.Act) {
+	if slices.Contains([]Act{Acknowledge, Snooze, Plan, Raise, Confirm, Dismiss}, p.Act) {
 		ok, err = Answer(r.Context(), c.Store, c.Machine(), group, p)
 	}
 	if err == nil && !ok {

@@ -1,6 +1,8 @@
 package alerts
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -150,5 +152,51 @@ func TestTwilioSignatureOfTheDocumentation(t *testing.T) {
 	f := url.Values{"CallSid": {"CA1234567890ABCDE"}, "Caller": {"+14158675310"}, "Digits": {"1234"}, "From": {"+14158675310"}, "To": {"+18005551212"}}
 	if got := SignTwilio(sentinel.NewSecret("12345"), "https://example.com/myapp.php?foo=1&bar=2", f); got != "L/OH5YylLD5NRKLltdqwSvS0BnU=" {
 		t.Errorf("got %s", got)
+	}
+}
+
+func TestOnlyWhoMayRaisesABudget(t *testing.T) {
+	for name, tt := range map[string]struct {
+		member, url string
+		fault       error
+		replies     int
+		state       sentinel.IncidentState
+	}{
+		"who may":                   {"U1", "/slack/api/response/1", nil, 1, sentinel.IncidentAcknowledged},
+		"who may not":               {"U2", "/slack/api/response/1", ErrNotAllowed, 1, sentinel.IncidentOpen},
+		"Redis away":                {"U1", "/slack/api/response/1", errors.New("redis: gone"), 1, sentinel.IncidentOpen},
+		"an answer to somewhere":    {"U1", "/webhook/1", nil, 0, sentinel.IncidentAcknowledged},
+		"an answer to another host": {"U1", "http://127.0.0.1:1/slack/api/response/1", nil, 0, sentinel.IncidentAcknowledged},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			d := newDoor(t)
+			d.Client, d.Replies = r.http.Client(), func() []string { return []string{r.http.URL + "/slack/api/"} }
+			d.People = func() map[string]string { return map[string]string{"U1": "ana"} }
+			var asked []string
+			d.Raise = func(_ context.Context, member, cell string) (string, error) {
+				asked = append(asked, member+" "+cell)
+				return "said", tt.fault
+			}
+			to := tt.url
+			if strings.HasPrefix(to, "/") {
+				to = r.http.URL + to
+			}
+			payload := fmt.Sprintf(`{"type":"block_actions","user":{"id":%q},"response_url":%q,"actions":[{"action_id":"raise","block_id":"sentinel","value":"budget\nteam/growth/cost/day","type":"button"}]}`, tt.member, to)
+			body := url.Values{"payload": {payload}}.Encode()
+			header := slackHeader(body, time.Now())
+			if code := d.post("/slack", body, header); code != http.StatusOK || d.state() != tt.state || len(asked) != 1 || asked[0] != tt.member+" team/growth/cost/day" {
+				t.Errorf("%d, the incident is %s, asked %q", code, d.state(), asked)
+			}
+			if got := r.mock.Messages("slack"); len(got) != tt.replies || len(r.mock.Messages("webhook")) != 0 {
+				t.Errorf("answers %+v, want %d", got, tt.replies)
+			}
+			if tt.state == sentinel.IncidentAcknowledged && d.st.groups["budget"].Incidents[0].By != "ana" {
+				t.Errorf("acknowledged by %q", d.st.groups["budget"].Incidents[0].By)
+			}
+			if code := d.post("/slack", body, header); code != http.StatusUnauthorized || len(asked) != 1 {
+				t.Errorf("replayed: %d, raised %d times", code, len(asked))
+			}
+		})
 	}
 }

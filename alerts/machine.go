@@ -130,7 +130,7 @@ func (s *step) press(p Press) {
 			continue
 		}
 		switch p.Act {
-		case Acknowledge, Confirm:
+		case Acknowledge, Confirm, Raise:
 			i.State, i.Dirty = sentinel.IncidentAcknowledged, false
 		case Snooze:
 			i.State, i.Dirty = sentinel.IncidentSnoozed, false
@@ -148,7 +148,7 @@ func (s *step) press(p Press) {
 	}
 }
 
-var pastTense = map[Act]string{Acknowledge: "acknowledged", Snooze: "snoozed", Plan: sentinel.FeedbackPlanned, Confirm: sentinel.FeedbackTrue, Dismiss: sentinel.FeedbackFalse}
+var pastTense = map[Act]string{Acknowledge: "acknowledged", Raise: "raised the budget", Snooze: "snoozed", Plan: sentinel.FeedbackPlanned, Confirm: sentinel.FeedbackTrue, Dismiss: sentinel.FeedbackFalse}
 
 func (s *step) resolve(i *sentinel.Incident, by string) {
 	i.State, i.Resolved, i.Firing, i.Dirty = sentinel.IncidentResolved, s.now, false, false

@@ -31,8 +31,9 @@ type Message struct {
 	More     int                   `json:"more,omitempty"` // incidents that are not in Lines
 	At       time.Time             `json:"at"`
 	Test     bool                  `json:"test,omitempty"`
-	Note     bool                  `json:"note,omitempty"`  // it asks for nothing
-	Scope    string                `json:"scope,omitempty"` // of the worst incident
+	Budget   bool                  `json:"budget,omitempty"` // Scope is one budget that people may raise
+	Note     bool                  `json:"note,omitempty"`   // it asks for nothing
+	Scope    string                `json:"scope,omitempty"`  // of the worst incident
 	Window   string                `json:"window,omitempty"`
 }
 
@@ -91,6 +92,7 @@ func compose(g sentinel.AlertGroup, r Rule, kind sentinel.DeliveryKind, now time
 	if len(list) > 0 {
 		m.Title, m.Scope, m.Window = list[0].Title, list[0].Scope, list[0].Window
 	}
+	m.Budget = r.Budget && len(list) == 1
 	if len(list) > 1 {
 		m.Title = fmt.Sprintf("%s, and %d more", list[0].Title, len(list)-1)
 	}

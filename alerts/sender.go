@@ -205,6 +205,15 @@ func retryAfter(err error, attempts int) time.Duration {
 	return min(firstRetry<<min(max(attempts-1, 0), 10), lastRetry)
 }
 
+// Record writes one event at once, for whoever has no inbox.
+func Record(ctx context.Context, st Store, m *Machine, e Event) error {
+	rule, ok := m.Rules[e.Rule]
+	if !ok {
+		return fmt.Errorf("there is no alert rule %q", e.Rule)
+	}
+	return apply(ctx, st, m, rule.GroupKey(e.Scope), Input{Now: time.Now().UTC(), Events: []Event{e}})
+}
+
 // Answer applies a person's act to the open incidents of a group. It is not ok where the machine has no rule of that group.
 func Answer(ctx context.Context, st Store, m *Machine, group string, p Press) (ok bool, err error) {
 	if _, ok := m.Rules[ruleOf(group)]; !ok {

@@ -93,6 +93,11 @@ func (s *Slack) blocks(m Message) []slack.Block {
 			return slack.NewButtonBlockElement(string(a), m.Group, plain(label, 75))
 		}
 		buttons := []slack.BlockElement{button(Acknowledge, "Acknowledge").WithStyle(slack.StylePrimary), button(Snooze, "Snooze 1 h"), button(Plan, "Mark as planned")}
+		if m.Budget {
+			raise := slack.NewButtonBlockElement(string(Raise), m.Group+raiseOf+m.Scope, plain("Raise the budget by 20 %", 75))
+			buttons = append(buttons, raise.WithConfirm(slack.NewConfirmationBlockObject(plain("Raise the budget?", 75),
+				plain("It gets 20 % more until its window ends. Who may: alerts.people of the policy.", 250), plain("Raise", 30), plain("Cancel", 30))))
+		}
 		if strings.HasSuffix(m.Scope, "/any") { // of an anomaly: what people say changes what counts as one
 			buttons = append(buttons, button(Confirm, "It is abuse"), button(Dismiss, "False alarm"))
 		}
@@ -100,6 +105,9 @@ func (s *Slack) blocks(m Message) []slack.Block {
 	}
 	return append(list, slack.NewContextBlock("", plain(footer(m), 300)))
 }
+
+// raiseOf parts a group from the budget in a button's value; neither has a line break.
+const raiseOf = "\n"
 
 // headline is the first line: severity, state and title.
 func headline(m Message) string {

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -26,7 +27,7 @@ const (
 )
 
 // tell restarts the gateway with a Slack channel, and gives the stand-in and the callbacks' URL.
-func (g *gateway) tell(team string) (*mockalerts.Server, string) {
+func (g *gateway) tell(team string, more ...string) (*mockalerts.Server, string) {
 	g.t.Helper()
 	mock := mockalerts.New(mockalerts.Credentials{SlackToken: slackToken})
 	server := httptest.NewServer(mock)
@@ -39,7 +40,8 @@ func (g *gateway) tell(team string) (*mockalerts.Server, string) {
 	g.write("policies.yaml", g.policyOf(team, fmt.Sprintf(`alerts:
   channels:
     finops: {slack: {channel: "#finops", token: "vault:secret/slack#token", signing_secret: "vault:secret/slack#signing", api: "%s/slack/api"}}
-`, server.URL)))
+`, server.URL)+strings.Join(more, "")))
+	g.replies = server.URL + "/slack/api/response/1"
 	g.append("sentinel.yaml", fmt.Sprintf("alerts: {listen: %q}\n", at))
 	g.start()
 	return mock, "http://" + at
@@ -95,6 +97,102 @@ func TestBudgetAt80PercentIsOneSlackMessageWithinFiveSeconds(t *testing.T) {
 	}
 }
 
+// The whole life of an incident by the buttons that its message shows, and what else is told of a key that is not rotated.
+func TestLifeOfAnIncidentByTheButtonsOfItsMessage(t *testing.T) {
+	config := mockapi.DefaultConfig()
+	config.Accept = map[string][]string{"weather": {vaultKey}}
+	g := open(t, config, "{budget: {usd: 1/day, mode: hard, warn_at: [80%]}}", "")
+	mock, callbacks := g.tell("{budget: {usd: 1/day, mode: hard, warn_at: [80%]}}", "  people: {ana: {slack: U0ANA, role: team-admin, team: core}, ben: {slack: U0BEN, role: team-admin, team: other}}\n")
+	call := func() int {
+		code, _, _ := g.do("GET", "/weather/v1/forecast/Oslo", "")
+		return code
+	}
+	for range 10 {
+		call()
+	}
+	if code := call(); code == http.StatusOK {
+		t.Fatal("a call above the budget goes out")
+	}
+	g.eventually("a message with buttons", func() bool { return len(buttons(mock)) > 0 })
+	b := buttons(mock)
+	if len(b) != 4 || b["raise"] == "" {
+		t.Fatalf("buttons %v: want acknowledge, snooze, planned and raise", b)
+	}
+	shows := func(text string) func() bool {
+		return func() bool {
+			list := mock.Messages("slack")
+			for i := len(list) - 1; i >= 0; i-- {
+				if m := list[i]; m.Method == "chat.update" {
+					return strings.Contains(m.Body, text)
+				}
+			}
+			return false
+		}
+	}
+	for _, act := range []string{"snooze", "planned", "acknowledge"} {
+		g.pressAs("U0ANA", callbacks, act, b[act], http.StatusOK)
+		g.eventually("the message after "+act, shows(map[string]string{"snooze": "snoozed+by+ana", "planned": "acknowledged+by+ana", "acknowledge": "acknowledged+by+ana"}[act]))
+	}
+	g.pressAs("U0BEN", callbacks, "raise", b["raise"], http.StatusOK)
+	if got := answers(mock); len(got) != 1 || !strings.Contains(got[0], "You may not raise this budget") || call() == http.StatusOK {
+		t.Errorf("the admin of another team: %q", got)
+	}
+	g.pressAs("U0ANA", callbacks, "raise", b["raise"], http.StatusOK)
+	if got := answers(mock); len(got) != 2 || !strings.Contains(got[1], "may spend $1.20") {
+		t.Errorf("the team's admin: %q", got)
+	}
+	g.eventually("calls go out again", func() bool { return call() == http.StatusOK })
+	if out, err := g.rotate("sk-refused-canary-31c8"); err == nil {
+		t.Errorf("a refused key: %s", out)
+	}
+	g.eventually("the failed rotation is told", func() bool {
+		for _, p := range posts(mock) {
+			if strings.Contains(p.Body, "the+key+of+weather+was+not+rotated") && !strings.Contains(p.Body, "canary") {
+				return true
+			}
+		}
+		return false
+	})
+	if code, out, stderr := sentinelIn(t, g.dir, g.env, "audit", "show"); code != 0 || !strings.Contains(out, "limit.override") || !strings.Contains(out, "$1.20") {
+		t.Errorf("audit: %s %s", out, stderr)
+	}
+}
+
+// buttons are those of the newest first message about the budget, with their values.
+func buttons(m *mockalerts.Server) map[string]string {
+	out := map[string]string{}
+	for _, p := range posts(m) {
+		form, err := url.ParseQuery(p.Body)
+		var blocks []struct {
+			Elements []struct {
+				ActionID string `json:"action_id"`
+				Value    string `json:"value"`
+			} `json:"elements"`
+		}
+		if err != nil || form.Get("thread_ts") != "" || !strings.Contains(form.Get("text"), "team core") || json.Unmarshal([]byte(form.Get("blocks")), &blocks) != nil {
+			continue
+		}
+		for _, b := range blocks {
+			for _, e := range b.Elements {
+				if e.ActionID != "" {
+					out[e.ActionID] = e.Value
+				}
+			}
+		}
+	}
+	return out
+}
+
+// answers are what one member alone was told.
+func answers(m *mockalerts.Server) (out []string) {
+	for _, p := range m.Messages("slack") {
+		if p.Method == "response" {
+			out = append(out, p.Body)
+		}
+	}
+	return out
+}
+
 // posts are messages of their own: not edits, and not pictures.
 func posts(m *mockalerts.Server) (out []mockalerts.Message) {
 	for _, p := range m.Messages("slack") {
@@ -113,7 +211,17 @@ func (g *gateway) press(callbacks string, act alerts.Act, want int, at time.Time
 
 func (g *gateway) pressOn(group, callbacks string, act alerts.Act, want int, at time.Time) {
 	g.t.Helper()
-	body := url.Values{"payload": {fmt.Sprintf(`{"type":"block_actions","user":{"id":"U1"},"actions":[{"action_id":%q,"block_id":"sentinel","value":%q,"type":"button"}]}`, act, group)}}.Encode()
+	g.pressAt("U1", callbacks, string(act), group, want, at)
+}
+
+func (g *gateway) pressAs(member, callbacks, act, value string, want int) {
+	g.t.Helper()
+	g.pressAt(member, callbacks, act, value, want, time.Now())
+}
+
+func (g *gateway) pressAt(member, callbacks, act, value string, want int, at time.Time) {
+	g.t.Helper()
+	body := url.Values{"payload": {fmt.Sprintf(`{"type":"block_actions","user":{"id":%q},"response_url":%q,"actions":[{"action_id":%q,"block_id":"sentinel","value":%q,"type":"button"}]}`, member, g.replies, act, value)}}.Encode()
 	r, err := http.NewRequestWithContext(g.t.Context(), http.MethodPost, callbacks+"/slack", strings.NewReader(body))
 	g.must(err)
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")

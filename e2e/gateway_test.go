@@ -44,8 +44,10 @@ type gateway struct {
 	probes string
 	admin  string // of Envoy
 	people string // the admin API
-	child  *exec.Cmd
-	exited chan error
+	// replies is where Slack takes an answer for one member.
+	replies string
+	child   *exec.Cmd
+	exited  chan error
 }
 
 // policyOf is a policy with one budget and rules of the test's own.

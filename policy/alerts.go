@@ -98,8 +98,23 @@ type AlertSilence struct {
 	From, Until time.Time
 }
 
-// Person is somebody who can be called.
-type Person struct{ Name, Phone string }
+// Person is somebody who can be called, or who may raise budgets in Slack.
+type Person struct {
+	Name, Phone, Slack string
+	Role               sentinel.Role // 0: none
+	Team               string        // of a team admin
+}
+
+// MayRaise tells whether a person may raise the limit of a cell.
+func (p Person) MayRaise(cell string) bool {
+	switch p.Role {
+	case sentinel.RoleOperator, sentinel.RoleAdmin:
+		return true
+	case sentinel.RoleTeamAdmin:
+		return p.Team != "" && strings.HasPrefix(cell, "team/"+p.Team+"/")
+	}
+	return false
+}
 
 // OnCall is a rotation: from Start, each of People for Every, in turn.
 type OnCall struct {
@@ -146,8 +161,7 @@ func (c *compiler) alerts() {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(in.People)) {
-		c.phone("alerts.people."+name+".phone", in.People[name].Phone)
-		out.People = append(out.People, Person{Name: name, Phone: in.People[name].Phone})
+		out.People = append(out.People, c.person(name, in.People[name]))
 	}
 	c.onCall(in.OnCall)
 	for _, name := range slices.Sorted(maps.Keys(in.Channels)) {
@@ -178,6 +192,40 @@ func (c *compiler) alerts() {
 	c.digest(in.Digest)
 }
 
+var slackPattern = regexp.MustCompile(`^[UW][A-Z0-9]{2,20}$`)
+
+func (c *compiler) person(name string, in personYAML) Person {
+	key := "alerts.people." + name
+	p := Person{Name: name, Phone: in.Phone, Slack: in.Slack, Team: in.Team}
+	p.Role, _ = sentinel.RoleByName(in.Role)
+	if in.Phone == "" && in.Slack == "" {
+		c.Fault(key, "nobody can reach or know this person: give a phone, a slack or both")
+	}
+	if in.Phone != "" {
+		c.phone(key+".phone", in.Phone)
+	}
+	if in.Slack != "" && !slackPattern.MatchString(in.Slack) {
+		c.Fault(key+".slack", "%q is not a member id: copy it from the person's profile in Slack, such as U0123ABCD", clip(in.Slack))
+	}
+	if (p.Role == sentinel.RoleTeamAdmin) != (in.Team != "") {
+		c.Fault(key, "role: team-admin and team go together")
+	}
+	return p
+}
+
+// phones asks that people who are to be called have a phone.
+func (c *compiler) phones(key string, names []string) {
+	for _, name := range names {
+		p, ok := c.in.Alerts.People[name]
+		switch {
+		case !ok:
+			c.Fault(key, "%q is not one of alerts.people", clip(name))
+		case p.Phone == "":
+			c.Fault(key, "%q has no phone in alerts.people", clip(name))
+		}
+	}
+}
+
 func (c *compiler) phone(key, phone string) {
 	if !phonePattern.MatchString(phone) {
 		c.Fault(key, "%q is not a phone number: write it as +15550100001", clip(phone))
@@ -196,11 +244,7 @@ func (c *compiler) onCall(in onCallYAML) {
 	if len(in.People) == 0 {
 		return
 	}
-	for _, p := range in.People {
-		if _, ok := c.in.Alerts.People[p]; !ok {
-			c.Fault("alerts.on_call.people", "%q is not one of alerts.people", clip(p))
-		}
-	}
+	c.phones("alerts.on_call.people", in.People)
 	if in.Every < time.Hour {
 		c.Fault("alerts.on_call.every", "%s is under an hour: write for instance 168h", in.Every)
 	}
@@ -269,11 +313,7 @@ func (c *compiler) channel(key string, in channelYAML) (out AlertChannel, kinds 
 		if len(p.To) == 0 && len(c.in.Alerts.OnCall.People) == 0 {
 			c.Fault(key+"."+kind, "it reaches nobody: name people in to, or an alerts.on_call")
 		}
-		for _, name := range p.To {
-			if _, ok := c.in.Alerts.People[name]; !ok {
-				c.Fault(key+"."+kind+".to", "%q is not one of alerts.people", clip(name))
-			}
-		}
+		c.phones(key+"."+kind+".to", p.To)
 	}
 	if e := in.Email; e != nil {
 		out, kinds = AlertChannel{Kind: "email", Server: e.Server, From: e.From, To: e.To, User: e.User, Secret: ref(e.Password), CAFile: e.CAFile}, kinds+1

@@ -6,7 +6,7 @@ import "time"
 type alertsYAML struct {
 	Channels map[string]channelYAML `yaml:"channels" doc:"Ways to reach people, by name."`
 	Rules    []alertRuleYAML        `yaml:"rules" doc:"What opens an incident. Default: a rule for each kind of fact, to all channels."`
-	People   map[string]personYAML  `yaml:"people" doc:"Who can be called, by name."`
+	People   map[string]personYAML  `yaml:"people" doc:"Who can be called, and who may do what in Slack, by name."`
 	OnCall   onCallYAML             `yaml:"on_call" doc:"Whom text messages and calls reach when a channel names nobody."`
 	Quiet    *quietYAML             `yaml:"quiet" doc:"Hours in which only severe incidents are told."`
 	Silences []silenceYAML          `yaml:"silences" doc:"Maintenance: what is not told for a time."`
@@ -63,7 +63,10 @@ type webhookYAML struct {
 }
 
 type personYAML struct {
-	Phone string `yaml:"phone,required" doc:"Such as +15550100001."`
+	Phone string `yaml:"phone" doc:"Such as +15550100001."`
+	Slack string `yaml:"slack" doc:"Member id in Slack, such as U0123ABCD."`
+	Role  string `yaml:"role" enum:"team-admin,operator,admin" doc:"Who may raise a budget in Slack: an operator or admin every one, a team-admin those of the own team. Default: nobody."`
+	Team  string `yaml:"team" doc:"Of a team-admin."`
 }
 
 type onCallYAML struct {

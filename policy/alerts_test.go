@@ -92,3 +92,24 @@ func TestDigestsAreDueOnceADayAndOnMondays(t *testing.T) {
 		}
 	}
 }
+
+func TestWhoMayRaiseABudget(t *testing.T) {
+	for name, tt := range map[string]struct {
+		person      Person
+		own, others bool
+	}{
+		"operator":                  {Person{Role: sentinel.RoleOperator}, true, true},
+		"team admin":                {Person{Role: sentinel.RoleTeamAdmin, Team: "a"}, true, false},
+		"team of a longer name":     {Person{Role: sentinel.RoleTeamAdmin, Team: "ab"}, false, false},
+		"team admin without a team": {Person{Role: sentinel.RoleTeamAdmin}, false, false},
+		"somebody":                  {Person{}, false, false},
+	} {
+		if own, other := tt.person.MayRaise("team/a/cost/day"), tt.person.MayRaise("org/cost/day"); own != tt.own || other != tt.others {
+			t.Errorf("%s: %v of the own, %v of another, want %v and %v", name, own, other, tt.own, tt.others)
+		}
+	}
+	_, err := Compile(File{Name: "p", Data: []byte(strings.ReplaceAll(alertsFile, `ben: {phone: "+15550100002"}`, "ben: {slack: nobody, role: team-admin}"))}, options)
+	if err == nil || !strings.Contains(err.Error(), "not a member id") || !strings.Contains(err.Error(), "go together") || !strings.Contains(err.Error(), `"ben" has no phone`) {
+		t.Errorf("faults: %v", err)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -40,6 +41,8 @@ type book struct {
 	machine  *alerts.Machine
 	channels map[string]alerts.Channel
 	phones   map[string]string // person by phone
+	members  map[string]policy.Person
+	replies  []string // begins of URLs at which Slack takes answers
 	slack    []policy.SecretRef
 	twilio   []policy.SecretRef
 	rules    []policy.AlertRule
@@ -66,15 +69,21 @@ func (al *alerting) machine() *alerts.Machine { return al.book.Load().machine }
 func (al *alerting) newBook(set *policy.Set) (*book, error) {
 	in := set.Alerts
 	b := &book{
-		rules: in.Rules, channels: map[string]alerts.Channel{}, phones: map[string]string{},
+		rules: in.Rules, channels: map[string]alerts.Channel{}, phones: map[string]string{}, members: map[string]policy.Person{}, replies: []string{"https://hooks.slack.com/"},
 		machine: &alerts.Machine{Rules: map[string]alerts.Rule{}, Timing: alerts.DefaultTiming(), Edits: map[string]bool{},
 			Quiet: alerts.Quiet{On: in.Quiet.On, From: in.Quiet.From, To: in.Quiet.To, Below: in.Quiet.Below, Zone: set.Zone}},
 	}
 	for _, p := range in.People {
-		b.phones[p.Phone] = p.Name
+		if p.Phone != "" {
+			b.phones[p.Phone] = p.Name
+		}
+		if p.Slack != "" {
+			b.members[p.Slack] = p
+		}
 	}
 	for _, r := range in.Rules {
-		rule := alerts.Rule{Name: r.Name, Severity: r.Severity, ByScope: r.ByScope, ResolveAfter: r.ResolveAfter, InhibitedBy: r.InhibitedBy, To: r.To}
+		rule := alerts.Rule{Name: r.Name, Severity: r.Severity, ByScope: r.ByScope, ResolveAfter: r.ResolveAfter, InhibitedBy: r.InhibitedBy, To: r.To,
+			Budget: r.On == "budget" || r.On == "forecast"}
 		for _, s := range r.Escalate {
 			rule.Escalate = append(rule.Escalate, alerts.Step{After: s.After, To: s.To, Repeat: s.Repeat})
 		}
@@ -98,6 +107,9 @@ func (al *alerting) newBook(set *policy.Set) (*book, error) {
 		switch {
 		case c.Kind == "slack" && c.Signing.Path != "":
 			b.slack = append(b.slack, c.Signing)
+			if c.API != "" {
+				b.replies = append(b.replies, strings.TrimSuffix(c.API, "/")+"/")
+			}
 		case c.Kind == "sms" || c.Kind == "call":
 			b.twilio = append(b.twilio, c.Secret)
 		}
@@ -198,6 +210,14 @@ func (al *alerting) callbacks(ctx context.Context) error {
 		Slack:  func() []sentinel.Secret { return al.secrets(al.book.Load().slack) },
 		Twilio: func() []sentinel.Secret { return al.secrets(al.book.Load().twilio) },
 		Phones: func() map[string]string { return al.book.Load().phones },
+		People: func() map[string]string {
+			out := map[string]string{}
+			for id, p := range al.book.Load().members {
+				out[id] = p.Name
+			}
+			return out
+		},
+		Raise: al.raise, Replies: func() []string { return al.book.Load().replies }, Client: al.client,
 	}
 	s := &http.Server{Handler: c.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10}
 	stop := context.AfterFunc(ctx, func() { _ = s.Close() })

@@ -71,9 +71,13 @@ func RotateKey(ctx context.Context, c Config, r KeyRotation) error {
 	if _, err := v.ForgetPrevious(ctx, ref); err != nil {
 		return err
 	}
-	return v.Rotate(ctx, credential.Rotation{Ref: ref, Next: r.Next, Keep: r.Keep, Test: func(ctx context.Context, s sentinel.Secret) error {
+	err = v.Rotate(ctx, credential.Rotation{Ref: ref, Next: r.Next, Keep: r.Keep, Test: func(ctx context.Context, s sentinel.Secret) error {
 		return tryKey(ctx, client, route.Provider, r.TestPath, credential.Static(kind, header, s))
 	}})
+	if errors.Is(err, credential.ErrNothingPending) {
+		return err // nothing was tried
+	}
+	return errors.Join(err, tellRotation(ctx, c, state, r.Provider, err))
 }
 
 // providerClient connects as Envoy does: to the configured address, and to nobody who is not the provider's host.

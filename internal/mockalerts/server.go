@@ -45,11 +45,12 @@ type Server struct {
 	faults   map[string]*Fault
 	next     int
 	uploads  map[string][]byte
+	posts    map[string][]time.Time // by channel of Slack
 }
 
 // New makes stand-ins that want these credentials.
 func New(c Credentials) *Server {
-	return &Server{Credentials: c, faults: map[string]*Fault{}, uploads: map[string][]byte{}}
+	return &Server{Credentials: c, faults: map[string]*Fault{}, uploads: map[string][]byte{}, posts: map[string][]time.Time{}}
 }
 
 // Fail makes the next answers of a service go wrong.

@@ -24,6 +24,10 @@ func (s *Server) slack(w http.ResponseWriter, r *http.Request, path string, body
 		s.mu.Unlock()
 		return
 	}
+	if name, ok := strings.CutPrefix(path, "api/response/"); ok { // as the URL of an upload
+		s.keep("slack", "response", name+" "+string(body))
+		return
+	}
 	wrong := func(word string) { answer(w, http.StatusOK, object{"ok": false, "error": word}) }
 	form, err := url.ParseQuery(string(body))
 	if err != nil {
@@ -37,12 +41,7 @@ func (s *Server) slack(w http.ResponseWriter, r *http.Request, path string, body
 	method := strings.TrimPrefix(path, "api/")
 	switch method {
 	case "chat.postMessage", "chat.update":
-		var blocks []struct {
-			Type string `json:"type"`
-			Text struct {
-				Text string `json:"text"`
-			} `json:"text"`
-		}
+		var blocks []slackBlock
 		if form.Get("channel") == "" {
 			wrong("channel_not_found")
 			return
@@ -51,14 +50,17 @@ func (s *Server) slack(w http.ResponseWriter, r *http.Request, path string, body
 			wrong("invalid_blocks")
 			return
 		}
-		for _, b := range blocks {
-			if b.Type == "header" && len([]rune(b.Text.Text)) > 150 || b.Type == "section" && len([]rune(b.Text.Text)) > 3000 {
-				wrong("invalid_blocks")
-				return
-			}
+		if slices.ContainsFunc(blocks, slackBlock.wrong) {
+			wrong("invalid_blocks")
+			return
 		}
-		if method == "chat.update" && form.Get("ts") == "" {
-			wrong("message_not_found")
+		if ts := form.Get("ts") + form.Get("thread_ts"); !s.posted(ts) {
+			wrong(map[string]string{"chat.update": "message_not_found", "chat.postMessage": "thread_not_found"}[method])
+			return
+		}
+		if method == "chat.postMessage" && s.tooSoon(form.Get("channel")) {
+			w.Header().Set("Retry-After", "1")
+			w.WriteHeader(http.StatusTooManyRequests)
 			return
 		}
 		form.Del("token")
@@ -80,6 +82,65 @@ func (s *Server) slack(w http.ResponseWriter, r *http.Request, path string, body
 		wrong("unknown_method")
 	}
 }
+
+// slackBlock is what Slack checks of a block.
+type slackBlock struct {
+	Type     string    `json:"type"`
+	Text     slackText `json:"text"`
+	Elements []struct {
+		Type     string          `json:"type"`
+		ActionID string          `json:"action_id"`
+		Value    string          `json:"value"`
+		Text     json.RawMessage `json:"text"` // an object in a button, a string in a context
+	} `json:"elements"`
+}
+
+type slackText struct {
+	Type string `json:"type"`
+	Text string `json:"text"`
+}
+
+// wrong checks the lengths that the reference of Block Kit gives.
+func (b slackBlock) wrong() bool {
+	n := len([]rune(b.Text.Text))
+	switch b.Type {
+	case "header":
+		return n == 0 || n > 150 || b.Text.Type != "plain_text"
+	case "section":
+		return n == 0 || n > 3000
+	case "actions":
+		seen := map[string]bool{}
+		for _, e := range b.Elements {
+			var label slackText
+			if e.Type != "button" || e.ActionID == "" || len(e.ActionID) > 255 || seen[e.ActionID] || len(e.Value) > 2000 ||
+				json.Unmarshal(e.Text, &label) != nil || label.Type != "plain_text" || len([]rune(label.Text)) > 75 {
+				return true
+			}
+			seen[e.ActionID] = true
+		}
+		return len(b.Elements) == 0 || len(b.Elements) > 25
+	}
+	return false
+}
+
+// posted tells whether a message's timestamp is one that the stand-in gave; none is asked for by a first message.
+func (s *Server) posted(ts string) bool {
+	id, ok := strings.CutSuffix(ts, ".000100")
+	return ts == "" || ok && slices.ContainsFunc(s.Messages("slack"), func(m Message) bool { return m.ID == id && m.Method == "chat.postMessage" })
+}
+
+// tooSoon counts a post: Slack takes one a second in a channel, and lets short bursts pass.
+func (s *Server) tooSoon(channel string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	recent := slices.DeleteFunc(s.posts[channel], func(at time.Time) bool { return now.Sub(at) > slackBurst*time.Second })
+	s.posts[channel] = append(recent, now)
+	return len(recent) >= slackBurst
+}
+
+// slackBurst is how many posts a channel takes in as many seconds.
+const slackBurst = 5
 
 // uploaded reads the file out of a form, or takes the body as it is.
 func uploaded(r *http.Request, body []byte) []byte {

@@ -1,0 +1,47 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/saas-sentinel/saas-sentinel/alerts"
+	"github.com/saas-sentinel/saas-sentinel/credential"
+	"github.com/saas-sentinel/saas-sentinel/governor"
+	"github.com/saas-sentinel/saas-sentinel/policy"
+	"github.com/saas-sentinel/saas-sentinel/store"
+)
+
+// rotationOpen is how long a failed rotation is an incident, unless one that works ends it.
+const rotationOpen = 7 * 24 * time.Hour
+
+// tellRotation opens an incident for a rotation that failed, and ends it after one that worked. A command has no gateway at hand: it
+// writes to the database, from which a gateway tells it. Without a database nobody is told, as the command itself says what failed.
+func tellRotation(ctx context.Context, c Config, state *governor.State, provider string, fault error) error {
+	fact := policy.AlertFact{Kind: "rotation", Provider: provider, Count: 1}
+	al := &alerting{app: &App{config: c}, client: alerts.NewClient()}
+	b, err := al.newBook(state.Policy)
+	if err != nil || c.Database.URL.IsZero() || len(b.rules) == 0 {
+		return err
+	}
+	st, err := store.Open(ctx, store.Options{DSN: c.Database.URL, MaxConns: 1})
+	if err != nil {
+		return fmt.Errorf("SENTINEL_DATABASE_URL: %w", err)
+	}
+	defer st.Close()
+	now := time.Now().UTC()
+	e := alerts.Event{Scope: "provider/" + provider, Firing: fault != nil, At: now, Until: now.Add(rotationOpen), Title: "the key of " + provider + " was not rotated",
+		Detail: "the rotation was broken off, and the key in use stays: sentinel keys rotate --continue goes on"}
+	if errors.Is(fault, credential.ErrBadKey) {
+		e.Detail = "the provider refused the new key, and the one in use stays"
+	}
+	var faults []error
+	for _, r := range b.rules {
+		if r.On == fact.Kind && r.When.Holds(fact) {
+			e.Rule = r.Name
+			faults = append(faults, alerts.Record(ctx, st, b.machine, e))
+		}
+	}
+	return errors.Join(faults...)
+}
