@@ -27,10 +27,11 @@ func settled(provider, model string, status int, firstByte time.Duration) extpro
 	return extproc.Observation{Call: e.Call, Entry: e}
 }
 
+// kinds finds facts by their kind and provider.
 func kinds(list []seen) map[string]seen {
 	out := map[string]seen{}
 	for _, s := range list {
-		out[s.fact.Kind] = s
+		out[s.fact.Kind+" "+s.fact.Provider] = s
 	}
 	return out
 }
@@ -50,7 +51,7 @@ func TestSlowAndFailingProvidersAreFacts(t *testing.T) {
 	at := march
 	for half, want := range []bool{true, true, false} { // what is counted lasts for two half minutes
 		got := kinds(al.facts.take(at))
-		slow, down := got["latency"].fact, got["outage"]
+		slow, down := got["latency openai"].fact, got["outage stripe"]
 		if !want {
 			if len(got) != 0 {
 				t.Errorf("half minute %d: %v, want nothing", half, got)
