@@ -10,29 +10,50 @@ import (
 // again under another policy. It is empty where the request was not read.
 type Demand string
 
-// NewDemand writes a demand. Tokens of the bound below 0 are as many as the model allows; choices is the number of answers asked for;
-// a fixed call cannot be sent for another model.
-func NewDemand(bound Usage, choices int64, fixed bool) Demand {
-	text := bound.Text() + ";" + strconv.FormatInt(choices, 36)
-	if fixed {
+// Wanted is what a demand says.
+type Wanted struct {
+	Bound     Usage // tokens below 0 are as many as the model allows
+	Choices   int64 // answers asked for
+	TextBytes int64 // of the prompt; 0 where a release did not write them
+	Fixed     bool  // it cannot be sent for another model
+}
+
+// Demand writes a demand, such as "0:1,1:2s;1;tq0;f": units, choices, and what else there is.
+func (w Wanted) Demand() Demand {
+	text := w.Bound.Text() + ";" + strconv.FormatInt(w.Choices, 36)
+	if w.TextBytes > 0 {
+		text += ";t" + strconv.FormatInt(w.TextBytes, 36)
+	}
+	if w.Fixed {
 		text += ";f"
 	}
 	return Demand(text)
 }
 
-// Read is NewDemand's inverse; it is not ok where the demand is not known.
-func (d Demand) Read() (bound Usage, choices int64, fixed, ok bool) {
-	units, rest, ok := strings.Cut(string(d), ";")
-	if !ok {
-		return bound, 0, false, false
+// Read is the inverse; it is not ok where the demand is not known.
+func (d Demand) Read() (w Wanted, ok bool) {
+	parts := strings.Split(string(d), ";")
+	if len(parts) < 2 || len(parts) > 4 {
+		return Wanted{}, false
 	}
-	number, flag, fixed := strings.Cut(rest, ";")
-	choices, err := strconv.ParseInt(number, 36, 64)
-	if err != nil || fixed && flag != "f" {
-		return Usage{}, 0, false, false
+	var err error
+	if w.Choices, err = strconv.ParseInt(parts[1], 36, 64); err != nil {
+		return Wanted{}, false
 	}
-	bound, err = ParseUsage(units)
-	return bound, choices, fixed, err == nil
+	for _, p := range parts[2:] {
+		switch number, isText := strings.CutPrefix(p, "t"); {
+		case p == "f":
+			w.Fixed = true
+		case isText:
+			if w.TextBytes, err = strconv.ParseInt(number, 36, 64); err != nil {
+				return Wanted{}, false
+			}
+		default:
+			return Wanted{}, false
+		}
+	}
+	w.Bound, err = ParseUsage(parts[0])
+	return w, err == nil
 }
 
 // ErrUsage says that a text is no usage.

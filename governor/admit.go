@@ -45,7 +45,7 @@ func (g *Governor) Admit(ctx context.Context, r Request) (Admission, error) {
 		return refusal(r, sentinel.ReasonBadRequest, err.Error())
 	}
 	r.Call.Model, r.Call.Tier, r.Call.Stream = rq.Model, rq.Tier, rq.Stream
-	r.Call.Demand = sentinel.NewDemand(rq.Bound, rq.Choices, rq.Fixed)
+	r.Call.Demand = sentinel.Wanted{Bound: rq.Bound, Choices: rq.Choices, TextBytes: rq.TextBytes, Fixed: rq.Fixed}.Demand()
 	r.Scores = g.Scores.Load()
 	c, ok := candidates(r, rq)
 	if !ok {

@@ -9,6 +9,7 @@ import (
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/policy"
+	"github.com/saas-sentinel/saas-sentinel/provider"
 )
 
 // Limiter is what admission needs from a rate limiter, and no more.
@@ -46,6 +47,8 @@ type Governor struct {
 	queued atomic.Int64             // calls that wait for a limit
 	// Scores say which services are unusual now: a snapshot that is swapped whole.
 	Scores atomic.Pointer[policy.Scores]
+	// ratios turn the length of a prompt into tokens where no answer says how many: a snapshot that is swapped whole.
+	ratios atomic.Pointer[provider.Ratios]
 }
 
 // New makes a Governor that starts with one state.
@@ -75,6 +78,17 @@ func (g *Governor) stateOf(policyVersion string) *State {
 		}
 	}
 	return states[0]
+}
+
+// Calibrate publishes what the ledger's history says of the length of tokens.
+func (g *Governor) Calibrate(r provider.Ratios) { g.ratios.Store(&r) }
+
+// MilliBytesPerToken is a model's usual length of a token of its prompts; 0 where that is not known.
+func (g *Governor) MilliBytesPerToken(model string) int64 {
+	if r := g.ratios.Load(); r != nil {
+		return r.Of(model)
+	}
+	return 0
 }
 
 // Asked finds the route that the client of a fallback called.

@@ -25,7 +25,7 @@ var ErrNoDemand = errors.New("the record does not say what the call asked for")
 // Judge decides on a call of the ledger as Admit decides on a request: the same match, prices, candidates, limiter and decision. It
 // writes nothing. The call's model is the one that was asked for.
 func (g *Governor) Judge(ctx context.Context, c sentinel.Call) (Judgement, error) {
-	bound, choices, fixed, ok := c.Demand.Read()
+	wanted, ok := c.Demand.Read()
 	if !ok {
 		return Judgement{}, ErrNoDemand
 	}
@@ -34,7 +34,7 @@ func (g *Governor) Judge(ctx context.Context, c sentinel.Call) (Judgement, error
 	if r.Route, ok = state.Routes[c.Provider+"/"+c.Endpoint]; !ok {
 		return Judgement{Verdict: sentinel.Verdict{Action: sentinel.Deny, Reason: sentinel.ReasonUnknownEndpoint}}, nil
 	}
-	rq := provider.Request{Model: c.Model, Tier: c.Tier, Stream: c.Stream, Bound: bound, Choices: choices, Fixed: fixed}
+	rq := provider.Request{Model: c.Model, Tier: c.Tier, Stream: c.Stream, Bound: wanted.Bound, Choices: wanted.Choices, TextBytes: wanted.TextBytes, Fixed: wanted.Fixed}
 	found, ok := candidates(r, rq)
 	if !ok {
 		return Judgement{Verdict: sentinel.Verdict{Action: sentinel.Deny, Reason: sentinel.ReasonUnpriced, Detail: unpriced(c)}}, nil

@@ -218,12 +218,14 @@ type MeterSpec struct {
 	Model             string
 	Stream, HideUsage bool
 	TextBytes         int64
-	Status            int
-	ContentType       string
-	Tier              string
-	Currencies        Currencies
-	Header            func(name string) string // of the answer, by its name in lower case; nil where there are none
-	Bound             sentinel.Usage           // InputTokens and OutputTokens hold the sums of their classes
+	// MilliBytesPerToken is what earlier prompts of the model had by token, in thousandths; 0 where that is not known.
+	MilliBytesPerToken int64
+	Status             int
+	ContentType        string
+	Tier               string
+	Currencies         Currencies
+	Header             func(name string) string // of the answer, by its name in lower case; nil where there are none
+	Bound              sentinel.Usage           // InputTokens and OutputTokens hold the sums of their classes
 }
 
 // Meter reads one answer. It is not safe for concurrent use.

@@ -115,7 +115,10 @@ func (m *streamMeter) estimate(got Metered) Metered {
 	got.Method, got.Reported = method, false
 	got.Usage[sentinel.Requests] = 1
 	if got.Usage.InputTokenSum() == 0 {
-		got.Usage[sentinel.InputTokens] = inputEstimate(m.spec)
+		in, calibrated := inputEstimate(m.spec)
+		if got.Usage[sentinel.InputTokens] = in; calibrated {
+			got.Method += "+" + methodCalibrated
+		}
 	}
 	got.Usage[sentinel.OutputTokens] += max(0, n-got.Usage.OutputTokenSum())
 	return got
@@ -124,13 +127,17 @@ func (m *streamMeter) estimate(got Metered) Metered {
 // bytesPerToken is the usual length of a token of English text.
 const bytesPerToken = 4
 
-// inputEstimate is what a prompt of so many bytes usually has, within the bound.
-func inputEstimate(s MeterSpec) int64 {
-	n := (s.TextBytes + bytesPerToken - 1) / bytesPerToken
+// inputEstimate is what a prompt of so many bytes usually has, within the bound: by what calls of the model showed, where that is known.
+func inputEstimate(s MeterSpec) (tokens int64, calibrated bool) {
+	ratio := s.MilliBytesPerToken
+	if calibrated = ratio > 0; !calibrated {
+		ratio = bytesPerToken * milli
+	}
+	n := (s.TextBytes*milli + ratio - 1) / ratio
 	if most := s.Bound[sentinel.InputTokens]; most > 0 {
 		n = min(n, most)
 	}
-	return n
+	return n, calibrated
 }
 
 var colonNull = []byte(":null")

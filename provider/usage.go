@@ -96,13 +96,21 @@ func (m *jsonMeter) Finish(bool) Metered {
 		return m.spec.plausible(got)
 	}
 	if m.estimates {
-		return Metered{Usage: sentinel.Usage{sentinel.Requests: 1, sentinel.InputTokens: inputEstimate(m.spec)}, Method: methodLength}
+		in, calibrated := inputEstimate(m.spec)
+		method := methodLength
+		if calibrated {
+			method = methodCalibrated
+		}
+		return Metered{Usage: sentinel.Usage{sentinel.Requests: 1, sentinel.InputTokens: in}, Method: method}
 	}
 	return Metered{Usage: m.spec.atBound(), Method: methodBound}
 }
 
 // methodLength marks an estimate by the length of the prompt.
 const methodLength = "bytes/4"
+
+// methodCalibrated marks an estimate of the prompt by what the provider reported of the model's earlier prompts.
+const methodCalibrated = "calibrated"
 
 // A report is believed up to twice the bound of its admission and a little: a bound that is too low must not
 // hide what a call cost, and a lie must not spend a budget.

@@ -260,6 +260,7 @@ func (a *App) Run(ctx context.Context) error {
 	group.Go(func() error { return a.reconcile(ctx) })
 	group.Go(func() error { return a.keep(ctx) })
 	group.Go(func() error { return a.sum(ctx) })
+	group.Go(func() error { return a.calibrate(ctx) })
 	group.Go(func() error { return a.watch(ctx) })
 	group.Go(func() error { return a.remember(ctx) })
 	group.Go(func() error { return a.limiter.Resolve(ctx) })

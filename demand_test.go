@@ -1,0 +1,23 @@
+package sentinel
+
+import "testing"
+
+func TestDemandIsReadAsItWasWritten(t *testing.T) {
+	var bound Usage
+	bound[InputTokens], bound[OutputTokens] = 100, -1
+	for text, want := range map[Demand]Wanted{
+		"1:2s,4:-1;1":       {Bound: bound, Choices: 1},
+		"1:2s,4:-1;1;f":     {Bound: bound, Choices: 1, Fixed: true},
+		"1:2s,4:-1;2;tb4":   {Bound: bound, Choices: 2, TextBytes: 400},
+		"1:2s,4:-1;2;tb4;f": {Bound: bound, Choices: 2, TextBytes: 400, Fixed: true},
+	} {
+		if got, ok := text.Read(); !ok || got != want || want.Demand() != text {
+			t.Errorf("%s reads as %+v and %v, and is written %s", text, got, ok, want.Demand())
+		}
+	}
+	for _, text := range []Demand{"", "1:2s", "1:2s;x!", "1:2s;1;g", "1:2s;1;t!", "1:2s;1;t1;f;f", "99:1;1"} {
+		if got, ok := text.Read(); ok {
+			t.Errorf("%q reads as %+v", text, got)
+		}
+	}
+}

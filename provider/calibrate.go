@@ -1,0 +1,90 @@
+package provider
+
+import (
+	"slices"
+	"strings"
+)
+
+// Prompt is a call whose provider reported what its prompt came to.
+type Prompt struct {
+	Model             string
+	TextBytes, Tokens int64
+}
+
+// Bounds of calibration.
+const (
+	leastPrompts = 20     // of a model or its family: with fewer, an estimate is by the usual length
+	keptPrompts  = 256    // the newest of each
+	maxKept      = 10_000 // models and families
+	// Ratios are in thousandths of a byte by token. What is outside had an image within its text, or text that the request did not show.
+	leastRatio, mostRatio = 500, 12_000
+)
+
+// Calibrator gathers how many bytes of text a token of each model has. The zero value is ready; it is not safe for concurrent use.
+type Calibrator struct {
+	ratios map[string][]int64 // rings, by model and by family
+	at     map[string]int
+}
+
+// Add takes what a call showed.
+func (c *Calibrator) Add(p Prompt) {
+	if p.Tokens <= 0 || p.TextBytes <= 0 || p.TextBytes > maxReported {
+		return
+	}
+	ratio := p.TextBytes * milli / p.Tokens
+	if ratio < leastRatio || ratio > mostRatio {
+		return
+	}
+	c.add(p.Model, ratio)
+	if f := family(p.Model); f != p.Model {
+		c.add(f, ratio)
+	}
+}
+
+const milli = 1000
+
+func (c *Calibrator) add(name string, ratio int64) {
+	if c.ratios == nil {
+		c.ratios, c.at = map[string][]int64{}, map[string]int{}
+	}
+	ring, known := c.ratios[name]
+	switch {
+	case !known && len(c.ratios) >= maxKept:
+	case len(ring) < keptPrompts:
+		c.ratios[name] = append(ring, ratio)
+	default:
+		ring[c.at[name]] = ratio
+		c.at[name] = (c.at[name] + 1) % keptPrompts
+	}
+}
+
+// Ratios gives a snapshot: the median of each model and family that was seen often enough.
+func (c *Calibrator) Ratios() Ratios {
+	out := Ratios{}
+	for name, ring := range c.ratios {
+		if len(ring) >= leastPrompts {
+			sorted := slices.Sorted(slices.Values(ring))
+			out[name] = sorted[len(sorted)/2]
+		}
+	}
+	return out
+}
+
+// Ratios are thousandths of a byte of text by token, by model and family. It is not changed once it is made.
+type Ratios map[string]int64
+
+// Of gives a model's ratio, or that of its family; 0 where neither is known.
+func (r Ratios) Of(model string) int64 {
+	if n, ok := r[model]; ok {
+		return n
+	}
+	return r[family(model)]
+}
+
+// family is a model's name up to its first digit: releases of one family rarely change the tokenizer.
+func family(model string) string {
+	if at := strings.IndexAny(model, "0123456789"); at > 0 {
+		return model[:at] + "*"
+	}
+	return model
+}
