@@ -94,6 +94,7 @@ type Redis struct {
 	local     local
 	doubts    chan doubt
 	undecided atomic.Int64
+	exceeded  atomic.Int64 // holds that their calls exceeded
 }
 
 // The driver's own log lines would stand between ours; every failure reaches a caller as an error.

@@ -71,6 +71,25 @@ func TestEvictingRedisIsRefused(t *testing.T) {
 	}
 }
 
+func TestCallsPastTheirHoldAreCounted(t *testing.T) {
+	r := dial(t, miniredis.RunT(t).Addr())
+	for i, used := range []int64{400, 401, 400} {
+		a := sentinel.Ask{Org: "acme", Call: sentinel.NewCallID(time.Now()), TTL: time.Minute, Candidates: []sentinel.Candidate{{
+			Bound: sentinel.Amounts{sentinel.MeasureCost: 400}, Limits: []sentinel.Limit{limitertest.Money(10_000)},
+		}}}
+		got, err := r.Reserve(t.Context(), a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Settle(t.Context(), sentinel.Settlement{Org: "acme", Call: a.Call, Hold: got.Hold, Actual: sentinel.Amounts{sentinel.MeasureCost: used}}); err != nil {
+			t.Fatal(err)
+		}
+		if n, want := r.UnderReserved(), int64(min(i, 1)); n != want {
+			t.Errorf("%d calls past their hold after one of %d in 400, want %d", n, used, want)
+		}
+	}
+}
+
 func TestEveryKeyOfAnAdmissionEndsByItself(t *testing.T) {
 	m := miniredis.RunT(t)
 	r := dial(t, m.Addr())

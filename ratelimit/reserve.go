@@ -195,6 +195,9 @@ func (r *Redis) settle(ctx context.Context, s sentinel.Settlement) (sentinel.Set
 		return sentinel.Settled{Duplicate: true}, nil
 	}
 	out := sentinel.Settled{UnderReserved: underReserved(hold, s.Actual)}
+	if out.UnderReserved {
+		r.exceeded.Add(1)
+	}
 	for len(n.list) > 0 && !n.bad {
 		i, share, posted := n.next(), n.next(), n.next()
 		if !n.bad && i >= 0 && int(i) < len(hold.held) {
@@ -203,6 +206,9 @@ func (r *Redis) settle(ctx context.Context, s sentinel.Settlement) (sentinel.Set
 	}
 	return out, nil
 }
+
+// UnderReserved counts the calls that used more than was held for them, and were posted in full.
+func (r *Redis) UnderReserved() int64 { return r.exceeded.Load() }
 
 func underReserved(r receipt, actual sentinel.Amounts) bool {
 	for _, h := range r.held {

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/saas-sentinel/saas-sentinel/extproc"
+	"github.com/saas-sentinel/saas-sentinel/ratelimit"
 	"github.com/saas-sentinel/saas-sentinel/spool"
 )
 
@@ -85,8 +86,28 @@ func newMetrics(a *App) *metrics {
 	m.registry.MustRegister(m.calls, m.decision, m.cost, m.tokens, m.estimated, m.reloads, m.reconciled, m.compared, m.drift, m.drainFailures, m.warnings, m.raised, age,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.registry.MustRegister(spoolMetrics(a)...)
+	m.registry.MustRegister(limiterMetrics(a)...)
 	m.registry.MustRegister(witnessMetrics(a)...)
 	return m
+}
+
+// limiterMetrics show what this process's limiter could not do as it was meant to.
+func limiterMetrics(a *App) (list []prometheus.Collector) {
+	for _, c := range []struct {
+		name, help string
+		count      func(*ratelimit.Redis) int64
+	}{
+		{"under_reserved_calls", "Calls that used more than was held for them: their provider did not keep the maximum that it was asked for.", (*ratelimit.Redis).UnderReserved},
+		{"undecided_scripts", "Reservations and settlements whose outcome Redis never told.", (*ratelimit.Redis).Undecided},
+	} {
+		list = append(list, prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "sentinel_limiter_" + c.name + "_total", Help: c.help}, func() float64 {
+			if a.limiter == nil {
+				return 0
+			}
+			return float64(c.count(a.limiter))
+		}))
+	}
+	return list
 }
 
 // spoolMetrics show the spool's state at the time of the scrape.
