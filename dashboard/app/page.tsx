@@ -112,7 +112,7 @@ function Movers() {
   const r = range("week");
   const ask = (from: Date, to: Date) => api.GET("/api/v1/usage", { params: { query: { from: from.toISOString(), to: to.toISOString(), by: ["service", "model"], limit: 1000 } } });
   const now = useApi(["ledger", "movers"], () => ask(r.from, r.to));
-  const before = useApi(["ledger", "movers", "before"], () => ask(r.before, r.from));
+  const before = useApi(["ledger", "movers", "before"], () => ask(r.before, r.until));
   return (
     <Card title="Top movers" aside="last 7 days against the 7 before">
       <Loaded of={now} empty={(u) => u.rows.length === 0 && "Nothing was spent."}>

@@ -1,8 +1,8 @@
 "use client";
 
-import { Area, AreaChart, Bar, BarChart, CartesianGrid, ComposedChart, Line, ReferenceLine, ResponsiveContainer, Tooltip, XAxis, YAxis } from "recharts";
-import { compact, usd } from "@/lib/money";
-import { tick } from "@/lib/time";
+import { Area, AreaChart, Bar, BarChart, CartesianGrid, ComposedChart, Line, ReferenceArea, ReferenceLine, ResponsiveContainer, Tooltip, XAxis, YAxis } from "recharts";
+import { compact, pixels, usd } from "@/lib/money";
+import { shortMoment, tick } from "@/lib/time";
 import type { ReactNode } from "react";
 
 export const color = (i: number) => `var(--series-${i % 8})`;
@@ -99,6 +99,37 @@ export function MonthChart({ days, budget, height = 260 }: { days: MonthDay[]; b
         <Line dataKey="mean" stroke="var(--series-0)" strokeDasharray="4 4" strokeWidth={2} dot={false} isAnimationActive={false} />
         <Line dataKey="actual" stroke="var(--series-0)" strokeWidth={2.5} dot={false} isAnimationActive={false} />
         {budget && <ReferenceLine y={n(budget)} stroke="var(--color-bad)" strokeDasharray="6 3" label={{ value: "budget " + usd(budget, 0), fill: "var(--color-bad)", fontSize: 11, position: "insideTopLeft" }} />}
+      </ComposedChart>
+    </Frame>
+  );
+}
+
+/** An hour of a service: what it cost, and what was expected, with the band that 95 of 100 hours stay within. */
+export interface BandHour { at: string; actual: string; expected: string; lo95: string; hi95: string }
+
+/** BandChart draws spend by the hour over the band of what was expected, and marks the times that were unusual. */
+export function BandChart({ hours, known, marks }: { hours: BandHour[]; known: boolean; marks: { from: string; to: string }[] }) {
+  const rows = hours.map((h) => ({ key: h.at, actual: pixels(h.actual), expected: known ? pixels(h.expected) : null, band: known ? [pixels(h.lo95), pixels(h.hi95)] : null }));
+  const hourOf = (t: string) => hours.findLast((h) => new Date(h.at) <= new Date(t))?.at;
+  const areas = marks.map((m) => ({ from: hourOf(m.from), to: hourOf(m.to) })).filter((m) => m.from && m.to);
+  return (
+    <Frame label="Spend by the hour, with what was expected" height={280}>
+      <ComposedChart data={rows} margin={{ top: 8, right: 0, bottom: 0, left: 0 }} accessibilityLayer>
+        <CartesianGrid vertical={false} stroke="var(--color-line)" strokeDasharray="2 4" />
+        <XAxis dataKey="key" tickFormatter={shortMoment} minTickGap={40} {...axis} />
+        <YAxis tickFormatter={dollars} width={48} {...axis} axisLine={false} />
+        <Tooltip
+          content={({ active, label: key }) => {
+            const h = active && hours.find((x) => x.at === key);
+            if (!h) return null;
+            const lines = [{ name: "Spent", value: usd(h.actual) }, ...(known ? [{ name: "Expected", value: usd(h.expected) }, { name: "95 % between", value: `${usd(h.lo95)} and ${usd(h.hi95)}` }] : [])];
+            return <Tip title={shortMoment(h.at)} lines={lines} />;
+          }}
+        />
+        <Area dataKey="band" stroke="none" fill="var(--series-0)" fillOpacity={0.18} isAnimationActive={false} />
+        {areas.map((m) => <ReferenceArea key={m.from! + m.to!} x1={m.from} x2={m.to} fill="var(--color-bad)" fillOpacity={0.18} stroke="var(--color-bad)" strokeOpacity={0.5} />)}
+        <Line dataKey="expected" stroke="var(--series-0)" strokeDasharray="4 4" strokeWidth={1.5} dot={false} isAnimationActive={false} />
+        <Line dataKey="actual" stroke="var(--series-1)" strokeWidth={2} dot={false} isAnimationActive={false} />
       </ComposedChart>
     </Frame>
   );

@@ -7,4 +7,5 @@ const waiting = () => <div className="h-64 animate-pulse rounded bg-raised" />;
 
 export const Stacked = dynamic(() => import("./charts").then((m) => m.Stacked), { ssr: false, loading: waiting });
 export const MonthChart = dynamic(() => import("./charts").then((m) => m.MonthChart), { ssr: false, loading: waiting });
+export const BandChart = dynamic(() => import("./charts").then((m) => m.BandChart), { ssr: false, loading: waiting });
 export const Spark = dynamic(() => import("./charts").then((m) => m.Spark), { ssr: false, loading: () => <div className="h-14" /> });

@@ -2,7 +2,7 @@
 
 import { api, Problem, useRefresh, useSession } from "@/lib/api";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { Activity, Bell, ChartNoAxesCombined, Gauge, KeyRound, LayoutDashboard, ListTree, LogOut, Menu, Moon, Plug, ScrollText, Search, Settings, ShieldCheck, Sun } from "lucide-react";
+import { Activity, Bell, ChartSpline, ChartNoAxesCombined, Gauge, KeyRound, LayoutDashboard, ListTree, LogOut, Menu, Moon, Plug, ScrollText, Search, Settings, ShieldCheck, Sun } from "lucide-react";
 import Link from "next/link";
 import { usePathname, useRouter } from "next/navigation";
 import { useEffect, useState, type ReactNode } from "react";
@@ -15,8 +15,9 @@ export const pages = [
   { path: "/calls", name: "Calls", icon: ListTree },
   { path: "/limits", name: "Budgets and limits", icon: Gauge },
   { path: "/policy", name: "Policy", icon: ScrollText },
+  { path: "/anomalies", name: "Anomalies", icon: ChartSpline },
   { path: "/alerts", name: "Alerts", icon: Bell },
-  { path: "/providers", name: "Providers and callers", icon: KeyRound },
+  { path: "/providers", name: "Keys and callers", icon: KeyRound },
   { path: "/audit", name: "Audit", icon: ShieldCheck },
   { path: "/connect", name: "Connect", icon: Plug },
   { path: "/settings", name: "Settings", icon: Settings },
@@ -69,7 +70,8 @@ function Inside({ path, children }: { path: string; children: ReactNode }) {
             </li>
           ))}
         </ul>
-        <div className="mt-auto flex items-center justify-between gap-2 px-2 pt-4 text-xs text-muted">
+        <p className="mt-auto px-2 pt-4 text-xs text-muted">{zones(session.data.zone)}</p>
+        <div className="flex items-center justify-between gap-2 px-2 pt-2 text-xs text-muted">
           <span className="min-w-0 truncate" title={session.data.role}>{session.data.name} · {session.data.org}</span>
           <span className="flex gap-1"><Theme /><SignOut /></span>
         </div>
@@ -78,6 +80,12 @@ function Inside({ path, children }: { path: string; children: ReactNode }) {
       <Palette open={search} setOpen={setSearch} />
     </div>
   );
+}
+
+/** zones says whose clock times and days follow. */
+function zones(org: string): string {
+  const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  return own === org ? `Times in ${own}` : `Times in ${own}, days and months in ${org}`;
 }
 
 function Brand() {

@@ -60,9 +60,9 @@ export function Tile({ label, value, note, tone }: { label: string; value: React
 }
 
 const tones: Record<string, string> = {
-  ok: "text-good", allow: "text-good", resolved: "text-good", fresh: "text-good",
-  degraded: "text-warn", downgrade: "text-warn", warning: "text-warn", acknowledged: "text-warn", snoozed: "text-warn", throttle: "text-warn",
-  down: "text-bad", deny: "text-bad", critical: "text-bad", open: "text-bad", stale: "text-bad",
+  ok: "text-good", active: "text-good", planned: "text-good", allow: "text-good", resolved: "text-good", fresh: "text-good",
+  degraded: "text-warn", rotating: "text-warn", old: "text-warn", downgrade: "text-warn", warning: "text-warn", acknowledged: "text-warn", snoozed: "text-warn", throttle: "text-warn",
+  down: "text-bad", confirmed: "text-bad", deny: "text-bad", critical: "text-bad", open: "text-bad", stale: "text-bad",
 };
 
 export function Badge({ children }: { children: string }) {

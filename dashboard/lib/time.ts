@@ -4,6 +4,9 @@ const at = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: 
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
 
+const short = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+
+export const shortMoment = (t: string) => short.format(new Date(t));
 export const moment = (t: string | undefined) => (t ? at.format(new Date(t)) : "");
 
 /** tick shortens a key of time of the API for an axis: days, hours and minutes. */
@@ -27,23 +30,36 @@ export const periods = {
 } as const;
 export type PeriodName = keyof typeof periods;
 
-/** range gives a period's bounds, and those of the one before. Months are the viewer's; the API's default is the organisation's. */
-export function range(name: string, now = new Date()): { from: Date; to: Date; before: Date; by: "minute" | "hour" | "day" } {
+/** offset is how many milliseconds a zone is ahead of UTC at a moment. */
+function offset(at: number, zone?: string): number {
+  const parts = new Intl.DateTimeFormat("en-US", { timeZone: zone, hourCycle: "h23", year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric", second: "numeric" }).formatToParts(at);
+  const n = (type: string) => Number(parts.find((p) => p.type === type)?.value);
+  return Date.UTC(n("year"), n("month") - 1, n("day"), n("hour"), n("minute"), n("second")) - Math.floor(at / 1000) * 1000;
+}
+
+/** monthBegin gives the begin of the month that is so many months after that of now, in a zone. */
+function monthBegin(now: Date, months: number, zone?: string): Date {
+  const local = new Date(now.getTime() + offset(now.getTime(), zone));
+  const begin = Date.UTC(local.getUTCFullYear(), local.getUTCMonth() + months, 1);
+  let at = begin;
+  for (let i = 0; i < 2; i++) at = begin - offset(at, zone); // the clock may have changed since
+  return new Date(at);
+}
+
+export interface Range { from: Date; to: Date; before: Date; until: Date; by: "minute" | "hour" | "day" }
+
+/** range gives a period's bounds, and those of the one before it. Months are those of zone: the organisation's, as on the overview. */
+export function range(name: string, zone?: string, now = new Date()): Range {
   const to = new Date(Math.ceil(now.getTime() / 60_000) * 60_000);
-  const back = (ms: number) => new Date(to.getTime() - ms);
   const h = 3_600_000;
+  const back = (ms: number, by: Range["by"]): Range => ({ from: new Date(to.getTime() - ms), to, before: new Date(to.getTime() - 2 * ms), until: new Date(to.getTime() - ms), by });
+  const from = monthBegin(now, 0, zone), before = monthBegin(now, -1, zone);
   switch (name) {
-    case "hour": return { from: back(h), to, before: back(2 * h), by: "minute" };
-    case "day": return { from: back(24 * h), to, before: back(48 * h), by: "hour" };
-    case "week": return { from: back(7 * 24 * h), to, before: back(14 * 24 * h), by: "day" };
-    case "quarter": return { from: back(90 * 24 * h), to, before: back(180 * 24 * h), by: "day" };
-    case "last": {
-      const end = new Date(to.getFullYear(), to.getMonth(), 1);
-      return { from: new Date(to.getFullYear(), to.getMonth() - 1, 1), to: end, before: new Date(to.getFullYear(), to.getMonth() - 2, 1), by: "day" };
-    }
-    default: {
-      const from = new Date(to.getFullYear(), to.getMonth(), 1);
-      return { from, to, before: new Date(from.getTime() - (to.getTime() - from.getTime())), by: "day" };
-    }
+    case "hour": return back(h, "minute");
+    case "day": return back(24 * h, "hour");
+    case "week": return back(7 * 24 * h, "day");
+    case "quarter": return back(90 * 24 * h, "day");
+    case "last": return { from: before, to: from, before: monthBegin(now, -2, zone), until: before, by: "day" };
+    default: return { from, to, before, until: new Date(Math.min(from.getTime(), before.getTime() + to.getTime() - from.getTime())), by: "day" };
   }
 }

@@ -49,19 +49,20 @@ await page.waitForURL(/\/connect/);
 await settle();
 
 // Every page, light and dark, and on a telephone.
-const pages = ["/", "/usage", "/usage?period=week&by=model", "/calls", "/calls?id=" + call, "/limits", "/policy", "/alerts", "/providers", "/audit", "/connect", "/settings", "/nowhere"];
+const pages = ["/", "/usage", "/usage?period=week&by=model", "/calls", "/calls?id=" + call, "/limits", "/policy", "/anomalies", "/anomalies?service=app&hours=24", "/alerts", "/providers", "/audit", "/connect", "/settings", "/nowhere"];
 for (const scheme of ["light", "dark"]) {
   await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
   for (const path of pages) {
     await page.goto(base + path);
     const name = `${scheme} ${path}`;
     await page.locator("h1").first().waitFor();
+    if (path.includes("service=app")) await page.locator(".recharts-area-area").waitFor(); // the band is drawn
     await judge(name);
     await shot(name.replaceAll(/[^a-z]+/g, "-"));
   }
 }
 await page.setViewportSize({ width: 375, height: 800 });
-for (const path of ["/", "/usage", "/limits"]) {
+for (const path of ["/", "/usage", "/limits", "/anomalies", "/providers"]) {
   await page.goto(base + path);
   await page.locator("h1").first().waitFor();
   await judge("phone " + path);
@@ -119,6 +120,26 @@ await settle();
 await page.getByRole("button", { name: "Verify the chain" }).click();
 await page.getByText("The chain is intact").waitFor();
 out.pages["audit after writes"] = await page.locator("main").innerText();
+
+// A service's token from its issue to its end.
+await page.goto(base + "/providers");
+await page.getByRole("button", { name: "Issue", exact: true }).click();
+await page.getByLabel("What it is for").fill("the browser's walk");
+await page.getByRole("button", { name: "Issue it" }).click();
+await page.getByText("it is not shown again").waitFor();
+const first = await page.locator("code").last().innerText();
+await judge("token issued");
+await page.getByRole("button", { name: "Done" }).click();
+await page.getByRole("button", { name: /^Rotate / }).click();
+await page.getByRole("button", { name: "Rotate it" }).click();
+await page.getByText("it is not shown again").waitFor();
+out.pages["token rotated"] = String(first.startsWith("sst_") && first !== (await page.locator("code").last().innerText()));
+await page.getByRole("button", { name: "Done" }).click();
+await page.getByText("the one before ends").waitFor();
+await page.getByRole("button", { name: /^Revoke / }).click();
+await page.getByRole("button", { name: "Revoke it" }).click();
+await page.getByText(/^revoked /).first().waitFor();
+await shot("tokens");
 
 // The keyboard reaches every page.
 await page.keyboard.press("Control+k");

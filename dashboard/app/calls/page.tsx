@@ -1,7 +1,7 @@
 "use client";
 
 import { Badge, Button, Card, Input, Loaded, Modal, Page, Select, Table } from "@/components/ui";
-import { api, unwrap, useApi, type Schemas } from "@/lib/api";
+import { api, unwrap, useApi, useSession, type Schemas } from "@/lib/api";
 import { count, usd } from "@/lib/money";
 import { moment, periods, range } from "@/lib/time";
 import { useAddress } from "@/lib/url";
@@ -13,10 +13,11 @@ export default function CallsPage() {
   const id = address.get("id") ?? "", period = address.get("period") ?? "day", text = address.get("filter") ?? "";
   const filter = useMemo(() => text.split("|").filter(Boolean), [text]);
   const [draft, setDraft] = useState("");
-  const r = useMemo(() => range(period), [period]);
+  const zone = useSession().data?.zone, from = timeOf(address.get("from")), to = timeOf(address.get("to"));
+  const r = useMemo(() => range(period, zone), [period, zone]);
   const pages = useInfiniteQuery({
-    queryKey: ["ledger", "calls", period, text],
-    queryFn: ({ pageParam }) => unwrap(api.GET("/api/v1/calls", { params: { query: { from: r.from.toISOString(), to: new Date(Date.now() + 60_000).toISOString(), filter, cursor: pageParam || undefined, limit: 100 } } })),
+    queryKey: ["ledger", "calls", period, from, to, text],
+    queryFn: ({ pageParam }) => unwrap(api.GET("/api/v1/calls", { params: { query: { from: from ?? r.from.toISOString(), to: to ?? (period === "last" ? r.to : new Date(Date.now() + 60_000)).toISOString(), filter, cursor: pageParam || undefined, limit: 100 } } })),
     initialPageParam: "", getNextPageParam: (last) => last.next || undefined,
   });
   const rows = pages.data?.pages.flatMap((p) => p.calls) ?? [];
@@ -24,13 +25,14 @@ export default function CallsPage() {
     <Page title="Calls" lead="Every call on the ledger, with its verdict and what it cost. What was asked and answered is not kept."
       aside={
         <>
-          <Select aria-label="Period" value={period} onChange={(e) => set({ period: e.target.value })}>{Object.entries(periods).map(([k, v]) => <option key={k} value={k}>{v}</option>)}</Select>
+          <Select aria-label="Period" value={period} onChange={(e) => set({ period: e.target.value, from: undefined, to: undefined })}>{Object.entries(periods).map(([k, v]) => <option key={k} value={k}>{v}</option>)}</Select>
           <form onSubmit={(e) => { e.preventDefault(); if (draft.includes(":")) { set({ filter: [...filter, draft].join("|") }); setDraft(""); } }}>
             <Input aria-label="Filter" placeholder="service:checkout" value={draft} onChange={(e) => setDraft(e.target.value)} className="w-52" />
           </form>
         </>
       }>
       {filter.length > 0 && <ul className="flex flex-wrap gap-2" aria-label="Filters">{filter.map((f) => <li key={f}><Button aria-label={`Remove the filter ${f}`} onClick={() => set({ filter: filter.filter((x) => x !== f).join("|") || undefined })}>{f.replace(":", " is ")} ×</Button></li>)}</ul>}
+      {from && to && <p className="text-sm text-muted">From {moment(from)} until {moment(to)}.</p>}
       <Card>
         <Loaded of={pages as never} empty={() => rows.length === 0 && "No call fits."}>
           {() => (
@@ -54,6 +56,9 @@ export default function CallsPage() {
     </Page>
   );
 }
+
+/** timeOf keeps a time of the address that is one. */
+const timeOf = (text: string | null) => (text && !Number.isNaN(Date.parse(text)) ? new Date(text).toISOString() : undefined);
 
 function One({ id }: { id: string }) {
   const call = useApi(["call", id], () => api.GET("/api/v1/calls/{id}", { params: { path: { id } } }));

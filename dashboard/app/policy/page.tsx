@@ -1,7 +1,7 @@
 "use client";
 
 import { Button, Card, Fault, Field, Input, Loaded, Modal, Page, Table } from "@/components/ui";
-import { api, unwrap, useApi, useMay, useRefresh } from "@/lib/api";
+import { api, unwrap, useApi, useMay, useRefresh, type Schemas } from "@/lib/api";
 import { difference } from "@/lib/difference";
 import { count, usd } from "@/lib/money";
 import { useMutation, useQuery } from "@tanstack/react-query";
@@ -11,14 +11,14 @@ export default function PolicyPage() {
   const policy = useApi(["policy"], () => api.GET("/api/v1/policy"));
   return (
     <Page title="Policy" lead={policy.data && <>Version <code className="font-mono">{policy.data.version}</code> is in force{policy.data.masked && ", the services' tokens are masked"}. A published policy takes effect on the next call; counters go on.</>}>
-      <Loaded of={policy}>{(p) => <Editor key={p.version} version={p.version} text={p.text} />}</Loaded>
+      <Loaded of={policy}>{(p) => <Editor key={p.version} {...p} />}</Loaded>
     </Page>
   );
 }
 
-function Editor({ version, text }: { version: string; text: string }) {
+function Editor({ version, text, file, managed }: Schemas["Policy"]) {
   const refresh = useRefresh();
-  const may = useMay("admin");
+  const may = useMay("admin") && !managed;
   const [draft, setDraft] = useState(text), [asking, setAsking] = useState(false), [reason, setReason] = useState("");
   const settled = useDeferredValue(draft);
   const check = useQuery({ queryKey: ["check", settled], queryFn: () => unwrap(api.POST("/api/v1/policy/check", { body: { text: settled } })), enabled: settled !== text, staleTime: Infinity, gcTime: 10_000 });
@@ -31,12 +31,13 @@ function Editor({ version, text }: { version: string; text: string }) {
   const changed = draft !== text;
   return (
     <div className="grid gap-4 xl:grid-cols-2">
-      <Card title="policies.yaml" aside={may && changed && <><Button onClick={() => setDraft(text)}>Take back</Button><Button kind="main" disabled={faults.length > 0 || check.isFetching} onClick={() => setAsking(true)}>Publish …</Button></>}>
+      <Card title={<span className="break-all">{file}</span>} aside={may && changed && <><Button onClick={() => setDraft(text)}>Take back</Button><Button kind="main" disabled={faults.length > 0 || check.isFetching} onClick={() => setAsking(true)}>Publish …</Button></>}>
         <textarea aria-label="Policy" aria-invalid={faults.length > 0} readOnly={!may} spellCheck={false} value={draft} onChange={(e) => setDraft(e.target.value)} className="h-[32rem] w-full resize-y rounded-md border border-line bg-page p-3 font-mono text-xs leading-5" />
       </Card>
       <Card title={changed ? "What changes" : "Check"}>
         <div aria-live="polite" className="space-y-3">
-          {!changed && <p className="text-sm text-muted">Edit the policy: its faults and what changes show here before anything takes effect.</p>}
+          {managed && <p className="text-sm">This policy is a folder with a source of its own, such as a Git checkout: commit a change there. Here it is read only.</p>}
+          {!changed && !managed && <p className="text-sm text-muted">Edit the policy: its faults and what changes show here before anything takes effect.</p>}
           <Fault error={check.error} />
           {faults.length > 0 && <ul role="alert" className="space-y-1 font-mono text-xs text-bad">{faults.map((f) => <li key={f}>{f}</li>)}</ul>}
           {changed && warnings.length > 0 && <ul className="space-y-1 font-mono text-xs text-warn">{warnings.map((w) => <li key={w}>{w}</li>)}</ul>}

@@ -1,15 +1,21 @@
 "use client";
 
 import Link from "next/link";
-import { Badge, Card, Loaded, Page, Table } from "@/components/ui";
-import { api, useApi, useSettings } from "@/lib/api";
+import { Badge, Card, Loaded, Page, Select, Table } from "@/components/ui";
+import { api, useApi, useMay, useSettings } from "@/lib/api";
 import { count } from "@/lib/money";
+import { useAddress } from "@/lib/url";
+import { Tokens } from "./tokens";
 
 export default function ProvidersPage() {
   const providers = useApi(["providers"], () => api.GET("/api/v1/providers"), 30_000);
   const settings = useSettings();
+  const operator = useMay("operator");
+  const [address, set] = useAddress();
+  const service = address.get("service") ?? "";
   return (
-    <Page title="Providers and callers" lead="What may be called, with whose credential, and by whom. Credentials stay in Vault: here are their places.">
+    <Page title="Keys and callers" lead="What may be called, with whose credential, and by whom. Credentials stay in Vault: here are their places."
+      aside={<Select aria-label="Service" value={service} onChange={(e) => set({ service: e.target.value })}><option value="">every service</option>{settings.data?.services.map((s) => <option key={s.name}>{s.name}</option>)}</Select>}>
       <Card title="Providers">
         <Loaded of={providers} empty={(l) => !l?.length && "The policy has no provider yet."}>
           {(l) => (
@@ -25,10 +31,11 @@ export default function ProvidersPage() {
           )}
         </Loaded>
       </Card>
+      {operator && <Tokens key={service} service={service} />}
       <Card title="Callers">
         <Loaded of={settings} empty={(s) => !s.services.length && "The policy has no service yet."}>
           {(s) => (
-            <Table caption="Callers" rows={s.services} id={(x) => x.name} columns={[
+            <Table caption="Callers" rows={s.services.filter((x) => !service || x.name === service)} id={(x) => x.name} columns={[
               { head: "Service", cell: (x) => <Link className="underline decoration-line" href={`/usage?by=model&filter=service:${encodeURIComponent(x.name)}`}>{x.name}</Link> },
               { head: "Team", cell: (x) => <Link className="underline decoration-line" href={`/usage?by=service&filter=team:${encodeURIComponent(x.team)}`}>{x.team}</Link> },
               { head: "Connect", right: true, cell: (x) => <Link className="underline decoration-line" href={`/connect?service=${encodeURIComponent(x.name)}`}>snippets</Link> },

@@ -3,7 +3,7 @@
 import Link from "next/link";
 import { Stacked } from "@/components/lazy";
 import { Button, Card, Fault, Loaded, Page, Select, Table } from "@/components/ui";
-import { api, unwrap, useApi, type Schemas } from "@/lib/api";
+import { api, unwrap, useApi, useSession, type Schemas } from "@/lib/api";
 import { change, compact, count, usd } from "@/lib/money";
 import { periods, range } from "@/lib/time";
 import { stacks } from "@/lib/stacks";
@@ -15,12 +15,13 @@ const choices = ["team", "service", "provider", "endpoint", "model", "action", "
 
 export default function UsagePage() {
   const [address, set] = useAddress();
+  const zone = useSession().data?.zone;
   const period = address.get("period") ?? "month", by = address.get("by") ?? "team", filter = useFilters(address);
-  const r = useMemo(() => range(period), [period]);
+  const r = useMemo(() => range(period, zone), [period, zone]);
   const query = (dimensions: string[], from = r.from, to = r.to, limit = 1000) => ({ params: { query: { from: from.toISOString(), to: to.toISOString(), by: dimensions, filter, limit } } });
   const key = [period, by, filter.join()];
   const sums = useApi(["ledger", "usage", ...key], () => api.GET("/api/v1/usage", query([by])));
-  const before = useApi(["ledger", "before", ...key], () => api.GET("/api/v1/usage", query([by], r.before, r.from)));
+  const before = useApi(["ledger", "before", ...key], () => api.GET("/api/v1/usage", query([by], r.before, r.until)));
   const series = useApi(["ledger", "series", ...key], () => api.GET("/api/v1/usage", query([r.by, by], r.from, r.to, 10_000)));
   const drop = (f: string) => set({ filter: filter.filter((x) => x !== f).join("|") || undefined });
   return (
