@@ -147,7 +147,7 @@ func TestCallsOutliveAStoppedDatabase(t *testing.T) {
 	rate := float64(during) / time.Since(begin).Seconds()
 	answered := stop() // the backlog alone is timed
 	db.start()
-	begin = time.Now() // that the database is back is not told to anyone: the wait for the next try counts
+	begin = time.Now()           // that the database is back is not told to anyone: the wait for the next try counts
 	for left := lag; left > 0; { // however long it is
 		g.eventually("the backlog shrinks", func() bool {
 			now := g.metric("sentinel_spool_lag_records")

@@ -168,7 +168,7 @@ type completion struct {
 	Created int64              `json:"created"`
 	Model   string             `json:"model"`
 	Choices []completionChoice `json:"choices"`
-	Usage   *completionUsage         `json:"usage,omitzero"`
+	Usage   *completionUsage   `json:"usage,omitzero"`
 }
 
 type completionChoice struct {

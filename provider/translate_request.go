@@ -89,7 +89,7 @@ type messagesRequest struct {
 	Model         string         `json:"model"`
 	MaxTokens     int64          `json:"max_tokens"`
 	System        jsontext.Value `json:"system,omitzero"`
-	Messages      []turn      `json:"messages"`
+	Messages      []turn         `json:"messages"`
 	Temperature   *float64       `json:"temperature,omitzero"`
 	TopP          jsontext.Value `json:"top_p,omitzero"`
 	StopSequences []string       `json:"stop_sequences,omitzero"`
