@@ -127,7 +127,13 @@ export function BandChart({ hours, known, marks }: { hours: BandHour[]; known: b
           }}
         />
         <Area dataKey="band" stroke="none" fill="var(--series-0)" fillOpacity={0.18} isAnimationActive={false} />
-        {areas.map((m) => <ReferenceArea key={m.from! + m.to!} x1={m.from} x2={m.to} fill="var(--color-bad)" fillOpacity={0.18} stroke="var(--color-bad)" strokeOpacity={0.5} />)}
+        {areas.map((m) =>
+          m.from === m.to ? ( // an area within one hour has no width
+            <ReferenceLine key={m.from!} x={m.from} stroke="var(--color-bad)" strokeOpacity={0.5} strokeWidth={6} />
+          ) : (
+            <ReferenceArea key={m.from! + m.to!} x1={m.from} x2={m.to} fill="var(--color-bad)" fillOpacity={0.18} stroke="var(--color-bad)" strokeOpacity={0.5} />
+          ),
+        )}
         <Line dataKey="expected" stroke="var(--series-0)" strokeDasharray="4 4" strokeWidth={1.5} dot={false} isAnimationActive={false} />
         <Line dataKey="actual" stroke="var(--series-1)" strokeWidth={2} dot={false} isAnimationActive={false} />
       </ComposedChart>
