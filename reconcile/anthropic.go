@@ -27,8 +27,7 @@ type anthropicPage struct {
 			Currency string  `json:"currency"`
 		} `json:"results"`
 	} `json:"data"`
-	HasMore  bool   `json:"has_more"`
-	NextPage string `json:"next_page"`
+	cursor
 }
 
 // anthropic reads tokens from the usage report, which has no count of requests, and money from the cost report. The key is
@@ -62,21 +61,7 @@ func anthropic(ctx context.Context, r Report, from, to time.Time) (Sums, error) 
 	return out, money.into(out)
 }
 
-// anthropicPages follows next_page to the end.
+// anthropicPages reads a report of an organisation to its end.
 func (r Report) anthropicPages(ctx context.Context, path string, q url.Values, use func(anthropicPage) error) error {
-	header := http.Header{"X-Api-Key": {r.Key.Reveal()}, "Anthropic-Version": {"2023-06-01"}}
-	for range maxPages {
-		var p anthropicPage
-		if err := r.get(ctx, "/v1/organizations/"+path, q, header, &p); err != nil {
-			return err
-		}
-		if err := use(p); err != nil {
-			return err
-		}
-		if !p.HasMore || p.NextPage == "" {
-			return nil
-		}
-		q.Set("page", p.NextPage)
-	}
-	return errPages
+	return pages(ctx, r, "/v1/organizations/"+path, q, http.Header{"X-Api-Key": {r.Key.Reveal()}, "Anthropic-Version": {"2023-06-01"}}, use)
 }

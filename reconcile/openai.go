@@ -27,8 +27,7 @@ type openAIPage struct {
 			} `json:"amount"`
 		} `json:"results"`
 	} `json:"data"`
-	HasMore  bool   `json:"has_more"`
-	NextPage string `json:"next_page"`
+	cursor
 }
 
 // openAI reads tokens from the usage of completions and embeddings, and money from the costs, whose line items begin with the
@@ -64,21 +63,7 @@ func openAI(ctx context.Context, r Report, from, to time.Time) (Sums, error) {
 	return out, money.into(out)
 }
 
-// openAIPages follows next_page to the end.
+// openAIPages reads a report of an organisation to its end.
 func (r Report) openAIPages(ctx context.Context, path string, q url.Values, use func(openAIPage) error) error {
-	header := http.Header{"Authorization": {"Bearer " + r.Key.Reveal()}}
-	for range maxPages {
-		var p openAIPage
-		if err := r.get(ctx, "/v1/organization/"+path, q, header, &p); err != nil {
-			return err
-		}
-		if err := use(p); err != nil {
-			return err
-		}
-		if !p.HasMore || p.NextPage == "" {
-			return nil
-		}
-		q.Set("page", p.NextPage)
-	}
-	return errPages
+	return pages(ctx, r, "/v1/organization/"+path, q, http.Header{"Authorization": {"Bearer " + r.Key.Reveal()}}, use)
 }

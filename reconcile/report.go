@@ -151,3 +151,36 @@ func (e exactly) into(s Sums) error {
 	}
 	return nil
 }
+
+// cursor is how OpenAI's and Anthropic's reports say that there is more.
+type cursor struct {
+	HasMore  bool   `json:"has_more"`
+	NextPage string `json:"next_page"`
+}
+
+// next is the page that follows, "" after the last.
+func (c cursor) next() string {
+	if !c.HasMore {
+		return ""
+	}
+	return c.NextPage
+}
+
+// pages follows a report's cursor to its end, and gives each page to use.
+func pages[P interface{ next() string }](ctx context.Context, r Report, path string, q url.Values, header http.Header, use func(P) error) error {
+	for range maxPages {
+		var p P
+		if err := r.get(ctx, path, q, header, &p); err != nil {
+			return err
+		}
+		if err := use(p); err != nil {
+			return err
+		}
+		next := p.next()
+		if next == "" {
+			return nil
+		}
+		q.Set("page", next)
+	}
+	return errPages
+}
