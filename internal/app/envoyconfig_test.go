@@ -10,10 +10,10 @@ import (
 // TestBothSidesOfEnvoyUseTheSameNames holds together what two rooms that do not know each other must agree on.
 func TestBothSidesOfEnvoyUseTheSameNames(t *testing.T) {
 	for name, pair := range map[string][2]string{
-		"the guard's namespace":    {envoy.Namespace, extproc.Namespace},
-		"the ticket's attribute":   {envoy.TicketAttribute, extproc.TicketAttribute},
-		"the tunnel's attribute":   {envoy.ProxyAttribute, extproc.ProxyAttribute},
-		"the host of a fallback":   {envoy.FallbackHost, extproc.FallbackHost},
+		"the guard's namespace":  {envoy.Namespace, extproc.Namespace},
+		"the ticket's attribute": {envoy.TicketAttribute, extproc.TicketAttribute},
+		"the tunnel's attribute": {envoy.ProxyAttribute, extproc.ProxyAttribute},
+		"the host of a fallback": {envoy.FallbackHost, extproc.FallbackHost},
 	} {
 		if pair[0] != pair[1] {
 			t.Errorf("%s: Envoy is told %q, the processor uses %q", name, pair[0], pair[1])
