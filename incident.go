@@ -160,6 +160,7 @@ type DeliveryResult struct {
 	Done  bool
 	Dead  bool      // given up: the channel will never take it
 	Retry time.Time // of the next try, when neither done nor dead
+	Pause bool      // until Retry the channel wants nothing else either
 	Ref   string    // where the channel keeps the message
 	Fault string    // why, without secrets
 }

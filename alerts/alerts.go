@@ -22,8 +22,9 @@ type Store interface {
 	OpenGroups(ctx context.Context, limit int) ([]string, error)
 	// Lease makes holder the one sender for ttl, and gives the fence that its writes must carry.
 	Lease(ctx context.Context, holder string, ttl time.Duration) (fence int64, ok bool, err error)
-	// Claim gives due deliveries, at most one a channel, and counts the try. A stale fence gets ErrFenced.
-	Claim(ctx context.Context, fence int64, now time.Time) ([]sentinel.Delivery, error)
+	// Claim gives due deliveries, at most one a channel, and counts the try. Messages of a group arrive in a channel no closer than
+	// gap, and a channel that asked for a pause gets nothing before its end. A stale fence gets ErrFenced.
+	Claim(ctx context.Context, fence int64, now time.Time, gap time.Duration) ([]sentinel.Delivery, error)
 	// Finish records how a try ended. A stale fence gets ErrFenced.
 	Finish(ctx context.Context, fence int64, r sentinel.DeliveryResult) error
 	// FirstSeen tells whether a callback's mark has not been seen before, and remembers it until then.

@@ -36,11 +36,11 @@ func (d *dying) Lease(ctx context.Context, holder string, ttl time.Duration) (in
 	return d.memory.Lease(ctx, holder, ttl)
 }
 
-func (d *dying) Claim(ctx context.Context, fence int64, now time.Time) ([]sentinel.Delivery, error) {
+func (d *dying) Claim(ctx context.Context, fence int64, now time.Time, gap time.Duration) ([]sentinel.Delivery, error) {
 	if d.dead() {
 		return nil, context.Canceled
 	}
-	return d.memory.Claim(ctx, fence, now)
+	return d.memory.Claim(ctx, fence, now, gap)
 }
 
 func (d *dying) Finish(ctx context.Context, fence int64, r sentinel.DeliveryResult) error {

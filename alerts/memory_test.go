@@ -25,8 +25,9 @@ type memory struct {
 
 type queued struct {
 	sentinel.Delivery
-	done, dead bool
-	ref        string
+	done, dead   bool
+	ref          string
+	ended, pause time.Time
 }
 
 func newMemory() *memory {
@@ -100,7 +101,7 @@ func (m *memory) Lease(_ context.Context, holder string, ttl time.Duration) (int
 	return m.fence, true, nil
 }
 
-func (m *memory) Claim(_ context.Context, fence int64, now time.Time) (out []sentinel.Delivery, err error) {
+func (m *memory) Claim(_ context.Context, fence int64, now time.Time, gap time.Duration) (out []sentinel.Delivery, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if fence != m.fence {
@@ -111,7 +112,7 @@ func (m *memory) Claim(_ context.Context, fence int64, now time.Time) (out []sen
 		if q.done || q.dead || taken[q.Channel] || stuck[q.Channel+q.Group] {
 			continue
 		}
-		if stuck[q.Channel+q.Group] = true; q.NotBefore.After(now) {
+		if stuck[q.Channel+q.Group] = true; q.NotBefore.After(now) || m.held(q, now, gap) {
 			continue
 		}
 		taken[q.Channel] = true
@@ -127,6 +128,14 @@ func (m *memory) Claim(_ context.Context, fence int64, now time.Time) (out []sen
 	return out, nil
 }
 
+// held tells whether a channel wants a pause, or has a message of the group from just now.
+func (m *memory) held(q *queued, now time.Time, gap time.Duration) bool {
+	return slices.ContainsFunc(m.outbox, func(o *queued) bool {
+		return o.Channel == q.Channel && (!o.done && o.pause.After(now) ||
+			o.done && o.Group == q.Group && o.Kind == sentinel.DeliverMessage && q.Kind == sentinel.DeliverMessage && time.Since(o.ended) < gap)
+	})
+}
+
 func (m *memory) Finish(_ context.Context, fence int64, r sentinel.DeliveryResult) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -135,7 +144,10 @@ func (m *memory) Finish(_ context.Context, fence int64, r sentinel.DeliveryResul
 	}
 	for _, q := range m.outbox {
 		if q.ID == r.ID {
-			q.done, q.dead, q.ref, q.NotBefore = r.Done, r.Dead, r.Ref, r.Retry
+			q.done, q.dead, q.ref, q.NotBefore, q.ended = r.Done, r.Dead, r.Ref, r.Retry, time.Now()
+			if r.Pause {
+				q.pause = r.Retry
+			}
 		}
 	}
 	return nil

@@ -107,7 +107,7 @@ func (s *Sender) Run(ctx context.Context) error {
 func (s *Sender) release(ctx context.Context, held int64) {
 	ctx, cancel := context.WithTimeout(ctx, leaseTTL)
 	defer cancel()
-	if _, err := s.Store.Claim(ctx, held, time.Unix(0, 0)); err == nil { // nothing is due at that time: only the fence is asked for
+	if _, err := s.Store.Claim(ctx, held, time.Unix(0, 0), 0); err == nil { // nothing is due at that time: only the fence is asked for
 		_, _, _ = s.Store.Lease(ctx, s.Holder, 0)
 	}
 }
@@ -131,7 +131,7 @@ func (s *Sender) once(ctx context.Context, fence int64) error {
 			return err
 		}
 	}
-	list, err := s.Store.Claim(ctx, fence, now)
+	list, err := s.Store.Claim(ctx, fence, now, s.Machine().Timing.Interval)
 	if err != nil || len(list) == 0 {
 		return err
 	}
@@ -189,6 +189,7 @@ func (s *Sender) deliver(ctx context.Context, d sentinel.Delivery) sentinel.Deli
 	}
 	wait := retryAfter(err, d.Attempts)
 	r := sentinel.DeliveryResult{ID: d.ID, Retry: time.Now().UTC().Add(wait), Fault: Plain(err.Error(), maxText)}
+	_, r.Pause = errors.AsType[*Limited](err)
 	r.Dead = time.Since(d.Created) > giveUp
 	s.Log.Warn().Str("channel", d.Channel).Str("delivery", d.ID).Int("attempt", d.Attempts).Bool("given_up", r.Dead).Str("fault", r.Fault).Msg("alert not taken")
 	return r

@@ -178,6 +178,30 @@ func TestNothingIsLostWhateverTheChannelSays(t *testing.T) {
 	}
 }
 
+// A pause is the channel's: what another group has to say waits for it as well.
+func TestRetryAfterHoldsTheWholeChannel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var wait sync.WaitGroup
+		st, ch := newMemory(), &recorder{wrong: func(n int) error {
+			if n == 1 {
+				return &Limited{After: 90 * time.Second, Err: errors.New("429")}
+			}
+			return nil
+		}}
+		in := process(ctx, &wait, st, testMachine("budget", "errors"), ch, "p")
+		in.Report(Event{Rule: "budget", Scope: "team/growth", Firing: true, Title: "80 %", At: time.Now()})
+		time.Sleep(10 * time.Second)
+		in.Report(Event{Rule: "errors", Scope: "provider/openai", Firing: true, Title: "they fail", At: time.Now()})
+		time.Sleep(5 * time.Minute)
+		cancel()
+		wait.Wait()
+		if len(ch.at) != 3 || ch.at[1].Sub(ch.at[0]) < 90*time.Second {
+			t.Errorf("sends at %v: want three, none within 90 s after the first", ch.at)
+		}
+	})
+}
+
 func TestStoreAwayKeepsReports(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())

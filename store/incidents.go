@@ -155,15 +155,20 @@ func (s *Store) Lease(ctx context.Context, holder string, ttl time.Duration) (fe
 }
 
 // Claim gives due deliveries and counts the try: for each channel the oldest whose group has no older one
-// waiting there, so that a group's messages keep their order and a stuck group does not stop its channel.
-func (s *Store) Claim(ctx context.Context, fence int64, now time.Time) (out []sentinel.Delivery, err error) {
+// waiting there, so that a group's messages keep their order and a stuck group does not stop its channel. A group's messages
+// arrive in a channel no closer than gap, by the database's clock, and a channel that asked for a pause gets nothing before its end.
+func (s *Store) Claim(ctx context.Context, fence int64, now time.Time, gap time.Duration) (out []sentinel.Delivery, err error) {
 	err = s.fenced(ctx, fence, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, `
-			WITH head AS (SELECT DISTINCT ON (channel, grp) seq, channel, not_before FROM alert_deliveries WHERE state = 'waiting' ORDER BY channel, grp, seq),
-			pick AS (SELECT DISTINCT ON (channel) seq FROM head WHERE not_before <= $1 ORDER BY channel, seq)
+			WITH head AS (SELECT DISTINCT ON (channel, grp) seq, channel, grp, kind, not_before FROM alert_deliveries WHERE state = 'waiting' ORDER BY channel, grp, seq),
+			pick AS (SELECT DISTINCT ON (channel) seq FROM head h WHERE not_before <= $1
+				AND NOT EXISTS (SELECT FROM alert_deliveries p WHERE p.channel = h.channel AND p.state = 'waiting' AND p.pause > $1)
+				AND NOT (h.kind = 'message' AND EXISTS (SELECT FROM alert_deliveries t
+					WHERE t.grp = h.grp AND t.channel = h.channel AND t.kind = 'message' AND t.state = 'sent' AND t.ended > clock_timestamp() - $2::interval))
+				ORDER BY channel, seq)
 			UPDATE alert_deliveries d SET attempts = attempts + 1 FROM pick WHERE d.seq = pick.seq
 			RETURNING d.id, d.grp, d.episode, d.channel, d.kind, d.body, d.not_before, d.created, d.attempts,
-				coalesce((SELECT r.ref FROM alert_deliveries r WHERE r.grp = d.grp AND r.episode = d.episode AND r.channel = d.channel AND r.ref <> '' ORDER BY r.seq LIMIT 1), '')`, now)
+				coalesce((SELECT r.ref FROM alert_deliveries r WHERE r.grp = d.grp AND r.episode = d.episode AND r.channel = d.channel AND r.ref <> '' ORDER BY r.seq LIMIT 1), '')`, now, gap)
 		if err != nil {
 			return err
 		}
@@ -198,7 +203,7 @@ func (s *Store) Finish(ctx context.Context, fence int64, r sentinel.DeliveryResu
 		case r.Dead:
 			_, err = tx.Exec(ctx, `UPDATE alert_deliveries SET state = 'dead', ended = now(), fault = $2 WHERE id = $1`, r.ID, fault)
 		default:
-			_, err = tx.Exec(ctx, `UPDATE alert_deliveries SET not_before = $2, fault = $3 WHERE id = $1`, r.ID, r.Retry, fault)
+			_, err = tx.Exec(ctx, `UPDATE alert_deliveries SET not_before = $2::timestamptz, fault = $3, pause = CASE WHEN $4::bool THEN $2::timestamptz END WHERE id = $1`, r.ID, r.Retry, fault, r.Pause)
 		}
 		return err
 	})

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -105,7 +106,7 @@ func TestOutboxKeepsOrderAndIsNotStuck(t *testing.T) {
 		}
 		claim := func() (ids []string, roots []string) {
 			t.Helper()
-			list, err := s.Claim(t.Context(), fence, time.Now())
+			list, err := s.Claim(t.Context(), fence, time.Now(), 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -136,6 +137,47 @@ func TestOutboxKeepsOrderAndIsNotStuck(t *testing.T) {
 	})
 }
 
+func TestMessagesOfAGroupKeepTheirDistanceAndAPauseHoldsTheChannel(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Store) {
+		change(t, s, "a", nil, delivery("a1", "a", "chat", sentinel.DeliverMessage), delivery("a2", "a", "chat", sentinel.DeliverMessage), delivery("a3", "a", "mail", sentinel.DeliverMessage))
+		change(t, s, "b", nil, delivery("b1", "b", "chat", sentinel.DeliverMessage), delivery("b2", "b", "chat", sentinel.DeliverEdit))
+		fence, ok, err := s.Lease(t.Context(), "one", time.Minute)
+		if err != nil || !ok {
+			t.Fatal(ok, err)
+		}
+		step := func(now time.Time, gap time.Duration, results map[string]sentinel.DeliveryResult, want ...string) {
+			t.Helper()
+			list, err := s.Claim(t.Context(), fence, now, gap)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var ids []string
+			for _, d := range list {
+				ids = append(ids, d.ID)
+				r, ok := results[d.ID]
+				if !ok {
+					r = sentinel.DeliveryResult{Done: true}
+				}
+				if r.ID = d.ID; s.Finish(t.Context(), fence, r) != nil {
+					t.Fatal("not finished")
+				}
+			}
+			if slices.Sort(ids); !slices.Equal(ids, want) {
+				t.Errorf("claimed %v, want %v", ids, want)
+			}
+		}
+		now := time.Now()
+		pause := map[string]sentinel.DeliveryResult{"b1": {Retry: now.Add(time.Hour), Pause: true}}
+		step(now, time.Hour, nil, "a1", "a3")
+		step(now, time.Hour, pause, "b1") // a2 would come within the hour after a1
+		step(now, 0, nil)                 // the channel wants an hour
+		step(now.Add(2*time.Hour), time.Hour, nil, "b1")
+		step(now.Add(2*time.Hour), time.Hour, nil, "b2") // an edit keeps no distance
+		step(now.Add(2*time.Hour), time.Hour, nil)       // by the database's clock no hour has passed
+		step(now, 0, nil, "a2")
+	})
+}
+
 func TestNewEditReplacesOneThatWaits(t *testing.T) {
 	s := open(t, "postgres")
 	change(t, s, "a", nil, delivery("e1", "a", "chat", sentinel.DeliverEdit))
@@ -163,7 +205,7 @@ func TestOneSenderAndAFenceForTheOneBefore(t *testing.T) {
 		if _, ok, err := s.Lease(t.Context(), "one", time.Minute); ok || err != nil {
 			t.Errorf("two hold the lease: %v", err)
 		}
-		if _, err := s.Claim(t.Context(), old, time.Now()); !errors.Is(err, sentinel.ErrFenced) {
+		if _, err := s.Claim(t.Context(), old, time.Now(), 0); !errors.Is(err, sentinel.ErrFenced) {
 			t.Errorf("the first holder claims: %v", err)
 		}
 		if err := s.Finish(t.Context(), old, sentinel.DeliveryResult{ID: "a1", Done: true}); !errors.Is(err, sentinel.ErrFenced) {
