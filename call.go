@@ -29,6 +29,13 @@ func CallIDOf(now time.Time, request string) CallID {
 	return CallID(digest[:16]).stamp(now)
 }
 
+// Attempt is the id of the reservation for an attempt: the call's own for the first, and another one for each that follows, so that each is
+// held and settled by itself.
+func (id CallID) Attempt(n int16) CallID {
+	id[15] ^= byte(n)
+	return id
+}
+
 // RequestDigest is the part of the id that does not depend on the time.
 func (id CallID) RequestDigest() (digest [10]byte) {
 	copy(digest[:], id[6:])

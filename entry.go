@@ -26,6 +26,7 @@ func (s Source) String() string {
 // Intent is written before the call is dispatched: whatever dies later, the money is not forgotten.
 type Intent struct {
 	Call
+	Attempt       int16  // 0 for the first
 	Asked         string // the model before a downgrade; Call.Model is the one sent
 	Action        Action
 	Reason        Reason
@@ -40,7 +41,7 @@ type Intent struct {
 // Entry is the durable record of what a call used and cost.
 type Entry struct {
 	Call
-	Attempt       int16
+	Attempt       int16 // 0 for the first; one entry an attempt
 	Asked         string
 	Action        Action
 	Reason        Reason

@@ -25,7 +25,7 @@ type Outcome struct {
 func (g *Governor) Settle(ctx context.Context, o Outcome) (sentinel.Entry, error) {
 	t := o.Ticket
 	entry := sentinel.Entry{
-		Call: t.Call, Asked: t.Asked, Action: t.Action, Reason: t.Reason, Status: o.Status,
+		Call: t.Call, Attempt: t.Attempt, Asked: t.Asked, Action: t.Action, Reason: t.Reason, Status: o.Status,
 		Usage: o.Metered.Usage, PriceVersion: t.PriceVersion, PolicyVersion: t.PolicyVersion,
 		Source: sentinel.SourcePartial, Method: o.Metered.Method,
 		FirstByte: o.FirstByte, Duration: g.Now().Sub(t.Call.At),
@@ -37,7 +37,7 @@ func (g *Governor) Settle(ctx context.Context, o Outcome) (sentinel.Entry, error
 		return entry, fmt.Errorf("price call %s: %w", t.Call.ID, err)
 	}
 	released := make(chan error, 1)
-	go func() { released <- g.release(ctx, t.Call, t.Hold, entry) }()
+	go func() { released <- g.release(ctx, t.Hold, entry) }()
 	err := g.Journal.Append(ctx, sentinel.Record{Entry: &entry})
 	if err != nil {
 		err = fmt.Errorf("book call %s: %w", t.Call.ID, err)
@@ -104,13 +104,13 @@ func (s *State) otherModel(e *sentinel.Entry, route Route, model string) error {
 }
 
 // release ends a reservation with the amounts of an entry.
-func (g *Governor) release(ctx context.Context, c sentinel.Call, hold sentinel.Hold, e sentinel.Entry) error {
+func (g *Governor) release(ctx context.Context, hold sentinel.Hold, e sentinel.Entry) error {
 	if hold == "" {
 		return nil
 	}
-	s := sentinel.Settlement{Org: c.Caller.Org, Call: c.ID, Hold: hold, Actual: sentinel.AmountsOf(e.Usage, e.Cost)}
+	s := sentinel.Settlement{Org: e.Caller.Org, Call: e.ID.Attempt(e.Attempt), Hold: hold, Actual: sentinel.AmountsOf(e.Usage, e.Cost)}
 	if _, err := g.Limiter.Settle(ctx, s); err != nil {
-		return fmt.Errorf("settle call %s of %s: %w", c.ID, c.Caller.Service, err)
+		return fmt.Errorf("settle call %s of %s: %w", e.ID, e.Caller.Service, err)
 	}
 	return nil
 }
@@ -144,7 +144,7 @@ func (g *Governor) Reconcile(ctx context.Context, lost []Lost) error {
 		if err := g.Journal.Append(ctx, sentinel.Record{Entry: &entry}); err != nil {
 			return fmt.Errorf("book lost call %s: %w", in.ID, err)
 		}
-		if err := g.release(ctx, in.Call, in.Hold, entry); err != nil {
+		if err := g.release(ctx, in.Hold, entry); err != nil {
 			return err
 		}
 	}
@@ -154,7 +154,7 @@ func (g *Governor) Reconcile(ctx context.Context, lost []Lost) error {
 // entry is what is booked.
 func (in Lost) entry(now time.Time) sentinel.Entry {
 	e := sentinel.Entry{
-		Call: in.Call, Asked: in.Asked, Action: in.Action, Reason: in.Reason,
+		Call: in.Call, Attempt: in.Attempt, Asked: in.Asked, Action: in.Action, Reason: in.Reason,
 		Usage: in.Bound, Cost: in.BoundCost, PriceVersion: in.PriceVersion, PolicyVersion: in.PolicyVersion,
 		Source: sentinel.SourceReconciler, Method: methodBound, Duration: now.Sub(in.At),
 	}

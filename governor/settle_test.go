@@ -54,6 +54,31 @@ func TestSettlementBooksTheEntryAndEndsTheHold(t *testing.T) {
 	}
 }
 
+// Each attempt is a row and a reservation of its own, whoever ends it.
+func TestAnAttemptIsBookedAndSettledByItself(t *testing.T) {
+	w := newWorld(t, "")
+	o := w.ended()
+	o.Ticket.Attempt = 1
+	if _, err := w.Settle(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	in := w.journal.intents[0]
+	in.Attempt = 2
+	if err := w.Reconcile(t.Context(), []governor.Lost{{Intent: in}}); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[sentinel.CallID]bool{in.ID: true}
+	for i, e := range w.journal.entries {
+		if int(e.Attempt) != i+1 || e.ID != in.ID || seen[w.limiter.settled[i].Call] {
+			t.Errorf("entry %d of attempt %d of %s; settled %s", i, e.Attempt, e.ID, w.limiter.settled[i].Call)
+		}
+		seen[w.limiter.settled[i].Call] = true
+	}
+	if len(seen) != 3 {
+		t.Errorf("settled as %v", seen)
+	}
+}
+
 func TestAnEstimateIsMarkedAsOne(t *testing.T) {
 	w := newWorld(t, "")
 	o := w.ended()

@@ -23,13 +23,14 @@ type Ticket struct {
 	Bound         sentinel.Usage // of the chosen candidate; InputTokens and OutputTokens hold the sums of their classes
 	TextBytes     int64          // of the prompt
 	HideUsage     bool           // the client did not ask for the usage event
+	Attempt       int16          // 0 for the first
 	From          string         // of a fallback: the route that the client called, in whose words it is answered
 }
 
 const (
-	ticketFields    = 21
+	ticketFields    = 22
 	ticketSeparator = "\x1f"
-	ticketVersion   = "4"
+	ticketVersion   = "5"
 )
 
 // ErrTicket says that a ticket is not one of ours.
@@ -43,6 +44,7 @@ func (t Ticket) Encode() string {
 		c.Caller.Org, c.Caller.Team, c.Caller.Service, c.Provider, c.Endpoint, c.Model, t.Asked,
 		strconv.Itoa(int(t.Action)), string(t.Reason), string(t.Hold), t.PriceVersion, t.PolicyVersion,
 		t.Bound.Text(), c.Tier, strconv.FormatInt(t.TextBytes, 36), flags(c.Stream, t.HideUsage), string(c.Demand), t.From,
+		strconv.Itoa(int(t.Attempt)),
 	}, ticketSeparator)
 }
 
@@ -70,7 +72,8 @@ func ParseTicket(s string) (Ticket, error) {
 	bound, err3 := sentinel.ParseUsage(f[15])
 	text, err4 := strconv.ParseInt(f[17], 36, 64)
 	bits, err5 := strconv.Atoi(f[18])
-	if err := errors.Join(err, err1, err2, err3, err4, err5); err != nil {
+	attempt, err6 := strconv.ParseInt(f[21], 10, 16)
+	if err := errors.Join(err, err1, err2, err3, err4, err5, err6); err != nil {
 		return Ticket{}, errors.Join(ErrTicket, err)
 	}
 	return Ticket{
@@ -80,6 +83,6 @@ func ParseTicket(s string) (Ticket, error) {
 			Provider: f[6], Endpoint: f[7], Model: f[8], Tier: f[16], Stream: bits&1 != 0, Demand: sentinel.Demand(f[19]),
 		},
 		Asked: f[9], Action: sentinel.Action(action), Reason: sentinel.Reason(f[11]), Hold: sentinel.Hold(f[12]),
-		PriceVersion: f[13], PolicyVersion: f[14], Bound: bound, TextBytes: text, HideUsage: bits&2 != 0, From: f[20],
+		PriceVersion: f[13], PolicyVersion: f[14], Bound: bound, TextBytes: text, HideUsage: bits&2 != 0, From: f[20], Attempt: int16(attempt),
 	}, nil
 }

@@ -14,7 +14,7 @@ import (
 // so that an older release reads its part and leaves the rest; any other change takes a new kind,
 // which an older release refuses. Integers are varints, strings have a length before them.
 const (
-	version    = 3 // since 2, records end with the call's tier; since 3, with its demand after that
+	version    = 4 // since 2, records end with the call's tier; since 3, with its demand after that; since 4, intents with their attempt
 	kindIntent = 1
 	kindEntry  = 2
 )
@@ -111,6 +111,7 @@ func (e *encoder) intent(i *sentinel.Intent) {
 	e.text(i.Instance)
 	e.text(i.Tier)
 	e.text(string(i.Demand))
+	e.int(int64(i.Attempt))
 }
 
 func (e *encoder) entry(n *sentinel.Entry) {
@@ -184,6 +185,8 @@ func (d *decoder) int(low, high int64) int64 {
 
 func (d *decoder) int64() int64 { return d.int(math.MinInt64, math.MaxInt64) }
 
+func (d *decoder) attempt() int16 { return int16(d.int(math.MinInt16, math.MaxInt16)) }
+
 func (d *decoder) take(n int) []byte {
 	if n > len(d.b) {
 		d.fail()
@@ -238,12 +241,15 @@ func (d *decoder) intent() *sentinel.Intent {
 	i.PolicyVersion = d.text()
 	i.Instance = d.text()
 	i.Tier, i.Demand = d.since(2), sentinel.Demand(d.since(3))
+	if d.version >= 4 {
+		i.Attempt = d.attempt()
+	}
 	return i
 }
 
 func (d *decoder) entry() *sentinel.Entry {
 	e := &sentinel.Entry{Call: d.call()}
-	e.Attempt = int16(d.int(math.MinInt16, math.MaxInt16))
+	e.Attempt = d.attempt()
 	e.Asked = d.text()
 	e.Action = sentinel.Action(d.uint(math.MaxUint8))
 	e.Reason = sentinel.Reason(d.text())

@@ -130,6 +130,7 @@ var entryColumns = concat(
 var intentColumns = concat(
 	callColumns(func(i *sentinel.Intent) *sentinel.Call { return &i.Call }),
 	[]column[sentinel.Intent]{
+		smallint("attempt", func(i *sentinel.Intent) *int16 { return &i.Attempt }),
 		text("asked", func(i *sentinel.Intent) *string { return &i.Asked }),
 		action("action", func(i *sentinel.Intent) *sentinel.Action { return &i.Action }),
 		text("reason", func(i *sentinel.Intent) *sentinel.Reason { return &i.Reason }),

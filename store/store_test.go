@@ -15,6 +15,7 @@ import (
 func TestEveryFieldComesBack(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		e, i := entry(1, 2, sentinel.SourceMeter), intent(2, "boot-1")
+		i.Attempt = 3
 		if err := s.Write(t.Context(), []sentinel.Record{ofEntry(e), ofIntent(i)}); err != nil {
 			t.Fatal(err)
 		}

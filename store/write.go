@@ -36,20 +36,27 @@ var (
 	insertEntries  = `INSERT INTO entries AS e (` + names(entryColumns, "") + `) SELECT `
 	replaceEntries = ` ON CONFLICT (ts, call_id, attempt) DO UPDATE SET ` + overwrite(entryColumns) + `
 		WHERE EXCLUDED.source > e.source`
-	// An intent that comes after its entry (another order, a repetition) would never be settled again.
-	insertIntents = `INSERT INTO intents (` + names(intentColumns, "") + `) SELECT `
-	keepIntents   = ` WHERE NOT EXISTS (SELECT FROM entries e WHERE e.ts = r.ts AND e.call_id = r.call_id)
-		ON CONFLICT (ts, call_id) DO NOTHING`
-	deleteIntents = `DELETE FROM intents i USING unnest($1::timestamptz[], $2::uuid[]) AS r (ts, call_id)
-		WHERE i.ts = r.ts AND i.call_id = r.call_id`
+	// An intent that comes after its entry (another order, a repetition) would never be settled again. An attempt begins when the one
+	// before it has its entry, so an entry closes every intent up to its own attempt, and a later intent takes the place of an earlier one.
+	insertIntents = `INSERT INTO intents AS i (` + names(intentColumns, "") + `) SELECT `
+	keepIntents   = ` WHERE NOT EXISTS (SELECT FROM entries e WHERE e.ts = r.ts AND e.call_id = r.call_id AND e.attempt >= r.attempt)
+		ON CONFLICT (ts, call_id) DO UPDATE SET ` + overwrite(intentColumns) + ` WHERE EXCLUDED.attempt > i.attempt`
+	deleteIntents = `DELETE FROM intents i USING unnest($1::timestamptz[], $2::uuid[], $3::smallint[]) AS r (ts, call_id, attempt)
+		WHERE i.ts = r.ts AND i.call_id = r.call_id AND i.attempt <= r.attempt`
 	insertParked = `INSERT INTO parked (digest, kind, call_id, error, record) VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (digest) DO NOTHING`
 )
 
-func overwrite(columns []column[sentinel.Entry]) string {
+// closing columns say up to which attempt an entry closes the intents of its call.
+var closing = slices.DeleteFunc(slices.Clone(entryColumns), func(c column[sentinel.Entry]) bool {
+	return c.name != "ts" && c.name != "call_id" && c.name != "attempt"
+})
+
+// overwrite sets every column from the row that is to be inserted. Those of an entry's key are the same, but for the attempt of an intent.
+func overwrite[T any](columns []column[T]) string {
 	var list []string
-	for _, c := range columns[2:] { // ts and call_id are of the key
-		if c.name != "attempt" {
+	for _, c := range columns {
+		if c.name != "ts" && c.name != "call_id" {
 			list = append(list, c.name+" = EXCLUDED."+c.name)
 		}
 	}
@@ -82,7 +89,7 @@ func (s *Store) Write(ctx context.Context, rs []sentinel.Record) error {
 	return nil
 }
 
-// fold keeps one entry a key, the strongest, and one intent a call that has no entry among rs. Both come
+// fold keeps one entry a key, the strongest, and one intent a call, that of its last attempt, unless among rs is an entry of that one. Both come
 // in the order of their keys, so that two writers lock rows in the same order.
 func fold(rs []sentinel.Record) (entries []*sentinel.Entry, intents []*sentinel.Intent) {
 	best := make(map[key]*sentinel.Entry)
@@ -95,12 +102,17 @@ func fold(rs []sentinel.Record) (entries []*sentinel.Entry, intents []*sentinel.
 			}
 		}
 		if r.Intent != nil {
-			open[keyOf(&r.Intent.Call, 0)] = r.Intent
+			k := keyOf(&r.Intent.Call, 0)
+			if old, ok := open[k]; !ok || r.Intent.Attempt > old.Attempt {
+				open[k] = r.Intent
+			}
 		}
 	}
 	for _, e := range best {
 		entries = append(entries, e)
-		delete(open, keyOf(&e.Call, 0))
+		if k := keyOf(&e.Call, 0); open[k] != nil && open[k].Attempt <= e.Attempt {
+			delete(open, k)
+		}
 	}
 	for _, i := range open {
 		intents = append(intents, i)
@@ -136,7 +148,7 @@ func (s *Store) send(ctx context.Context, entries []*sentinel.Entry, intents []*
 	if len(entries) > 0 {
 		from, args := source(entryColumns, entries)
 		batch.Queue(insertEntries+from+replaceEntries, args...)
-		batch.Queue(deleteIntents, arrays(entryColumns[:2], entries)...)
+		batch.Queue(deleteIntents, arrays(closing, entries)...)
 	}
 	if len(intents) > 0 {
 		from, args := source(intentColumns, intents)
@@ -201,7 +213,7 @@ func (s *Store) Pending(ctx context.Context, q PendingQuery) ([]sentinel.Intent,
 	rows, err := s.pool.Query(ctx, `SELECT `+names(intentColumns, "i.")+` FROM intents i
 		WHERE (i.instance = $1 AND i.ts < $2 OR i.instance <> $1 AND i.ts < $3 AND NOT EXISTS (
 			SELECT FROM instances h WHERE h.instance = i.instance AND h.beat > now() - INTERVAL '30 s'))
-		AND NOT EXISTS (SELECT FROM entries e WHERE e.ts = i.ts AND e.call_id = i.call_id)
+		AND NOT EXISTS (SELECT FROM entries e WHERE e.ts = i.ts AND e.call_id = i.call_id AND e.attempt >= i.attempt)
 		ORDER BY i.ts, i.call_id LIMIT $4`, clean(q.Instance), q.OwnBefore, q.OthersBefore, limit(q.Limit))
 	if err != nil {
 		return nil, explain("pending calls", err)

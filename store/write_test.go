@@ -23,9 +23,14 @@ type scenario struct {
 
 func drawScenario(rt *rapid.T) (sc scenario) {
 	for n := range rapid.IntRange(0, 8).Draw(rt, "calls") {
-		has := rapid.Bool().Draw(rt, "intent")
 		var finals []sentinel.Entry
+		var last *sentinel.Intent
 		for attempt := range int16(2) {
+			if rapid.Bool().Draw(rt, "intent") {
+				i := intent(n, "boot-1")
+				i.Attempt, i.BoundCost = attempt, i.BoundCost+sentinel.NanoUSD(attempt)
+				sc.records, last = append(sc.records, ofIntent(i)), &i
+			}
 			var best *sentinel.Entry
 			for source := sentinel.SourceReconciler; source <= sentinel.SourceMeter; source++ {
 				if rapid.Bool().Draw(rt, "entry") {
@@ -38,11 +43,8 @@ func drawScenario(rt *rapid.T) (sc scenario) {
 			}
 		}
 		sc.entries = append(sc.entries, finals...)
-		if has {
-			sc.records = append(sc.records, ofIntent(intent(n, "boot-1")))
-		}
-		if has && len(finals) == 0 {
-			sc.intents = append(sc.intents, intent(n, "boot-1"))
+		if last != nil && (len(finals) == 0 || finals[len(finals)-1].Attempt < last.Attempt) {
+			sc.intents = append(sc.intents, *last)
 		}
 	}
 	slices.Reverse(sc.entries)
@@ -85,6 +87,9 @@ func TestAnyOrderRepetitionAndSplitGivesTheSameLedger(t *testing.T) {
 				intents, err := s.Pending(ctx, PendingQuery{Instance: "boot-1", OwnBefore: noon.AddDate(1, 0, 0)})
 				if diff := cmp.Diff(sc.intents, intents, cmpopts.EquateEmpty()); err != nil || diff != "" {
 					rt.Fatalf("intents: error %v, (-want +got)\n%s", err, diff)
+				}
+				if n := count(t, s, `SELECT count(*) FROM intents`); n != int64(len(sc.intents)) {
+					rt.Fatalf("%d rows of intents, want %d: one that is never deleted is looked at for ever", n, len(sc.intents))
 				}
 			})
 		})
