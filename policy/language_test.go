@@ -79,7 +79,7 @@ func TestConditionsSeeTheCallAndItsCaller(t *testing.T) {
 		`call.model.matches("^gpt-[0-9]")`:                                    true,
 		`call.model.size() > 100`:                                             false,
 	} {
-		when, err := compileWhen(text, services)
+		when, err := compileWhen(text, tagsOf(services))
 		if err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}

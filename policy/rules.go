@@ -19,7 +19,7 @@ const (
 )
 
 func (c *compiler) policies() {
-	names := map[string]bool{}
+	names, tags := map[string]bool{}, tagsOf(c.in.Services)
 	for i, y := range c.in.Policies {
 		key := fmt.Sprintf("policies[%d]", i)
 		c.name(key+".name", y.Name)
@@ -43,7 +43,7 @@ func (c *compiler) policies() {
 		c.timed(key, y, &r)
 		if c.Sound(key + ".match.when") {
 			var err error
-			if r.when, err = compileWhen(y.Match.When, c.in.Services); err != nil {
+			if r.when, err = compileWhen(y.Match.When, tags); err != nil {
 				c.Fault(key+".match.when", "%s", err)
 			}
 		}

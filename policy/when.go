@@ -34,7 +34,7 @@ var ruleConditions = sync.OnceValues(func() (*cel.Env, error) {
 })
 
 // compileWhen reads a condition, and refuses one that could cost more than is paid for a call.
-func compileWhen(text string, services map[string]serviceYAML) (*condition, error) {
+func compileWhen(text string, tags map[string]ref.Val) (*condition, error) {
 	if len(text) > maxCondition {
 		return nil, fmt.Errorf("longer than %d bytes", maxCondition)
 	}
@@ -53,13 +53,18 @@ func compileWhen(text string, services map[string]serviceYAML) (*condition, erro
 	if err != nil {
 		return nil, err
 	}
-	c := &condition{program: program, tags: make(map[string]ref.Val, len(services))}
+	return &condition{program, tags}, nil
+}
+
+// tagsOf gives the tags of services as conditions see them: all conditions share them.
+func tagsOf(services map[string]serviceYAML) map[string]ref.Val {
+	tags := map[string]ref.Val{}
 	for name, s := range services {
 		if len(s.Tags) > 0 {
-			c.tags[name] = types.DefaultTypeAdapter.NativeToValue(s.Tags)
+			tags[name] = types.DefaultTypeAdapter.NativeToValue(s.Tags)
 		}
 	}
-	return c, nil
+	return tags
 }
 
 // holds judges a call with a model. A condition that cannot be judged, or costs too much, holds: a limit too many is seen, one too few

@@ -76,6 +76,11 @@ func (d *Doc) decode(data []byte, into any) {
 		d.add(Fault{Line: t.Position.Line, Column: t.Position.Column, Message: fmt.Sprintf("nested deeper than %d levels", maxDepth)})
 		return
 	}
+	if len(d.places) == 1 { // nothing but the file itself: a map that has its size from the start does not grow in steps
+		places := make(map[string]place, len(tokens)/3)
+		places[""] = d.places[""]
+		d.places = places
+	}
 	parsed, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		d.syntax(err)

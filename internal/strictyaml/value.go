@@ -80,10 +80,10 @@ func mappingOf(n ast.Node) ([]*ast.MappingValueNode, bool) {
 }
 
 // pairs walks a mapping and refuses repeated keys and merge keys.
-func (d *Doc) pairs(n ast.Node, key, what string, each func(name, key string, pair *ast.MappingValueNode)) map[string]bool {
+func (d *Doc) pairs(n ast.Node, key string, what func() string, each func(name, key string, pair *ast.MappingValueNode)) map[string]bool {
 	list, ok := mappingOf(n)
 	if !ok {
-		d.fault(n, key, "expected %s", what)
+		d.fault(n, key, "expected %s", what())
 		return nil
 	}
 	seen := make(map[string]bool, len(list))
@@ -118,19 +118,15 @@ func joined(key, name string) string {
 
 func (d *Doc) structure(n ast.Node, v reflect.Value, key string, depth int) {
 	fields := fieldsOf(v.Type())
-	names := make([]string, len(fields))
-	for i, f := range fields {
-		names[i] = f.name
-	}
-	allowed := strings.Join(names, ", ")
-	seen := d.pairs(n, key, "a mapping with the keys "+allowed, func(name, full string, pair *ast.MappingValueNode) {
-		i := slices.Index(names, name)
+	seen := d.pairs(n, key, func() string { return "a mapping with the keys " + strings.Join(namesOf(fields), ", ") }, func(name, full string, pair *ast.MappingValueNode) {
+		i := slices.IndexFunc(fields, func(f field) bool { return f.name == name })
 		if i < 0 {
+			names := namesOf(fields)
 			if n, ok := nearest(name, names); ok {
-				d.fault(pair.Key, full, "unknown key: did you mean %s? Allowed are %s", n, allowed)
+				d.fault(pair.Key, full, "unknown key: did you mean %s? Allowed are %s", n, strings.Join(names, ", "))
 				return
 			}
-			d.fault(pair.Key, full, "unknown key: allowed are %s", allowed)
+			d.fault(pair.Key, full, "unknown key: allowed are %s", strings.Join(names, ", "))
 			return
 		}
 		if kind := v.Field(fields[i].index).Type(); !merges(kind) && d.twice(pair.Key, full) {
@@ -144,9 +140,19 @@ func (d *Doc) structure(n ast.Node, v reflect.Value, key string, depth int) {
 	}
 }
 
+// namesOf lists keys for a message.
+func namesOf(fields []field) []string {
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		names[i] = f.name
+	}
+	return names
+}
+
 // required reports the required keys that a mapping has not, where the mapping stands.
 func (d *Doc) required(fields []field, key string, seen map[string]bool) {
-	for _, f := range fields {
+	for i := range fields {
+		f := &fields[i]
 		if f.required && !seen[f.name] && !d.Has(joined(key, f.name)) && (key != "" || !d.more) {
 			d.fault(nil, joined(key, f.name), "this key is required: %s", f.doc)
 		}
@@ -236,7 +242,7 @@ func (d *Doc) table(n ast.Node, v reflect.Value, key string, depth int) {
 	if v.IsNil() {
 		v.Set(reflect.MakeMap(v.Type()))
 	}
-	d.pairs(n, key, "a mapping from names to values", func(name, full string, pair *ast.MappingValueNode) {
+	d.pairs(n, key, func() string { return "a mapping from names to values" }, func(name, full string, pair *ast.MappingValueNode) {
 		if d.twice(pair.Key, full) {
 			return
 		}
