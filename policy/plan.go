@@ -28,8 +28,8 @@ type rule struct {
 	priority                                 int
 	final                                    bool // later rules do not apply to its calls
 	per                                      []dimension
-	limits                                   []limit // empty only where unusual acts by itself
-	unusual                                  unusual
+	limits                                   []limit // empty only where then acts by itself
+	then                                     then
 	downgrades                               []string
 	fallbacks                                []Target
 	delay                                    time.Duration // on_exceed lets a call wait so long
@@ -38,7 +38,7 @@ type rule struct {
 
 // holds tells whether a rule is about a call now. What costs most is asked last.
 func (r *rule) holds(c *sentinel.Call, model string, now time.Time, scores *Scores) bool {
-	return r.unusual.holds(scores, c.Caller.Service) && r.match(c, model) && (len(r.during) == 0 || within(r.during, now)) && !within(r.except, now) &&
+	return r.then.holds(scores, c.Caller.Service) && r.match(c, model) && (len(r.during) == 0 || within(r.during, now)) && !within(r.except, now) &&
 		(r.canary == 0 || chosen(r.name, c.Caller.Service) < r.canary) && (r.when == nil || r.when.holds(c, model))
 }
 
@@ -153,13 +153,13 @@ func (s *Set) PlanUnder(scores *Scores, c *sentinel.Call, model string, now time
 
 // act takes what a rule's then says. The first rule that refuses is named, or else the first that avoids.
 func (p *Plan) act(r *rule) {
-	u := r.unusual
-	if u.deny && !p.Refuse || u.avoid && p.Acting == "" {
-		if p.Acting, p.Why = r.name, sentinel.ReasonPolicy; u.above > 0 {
+	t := r.then
+	if t.deny && !p.Refuse || t.avoid && p.Acting == "" {
+		if p.Acting, p.Why = r.name, sentinel.ReasonPolicy; t.above > 0 {
 			p.Why = sentinel.ReasonAnomaly
 		}
 	}
-	p.Refuse, p.Avoid = p.Refuse || u.deny, p.Avoid || u.avoid
+	p.Refuse, p.Avoid = p.Refuse || t.deny, p.Avoid || t.avoid
 }
 
 func (p *Plan) add(dates *calendar, limits []limit, suffix string) {

@@ -48,8 +48,8 @@ func (c *compiler) policies() {
 			}
 		}
 		c.actions(key+".on_exceed", y, &r)
-		c.unusual(key, y, &r)
-		if len(r.limits) > 0 || r.unusual.acts() {
+		c.thens(key, y, &r)
+		if len(r.limits) > 0 || r.then.acts() {
 			c.set.rules = append(c.set.rules, r)
 		} else if c.Sound(key+".limits") && !c.Has(key+".budget") {
 			c.Fault(key+".limits", "no limit is set: the rule would do nothing")

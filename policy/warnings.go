@@ -52,7 +52,7 @@ type written struct {
 }
 
 // denies tells whether the rule refuses all its calls, at all times.
-func (r written) denies() bool { return r.unusual.deny && r.unusual.above == 0 }
+func (r written) denies() bool { return r.then.deny && r.then.above == 0 }
 
 func (w *warner) warn(key, format string, args ...any) {
 	if len(w.found) == maxWarnings {

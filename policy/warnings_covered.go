@@ -105,7 +105,7 @@ func same(a, b limit) bool {
 // covers tells whether rule a holds for every call for which b does. It may be wrong only in saying no.
 func (w *warner) covers(a, b written) bool {
 	return a.provider.covers(b.provider) && a.endpoint.covers(b.endpoint) && w.coversModels(a, b) && w.coversCallers(a, b) &&
-		coversTimes(a.yaml, b.yaml) && coversScores(a.unusual, b.unusual) && a.canary == 0 && (a.when == nil || a.yaml.Match.When == b.yaml.Match.When)
+		coversTimes(a.yaml, b.yaml) && coversScores(a.then, b.then) && a.canary == 0 && (a.when == nil || a.yaml.Match.When == b.yaml.Match.When)
 }
 
 // coversModels: a rule that lists models is not about those that it downgrades to.
@@ -129,7 +129,7 @@ func (w *warner) coversCallers(a, b written) bool {
 }
 
 // coversScores: who was unusual for long was so for a shorter time.
-func coversScores(a, b unusual) bool {
+func coversScores(a, b then) bool {
 	return a.above == 0 || a.above <= b.above && a.minutes <= b.minutes
 }
 
