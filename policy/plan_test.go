@@ -172,31 +172,6 @@ func TestGlobs(t *testing.T) {
 	}
 }
 
-// FuzzCrowdedNeverOverlooks holds the promise that the limits of a call are never cut off: what meets on a name
-// is never more than the bound.
-func FuzzCrowdedNeverOverlooks(f *testing.F) {
-	f.Add("gpt-*", "gpt-5*", "gpt-5.1", "*", "gpt-5.1")
-	f.Add("a*", "a", "a?", "?*", "a")
-	f.Add("*a", "", "b*", "b", "ba")
-	f.Fuzz(func(t *testing.T, p, q, r, s, name string) {
-		var rules []*rule
-		for _, p := range []string{p, q, r, s} {
-			rules = append(rules, &rule{model: globs{p}, endpoint: globs{s, q}, limits: make([]limit, 5)})
-		}
-		for _, endpoint := range []string{name, p, q, r, s} {
-			n := 0
-			for _, r := range rules {
-				if r.model.match(name) && r.endpoint.match(endpoint) {
-					n += len(r.limits)
-				}
-			}
-			if most := mostAtOnce(rules); n > most {
-				t.Errorf("%d limits meet on model %q and endpoint %q, the bound is %d", n, name, endpoint, most)
-			}
-		}
-	})
-}
-
 func BenchmarkPlan(b *testing.B) {
 	var text strings.Builder
 	text.WriteString("org: acme\ntimezone: America/New_York\nbudget: {usd: 5/month}\nteams: {a: {budget: {usd: 5/day}}}\n" +

@@ -153,8 +153,10 @@ func within(list []schedule, now time.Time) bool {
 }
 
 // holds tells whether a moment is in the schedule, as it began today or yesterday.
-func (s *schedule) holds(now time.Time) bool {
-	local := now.In(s.zone)
+func (s *schedule) holds(now time.Time) bool { return s.shows(now.In(s.zone)) }
+
+// shows is holds by what the clock on the wall shows.
+func (s *schedule) shows(local time.Time) bool {
 	minute := local.Hour()*60 + local.Minute()
 	if minute >= s.from && minute < s.to && s.begins(local) {
 		return true
