@@ -61,6 +61,8 @@ type endpointYAML struct {
 	From     string    `yaml:"from"`
 	Free     bool      `yaml:"free"`
 	Rates    ratesYAML `yaml:"rates"`
+	// Lists have the rates that differ where the provider adds to the standard price.
+	Lists []listYAML `yaml:"lists"`
 }
 
 // Embedded is the catalog that comes with the program.
@@ -147,6 +149,9 @@ func (c *Catalog) endpoint(provider string, e endpointYAML, f catalogYAML) error
 		var r reader
 		p := Price{Version: version(provider, name, e.From, f.Read), Source: f.Source, Read: f.Read}
 		p.List = List{Rates: rates, From: r.date(e.From)}
+		for _, l := range e.Lists {
+			p.Others = append(p.Others, r.surcharged(e.Rates, l))
+		}
 		if r.err != nil {
 			return r.err
 		}
@@ -181,6 +186,15 @@ func (r *reader) list(y listYAML, base ratesYAML) List {
 		l.Steps = append(l.Steps, Step{Above: s.Above, Rates: r.tokens(rates.with(s.Rates))})
 	}
 	return l
+}
+
+// surcharged reads a price list of an endpoint.
+func (r *reader) surcharged(base ratesYAML, y listYAML) List {
+	rates, err := base.with(y.Rates).units()
+	if err != nil {
+		r.fail(fmt.Errorf("list %s: %w", y.Tier, err))
+	}
+	return List{Tier: y.Tier, From: r.date(y.From), Rates: rates}
 }
 
 func (r *reader) date(text string) time.Time {

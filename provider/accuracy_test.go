@@ -1,6 +1,7 @@
 package provider_test
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/declare"
 	"github.com/saas-sentinel/saas-sentinel/pricing"
 	"github.com/saas-sentinel/saas-sentinel/provider"
 )
@@ -21,12 +23,40 @@ import (
 // suite is one file of testdata/accuracy: calls of one provider in their documented shapes, each with the money
 // that it costs, worked out by hand in the comment before it from the published price.
 type suite struct {
-	Preset string
-	Cases  []accuracyCase
+	Preset    string
+	Endpoints []declare.EndpointYAML // of an API that no preset knows, in the words of a policy
+	// Currencies are what one whole unit of a currency is worth, in nano-dollars.
+	Currencies provider.Currencies
+	Cases      []accuracyCase
+}
+
+// api gives the suite's preset, and the catalog with the prices of its own endpoints.
+func (s suite) api(t testing.TB, catalog *pricing.Catalog) (provider.Preset, *pricing.Catalog) {
+	t.Helper()
+	if len(s.Endpoints) == 0 {
+		p, ok := provider.Find(s.Preset)
+		if !ok {
+			t.Fatalf("no preset %s", s.Preset)
+		}
+		return p, catalog
+	}
+	var own []*declare.Endpoint
+	var prices []pricing.Override
+	for _, y := range s.Endpoints {
+		e := declare.Compile(y, y.Name, func(key, format string, args ...any) { t.Fatalf(key+": "+format, args...) })
+		own, prices = append(own, e), append(prices, pricing.Declared(s.Preset, e, s.Preset+"@test"))
+	}
+	p := provider.Generic(own)
+	p.Name = s.Preset
+	return p, catalog.With(prices)
 }
 
 type accuracyCase struct {
 	Name, Endpoint, Path, Query, Request string
+	Times                                int               // that Request's "…" stands for the letter x; none if 0
+	Send                                 string            // content-type of the request; JSON if empty
+	With                                 map[string]string // headers of the request
+	Region                               string
 	Model                                string // that a deployment has
 	Type                                 string // of the answer; JSON if empty
 	Status                               int
@@ -61,7 +91,7 @@ func TestCostIsExact(t *testing.T) {
 		}
 		good := 0
 		for _, c := range s.Cases {
-			if t.Run(s.Preset+"/"+c.Name, func(t *testing.T) { c.run(t, s.Preset, catalog) }) {
+			if t.Run(s.Preset+"/"+c.Name, func(t *testing.T) { c.run(t, s, catalog) }) {
 				good++
 			}
 		}
@@ -76,24 +106,35 @@ func TestCostIsExact(t *testing.T) {
 	}
 }
 
-func (c accuracyCase) run(t *testing.T, preset string, catalog *pricing.Catalog) {
-	p, _ := provider.Find(preset)
+// ready reads a case's request.
+func (c accuracyCase) ready(t testing.TB, s suite, p provider.Preset) (provider.Request, provider.MeterSpec) {
+	t.Helper()
 	e, ok := p.Endpoint(c.Endpoint)
 	if !ok {
 		t.Fatalf("no endpoint %s", c.Endpoint)
 	}
-	path := c.Path
-	if path == "" {
-		path = e.Path
-	}
+	path := cmp.Or(c.Path, e.Path)
 	if !e.Match(path) {
 		t.Fatalf("%s does not match %s", path, e.Path)
 	}
-	rq, err := p.ReadRequest(e, provider.RawRequest{Path: path, Query: c.Query, ContentType: "application/json", Body: []byte(c.Request)})
+	if c.Times > 0 {
+		c.Request = strings.ReplaceAll(c.Request, "…", strings.Repeat("x", c.Times))
+	}
+	rq, err := p.ReadRequest(e, provider.RawRequest{
+		Path: path, Query: c.Query, ContentType: cmp.Or(c.Send, "application/json"), Body: []byte(c.Request), Currencies: s.Currencies,
+		Header: func(name string) string { return c.With[name] },
+	})
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%s: %s", c.Name, err)
 	}
 	spec := c.spec(e, rq)
+	spec.Currencies = s.Currencies
+	return rq, spec
+}
+
+func (c accuracyCase) run(t *testing.T, s suite, catalog *pricing.Catalog) {
+	p, catalog := s.api(t, catalog)
+	rq, spec := c.ready(t, s, p)
 	answer := c.bytes()
 	whole := meter(p, spec, !c.Cut, answer)
 	var single [][]byte
@@ -103,7 +144,7 @@ func (c accuracyCase) run(t *testing.T, preset string, catalog *pricing.Catalog)
 	if got := meter(p, spec, !c.Cut, single...); got != whole {
 		t.Errorf("byte by byte it is %+v, whole %+v", got, whole)
 	}
-	if whole.Method != c.Method || whole.Reported != (c.Method == "" || c.Method == "clamped") {
+	if whole.Method != c.Method || whole.Reported != (c.Method == "" || strings.HasPrefix(c.Method, "clamped")) {
 		t.Errorf("method %q, reported %v; want %q", whole.Method, whole.Reported, c.Method)
 	}
 	if got := c.cost(t, p, catalog, rq, whole); got != c.want(t) {
@@ -120,12 +161,7 @@ func (c accuracyCase) spec(e provider.Endpoint, rq provider.Request) provider.Me
 	if c.Method != "bound" { // reports are of calls with longer bodies than those that stand here
 		s.Bound[sentinel.InputTokens], s.Bound[sentinel.OutputTokens] = 0, 0
 	}
-	if s.Status == 0 {
-		s.Status = 200
-	}
-	if s.ContentType == "" {
-		s.ContentType = "application/json"
-	}
+	s.Status, s.ContentType = cmp.Or(s.Status, 200), cmp.Or(s.ContentType, "application/json")
 	return s
 }
 
@@ -158,7 +194,7 @@ func (c accuracyCase) cost(t *testing.T, p provider.Preset, catalog *pricing.Cat
 	if tier != c.Tier {
 		t.Errorf("the price list is %q, want %q", tier, c.Tier)
 	}
-	key := pricing.Key{Provider: p.Name, Endpoint: c.Endpoint, Model: model}
+	key := pricing.Key{Provider: p.Name, Endpoint: c.Endpoint, Model: model, Region: c.Region}
 	price, ok := catalog.Find(key, on)
 	if !ok && p.PricedAs != "" {
 		key.Provider = p.PricedAs

@@ -63,6 +63,7 @@ var chatUsed = sentinel.Usage{
 
 func TestJSONAnswers(t *testing.T) {
 	reported := func(model string, u sentinel.Usage) Metered { return Metered{Usage: u, Model: model, Reported: true} }
+	fee := func(u sentinel.Usage) Metered { return Metered{Usage: u, Tier: "standard", Reported: true} }
 	for name, tt := range map[string]struct {
 		preset, endpoint, answer string
 		want                     Metered
@@ -77,13 +78,13 @@ func TestJSONAnswers(t *testing.T) {
 		"converse": {"aws-bedrock", "converse", `{"output":{"usage":1},"usage":{"inputTokens":3,"outputTokens":4,"cacheReadInputTokens":5,"cacheWriteInputTokens":6}}`,
 			reported("", sentinel.Usage{sentinel.Requests: 1, sentinel.InputTokens: 3, sentinel.OutputTokens: 4, sentinel.CachedInputTokens: 5, sentinel.CacheWriteTokens: 6})},
 		"charge": {"stripe", "charges.create", `{"object":"charge","amount":2000,"amount_captured":2000,"paid":true,"captured":true,"card":{"amount":1}}`,
-			reported("", sentinel.Usage{sentinel.Requests: 1, sentinel.AmountCents: 2000, sentinel.Messages: 1})},
-		"charge declined":    {"stripe", "charges.create", `{"object":"charge","amount":2000,"paid":false}`, reported("", sentinel.Usage{sentinel.Requests: 1})},
-		"charge authorized":  {"stripe", "charges.create", `{"object":"charge","amount":2000,"paid":true,"captured":false}`, reported("", sentinel.Usage{sentinel.Requests: 1})},
-		"captured in part":   {"stripe", "charges.capture", `{"object":"charge","amount":2000,"amount_captured":500,"paid":true,"captured":true}`, reported("", sentinel.Usage{sentinel.Requests: 1, sentinel.AmountCents: 500, sentinel.Messages: 1})},
-		"intent succeeded":   {"stripe", "payment_intents.confirm", `{"object":"payment_intent","amount":900,"amount_received":900,"status":"succeeded"}`, reported("", sentinel.Usage{sentinel.Requests: 1, sentinel.AmountCents: 900, sentinel.Messages: 1})},
-		"intent not yet":     {"stripe", "payment_intents.create", `{"object":"payment_intent","amount":900,"status":"requires_action"}`, reported("", sentinel.Usage{sentinel.Requests: 1})},
-		"more than possible": {"stripe", "charges.create", `{"object":"charge","amount_captured":100000000,"paid":true,"captured":true}`, Metered{Usage: sentinel.Usage{sentinel.Requests: 1, sentinel.AmountCents: 99_999_999, sentinel.Messages: 1}, Method: "clamped", Reported: true}},
+			fee(sentinel.Usage{sentinel.Requests: 1, sentinel.AmountCents: 2000, sentinel.Messages: 1})},
+		"charge declined":    {"stripe", "charges.create", `{"object":"charge","amount":2000,"paid":false}`, fee(sentinel.Usage{sentinel.Requests: 1})},
+		"charge authorized":  {"stripe", "charges.create", `{"object":"charge","amount":2000,"paid":true,"captured":false}`, fee(sentinel.Usage{sentinel.Requests: 1})},
+		"captured in part":   {"stripe", "charges.capture", `{"object":"charge","amount":2000,"amount_captured":500,"paid":true,"captured":true}`, fee(sentinel.Usage{sentinel.Requests: 1, sentinel.AmountCents: 500, sentinel.Messages: 1})},
+		"intent succeeded":   {"stripe", "payment_intents.confirm", `{"object":"payment_intent","amount":900,"amount_received":900,"status":"succeeded"}`, fee(sentinel.Usage{sentinel.Requests: 1, sentinel.AmountCents: 900, sentinel.Messages: 1})},
+		"intent not yet":     {"stripe", "payment_intents.create", `{"object":"payment_intent","amount":900,"status":"requires_action"}`, fee(sentinel.Usage{sentinel.Requests: 1})},
+		"more than possible": {"stripe", "charges.create", `{"object":"charge","amount_captured":100000000,"paid":true,"captured":true}`, Metered{Usage: sentinel.Usage{sentinel.Requests: 1, sentinel.AmountCents: 99_999_999, sentinel.Messages: 1}, Tier: "standard", Method: "clamped", Reported: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, e := use(t, tt.preset, tt.endpoint)

@@ -12,11 +12,12 @@ import (
 	"github.com/goccy/go-yaml"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/pricing"
 	"github.com/saas-sentinel/saas-sentinel/provider"
 )
 
-// cases gives every call of the suite with its preset.
-func cases(t testing.TB, each func(preset string, c accuracyCase)) {
+// cases gives every call of the suite.
+func cases(t testing.TB, each func(s suite, c accuracyCase)) {
 	t.Helper()
 	files, _ := filepath.Glob("testdata/accuracy/*.yaml")
 	for _, file := range files {
@@ -29,31 +30,20 @@ func cases(t testing.TB, each func(preset string, c accuracyCase)) {
 			t.Fatal(err)
 		}
 		for _, c := range s.Cases {
-			each(s.Preset, c)
+			each(s, c)
 		}
 	}
 }
 
-// ready reads a case's request.
-func (c accuracyCase) ready(t testing.TB, preset string) (provider.Preset, provider.MeterSpec) {
-	t.Helper()
-	p, _ := provider.Find(preset)
-	e, _ := p.Endpoint(c.Endpoint)
-	path := c.Path
-	if path == "" {
-		path = e.Path
-	}
-	rq, err := p.ReadRequest(e, provider.RawRequest{Path: path, Query: c.Query, Body: []byte(c.Request)})
+// Every answer of every provider, cut in two at every byte, and with every end of line, gives the same usage.
+func TestAnySplitOfAnyAnswerGivesTheSameUsage(t *testing.T) {
+	catalog, err := pricing.Embedded()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return p, c.spec(e, rq)
-}
-
-// Every answer of every provider, cut in two at every byte, and with every end of line, gives the same usage.
-func TestAnySplitOfAnyAnswerGivesTheSameUsage(t *testing.T) {
-	cases(t, func(preset string, c accuracyCase) {
-		p, spec := c.ready(t, preset)
+	cases(t, func(s suite, c accuracyCase) {
+		p, _ := s.api(t, catalog)
+		_, spec := c.ready(t, s, p)
 		answer := c.bytes()
 		want := meter(p, spec, !c.Cut, answer)
 		spellings := [][]byte{answer}
@@ -65,7 +55,7 @@ func TestAnySplitOfAnyAnswerGivesTheSameUsage(t *testing.T) {
 		for _, b := range spellings {
 			for at := range b {
 				if got := meter(p, spec, !c.Cut, b[:at], b[at:]); got != want {
-					t.Fatalf("%s, %s, cut at byte %d: %+v, whole %+v", preset, c.Name, at, got, want)
+					t.Fatalf("%s, %s, cut at byte %d: %+v, whole %+v", s.Preset, c.Name, at, got, want)
 				}
 			}
 		}
@@ -115,8 +105,8 @@ func fuzzReader(f *testing.F, preset, endpoint, contentType string) {
 	if !ok {
 		f.Fatalf("no endpoint %s of %s", endpoint, preset)
 	}
-	cases(f, func(of string, c accuracyCase) {
-		if of == preset && c.Endpoint == endpoint && (contentType == "" || c.Type == contentType) {
+	cases(f, func(s suite, c accuracyCase) {
+		if s.Preset == preset && c.Endpoint == endpoint && (contentType == "" || c.Type == contentType) {
 			f.Add(c.bytes(), uint16(100))
 		}
 	})
@@ -164,7 +154,7 @@ func FuzzCohereStream(f *testing.F) {
 
 // FuzzRequests holds that no body makes a reader panic, or gives a bound below nothing.
 func FuzzRequests(f *testing.F) {
-	cases(f, func(_ string, c accuracyCase) { f.Add([]byte(c.Request)) })
+	cases(f, func(_ suite, c accuracyCase) { f.Add([]byte(c.Request)) })
 	f.Fuzz(func(t *testing.T, body []byte) {
 		for _, name := range provider.Names() {
 			p, _ := provider.Find(name)

@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"encoding/json"
 	"net/url"
 	"slices"
 	"strconv"
@@ -83,6 +82,7 @@ func (stripeDialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
 	if amount < largestCharge {
 		amount, _ = r.Currencies.cents(amount, currency)
 	}
+	rq.Tier = stripeTier(true, currency != "usd")
 	rq.Bound[sentinel.AmountCents], rq.Bound[sentinel.Messages] = amount, 1
 	return rq, nil
 }
@@ -168,70 +168,6 @@ func formAmount(form url.Values) (int64, error) {
 
 func (stripeDialect) withModel(Endpoint, RawRequest, Request, string) ([]byte, string, error) {
 	return nil, "", badRequest("", "Stripe has no models")
-}
-
-// stripeMembers are what an answer's fee depends on.
-var stripeMembers = []string{"object", "amount", "amount_captured", "amount_received", "amount_paid", "paid", "captured", "status", "currency"}
-
-func (stripeDialect) newMeter(s MeterSpec) Meter {
-	switch {
-	case s.Status >= 300, s.Header != nil && s.Header("idempotent-replayed") == "true": // a replay moves no money again
-		return nothingUsed{}
-	case !s.Endpoint.Meters:
-		return oneRequest{}
-	}
-	return newJSONMeter(s, s.Currencies.stripeUsage, stripeMembers)
-}
-
-// methodOtherCurrency marks money that was moved in a currency without an exchange rate: its smallest units are
-// counted as cents. Requests that name such a currency are refused; a confirmation or capture does not name it.
-const methodOtherCurrency = "other_currency"
-
-// stripeUsage finds the amount that a charge, payment intent or invoice really moved: a fee is due when
-// money was taken, not when a call was made.
-func (x Currencies) stripeUsage(found *scanner) (Metered, bool) {
-	out := Metered{Usage: sentinel.Usage{sentinel.Requests: 1}, Reported: true}
-	var moved int64
-	switch unquote(found.get("object")) {
-	case "charge":
-		if string(found.get("paid")) != "true" || string(found.get("captured")) == "false" {
-			return out, true
-		}
-		moved = cents64(found.get("amount_captured"))
-		if moved == 0 {
-			moved = cents64(found.get("amount"))
-		}
-	case "payment_intent":
-		if unquote(found.get("status")) != "succeeded" {
-			return out, true
-		}
-		moved = cents64(found.get("amount_received"))
-	case "invoice":
-		if unquote(found.get("status")) != "paid" {
-			return out, true
-		}
-		if moved = cents64(found.get("amount_paid")); moved == 0 {
-			return out, true
-		}
-	default:
-		return Metered{}, false
-	}
-	var c clamp
-	moved = c.within(moved, largestAmount)
-	cents, known := x.cents(moved, strings.ToLower(unquote(found.get("currency"))))
-	out.Usage[sentinel.AmountCents], out.Usage[sentinel.Messages] = c.within(cents, largestCharge), 1
-	if out.Method = c.method(); !known {
-		out.Method, out.Reported = methodOtherCurrency, false
-	}
-	return out, true
-}
-
-func cents64(raw []byte) int64 {
-	var n int64
-	if json.Unmarshal(raw, &n) != nil {
-		return 0
-	}
-	return n
 }
 
 func (stripeDialect) errorBody(r Refusal) Shape {
