@@ -54,7 +54,7 @@ func (s *Server) accountRoutes() {
 			if in.Name == who(ctx).Name {
 				return nil, huma.Error400BadRequest("nobody removes the own account: another admin can")
 			}
-			return nil, s.change(ctx, sentinel.AuditRow{Action: "account.remove", Object: in.Name}, func() error {
+			return nil, s.change(ctx, sentinel.AuditRow{Action: "account.remove", Object: in.Name}, func(ctx context.Context) error {
 				ok, err := s.Backend.RemoveAccount(ctx, in.Name)
 				if err == nil && !ok {
 					return huma.Error404NotFound("there is no account " + in.Name)
@@ -91,7 +91,7 @@ func (s *Server) putAccount(ctx context.Context, in *accountInput) (*struct{}, e
 		}
 		row.After += " with a new password"
 	}
-	return nil, s.change(ctx, row, func() error { return s.Backend.PutAccount(ctx, a) })
+	return nil, s.change(ctx, row, func(ctx context.Context) error { return s.Backend.PutAccount(ctx, a) })
 }
 
 func (s *Server) issueToken(ctx context.Context, in *struct {
@@ -103,7 +103,7 @@ func (s *Server) issueToken(ctx context.Context, in *struct {
 	key, hash := NewKey(TokenPrefix)
 	now := s.Now()
 	k := sentinel.AccountKey{Hash: hash, Account: who(ctx).Name, Kind: sentinel.KeyToken, Label: in.Body.Label, Created: now, Expires: now.AddDate(0, 0, in.Body.Days)}
-	err := s.change(ctx, sentinel.AuditRow{Action: "account.token", Object: k.Account, After: k.Label}, func() error { return s.Backend.AddKey(ctx, k) })
+	err := s.change(ctx, sentinel.AuditRow{Action: "account.token", Object: k.Account, After: k.Label}, func(ctx context.Context) error { return s.Backend.AddKey(ctx, k) })
 	if err != nil {
 		return nil, err
 	}

@@ -27,12 +27,7 @@ type Backend interface {
 	Status
 	Accounts
 	ServiceTokens
-	// AuditBefore gives rows before one, the newest first; before 0 begins at the end.
-	AuditBefore(ctx context.Context, before int64, contains string, limit int) ([]sentinel.AuditRow, error)
-	// VerifyAudit reads the whole chain. The sentence names the first bad row; it is empty where the chain is intact.
-	VerifyAudit(ctx context.Context) (rows int64, fault string, err error)
-	// Record writes a change into the audit chain. A change that it does not take must not happen.
-	Record(ctx context.Context, r sentinel.AuditRow) error
+	Audit
 }
 
 // Options are the parts of a Server.
@@ -128,13 +123,20 @@ func (s *Server) fault(what string, err error) error {
 	return huma.Error503ServiceUnavailable(what + ": the gateway cannot answer now, its log says why")
 }
 
-// change records who changes what, and then does it. What the audit chain does not take does not happen.
-func (s *Server) change(ctx context.Context, row sentinel.AuditRow, do func() error) error {
+// change makes a change of the database, and records who made it, in one transaction.
+func (s *Server) change(ctx context.Context, row sentinel.AuditRow, do func(context.Context) error) error {
 	row.Actor = who(ctx).Name
-	if err := s.Backend.Record(ctx, row); err != nil {
-		return s.fault("audit", err)
-	}
-	err := do()
+	return s.changed(row, s.Backend.Change(ctx, row, do))
+}
+
+// changeElsewhere makes a change outside the database, and records before it who makes it, and after it how it ended.
+func (s *Server) changeElsewhere(ctx context.Context, row sentinel.AuditRow, do func(context.Context) error) error {
+	row.Actor = who(ctx).Name
+	return s.changed(row, s.Backend.ChangeElsewhere(ctx, row, do))
+}
+
+// changed answers with an error of the change that is for the client, and hides others.
+func (s *Server) changed(row sentinel.AuditRow, err error) error {
 	if _, told := errors.AsType[huma.StatusError](err); err != nil && !told {
 		return s.fault(row.Action, err)
 	}

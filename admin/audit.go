@@ -9,6 +9,18 @@ import (
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
 
+// Audit is the chain of what operators changed. A change that it does not take does not happen.
+type Audit interface {
+	// AuditBefore gives rows before one, the newest first; before 0 begins at the end.
+	AuditBefore(ctx context.Context, before int64, contains string, limit int) ([]sentinel.AuditRow, error)
+	// VerifyAudit reads the whole chain. The sentence names the first bad row; it is empty where the chain is intact.
+	VerifyAudit(ctx context.Context) (rows int64, fault string, err error)
+	// Change adds a row and makes a change of the database in one transaction; the change takes part with the context that it gets.
+	Change(ctx context.Context, r sentinel.AuditRow, do func(context.Context) error) error
+	// ChangeElsewhere adds a row, makes a change outside the database, and adds how it ended.
+	ChangeElsewhere(ctx context.Context, r sentinel.AuditRow, do func(context.Context) error) error
+}
+
 // AuditRow is one change.
 type AuditRow struct {
 	Seq    int64     `json:"seq"`

@@ -91,7 +91,7 @@ func (s *Server) answerIncidents(ctx context.Context, in *struct {
 	if snooze == 0 {
 		snooze = time.Hour
 	}
-	return nil, s.change(ctx, sentinel.AuditRow{Action: "alert." + in.Body.Act, Object: in.Body.Group}, func() error {
+	return nil, s.change(ctx, sentinel.AuditRow{Action: "alert." + in.Body.Act, Object: in.Body.Group}, func(ctx context.Context) error {
 		ok, err := s.Backend.AnswerIncidents(ctx, in.Body.Group, in.Body.Act, who(ctx).Name, snooze)
 		if err == nil && !ok {
 			return huma.Error404NotFound("the policy has no alert rule of this group")

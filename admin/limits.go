@@ -95,7 +95,7 @@ func (s *Server) limitRoutes() {
 				return nil, err
 			}
 			row := sentinel.AuditRow{Action: "limit.override_end", Object: in.Cell, Before: amount(u.Limit, u.Limit.Max)}
-			return nil, s.change(ctx, row, func() error { return s.Backend.EndOverride(ctx, in.Cell) })
+			return nil, s.changeElsewhere(ctx, row, func(ctx context.Context) error { return s.Backend.EndOverride(ctx, in.Cell) })
 		})
 	register(s, operation{id: "reset-limit", method: http.MethodPost, path: "/limits/reset", tag: "limits", summary: "Forgive what a limit has counted in its window", role: sentinel.RoleOperator}, s.reset)
 }
@@ -153,7 +153,7 @@ func (s *Server) override(ctx context.Context, in *overrideInput) (*answer[Limit
 	o := Override{Cell: in.Body.Cell, Max: in.Body.Max, Until: in.Body.Until.UTC(), By: who(ctx).Name, Why: in.Body.Why}
 	row := sentinel.AuditRow{Action: "limit.override", Object: o.Cell, Before: amount(u.Limit, u.Limit.Max),
 		After: fmt.Sprintf("%s until %s: %s", amount(u.Limit, int64(o.Max)), o.Until.Format(time.RFC3339), o.Why)}
-	if err := s.change(ctx, row, func() error { return s.Backend.SetOverride(ctx, o) }); err != nil {
+	if err := s.changeElsewhere(ctx, row, func(ctx context.Context) error { return s.Backend.SetOverride(ctx, o) }); err != nil {
 		return nil, err
 	}
 	u.Override, u.Limit.Max = &o, int64(o.Max)
@@ -179,7 +179,7 @@ func (s *Server) reset(ctx context.Context, in *struct {
 	}
 	out := &answer[Forgiven]{}
 	row := sentinel.AuditRow{Action: "limit.reset", Object: u.Limit.Cell, Before: amount(u.Limit, u.Used)}
-	return out, s.change(ctx, row, func() (err error) {
+	return out, s.changeElsewhere(ctx, row, func(ctx context.Context) (err error) {
 		out.Body.Forgiven, err = s.Backend.ResetLimit(ctx, u.Limit)
 		return err
 	})

@@ -178,7 +178,7 @@ func (s *Server) publish(ctx context.Context, in *publishInput) (*policyAnswer, 
 	}
 	was := trimETag(in.IfMatch)
 	row := sentinel.AuditRow{Action: "policy.publish", Object: "policy", Before: was, After: checked.Version + ": " + in.Body.Reason}
-	err := s.change(ctx, row, func() error {
+	err := s.changeElsewhere(ctx, row, func(ctx context.Context) error {
 		ok, err := s.Backend.PublishPolicy(ctx, was, in.Body.Text)
 		if errors.Is(err, ErrManaged) {
 			return huma.Error409Conflict(err.Error())

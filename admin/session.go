@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"errors"
 	"net/http"
 	"sync"
 	"time"
@@ -130,16 +129,16 @@ func (s *Server) setUp(ctx context.Context, in *setup) (*sessionAnswer, error) {
 		return nil, s.fault("set up", err)
 	}
 	a := sentinel.Account{Name: in.Body.Name, Role: sentinel.RoleAdmin, Password: password, Created: s.Now()}
-	ok, err := s.Backend.UseSetup(ctx, sha256.Sum256([]byte(in.Body.Link)), a)
+	row := sentinel.AuditRow{Actor: "setup link", Action: "account.first", Object: a.Name}
+	err = s.changed(row, s.Backend.Change(ctx, row, func(ctx context.Context) error {
+		ok, err := s.Backend.UseSetup(ctx, sha256.Sum256([]byte(in.Body.Link)), a)
+		if err == nil && !ok {
+			return huma.Error403Forbidden("the setup link is unknown, used or too old: sentinel accounts setup makes another while there is no account")
+		}
+		return err
+	}))
 	if err != nil {
-		return nil, s.fault("set up", err)
-	}
-	if !ok {
-		return nil, huma.Error403Forbidden("the setup link is unknown, used or too old: sentinel accounts setup makes another while there is no account")
-	}
-	if err := s.Backend.Record(ctx, sentinel.AuditRow{Actor: "setup link", Action: "account.first", Object: a.Name}); err != nil {
-		_, undo := s.Backend.RemoveAccount(ctx, a.Name)
-		return nil, s.fault("set up", errors.Join(err, undo))
+		return nil, err
 	}
 	return s.begin(ctx, a)
 }

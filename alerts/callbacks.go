@@ -43,7 +43,9 @@ type Callbacks struct {
 	Phones  func() map[string]string // person by phone: only these may acknowledge
 	People  func() map[string]string // person by member id of Slack; others are shown by that id
 	// Raise gives a budget a fifth more where a member of Slack may do that, else ErrNotAllowed. Its answer is for people. nil: nobody may.
-	Raise   func(ctx context.Context, member, cell string) (string, error)
+	Raise func(ctx context.Context, member, cell string) (string, error)
+	// Change records an act in the audit chain, and makes it in the same transaction with the context that it gives.
+	Change  func(ctx context.Context, row sentinel.AuditRow, do func(context.Context) error) error
 	Replies func() []string // begins of the URLs at which Slack takes an answer for one member alone
 	Client  *http.Client
 	Base    string // the public URL that people's services call, as Twilio signed it
@@ -286,13 +288,23 @@ func (c *Callbacks) voice(w http.ResponseWriter, r *http.Request) {
 	c.act(w, r, r.URL.Query().Get("group"), Press{Act: Acknowledge, By: who})
 }
 
+// errNoGroup says that the machine has no rule of a group.
+var errNoGroup = errors.New("there is no such alert")
+
 // act applies a press to a group that exists.
 func (c *Callbacks) act(w http.ResponseWriter, r *http.Request, group string, p Press) {
-	ok, err := false, error(nil)
+	err := errNoGroup
 	if slices.Contains([]Act{Acknowledge, Snooze, Plan, Raise, Confirm, Dismiss}, p.Act) {
-		ok, err = Answer(r.Context(), c.Store, c.Machine(), group, p)
+		row := sentinel.AuditRow{Actor: p.By, Action: "alert." + string(p.Act), Object: group}
+		err = c.Change(r.Context(), row, func(ctx context.Context) error {
+			ok, err := Answer(ctx, c.Store, c.Machine(), group, p)
+			if err == nil && !ok {
+				return errNoGroup
+			}
+			return err
+		})
 	}
-	if err == nil && !ok {
+	if errors.Is(err, errNoGroup) {
 		http.Error(w, "there is no such alert", http.StatusNotFound)
 		return
 	}

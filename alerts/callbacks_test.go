@@ -32,6 +32,7 @@ func newDoor(t *testing.T) door {
 		t.Fatal(err)
 	}
 	return door{&Callbacks{Store: st, Machine: func() *Machine { return m }, Log: zerolog.Nop(), Base: "https://gw.example",
+		Change: func(ctx context.Context, _ sentinel.AuditRow, do func(context.Context) error) error { return do(ctx) },
 		Slack:  func() []sentinel.Secret { return []sentinel.Secret{signing} },
 		Twilio: func() []sentinel.Secret { return []sentinel.Secret{sentinel.NewSecret(twilioToken)} },
 		Phones: func() map[string]string { return map[string]string{"+15550100001": "ana"} },

@@ -21,16 +21,19 @@ type memory struct {
 	err  error
 }
 
-func (m *memory) AppendAudit(_ context.Context, link func(sentinel.AuditRow) sentinel.AuditRow) (sentinel.AuditRow, error) {
+func (m *memory) AppendAudit(ctx context.Context, link func(sentinel.AuditRow) []sentinel.AuditRow, change func(context.Context) error) error {
 	if m.err != nil {
-		return sentinel.AuditRow{}, m.err
+		return m.err
+	}
+	if err := change(ctx); err != nil {
+		return err
 	}
 	var prev sentinel.AuditRow
 	if n := len(m.rows); n > 0 {
 		prev = m.rows[n-1]
 	}
-	m.rows = append(m.rows, link(prev))
-	return m.rows[len(m.rows)-1], nil
+	m.rows = append(m.rows, link(prev)...)
+	return nil
 }
 
 func all(rows []sentinel.AuditRow) iter.Seq2[sentinel.AuditRow, error] {
@@ -61,7 +64,7 @@ func chain(t *testing.T) (rows []sentinel.AuditRow, checkpoints, private, public
 	}
 	m := &memory{}
 	now := time.Date(2026, 11, 24, 2, 0, 0, 123_456_789, time.UTC)
-	log := Log{Rows: m, Checkpoints: file, Now: func() time.Time { now = now.Add(time.Second); return now }, Unsigned: func(err error) { t.Error(err) }}
+	log := Log{Rows: m, Checkpoints: file, Now: func() time.Time { now = now.Add(time.Second); return now }, Lacking: func(err error) { t.Error(err) }}
 	for n := range 10 {
 		if err := log.Record(t.Context(), sentinel.AuditRow{Actor: "ops", Action: "policy.reload", Object: "policies.yaml", Before: fmt.Sprint(n), After: fmt.Sprint(n + 1)}); err != nil {
 			t.Fatal(err)
@@ -191,5 +194,67 @@ func TestAChangeThatIsNotRecordedSaysSo(t *testing.T) {
 		if _, err := PublicKey([]byte(text)); err == nil {
 			t.Errorf("PublicKey(%q) is not refused", text)
 		}
+	}
+}
+
+func TestAChangeElsewhereIsRecordedBeforeAndAfter(t *testing.T) {
+	broken := errors.New("redis: connection refused")
+	row := sentinel.AuditRow{Actor: "ops", Action: "limit.override", Object: "team/a", After: "$30.00"}
+	for name, tt := range map[string]struct {
+		before, during, after error // of the chain, of the change, of the chain once more
+		ran                   bool
+		want                  []string
+	}{
+		"done":                     {nil, nil, nil, true, []string{"limit.override $30.00", "limit.override.done "}},
+		"failed":                   {nil, broken, nil, true, []string{"limit.override $30.00", "limit.override.failed " + broken.Error()}},
+		"the chain takes nothing":  {errors.New("read only"), nil, nil, false, nil},
+		"the chain goes meanwhile": {nil, nil, errors.New("gone"), true, []string{"limit.override $30.00"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, ran, lacking := &memory{err: tt.before}, false, 0
+			log := Log{Rows: m, Now: time.Now, Lacking: func(error) { lacking++ }}
+			ctx, cancel := context.WithCancel(t.Context())
+			err := log.Around(ctx, row, func(context.Context) error {
+				ran, m.err = true, tt.after
+				cancel() // who asked is gone: the outcome is written all the same
+				return tt.during
+			})
+			cancel()
+			if ran != tt.ran || tt.during != nil && !errors.Is(err, tt.during) || (err == nil) != (tt.before == nil && tt.during == nil) || (lacking == 1) != (tt.after != nil) {
+				t.Errorf("Around() = %v, the change ran: %v, told of what is lacking %d times", err, ran, lacking)
+			}
+			var got []string
+			for _, r := range m.rows {
+				got = append(got, r.Action+" "+r.After)
+			}
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("the chain has %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestRowsThatBelongTogetherHaveOneCheckpoint(t *testing.T) {
+	rows, _, private, _ := chain(t)
+	key, err := PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "checkpoints")
+	file, err := OpenCheckpoints(path, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &memory{rows: rows}
+	log := Log{Rows: m, Checkpoints: file, Now: time.Now, Lacking: func(err error) { t.Error(err) }}
+	if err := errors.Join(log.Record(t.Context(), sentinel.AuditRow{Action: "verdict.deny"}, sentinel.AuditRow{Action: "verdict.deny"}), file.Close()); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report, err := Verify(all(m.rows), bytes.NewReader(text), log.PublicKey()); err != nil || report.Rows != 12 || report.Checkpoints != 1 {
+		t.Errorf("two rows at once: %+v, %v", report, err)
 	}
 }

@@ -153,8 +153,11 @@ func TestLifeOfAnIncidentByTheButtonsOfItsMessage(t *testing.T) {
 		}
 		return false
 	})
-	if code, out, stderr := sentinelIn(t, g.dir, g.env, "audit", "show"); code != 0 || !strings.Contains(out, "limit.override") || !strings.Contains(out, "$1.20") {
-		t.Errorf("audit: %s %s", out, stderr)
+	code, out, stderr := sentinelIn(t, g.dir, g.env, "audit", "show")
+	for _, want := range []string{"ana limit.override team/core/cost/day", "$1.20", "ana limit.override.done", "ana alert.acknowledge", "key.rotate weather", "key.rotate.failed weather"} {
+		if code != 0 || !strings.Contains(out, want) {
+			t.Errorf("audit show lacks %q: %d %s %s", want, code, out, stderr)
+		}
 	}
 }
 

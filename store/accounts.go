@@ -17,14 +17,14 @@ var ErrNoSetup = errors.New("the setup link is not valid")
 
 // OfferSetup makes hash the one setup link until a time, unless there is an account: then it is not ok.
 func (s *Store) OfferSetup(ctx context.Context, k sentinel.AccountKey) (ok bool, err error) {
-	tag, err := s.pool.Exec(ctx, `INSERT INTO account_setup (hash, expires) SELECT $1, $2 WHERE NOT EXISTS (SELECT FROM accounts)
+	tag, err := s.db(ctx).Exec(ctx, `INSERT INTO account_setup (hash, expires) SELECT $1, $2 WHERE NOT EXISTS (SELECT FROM accounts)
 		ON CONFLICT (slot) DO UPDATE SET hash = EXCLUDED.hash, expires = EXCLUDED.expires`, k.Hash[:], k.Expires)
 	return err == nil && tag.RowsAffected() == 1, explain("setup link", err)
 }
 
 // UseSetup makes the first account, once.
 func (s *Store) UseSetup(ctx context.Context, hash [32]byte, first sentinel.Account) error {
-	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+	err := pgx.BeginFunc(ctx, s.db(ctx), func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, `DELETE FROM account_setup WHERE hash = $1 AND expires > now() AND NOT EXISTS (SELECT FROM accounts)`, hash[:])
 		if err == nil && tag.RowsAffected() == 0 {
 			err = ErrNoSetup
@@ -46,7 +46,7 @@ func insertAccount(ctx context.Context, tx pgx.Tx, a sentinel.Account) error {
 // PutAccount adds an account, or gives one of that name another role, team and password; an empty password stays. A change
 // ends the account's keys.
 func (s *Store) PutAccount(ctx context.Context, a sentinel.Account) error {
-	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+	err := pgx.BeginFunc(ctx, s.db(ctx), func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, `UPDATE accounts SET role = $2, team = $3, password = coalesce(nullif($4, ''), password) WHERE name = $1`,
 			a.Name, a.Role.String(), a.Team, a.Password.Reveal())
 		if err != nil {
@@ -63,7 +63,7 @@ func (s *Store) PutAccount(ctx context.Context, a sentinel.Account) error {
 
 // RemoveAccount ends an account and its keys, and tells whether there was one.
 func (s *Store) RemoveAccount(ctx context.Context, name string) (bool, error) {
-	tag, err := s.pool.Exec(ctx, `DELETE FROM accounts WHERE name = $1`, name)
+	tag, err := s.db(ctx).Exec(ctx, `DELETE FROM accounts WHERE name = $1`, name)
 	return err == nil && tag.RowsAffected() == 1, explain("account", err)
 }
 
@@ -79,7 +79,7 @@ func scanAccount(row pgx.CollectableRow, also ...any) (a sentinel.Account, err e
 
 // Accounts lists all accounts by name.
 func (s *Store) Accounts(ctx context.Context) ([]sentinel.Account, error) {
-	rows, err := s.pool.Query(ctx, `SELECT `+accountColumns+` FROM accounts a ORDER BY name LIMIT $1`, maxAccounts)
+	rows, err := s.db(ctx).Query(ctx, `SELECT `+accountColumns+` FROM accounts a ORDER BY name LIMIT $1`, maxAccounts)
 	if err != nil {
 		return nil, explain("accounts", err)
 	}
@@ -89,7 +89,7 @@ func (s *Store) Accounts(ctx context.Context) ([]sentinel.Account, error) {
 
 // Account finds an account by its name.
 func (s *Store) Account(ctx context.Context, name string) (a sentinel.Account, ok bool, err error) {
-	rows, err := s.pool.Query(ctx, `SELECT `+accountColumns+` FROM accounts a WHERE name = $1`, clean(name))
+	rows, err := s.db(ctx).Query(ctx, `SELECT `+accountColumns+` FROM accounts a WHERE name = $1`, clean(name))
 	if err != nil {
 		return a, false, explain("account", err)
 	}
@@ -102,10 +102,10 @@ func (s *Store) Account(ctx context.Context, name string) (a sentinel.Account, o
 
 // AddKey keeps a key of an account, and forgets those that have expired.
 func (s *Store) AddKey(ctx context.Context, k sentinel.AccountKey) error {
-	if _, err := s.pool.Exec(ctx, `DELETE FROM account_keys WHERE expires < now()`); err != nil {
+	if _, err := s.db(ctx).Exec(ctx, `DELETE FROM account_keys WHERE expires < now()`); err != nil {
 		return explain("account key", err)
 	}
-	_, err := s.pool.Exec(ctx, `INSERT INTO account_keys (hash, account, kind, label, created, expires) VALUES ($1, $2, $3, $4, $5, $6)`,
+	_, err := s.db(ctx).Exec(ctx, `INSERT INTO account_keys (hash, account, kind, label, created, expires) VALUES ($1, $2, $3, $4, $5, $6)`,
 		k.Hash[:], k.Account, string(k.Kind), k.Label, k.Created, k.Expires)
 	return explain("account key", err)
 }
@@ -113,7 +113,7 @@ func (s *Store) AddKey(ctx context.Context, k sentinel.AccountKey) error {
 // FindKey finds a key that has not expired, with its account. It is looked up by the hash of the whole key, so the time
 // that it takes says nothing of other keys.
 func (s *Store) FindKey(ctx context.Context, hash [32]byte) (k sentinel.AccountKey, a sentinel.Account, ok bool, err error) {
-	rows, err := s.pool.Query(ctx, `SELECT `+accountColumns+`, k.kind, k.label, k.created, k.expires
+	rows, err := s.db(ctx).Query(ctx, `SELECT `+accountColumns+`, k.kind, k.label, k.created, k.expires
 		FROM account_keys k JOIN accounts a ON a.name = k.account WHERE k.hash = $1 AND k.expires > now()`, hash[:])
 	if err != nil {
 		return k, a, false, explain("account key", err)
@@ -130,6 +130,6 @@ func (s *Store) FindKey(ctx context.Context, hash [32]byte) (k sentinel.AccountK
 
 // RemoveKey ends one key.
 func (s *Store) RemoveKey(ctx context.Context, hash [32]byte) error {
-	_, err := s.pool.Exec(ctx, `DELETE FROM account_keys WHERE hash = $1`, hash[:])
+	_, err := s.db(ctx).Exec(ctx, `DELETE FROM account_keys WHERE hash = $1`, hash[:])
 	return explain("account key", err)
 }

@@ -12,15 +12,12 @@ import (
 
 const auditColumns = `seq, at, actor, action, object, before, after, prev, hash`
 
-// AppendAudit adds the row that link makes of the last one. Writers wait for each other, so the chain has one end.
-func (s *Store) AppendAudit(ctx context.Context, link func(prev sentinel.AuditRow) sentinel.AuditRow) (sentinel.AuditRow, error) {
-	return s.audited(ctx, link, func(pgx.Tx) error { return nil })
-}
-
-// audited makes a change and adds its row in one transaction. The chain is locked last, so that a slow change keeps nobody.
-func (s *Store) audited(ctx context.Context, link func(prev sentinel.AuditRow) sentinel.AuditRow, change func(pgx.Tx) error) (row sentinel.AuditRow, err error) {
-	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		if err := change(tx); err != nil {
+// AppendAudit makes a change and adds the rows that link makes of the last one, in one transaction: what the store does with the
+// context that change gets is part of it. Writers wait for each other, so the chain has one end; it is locked last, so that a
+// slow change keeps nobody.
+func (s *Store) AppendAudit(ctx context.Context, link func(prev sentinel.AuditRow) []sentinel.AuditRow, change func(context.Context) error) error {
+	return explain("append to the audit chain", pgx.BeginFunc(ctx, s.db(ctx), func(tx pgx.Tx) error {
+		if err := change(context.WithValue(ctx, transaction{}, tx)); err != nil {
 			return err
 		}
 		if _, err := tx.Exec(ctx, `LOCK TABLE audit IN EXCLUSIVE MODE`); err != nil { // readers go on
@@ -30,18 +27,19 @@ func (s *Store) audited(ctx context.Context, link func(prev sentinel.AuditRow) s
 		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 			return err
 		}
-		row = link(prev)
-		_, err = tx.Exec(ctx, `INSERT INTO audit (`+auditColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-			row.Seq, row.At, row.Actor, row.Action, row.Object, row.Before, row.After, row.Prev[:], row.Hash[:])
-		return err
-	})
-	return row, explain("append to the audit chain", err)
+		var batch pgx.Batch
+		for _, row := range link(prev) {
+			batch.Queue(`INSERT INTO audit (`+auditColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+				row.Seq, row.At, row.Actor, row.Action, row.Object, row.Before, row.After, row.Prev[:], row.Hash[:])
+		}
+		return tx.SendBatch(ctx, &batch).Close()
+	}))
 }
 
 // Audit gives the chain in its order. It holds a connection until the loop ends.
 func (s *Store) Audit(ctx context.Context) iter.Seq2[sentinel.AuditRow, error] {
 	return func(yield func(sentinel.AuditRow, error) bool) {
-		rows, err := s.pool.Query(ctx, `SELECT `+auditColumns+` FROM audit ORDER BY seq`)
+		rows, err := s.db(ctx).Query(ctx, `SELECT `+auditColumns+` FROM audit ORDER BY seq`)
 		if err != nil {
 			yield(sentinel.AuditRow{}, explain("audit", err))
 			return
@@ -62,7 +60,7 @@ func (s *Store) Audit(ctx context.Context) iter.Seq2[sentinel.AuditRow, error] {
 // AuditBefore gives rows before one, the newest first; before 0 begins at the end. contains, when it is not empty, is a text in
 // any of the columns.
 func (s *Store) AuditBefore(ctx context.Context, before int64, contains string, limit int) ([]sentinel.AuditRow, error) {
-	rows, err := s.pool.Query(ctx, `SELECT `+auditColumns+` FROM audit WHERE ($1 = 0 OR seq < $1)
+	rows, err := s.db(ctx).Query(ctx, `SELECT `+auditColumns+` FROM audit WHERE ($1 = 0 OR seq < $1)
 		AND ($2 = '' OR strpos(lower(concat_ws(E'\n', actor, action, object, before, after)), lower($2)) > 0) ORDER BY seq DESC LIMIT $3`, before, clean(contains), limit)
 	if err != nil {
 		return nil, explain("audit", err)

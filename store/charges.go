@@ -32,7 +32,7 @@ func (s *Store) Charges(ctx context.Context, q ChargeQuery, use func(sentinel.Ch
 	for u := range sentinel.Unit(sentinel.UnitCount) {
 		units = append(units, "sum("+u.String()+")::bigint")
 	}
-	rows, err := s.pool.Query(ctx, `SELECT date_trunc('`+q.Period+`', ts, 'UTC'), org, team, service, provider, endpoint, model, tier,
+	rows, err := s.db(ctx).Query(ctx, `SELECT date_trunc('`+q.Period+`', ts, 'UTC'), org, team, service, provider, endpoint, model, tier,
 		count(*), count(*) FILTER (WHERE method <> ''), sum(cost_nusd)::bigint, `+strings.Join(units, ", ")+`
 		FROM entries WHERE ts >= $1 AND ts < $2 AND NOT (action IN ('throttle', 'deny') AND cost_nusd = 0)
 		GROUP BY 1, 2, 3, 4, 5, 6, 7, 8 ORDER BY 1, 2, 3, 4, 5, 6, 7, 8`, q.From, q.To)

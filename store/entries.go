@@ -49,7 +49,7 @@ func (s *Store) Entries(ctx context.Context, q EntryQuery) ([]sentinel.Entry, er
 		w.conditions = append(w.conditions, fmt.Sprintf("(ts, call_id, attempt) < ($%d, $%d, $%d)", n+1, n+2, n+3))
 	}
 	sql := `SELECT ` + names(entryColumns, "") + ` FROM entries ` + w.String() + ` ORDER BY ts DESC, call_id DESC, attempt DESC` + w.limit(q.Limit)
-	rows, err := s.pool.Query(ctx, sql, w.args...)
+	rows, err := s.db(ctx).Query(ctx, sql, w.args...)
 	if err != nil {
 		return nil, explain("entries", err)
 	}
@@ -67,7 +67,7 @@ func (s *Store) EachEntry(ctx context.Context, from, to time.Time, use func(sent
 	if from.IsZero() || !from.Before(to) {
 		return errors.New("entries: the period is empty")
 	}
-	rows, err := s.pool.Query(ctx, `SELECT `+names(entryColumns, "")+` FROM entries WHERE ts >= $1 AND ts < $2 ORDER BY ts, call_id, attempt`, from, to)
+	rows, err := s.db(ctx).Query(ctx, `SELECT `+names(entryColumns, "")+` FROM entries WHERE ts >= $1 AND ts < $2 ORDER BY ts, call_id, attempt`, from, to)
 	if err != nil {
 		return explain("entries", err)
 	}

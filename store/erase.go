@@ -3,12 +3,9 @@ package store
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-
-	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
 
 // Erasure chooses what is deleted of a caller.
@@ -20,13 +17,13 @@ type Erasure struct {
 // Erased counts what was deleted.
 type Erased struct{ Entries, Intents, Parked int64 }
 
-// Erase deletes a caller's entries, its open calls and its parked records, with the audit row that link makes, in one
-// transaction. The sums by minute, hour and day follow at their next refresh.
-func (s *Store) Erase(ctx context.Context, e Erasure, link func(prev sentinel.AuditRow) sentinel.AuditRow) (n Erased, row sentinel.AuditRow, err error) {
+// Erase deletes a caller's entries, its open calls and its parked records, in one transaction. The sums by minute, hour and day follow
+// at their next refresh.
+func (s *Store) Erase(ctx context.Context, e Erasure) (n Erased, err error) {
 	if e.Org == "" || e.Service == "" || e.Before.IsZero() {
-		return n, row, errors.New("erase: an organisation, a service and a time are required")
+		return n, errors.New("erase: an organisation, a service and a time are required")
 	}
-	row, err = s.audited(ctx, link, func(tx pgx.Tx) error {
+	err = pgx.BeginFunc(ctx, s.db(ctx), func(tx pgx.Tx) error {
 		for _, d := range []struct {
 			sql  string
 			rows *int64
@@ -44,7 +41,7 @@ func (s *Store) Erase(ctx context.Context, e Erasure, link func(prev sentinel.Au
 		return nil
 	})
 	if err != nil {
-		return Erased{}, row, fmt.Errorf("erase %s of %s: %w", e.Service, e.Org, err)
+		return Erased{}, explain("erase "+e.Service+" of "+e.Org, err)
 	}
-	return n, row, nil
+	return n, nil
 }

@@ -19,7 +19,7 @@ const nearIncidents = 1_000
 // UpdateGroup loads a group with its open incidents, has change decide, and writes all that change gives in one
 // transaction. Changes of one group wait for each other, on whatever replica.
 func (s *Store) UpdateGroup(ctx context.Context, key string, near []string, change func(sentinel.AlertGroup, []sentinel.IncidentRef) (sentinel.AlertGroup, sentinel.AlertEffects)) error {
-	return explain("alert group", pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+	return explain("alert group", pgx.BeginFunc(ctx, s.db(ctx), func(tx pgx.Tx) error {
 		group, had, err := loadGroup(ctx, tx, key)
 		if err != nil {
 			return err
@@ -125,7 +125,7 @@ func orNull(t time.Time) *time.Time {
 
 // DueGroups lists groups whose time has come, the longest waiting first.
 func (s *Store) DueGroups(ctx context.Context, now time.Time, limit int) ([]string, error) {
-	rows, err := s.pool.Query(ctx, `SELECT key FROM alert_groups WHERE due <= $1 ORDER BY due LIMIT $2`, now, limit)
+	rows, err := s.db(ctx).Query(ctx, `SELECT key FROM alert_groups WHERE due <= $1 ORDER BY due LIMIT $2`, now, limit)
 	if err != nil {
 		return nil, explain("due alert groups", err)
 	}
@@ -135,7 +135,7 @@ func (s *Store) DueGroups(ctx context.Context, now time.Time, limit int) ([]stri
 
 // OpenGroups lists groups with incidents that are not resolved.
 func (s *Store) OpenGroups(ctx context.Context, limit int) ([]string, error) {
-	rows, err := s.pool.Query(ctx, `SELECT DISTINCT grp FROM incidents WHERE resolved IS NULL ORDER BY grp LIMIT $1`, limit)
+	rows, err := s.db(ctx).Query(ctx, `SELECT DISTINCT grp FROM incidents WHERE resolved IS NULL ORDER BY grp LIMIT $1`, limit)
 	if err != nil {
 		return nil, explain("open alert groups", err)
 	}
@@ -146,7 +146,7 @@ func (s *Store) OpenGroups(ctx context.Context, limit int) ([]string, error) {
 // Lease makes holder the one sender for ttl by the database's clock, when nobody else is. The fence grows when
 // the holder changes.
 func (s *Store) Lease(ctx context.Context, holder string, ttl time.Duration) (fence int64, ok bool, err error) {
-	err = s.pool.QueryRow(ctx, `UPDATE alert_lease SET fence = fence + CASE WHEN holder = $1 THEN 0 ELSE 1 END, holder = $1,
+	err = s.db(ctx).QueryRow(ctx, `UPDATE alert_lease SET fence = fence + CASE WHEN holder = $1 THEN 0 ELSE 1 END, holder = $1,
 		until = clock_timestamp() + $2 WHERE holder = $1 OR until < clock_timestamp() RETURNING fence`, holder, ttl).Scan(&fence)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return 0, false, nil
@@ -180,7 +180,7 @@ func (s *Store) Claim(ctx context.Context, fence int64, now time.Time, gap time.
 
 // fenced runs a change only while its fence is the newest.
 func (s *Store) fenced(ctx context.Context, fence int64, change func(pgx.Tx) error) error {
-	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+	err := pgx.BeginFunc(ctx, s.db(ctx), func(tx pgx.Tx) error {
 		var newest int64
 		if err := tx.QueryRow(ctx, `SELECT fence FROM alert_lease FOR SHARE`).Scan(&newest); err != nil {
 			return err
@@ -211,16 +211,16 @@ func (s *Store) Finish(ctx context.Context, fence int64, r sentinel.DeliveryResu
 
 // FirstSeen remembers a callback's mark until a time, and tells whether it is new.
 func (s *Store) FirstSeen(ctx context.Context, mark string, until time.Time) (bool, error) {
-	if _, err := s.pool.Exec(ctx, `DELETE FROM alert_callbacks WHERE until < now()`); err != nil {
+	if _, err := s.db(ctx).Exec(ctx, `DELETE FROM alert_callbacks WHERE until < now()`); err != nil {
 		return false, explain("callbacks", err)
 	}
-	tag, err := s.pool.Exec(ctx, `INSERT INTO alert_callbacks (mark, until) VALUES ($1, $2) ON CONFLICT DO NOTHING`, mark, until)
+	tag, err := s.db(ctx).Exec(ctx, `INSERT INTO alert_callbacks (mark, until) VALUES ($1, $2) ON CONFLICT DO NOTHING`, mark, until)
 	return err == nil && tag.RowsAffected() == 1, explain("callbacks", err)
 }
 
 // Incidents lists incidents, the newest first; open leaves out those that are resolved.
 func (s *Store) Incidents(ctx context.Context, open bool, limit int) ([]sentinel.Incident, error) {
-	rows, err := s.pool.Query(ctx, `SELECT doc FROM incidents WHERE NOT $1 OR resolved IS NULL ORDER BY opened DESC, id LIMIT $2`, open, limit)
+	rows, err := s.db(ctx).Query(ctx, `SELECT doc FROM incidents WHERE NOT $1 OR resolved IS NULL ORDER BY opened DESC, id LIMIT $2`, open, limit)
 	if err != nil {
 		return nil, explain("incidents", err)
 	}
@@ -239,7 +239,7 @@ func (s *Store) Incidents(ctx context.Context, open bool, limit int) ([]sentinel
 
 // History lists what happened to an incident, the oldest first.
 func (s *Store) History(ctx context.Context, incident string, limit int) ([]sentinel.IncidentChange, error) {
-	rows, err := s.pool.Query(ctx, `SELECT at, incident, what, by FROM incident_history WHERE incident = $1 ORDER BY seq LIMIT $2`, incident, limit)
+	rows, err := s.db(ctx).Query(ctx, `SELECT at, incident, what, by FROM incident_history WHERE incident = $1 ORDER BY seq LIMIT $2`, incident, limit)
 	if err != nil {
 		return nil, explain("incident history", err)
 	}

@@ -19,7 +19,7 @@ const detailed = 24 * time.Hour
 
 // Callers gives the services that called in [from, to), those with the most calls first.
 func (s *Store) Callers(ctx context.Context, from, to time.Time, limit int) ([]sentinel.Caller, error) {
-	rows, err := s.pool.Query(ctx, `SELECT min(org), min(team), service FROM usage_1h WHERE bucket >= $1 AND bucket < $2 AND service <> ''
+	rows, err := s.db(ctx).Query(ctx, `SELECT min(org), min(team), service FROM usage_1h WHERE bucket >= $1 AND bucket < $2 AND service <> ''
 		GROUP BY service ORDER BY sum(calls) DESC, service LIMIT $3`, from, to, limit)
 	if err != nil {
 		return nil, explain("services", err)
@@ -33,7 +33,7 @@ func (s *Store) Callers(ctx context.Context, from, to time.Time, limit int) ([]s
 // Minutes gives a service's minutes with calls in [from, to), the oldest first. Each is divided by the number of processes that scored
 // the service in it, so that it is what one of them saw.
 func (s *Store) Minutes(ctx context.Context, service string, from, to time.Time) ([]sentinel.Minute, error) {
-	rows, err := s.pool.Query(ctx, `
+	rows, err := s.db(ctx).Query(ctx, `
 		WITH sums AS (SELECT bucket, sum(calls)::float8 AS calls, `+sumOf(sentinel.InputTokenUnits[:])+`::float8 AS prompt, `+
 		sumOf(sentinel.OutputTokenUnits[:])+`::float8 AS completion, sum(cost_nusd)::float8 AS cost
 			FROM usage_1m WHERE service = $1 AND bucket >= $2 AND bucket < $3 AND action NOT IN ('throttle', 'deny') GROUP BY bucket),
@@ -65,7 +65,7 @@ func orNaN(v *float64) float64 {
 
 // Models gives the saved models by service.
 func (s *Store) Models(ctx context.Context) (map[string]sentinel.Model, error) {
-	rows, err := s.pool.Query(ctx, `SELECT service, learns_from, judged_from, judged_until, version, features, false_alerts, bursts, found, trained FROM models`)
+	rows, err := s.db(ctx).Query(ctx, `SELECT service, learns_from, judged_from, judged_until, version, features, false_alerts, bursts, found, trained FROM models`)
 	if err != nil {
 		return nil, explain("models", err)
 	}
@@ -79,7 +79,7 @@ func (s *Store) Models(ctx context.Context) (map[string]sentinel.Model, error) {
 
 // PutModel saves a model in the place of the service's last one.
 func (s *Store) PutModel(ctx context.Context, m sentinel.Model) error {
-	_, err := s.pool.Exec(ctx, `INSERT INTO models (service, learns_from, judged_from, judged_until, version, features, false_alerts, bursts, found, trained)
+	_, err := s.db(ctx).Exec(ctx, `INSERT INTO models (service, learns_from, judged_from, judged_until, version, features, false_alerts, bursts, found, trained)
 		VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10) ON CONFLICT (service) DO UPDATE SET learns_from = $2, judged_from = $3, judged_until = $4,
 		version = $5, features = $6, false_alerts = $7, bursts = $8, found = $9, trained = $10`,
 		m.Service, m.LearnsFrom, m.JudgedFrom, m.JudgedUntil, m.Version, m.Features, m.FalseAlerts, m.Bursts, m.Found, m.Trained)
@@ -88,7 +88,7 @@ func (s *Store) PutModel(ctx context.Context, m sentinel.Model) error {
 
 // TakeChore gives a periodic piece of work to one process: true when it is due by the database's clock, and then not before next has passed.
 func (s *Store) TakeChore(ctx context.Context, name string, next time.Duration) (mine bool, err error) {
-	err = s.pool.QueryRow(ctx, `INSERT INTO chores (name, due) VALUES ($1, clock_timestamp() + $2)
+	err = s.db(ctx).QueryRow(ctx, `INSERT INTO chores (name, due) VALUES ($1, clock_timestamp() + $2)
 		ON CONFLICT (name) DO UPDATE SET due = clock_timestamp() + $2 WHERE chores.due <= clock_timestamp() RETURNING true`, name, next).Scan(&mine)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return false, nil
@@ -98,6 +98,6 @@ func (s *Store) TakeChore(ctx context.Context, name string, next time.Duration) 
 
 // PostponeChore makes a piece of work due after next.
 func (s *Store) PostponeChore(ctx context.Context, name string, next time.Duration) error {
-	_, err := s.pool.Exec(ctx, `UPDATE chores SET due = clock_timestamp() + $2 WHERE name = $1`, name, next)
+	_, err := s.db(ctx).Exec(ctx, `UPDATE chores SET due = clock_timestamp() + $2 WHERE name = $1`, name, next)
 	return explain("chore "+name, err)
 }

@@ -25,7 +25,7 @@ var selectPrompts = fmt.Sprintf(`SELECT ts, model, demand, input_tokens + cached
 
 // Prompts lists the newest calls after a time whose prompt was text alone, with its length and what the provider counted.
 func (s *Store) Prompts(ctx context.Context, after time.Time, limit int) ([]Prompt, error) {
-	rows, err := s.pool.Query(ctx, selectPrompts, after, limit)
+	rows, err := s.db(ctx).Query(ctx, selectPrompts, after, limit)
 	if err != nil {
 		return nil, explain("prompts", err)
 	}

@@ -16,12 +16,12 @@ const refreshMinutes = 720
 func (s *Store) RefreshUsage(ctx context.Context) (minutes int64, err error) {
 	const ask = `SELECT to_regproc('refresh_usage') IS NOT NULL`
 	var ours bool
-	if err := s.pool.QueryRow(ctx, ask).Scan(&ours); err != nil || !ours {
+	if err := s.db(ctx).QueryRow(ctx, ask).Scan(&ours); err != nil || !ours {
 		return 0, explain("refresh usage", err)
 	}
 	for {
 		var n int64
-		if err := s.pool.QueryRow(ctx, `SELECT refresh_usage($1)`, refreshMinutes).Scan(&n); err != nil {
+		if err := s.db(ctx).QueryRow(ctx, `SELECT refresh_usage($1)`, refreshMinutes).Scan(&n); err != nil {
 			return minutes, explain("refresh usage", err)
 		}
 		if minutes += n; n < refreshMinutes {
@@ -87,7 +87,7 @@ func (s *Store) keepChunks(ctx context.Context, k Keeping) error {
 	} {
 		var same bool
 		hours := int64(p.after / time.Hour)
-		err := s.pool.QueryRow(ctx, `SELECT coalesce((SELECT (config ->> $2)::interval = make_interval(hours => $3)
+		err := s.db(ctx).QueryRow(ctx, `SELECT coalesce((SELECT (config ->> $2)::interval = make_interval(hours => $3)
 			FROM timescaledb_information.jobs WHERE hypertable_name = 'entries' AND proc_name = $1), $3 = 0)`,
 			p.job, p.setting, int32(hours)).Scan(&same)
 		if err != nil {
@@ -96,13 +96,13 @@ func (s *Store) keepChunks(ctx context.Context, k Keeping) error {
 		if same {
 			continue
 		}
-		if _, err := s.pool.Exec(ctx, `SELECT `+p.remove+`('entries', if_exists => true)`); err != nil {
+		if _, err := s.db(ctx).Exec(ctx, `SELECT `+p.remove+`('entries', if_exists => true)`); err != nil {
 			return err
 		}
 		if p.after == 0 {
 			continue
 		}
-		if _, err := s.pool.Exec(ctx, `SELECT `+p.add+`('entries', make_interval(hours => $1))`, int32(hours)); err != nil {
+		if _, err := s.db(ctx).Exec(ctx, `SELECT `+p.add+`('entries', make_interval(hours => $1))`, int32(hours)); err != nil {
 			return err
 		}
 	}
@@ -111,7 +111,7 @@ func (s *Store) keepChunks(ctx context.Context, k Keeping) error {
 
 // dropPartitions deletes the months that ended before a time.
 func (s *Store) dropPartitions(ctx context.Context, before time.Time) error {
-	rows, err := s.pool.Query(ctx, `SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+	rows, err := s.db(ctx).Query(ctx, `SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
 		WHERE i.inhparent = 'entries'::regclass AND c.relname ~ '^entries_\d{4}_\d{2}$'
 		AND make_timestamptz(substr(c.relname, 9, 4)::int, substr(c.relname, 14, 2)::int, 1, 0, 0, 0, 'UTC') + INTERVAL '1 month' <= $1 ORDER BY 1`, before)
 	if err != nil {
@@ -129,7 +129,7 @@ func (s *Store) dropPartitions(ctx context.Context, before time.Time) error {
 		return err
 	}
 	for _, name := range names { // the pattern leaves nothing to quote
-		if _, err := s.pool.Exec(ctx, `DROP TABLE IF EXISTS `+name); err != nil {
+		if _, err := s.db(ctx).Exec(ctx, `DROP TABLE IF EXISTS `+name); err != nil {
 			return err
 		}
 	}

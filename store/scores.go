@@ -20,12 +20,12 @@ func (s *Store) PutScores(ctx context.Context, list []sentinel.Score) error {
 			VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11) ON CONFLICT DO NOTHING`,
 			v.At, v.Service, v.Instance, v.Team, v.Score, v.Strength, v.Feature, v.Share, v.Actual, v.Expected, int64(v.Impact))
 	}
-	return explain("scores", s.pool.SendBatch(ctx, batch).Close())
+	return explain("scores", s.db(ctx).SendBatch(ctx, batch).Close())
 }
 
 // UnusualScores gives the scores of at least sentinel.LeastScore since a time, of every process, the latest first.
 func (s *Store) UnusualScores(ctx context.Context, since time.Time) ([]sentinel.Score, error) {
-	rows, err := s.pool.Query(ctx, `SELECT ts, service, instance, team, score, strength, feature, share, actual, expected, impact
+	rows, err := s.db(ctx).Query(ctx, `SELECT ts, service, instance, team, score, strength, feature, share, actual, expected, impact
 		FROM scores WHERE ts >= $1 AND score >= 0.9 ORDER BY ts DESC LIMIT $2`, since, maxScoresRead)
 	if err != nil {
 		return nil, explain("scores", err)
@@ -36,13 +36,13 @@ func (s *Store) UnusualScores(ctx context.Context, since time.Time) ([]sentinel.
 
 // DropScores deletes scores before a time, where the database does not do it by itself.
 func (s *Store) DropScores(ctx context.Context, before time.Time) error {
-	_, err := s.pool.Exec(ctx, `DELETE FROM scores WHERE ts < $1`, before)
+	_, err := s.db(ctx).Exec(ctx, `DELETE FROM scores WHERE ts < $1`, before)
 	return explain("scores", err)
 }
 
 // Feedback gives what people said of services' anomalies since a time, the oldest first.
 func (s *Store) Feedback(ctx context.Context, since time.Time) ([]sentinel.Feedback, error) {
-	rows, err := s.pool.Query(ctx, `SELECT h.at, split_part(i.scope, '/', 2), h.what
+	rows, err := s.db(ctx).Query(ctx, `SELECT h.at, split_part(i.scope, '/', 2), h.what
 		FROM incident_history h JOIN incidents i ON i.id = h.incident AND i.opened <= h.at AND (i.resolved IS NULL OR i.resolved >= h.at)
 		WHERE h.at >= $1 AND h.what = ANY ($2) AND i.scope LIKE 'service/%/any'
 		ORDER BY h.seq LIMIT $3`, since, []string{sentinel.FeedbackTrue, sentinel.FeedbackFalse, sentinel.FeedbackPlanned}, maxScoresRead)

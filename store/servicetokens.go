@@ -19,7 +19,7 @@ var ErrNoToken = errors.New("there is no such token, or it was revoked")
 
 // ServiceTokensChanged counts the changes of service tokens.
 func (s *Store) ServiceTokensChanged(ctx context.Context) (n int64, err error) {
-	err = s.pool.QueryRow(ctx, `SELECT n FROM service_token_changes`).Scan(&n)
+	err = s.db(ctx).QueryRow(ctx, `SELECT n FROM service_token_changes`).Scan(&n)
 	return n, explain("service tokens", err)
 }
 
@@ -29,7 +29,7 @@ func (s *Store) ServiceTokens(ctx context.Context) (list []sentinel.ServiceToken
 	if changes, err = s.ServiceTokensChanged(ctx); err != nil {
 		return nil, 0, err
 	}
-	rows, err := s.pool.Query(ctx, `SELECT id, service, label, issued_by, created, expires, rotated, revoked, hash, previous, previous_until
+	rows, err := s.db(ctx).Query(ctx, `SELECT id, service, label, issued_by, created, expires, rotated, revoked, hash, previous, previous_until
 		FROM service_tokens ORDER BY created, id LIMIT $1`, maxServiceTokens)
 	if err != nil {
 		return nil, 0, explain("service tokens", err)
@@ -57,7 +57,7 @@ func scanServiceToken(row pgx.CollectableRow) (t sentinel.ServiceToken, err erro
 
 // changeTokens runs one statement and counts it. It is ErrNoToken where the statement changes nothing.
 func (s *Store) changeTokens(ctx context.Context, sql string, args ...any) error {
-	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+	err := pgx.BeginFunc(ctx, s.db(ctx), func(tx pgx.Tx) error {
 		// The row is taken first: changes are counted in the order in which they become visible.
 		if _, err := tx.Exec(ctx, `UPDATE service_token_changes SET n = n + 1`); err != nil {
 			return err

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	sentinel "github.com/saas-sentinel/saas-sentinel"
@@ -89,6 +90,26 @@ func (s *Store) detect(ctx context.Context) error {
 	}
 	s.timescale.Store(there)
 	return nil
+}
+
+// queries is what the connections and a transaction on one of them have in common.
+type queries interface {
+	Begin(ctx context.Context) (pgx.Tx, error)
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
+}
+
+// transaction is the key under which a context carries one, see AppendAudit.
+type transaction struct{}
+
+// db is the transaction of ctx, or else the connections.
+func (s *Store) db(ctx context.Context) queries {
+	if tx, ok := ctx.Value(transaction{}).(pgx.Tx); ok {
+		return tx
+	}
+	return s.pool
 }
 
 // Timescale tells whether the database has the TimescaleDB extension, as of Open or Migrate.

@@ -69,12 +69,12 @@ const maxWriters = 4
 // Write puts records on the ledger. Any order, split and repetition of a set of records gives the
 // same ledger: for one attempt the entry of the highest Source stands. A record that
 // the database refuses by itself goes to the table parked, and the others land. An error means
-// that nothing is known of rs: write it again.
+// that nothing is known of rs: write it again. In a change that is audited a refused record fails the whole change.
 func (s *Store) Write(ctx context.Context, rs []sentinel.Record) error {
 	entries, intents := fold(rs)
 	// Chunks share no key, so they need no order among themselves; each is a transaction of its own.
 	parts, group := errgroup.WithContext(ctx)
-	parts.SetLimit(max(1, min(maxWriters, int(s.pool.Config().MaxConns)/2)))
+	parts.SetLimit(s.writers(ctx))
 	for chunk := range slices.Chunk(entries, s.rows) {
 		parts.Go(func() error { return s.writeChunk(group, chunk, nil) })
 	}
@@ -87,6 +87,14 @@ func (s *Store) Write(ctx context.Context, rs []sentinel.Record) error {
 		}
 	}
 	return nil
+}
+
+// writers is how many chunks are written at a time: one where all of them are part of a transaction.
+func (s *Store) writers(ctx context.Context) int {
+	if s.db(ctx) != queries(s.pool) {
+		return 1
+	}
+	return max(1, min(maxWriters, int(s.pool.Config().MaxConns)/2))
 }
 
 // fold keeps one entry a key, the strongest, and one intent a call, that of its last attempt, unless among rs is an entry of that one. Both come
@@ -154,7 +162,7 @@ func (s *Store) send(ctx context.Context, entries []*sentinel.Entry, intents []*
 		from, args := source(intentColumns, intents)
 		batch.Queue(insertIntents+from+keepIntents, args...)
 	}
-	return s.pool.SendBatch(ctx, &batch).Close()
+	return s.db(ctx).SendBatch(ctx, &batch).Close()
 }
 
 // dataFault tells a row that the database will never take from a database that does not work now, by
@@ -175,7 +183,7 @@ func (s *Store) park(ctx context.Context, entries []*sentinel.Entry, intents []*
 		kind, call, record = "intent", intents[0].ID, dump(*intents[0])
 	}
 	digest := sha256.Sum256(record)
-	_, err := s.pool.Exec(ctx, insertParked, digest[:], kind, pgtype.UUID{Bytes: call, Valid: true}, clean(cause.Error()), clean(string(record)))
+	_, err := s.db(ctx).Exec(ctx, insertParked, digest[:], kind, pgtype.UUID{Bytes: call, Valid: true}, clean(cause.Error()), clean(string(record)))
 	if err != nil {
 		return fmt.Errorf("park the %s of call %s: %w", kind, call, err)
 	}
@@ -197,7 +205,7 @@ func (s *Store) Beat(ctx context.Context, instance string) error {
 	batch.Queue(`INSERT INTO instances (instance, beat) VALUES ($1, now())
 		ON CONFLICT (instance) DO UPDATE SET beat = EXCLUDED.beat`, clean(instance))
 	batch.Queue(`DELETE FROM instances WHERE beat < now() - INTERVAL '7 days'`)
-	return explain("beat", s.pool.SendBatch(ctx, &batch).Close())
+	return explain("beat", s.db(ctx).SendBatch(ctx, &batch).Close())
 }
 
 // PendingQuery chooses calls that are overdue.
@@ -210,7 +218,7 @@ type PendingQuery struct {
 
 // Pending lists intents without an entry, oldest first: calls whose process forgot them or died.
 func (s *Store) Pending(ctx context.Context, q PendingQuery) ([]sentinel.Intent, error) {
-	rows, err := s.pool.Query(ctx, `SELECT `+names(intentColumns, "i.")+` FROM intents i
+	rows, err := s.db(ctx).Query(ctx, `SELECT `+names(intentColumns, "i.")+` FROM intents i
 		WHERE (i.instance = $1 AND i.ts < $2 OR i.instance <> $1 AND i.ts < $3 AND NOT EXISTS (
 			SELECT FROM instances h WHERE h.instance = i.instance AND h.beat > now() - INTERVAL '30 s'))
 		AND NOT EXISTS (SELECT FROM entries e WHERE e.ts = i.ts AND e.call_id = i.call_id AND e.attempt >= i.attempt)
@@ -242,7 +250,7 @@ func (s *Store) Known(ctx context.Context, calls []sentinel.CallID) (map[sentine
 			last = at
 		}
 	}
-	rows, err := s.pool.Query(ctx, `SELECT call_id FROM entries WHERE ts >= $1 AND ts < $2 AND call_id = ANY ($3)
+	rows, err := s.db(ctx).Query(ctx, `SELECT call_id FROM entries WHERE ts >= $1 AND ts < $2 AND call_id = ANY ($3)
 		UNION SELECT call_id FROM intents WHERE ts >= $1 AND ts < $2 AND call_id = ANY ($3)`, first, last.Add(time.Millisecond), ids)
 	if err != nil {
 		return nil, explain("known calls", err)

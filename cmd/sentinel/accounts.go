@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"text/tabwriter"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/internal/app"
 )
 
@@ -29,17 +31,21 @@ func accountsSetup() *cobra.Command {
 		if err != nil {
 			return refused(err)
 		}
-		st, err := openStore(c, *config)
+		log, st, done, err := openAudit(c, *config)
 		if err != nil {
 			return err
 		}
-		defer st.Close()
-		link, ok, err := app.OfferSetup(c.Context(), cfg, st)
+		defer done()
+		var link string
+		err = log.Do(c.Context(), sentinel.AuditRow{Actor: operator(), Action: "account.setup_link"}, func(ctx context.Context) (err error) {
+			var ok bool
+			if link, ok, err = app.OfferSetup(ctx, cfg, st); err == nil && !ok {
+				err = errors.New("there is an account already: see sentinel accounts list; its admins make others in the dashboard")
+			}
+			return err
+		})
 		if err != nil {
 			return err
-		}
-		if !ok {
-			return errors.New("there is an account already: see sentinel accounts list; its admins make others in the dashboard")
 		}
 		_, err = fmt.Fprintln(c.OutOrStdout(), link)
 		return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
@@ -145,15 +146,22 @@ func auditKeygenCommand() *cobra.Command {
 	}
 }
 
-// record writes an operator's change to the audit chain; what cannot be recorded must not be done.
-func record(c *cobra.Command, config string, r sentinel.AuditRow) error {
+// around makes an operator's change outside the database; what cannot be recorded must not be done.
+func around(c *cobra.Command, config string, r sentinel.AuditRow, change func(context.Context) error) error {
 	log, _, done, err := openAudit(c, config)
 	if err != nil {
 		return err
 	}
 	defer done()
 	r.Actor = operator()
-	return log.Record(c.Context(), r)
+	return log.Around(c.Context(), r, change)
+}
+
+// lacking tells the operator what the audit chain lacks.
+func lacking(c *cobra.Command) func(error) {
+	return func(err error) {
+		_, _ = fmt.Fprintln(c.ErrOrStderr(), "sentinel: done, and the audit chain lacks something:", err)
+	}
 }
 
 // openAudit opens the audit chain of a configuration, and the database in which it is.
@@ -166,7 +174,7 @@ func openAudit(c *cobra.Command, config string) (*audit.Log, *store.Store, func(
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	log, done, err := app.OpenAudit(cfg.Audit, st, func(err error) { _, _ = fmt.Fprintln(c.ErrOrStderr(), "sentinel: audit row not signed:", err) })
+	log, done, err := app.OpenAudit(cfg.Audit, st, lacking(c))
 	if err != nil {
 		st.Close()
 		return nil, nil, nil, refused(err)

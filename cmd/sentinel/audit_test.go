@@ -94,7 +94,8 @@ func TestOverridesAreAuditedAndTamperingIsNamed(t *testing.T) {
 		expect("is $"+amount, false, "limits", "override", "team/a/cost/month", amount)
 	}
 	expect("$40.00 until", false, "audit", "show")
-	expect("3 rows are as they were written; 3 signed checkpoints agree", false, "audit", "verify")
+	expect("limit.override.done team/a/cost/month", false, "audit", "show")
+	expect("6 rows are as they were written; 6 signed checkpoints agree", false, "audit", "verify")
 
 	db, err := pgx.Connect(t.Context(), dsn)
 	if err != nil {
@@ -110,8 +111,8 @@ func TestOverridesAreAuditedAndTamperingIsNamed(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	tamper(`DELETE FROM audit WHERE seq = 3`)
-	expect("audit row 3 is missing: the chain was cut", true, "audit", "verify")
+	tamper(`DELETE FROM audit WHERE seq = 6`)
+	expect("audit row 6 is missing: the chain was cut", true, "audit", "verify")
 	tamper(`UPDATE audit SET actor = 'someone else' WHERE seq = 2`)
 	expect("audit row 2 was changed", true, "audit", "verify")
 

@@ -56,9 +56,9 @@ func usageEraseCommand() *cobra.Command {
 		}
 		var n store.Erased
 		row := sentinel.AuditRow{Actor: operator(), Action: "ledger.erase", Object: what.Org + "/" + what.Service, Before: "until " + until.Format(time.RFC3339), After: *why}
-		err = log.Do(c.Context(), row, func(ctx context.Context, link func(sentinel.AuditRow) sentinel.AuditRow) (written sentinel.AuditRow, err error) {
-			n, written, err = st.Erase(ctx, what, link)
-			return written, err
+		err = log.Do(c.Context(), row, func(ctx context.Context) (err error) {
+			n, err = st.Erase(ctx, what)
+			return err
 		})
 		if err != nil {
 			return err

@@ -39,7 +39,7 @@ func keysRotate() *cobra.Command {
 		if err != nil {
 			return refused(err)
 		}
-		r := app.KeyRotation{Provider: args[0], Keep: *keep, TestPath: *path}
+		r := app.KeyRotation{Provider: args[0], By: operator(), Keep: *keep, TestPath: *path}
 		if !*again {
 			if info, err := os.Stdin.Stat(); err == nil && c.InOrStdin() == os.Stdin && info.Mode()&os.ModeCharDevice != 0 {
 				_, _ = fmt.Fprintln(c.ErrOrStderr(), "paste the new key, then a line break and Ctrl-D:")
@@ -54,7 +54,12 @@ func keysRotate() *cobra.Command {
 			}
 			r.Next = sentinel.NewSecret(key)
 		}
-		if err := app.RotateKey(c.Context(), cfg, r); err != nil {
+		log, st, done, err := openAudit(c, *config)
+		if err != nil {
+			return err
+		}
+		defer done()
+		if err := app.RotateKey(c.Context(), cfg, st, log, r); err != nil {
 			return err
 		}
 		_, err = fmt.Fprintf(c.OutOrStdout(), "%s uses the new key; every process does within %s. Revoke the one before at the provider after %s.\n", args[0], cfg.Vault.Refresh, max(*keep, cfg.Vault.Refresh))

@@ -206,10 +206,9 @@ func limitsOverride() *cobra.Command {
 			return err
 		}
 		if args[1] == "end" {
-			if err := record(c, *config, sentinel.AuditRow{Action: "limit.override_end", Object: l.Cell, After: amount(l.Measure, l.Max)}); err != nil {
-				return err
-			}
-			if err := b.limiter.EndOverride(c.Context(), b.set.Org, l.Cell); err != nil {
+			row := sentinel.AuditRow{Action: "limit.override_end", Object: l.Cell, After: amount(l.Measure, l.Max)}
+			err := around(c, *config, row, func(ctx context.Context) error { return b.limiter.EndOverride(ctx, b.set.Org, l.Cell) })
+			if err != nil {
 				return err
 			}
 			_, err = fmt.Fprintf(c.OutOrStdout(), "%s is %s again\n", l.Name, amount(l.Measure, l.Max))
@@ -220,11 +219,10 @@ func limitsOverride() *cobra.Command {
 			return refused(err)
 		}
 		o := ratelimit.Override{Cell: l.Cell, Max: most, Until: b.now.Add(*life), By: operator(), Why: *why}
-		if err := record(c, *config, sentinel.AuditRow{Action: "limit.override", Object: l.Cell, Before: amount(l.Measure, l.Max),
-			After: fmt.Sprintf("%s until %s: %s", amount(l.Measure, most), o.Until.Format(time.RFC3339), *why)}); err != nil {
-			return err
-		}
-		if err := b.limiter.SetOverride(c.Context(), b.set.Org, o); err != nil {
+		row := sentinel.AuditRow{Action: "limit.override", Object: l.Cell, Before: amount(l.Measure, l.Max),
+			After: fmt.Sprintf("%s until %s: %s", amount(l.Measure, most), o.Until.Format(time.RFC3339), *why)}
+		err = around(c, *config, row, func(ctx context.Context) error { return b.limiter.SetOverride(ctx, b.set.Org, o) })
+		if err != nil {
 			return refused(err)
 		}
 		_, err = fmt.Fprintf(c.OutOrStdout(), "%s is %s instead of %s until %s\n", l.Name, amount(l.Measure, most), amount(l.Measure, l.Max), o.Until.Format(time.RFC3339))
@@ -262,10 +260,11 @@ func limitsReset() *cobra.Command {
 		if l.Kind == sentinel.Concurrent {
 			return refused(fmt.Errorf("%s counts calls in flight: it falls by itself when they end", l.Name))
 		}
-		if err := record(c, *config, sentinel.AuditRow{Action: "limit.reset", Object: l.Cell}); err != nil {
+		var forgiven string
+		err = around(c, *config, sentinel.AuditRow{Action: "limit.reset", Object: l.Cell}, func(ctx context.Context) (err error) {
+			forgiven, err = b.limiter.Reset(ctx, b.set.Org, l)
 			return err
-		}
-		forgiven, err := b.limiter.Reset(c.Context(), b.set.Org, l)
+		})
 		if err != nil {
 			return err
 		}

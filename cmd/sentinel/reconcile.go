@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/audit"
 	"github.com/saas-sentinel/saas-sentinel/credential"
 	"github.com/saas-sentinel/saas-sentinel/internal/app"
 	"github.com/saas-sentinel/saas-sentinel/policy"
@@ -73,11 +74,11 @@ func (f reconcileFlags) run(c *cobra.Command, name string) error {
 	if err != nil {
 		return refused(err)
 	}
-	st, err := openStore(c, *f.config)
+	log, st, done, err := openAudit(c, *f.config)
 	if err != nil {
 		return err
 	}
-	defer st.Close()
+	defer done()
 	reported, err := f.reported(c, kind, from, to)
 	if err != nil {
 		return fmt.Errorf("report of %s: %w", name, err)
@@ -90,7 +91,7 @@ func (f reconcileFlags) run(c *cobra.Command, name string) error {
 	if err := printDrifts(c.OutOrStdout(), drifts, *f.all); err != nil || !*f.book {
 		return err
 	}
-	return f.trueUp(c, st, state.Policy.Org, name, drifts)
+	return f.trueUp(c, st, log, state.Policy.Org, name, drifts)
 }
 
 // days reads the period: whole days, because reports have nothing finer.
@@ -261,8 +262,8 @@ func percent(part, whole sentinel.NanoUSD) string {
 	return fmt.Sprintf("%.2f", 100*float64(part)/float64(whole)) // for the eye: no sum comes of it
 }
 
-// trueUp books the drift of the days that are over, after the audit chain has it: what cannot be recorded must not be done.
-func (f reconcileFlags) trueUp(c *cobra.Command, st *store.Store, org, name string, drifts []reconcile.Drift) error {
+// trueUp books the drift of the days that are over, with a row of the audit chain in the same transaction.
+func (f reconcileFlags) trueUp(c *cobra.Command, st *store.Store, log *audit.Log, org, name string, drifts []reconcile.Drift) error {
 	now := time.Now().UTC()
 	var rows []sentinel.Record
 	var sum sentinel.NanoUSD
@@ -284,13 +285,11 @@ func (f reconcileFlags) trueUp(c *cobra.Command, st *store.Store, org, name stri
 		_, _ = fmt.Fprintln(c.OutOrStdout(), "nothing to book")
 		return nil
 	}
-	err := record(c, *f.config, sentinel.AuditRow{
-		Action: "ledger.true_up", Object: name + " " + *f.from + " to " + *f.to, After: fmt.Sprintf("%d entries, %s", len(rows), sum),
-	})
-	if err != nil {
-		return err
+	row := sentinel.AuditRow{
+		Actor: operator(), Action: "ledger.true_up", Object: name + " " + *f.from + " to " + *f.to, After: fmt.Sprintf("%d entries, %s", len(rows), sum),
 	}
-	if err := st.Write(c.Context(), rows); err != nil {
+	err := log.Do(c.Context(), row, func(ctx context.Context) error { return st.Write(ctx, rows) })
+	if err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(c.OutOrStdout(), "booked %d true-up entries, %s\n", len(rows), sum)

@@ -30,7 +30,7 @@ func tokensCommand() *cobra.Command {
 func tokensVerb(c *cobra.Command, needsKey bool, do func(c *cobra.Command, d app.TokenDesk, by string, args []string) error) *cobra.Command {
 	config := configFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		d, done, err := app.OpenTokenDesk(c.Context(), *config, needsKey)
+		d, done, err := app.OpenTokenDesk(c.Context(), *config, needsKey, lacking(c))
 		if err != nil {
 			return refused(err)
 		}

@@ -213,9 +213,14 @@ func (b *adminBackend) AnswerIncidents(ctx context.Context, group, act, by strin
 	return alerts.Answer(ctx, b.Store, b.app.alerting.machine(), group, alerts.Press{Act: acts[act], By: by, For: snooze})
 }
 
-// Record writes into the audit chain.
-func (b *adminBackend) Record(ctx context.Context, r sentinel.AuditRow) error {
-	return b.app.audit.Record(ctx, r)
+// Change makes a change of the database that is audited.
+func (b *adminBackend) Change(ctx context.Context, r sentinel.AuditRow, do func(context.Context) error) error {
+	return b.app.audit.Do(ctx, r, do)
+}
+
+// ChangeElsewhere makes a change outside the database that is audited.
+func (b *adminBackend) ChangeElsewhere(ctx context.Context, r sentinel.AuditRow, do func(context.Context) error) error {
+	return b.app.audit.Around(ctx, r, do)
 }
 
 // VerifyAudit reads the whole chain, with its signed checkpoints where they are configured.

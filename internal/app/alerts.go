@@ -217,7 +217,7 @@ func (al *alerting) callbacks(ctx context.Context) error {
 			}
 			return out
 		},
-		Raise: al.raise, Replies: func() []string { return al.book.Load().replies }, Client: al.client,
+		Change: al.app.audit.Do, Raise: al.raise, Replies: func() []string { return al.book.Load().replies }, Client: al.client,
 	}
 	s := &http.Server{Handler: c.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10}
 	stop := context.AfterFunc(ctx, func() { _ = s.Close() })

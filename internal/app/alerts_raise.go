@@ -42,10 +42,7 @@ func (al *alerting) raise(ctx context.Context, member, cell string) (string, err
 	o := ratelimit.Override{Cell: cell, Max: most, Until: l.End, By: person.Name, Why: "raised by 20 % in Slack by member " + member}
 	row := sentinel.AuditRow{Actor: person.Name, Action: "limit.override", Object: cell, Before: sentinel.NanoUSD(was).String(),
 		After: fmt.Sprintf("%s until %s: %s", sentinel.NanoUSD(most), l.End.Format(time.RFC3339), o.Why)}
-	if err := a.audit.Record(ctx, row); err != nil {
-		return "", err
-	}
-	if err := a.limiter.SetOverride(ctx, set.Org, o); err != nil {
+	if err := a.audit.Around(ctx, row, func(ctx context.Context) error { return a.limiter.SetOverride(ctx, set.Org, o) }); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("%s may spend %s until %s.", l.Name, sentinel.NanoUSD(most), l.End.Format("2006-01-02 15:04 UTC")), nil

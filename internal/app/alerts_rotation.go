@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/saas-sentinel/saas-sentinel/alerts"
@@ -17,19 +16,14 @@ import (
 const rotationOpen = 7 * 24 * time.Hour
 
 // tellRotation opens an incident for a rotation that failed, and ends it after one that worked. A command has no gateway at hand: it
-// writes to the database, from which a gateway tells it. Without a database nobody is told, as the command itself says what failed.
-func tellRotation(ctx context.Context, c Config, state *governor.State, provider string, fault error) error {
+// writes to the database, from which a gateway tells it.
+func tellRotation(ctx context.Context, c Config, st *store.Store, state *governor.State, provider string, fault error) error {
 	fact := policy.AlertFact{Kind: "rotation", Provider: provider, Count: 1}
 	al := &alerting{app: &App{config: c}, client: alerts.NewClient()}
 	b, err := al.newBook(state.Policy)
-	if err != nil || c.Database.URL.IsZero() || len(b.rules) == 0 {
+	if err != nil {
 		return err
 	}
-	st, err := store.Open(ctx, store.Options{DSN: c.Database.URL, MaxConns: 1})
-	if err != nil {
-		return fmt.Errorf("SENTINEL_DATABASE_URL: %w", err)
-	}
-	defer st.Close()
 	now := time.Now().UTC()
 	e := alerts.Event{Scope: "provider/" + provider, Firing: fault != nil, At: now, Until: now.Add(rotationOpen), Title: "the key of " + provider + " was not rotated",
 		Detail: "the rotation was broken off, and the key in use stays: sentinel keys rotate --continue goes on"}

@@ -15,10 +15,10 @@ type AuditConfig struct {
 	Checkpoints string `yaml:"checkpoints" doc:"File of the signed checkpoints, on another machine's disk or on storage that only grows."`
 }
 
-// OpenAudit opens the log of what operators change. unsigned is told of a checkpoint that could not be written. Call the function
+// OpenAudit opens the log of what operators change. lacking is told what it lacks although a change has happened. Call the function
 // that it gives at the end.
-func OpenAudit(c AuditConfig, st *store.Store, unsigned func(error)) (*audit.Log, func(), error) {
-	log := &audit.Log{Rows: st, Now: time.Now, Unsigned: unsigned}
+func OpenAudit(c AuditConfig, st *store.Store, lacking func(error)) (*audit.Log, func(), error) {
+	log := &audit.Log{Rows: st, Now: time.Now, Lacking: lacking}
 	if c.Key == "" {
 		return log, func() {}, nil
 	}
@@ -38,16 +38,16 @@ func OpenAudit(c AuditConfig, st *store.Store, unsigned func(error)) (*audit.Log
 
 // openAudit records with which policy this process starts.
 func (a *App) openAudit(ctx context.Context) error {
-	log, done, err := OpenAudit(a.config.Audit, a.store, func(err error) { a.log.Error().Err(err).Msg("audit row not signed") })
+	log, done, err := OpenAudit(a.config.Audit, a.store, func(err error) { a.log.Error().Err(err).Msg("audit chain lacks something") })
 	if err != nil {
 		return err
 	}
 	a.onClose(done)
 	a.audit = log
-	return a.recordPolicy(ctx, "policy.start", "", a.governor.State().Policy.Version)
+	return a.audit.Record(ctx, a.policyRow("policy.start", "", a.governor.State().Policy.Version))
 }
 
-// recordPolicy writes a change of the policy, which must not happen when nobody records it.
-func (a *App) recordPolicy(ctx context.Context, action, before, after string) error {
-	return a.audit.Record(ctx, sentinel.AuditRow{Actor: "sentinel " + a.instance, Action: action, Object: a.config.Policies, Before: before, After: after})
+// policyRow is a change of the policy in this process.
+func (a *App) policyRow(action, before, after string) sentinel.AuditRow {
+	return sentinel.AuditRow{Actor: "sentinel " + a.instance, Action: action, Object: a.config.Policies, Before: before, After: after}
 }

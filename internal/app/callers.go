@@ -85,10 +85,8 @@ func (d TokenDesk) Issue(ctx context.Context, by, service, label string, life ti
 	if life > 0 {
 		t.Expires = now.Add(life)
 	}
-	if err := d.Audit.Record(ctx, sentinel.AuditRow{Actor: by, Action: "token.issue", Object: id, After: service + " " + label}); err != nil {
-		return "", "", err
-	}
-	return id, token, d.Store.AddServiceToken(ctx, t)
+	row := sentinel.AuditRow{Actor: by, Action: "token.issue", Object: id, After: service + " " + label}
+	return id, token, d.Audit.Do(ctx, row, func(ctx context.Context) error { return d.Store.AddServiceToken(ctx, t) })
 }
 
 // Rotate makes another token of an id; the one before stays good for the grace.
@@ -96,20 +94,19 @@ func (d TokenDesk) Rotate(ctx context.Context, by, id string, grace time.Duratio
 	if grace < 0 || grace > MaxTokenGrace {
 		return "", fmt.Errorf("%w: a grace of %s is outside 0s to %s", ErrTokenInput, grace, MaxTokenGrace)
 	}
-	if err := d.Audit.Record(ctx, sentinel.AuditRow{Actor: by, Action: "token.rotate", Object: id, After: "the one before ends in " + grace.String()}); err != nil {
-		return "", err
-	}
 	now := time.Now().UTC()
 	token, hash := d.Key.Reissue(id)
-	return token, d.Store.RotateServiceToken(ctx, id, hash, now, now.Add(grace))
+	row := sentinel.AuditRow{Actor: by, Action: "token.rotate", Object: id, After: "the one before ends in " + grace.String()}
+	return token, d.Audit.Do(ctx, row, func(ctx context.Context) error {
+		return d.Store.RotateServiceToken(ctx, id, hash, now, now.Add(grace))
+	})
 }
 
 // Revoke ends a token everywhere, within 5 s.
 func (d TokenDesk) Revoke(ctx context.Context, by, id string) error {
-	if err := d.Audit.Record(ctx, sentinel.AuditRow{Actor: by, Action: "token.revoke", Object: id}); err != nil {
-		return err
-	}
-	return d.Store.RevokeServiceToken(ctx, id, time.Now().UTC())
+	return d.Audit.Do(ctx, sentinel.AuditRow{Actor: by, Action: "token.revoke", Object: id}, func(ctx context.Context) error {
+		return d.Store.RevokeServiceToken(ctx, id, time.Now().UTC())
+	})
 }
 
 // List gives the tokens of a service, or all of them.
@@ -121,8 +118,8 @@ func (d TokenDesk) List(ctx context.Context, service string) ([]sentinel.Service
 	return slices.DeleteFunc(all, func(t sentinel.ServiceToken) bool { return t.Service != service }), err
 }
 
-// OpenTokenDesk opens a desk for a command. The key is needed only where tokens are made.
-func OpenTokenDesk(ctx context.Context, config string, needsKey bool) (d TokenDesk, done func(), err error) {
+// OpenTokenDesk opens a desk for a command. The key is needed only where tokens are made; lacking is as of OpenAudit.
+func OpenTokenDesk(ctx context.Context, config string, needsKey bool, lacking func(error)) (d TokenDesk, done func(), err error) {
 	c, err := LoadConfig(config)
 	if err != nil {
 		return d, nil, err
@@ -140,7 +137,7 @@ func OpenTokenDesk(ctx context.Context, config string, needsKey bool) (d TokenDe
 	if d.Store, err = store.Open(ctx, store.Options{DSN: c.Database.URL, MaxConns: 2}); err != nil {
 		return d, nil, fmt.Errorf("SENTINEL_DATABASE_URL: %w", err)
 	}
-	log, closeLog, err := OpenAudit(c.Audit, d.Store, func(error) {})
+	log, closeLog, err := OpenAudit(c.Audit, d.Store, lacking)
 	if err != nil {
 		d.Store.Close()
 		return d, nil, err

@@ -14,9 +14,11 @@ import (
 	"time"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/audit"
 	"github.com/saas-sentinel/saas-sentinel/credential"
 	"github.com/saas-sentinel/saas-sentinel/governor"
 	"github.com/saas-sentinel/saas-sentinel/policy"
+	"github.com/saas-sentinel/saas-sentinel/store"
 )
 
 // testPaths are calls that cost nothing and need a good key, by preset.
@@ -28,6 +30,7 @@ var testPaths = map[string]string{
 // KeyRotation is one rotation of a provider's credential, for a command.
 type KeyRotation struct {
 	Provider string
+	By       string          // who asks for it
 	Next     sentinel.Secret // zero: continue
 	Keep     time.Duration
 	TestPath string // empty: the preset's
@@ -37,8 +40,9 @@ type KeyRotation struct {
 const keyTest = 15 * time.Second
 
 // RotateKey gives a provider's credential another value in Vault: it is set beside the one in use, tested by a real call to
-// the provider, and then becomes the one in use. Calling it again continues a rotation that was broken off.
-func RotateKey(ctx context.Context, c Config, r KeyRotation) error {
+// the provider, and then becomes the one in use. Calling it again continues a rotation that was broken off. The audit chain has it
+// before anything is changed, and then how it ended.
+func RotateKey(ctx context.Context, c Config, st *store.Store, log *audit.Log, r KeyRotation) error {
 	state, err := LoadState(c.Policies)
 	if err != nil {
 		return err
@@ -68,16 +72,22 @@ func RotateKey(ctx context.Context, c Config, r KeyRotation) error {
 		return err
 	}
 	ref := credential.Ref{Path: route.Provider.Credential.Path, Field: route.Provider.Credential.Field}
-	if _, err := v.ForgetPrevious(ctx, ref); err != nil {
+	tried := false
+	row := sentinel.AuditRow{Actor: r.By, Action: "key.rotate", Object: r.Provider, After: "the one before is kept for " + r.Keep.String()}
+	err = log.Around(ctx, row, func(ctx context.Context) error {
+		if _, err := v.ForgetPrevious(ctx, ref); err != nil {
+			return err
+		}
+		err := v.Rotate(ctx, credential.Rotation{Ref: ref, Next: r.Next, Keep: r.Keep, Test: func(ctx context.Context, s sentinel.Secret) error {
+			return tryKey(ctx, client, route.Provider, r.TestPath, credential.Static(kind, header, s))
+		}})
+		tried = !errors.Is(err, credential.ErrNothingPending)
+		return err
+	})
+	if !tried {
 		return err
 	}
-	err = v.Rotate(ctx, credential.Rotation{Ref: ref, Next: r.Next, Keep: r.Keep, Test: func(ctx context.Context, s sentinel.Secret) error {
-		return tryKey(ctx, client, route.Provider, r.TestPath, credential.Static(kind, header, s))
-	}})
-	if errors.Is(err, credential.ErrNothingPending) {
-		return err // nothing was tried
-	}
-	return errors.Join(err, tellRotation(ctx, c, state, r.Provider, err))
+	return errors.Join(err, tellRotation(ctx, c, st, state, r.Provider, err))
 }
 
 // providerClient connects as Envoy does: to the configured address, and to nobody who is not the provider's host.

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+
+	"github.com/saas-sentinel/saas-sentinel/governor"
 )
 
 // settleFile is how long a file must be left alone before it is read: editors and ConfigMaps write in steps.
@@ -57,29 +59,37 @@ func (a *App) reload(ctx context.Context) {
 		err = a.config.checkIssued(next.Policy)
 	}
 	if err == nil {
-		ctx, cancel := context.WithTimeout(ctx, startTimeout)
-		defer cancel()
-		if err = a.vault.Load(ctx, refsOf(next)); err == nil {
-			err = a.recordPolicy(ctx, "policy.reload", old.Policy.Version, next.Policy.Version)
-		}
-	}
-	var told *book
-	if err == nil {
-		told, err = a.alerting.newBook(next.Policy)
-	}
-	if err == nil {
-		err = a.envoy.Set(a.forEnvoy(next))
+		err = a.replace(ctx, old, next)
 	}
 	if err != nil {
 		a.metrics.reloads.WithLabelValues("failed").Inc()
 		a.log.Error().Err(err).Str("policy", old.Policy.Version).Msg("policy not reloaded, the old one stays")
 		return
 	}
-	a.governor.Swap(next)
-	a.alerting.book.Store(told)
 	a.vault.Watch(refsOf(next))
 	a.workloads.Use(issuersOf(next.Policy))
 	a.workloads.Refresh(ctx)
 	a.metrics.reloads.WithLabelValues("ok").Inc()
 	a.log.Info().Str("policy", next.Policy.Version).Str("was", old.Policy.Version).Msg("policy reloaded")
+}
+
+// replace puts a policy in force, and records that before and after.
+func (a *App) replace(ctx context.Context, old, next *governor.State) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	if err := a.vault.Load(ctx, refsOf(next)); err != nil {
+		return err
+	}
+	return a.audit.Around(ctx, a.policyRow("policy.reload", old.Policy.Version, next.Policy.Version), func(context.Context) error {
+		told, err := a.alerting.newBook(next.Policy)
+		if err != nil {
+			return err
+		}
+		if err := a.envoy.Set(a.forEnvoy(next)); err != nil {
+			return err
+		}
+		a.governor.Swap(next)
+		a.alerting.book.Store(told)
+		return nil
+	})
 }
