@@ -51,6 +51,15 @@ type CredentialStats struct {
 	Canary   bool   `json:"canary"` // a canary was in the request's headers, URL or body
 }
 
+// Call is one call whose client named it by the header X-Client-Request-Id.
+type Call struct {
+	Name, Provider, Endpoint, Model string
+	Usage                           sentinel.Usage
+	CostNanoUSD                     int64
+	Failed                          bool // refused
+	Aborted                         bool // cut by the client or by a fault, and billed by what had been produced
+}
+
 type outcome uint8
 
 const (
@@ -67,7 +76,8 @@ type tally struct {
 	cost                             int64 // nano-dollars
 }
 
-// account is bounded: past maxRecords rows or credentials, new ones share one called "other".
+// account is bounded: past maxRecords rows or credentials, new ones share one called "other", and past maxCalls named
+// calls no more are kept one by one.
 type account struct {
 	mu          sync.Mutex
 	rows        map[row]*tally
@@ -75,6 +85,7 @@ type account struct {
 	active      map[string]*[2]int64 // now, most
 	days        map[dayRow]*tally
 	fees        []fee
+	calls       []Call
 	now         func() time.Time
 }
 
@@ -88,7 +99,7 @@ func (a *account) reset() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.rows = map[row]*tally{}
-	a.days, a.fees = map[dayRow]*tally{}, nil
+	a.days, a.fees, a.calls = map[dayRow]*tally{}, nil, nil
 	a.credentials = map[[2]string]*CredentialStats{}
 	for _, n := range a.active {
 		n[1] = n[0]
@@ -113,11 +124,15 @@ func (a *account) leave(provider string) {
 	a.active[provider][0]--
 }
 
-func (a *account) add(r row, u sentinel.Usage, prices []Price, o outcome) {
+// add enters a call; an empty name is that of a call which its client did not name.
+func (a *account) add(r row, name string, u sentinel.Usage, prices []Price, o outcome) {
 	cost, priced := bill(r, u, prices)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.report(r, u, cost)
+	if name != "" && len(a.calls) < maxCalls {
+		a.calls = append(a.calls, Call{name, r.provider, r.endpoint, r.model, u, cost, o == outcomeFailed, o == outcomeAborted})
+	}
 	t := a.rows[r]
 	if t == nil {
 		if len(a.rows) >= maxRecords {
@@ -163,6 +178,12 @@ func (a *account) saw(provider, hash string, canary bool) {
 	}
 	c.Calls++
 	c.Canary = c.Canary || canary
+}
+
+func (a *account) named() []Call {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.calls)
 }
 
 func (a *account) stats() Stats {

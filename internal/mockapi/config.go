@@ -1,5 +1,5 @@
 // Package mockapi holds stand-ins for the APIs that SaaS-Sentinel sits in front of: OpenAI,
-// Anthropic, Stripe, AWS (Bedrock Converse and S3) and a small weather API. They answer in the
+// Anthropic, Google's Gemini, Stripe, Twilio, AWS (Bedrock Converse and S3) and a small weather API. They answer in the
 // shapes that the official clients accept, with usage, latency, pace and faults chosen by
 // configuration, and keep an account of their own (/_stats) to compare the ledger with.
 package mockapi
@@ -20,6 +20,7 @@ import (
 const (
 	maxBody    = 16 << 20 // bytes of one request
 	maxObjects = 64 << 20 // bytes of all stored S3 objects together
+	maxCalls   = 50_000   // calls that their clients named
 	maxRecords = 10_000   // Stripe objects, rows of the account, known credentials
 	maxTokens  = 100_000  // tokens of one answer
 	maxChoices = 16       // answers of one call (OpenAI's n)

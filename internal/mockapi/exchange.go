@@ -130,7 +130,7 @@ func (x *exchange) account(u sentinel.Usage, o outcome) {
 		return
 	}
 	x.accountedAt = true
-	x.server.account.add(row{x.provider, x.endpoint, x.model}, u, x.rules.Prices, o)
+	x.server.account.add(row{x.provider, x.endpoint, x.model}, x.r.Header.Get("X-Client-Request-Id"), u, x.rules.Prices, o)
 }
 
 // hangUp breaks the connection off and does not return. Before an answer it is reset; in mid-stream
@@ -175,6 +175,14 @@ func errorBody(provider string, status int, code, message string) (contentType s
 		v = map[string]any{"message": message}
 	case "anthropic":
 		v = map[string]any{"type": "error", "error": map[string]any{"type": code, "message": message}}
+	case "gemini":
+		v = map[string]any{"error": map[string]any{"code": status, "message": message, "status": googleStatus(status)}}
+	case "twilio":
+		number, err := strconv.Atoi(code)
+		if err != nil {
+			number = 20_000 + status // such as 20429, too many requests
+		}
+		v = map[string]any{"code": number, "message": message, "more_info": fmt.Sprintf("https://www.twilio.com/docs/errors/%d", number), "status": status}
 	case "stripe":
 		kind := "invalid_request_error"
 		if status >= http.StatusInternalServerError {
@@ -189,6 +197,23 @@ func errorBody(provider string, status int, code, message string) (contentType s
 	}
 	body, _ = json.Marshal(v) // maps of strings always encode
 	return "application/json", body
+}
+
+// googleStatus is the canonical name of a status (https://cloud.google.com/apis/design/errors).
+func googleStatus(status int) string {
+	switch status {
+	case http.StatusBadRequest:
+		return "INVALID_ARGUMENT"
+	case http.StatusUnauthorized:
+		return "UNAUTHENTICATED"
+	case http.StatusNotFound:
+		return "NOT_FOUND"
+	case http.StatusTooManyRequests:
+		return "RESOURCE_EXHAUSTED"
+	case http.StatusServiceUnavailable:
+		return "UNAVAILABLE"
+	}
+	return "INTERNAL"
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {

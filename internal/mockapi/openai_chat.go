@@ -117,5 +117,5 @@ func (x *exchange) chatStream(q chatRequest, a Answers, s speech, prompt int64) 
 		}
 	}
 	x.account(u, outcomeServed) // before the end, so that a client that has it finds it in the account
-	out.event("", "[DONE]")
+	out.event("", []byte("[DONE]"))
 }

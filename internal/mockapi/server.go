@@ -16,6 +16,8 @@ import (
 var standIns = map[string]func(*exchange){
 	"openai":    openAI,
 	"anthropic": anthropic,
+	"gemini":    gemini,
+	"twilio":    twilio,
 	"stripe":    stripe,
 	"bedrock":   bedrock,
 	"s3":        s3,
@@ -81,6 +83,9 @@ func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serve) }
 
 // Stats is what the stand-ins have served since the start or the last Reset.
 func (s *Server) Stats() Stats { return s.account.stats() }
+
+// Calls is the account of each call whose client named it, in the order in which they ended.
+func (s *Server) Calls() []Call { return s.account.named() }
 
 // Reset forgets the account, and starts the faults anew. Stored objects stay.
 func (s *Server) Reset() {

@@ -104,49 +104,75 @@ func parts(raw json.RawMessage) string {
 	return b.String()
 }
 
-// eventStream writes server-sent events, each in a flush of its own.
+// framing writes one event. Names are those of server-sent events, and may be empty.
+type framing func(to *bytes.Buffer, name string, data []byte)
+
+// eventStream writes events, each in a flush of its own.
 type eventStream struct {
-	x      *exchange
-	ctl    *http.ResponseController
-	buf    bytes.Buffer
-	sent   int64 // tokens
-	pace   Answers
-	frames bool // AWS's binary encoding in the place of server-sent events
+	x     *exchange
+	ctl   *http.ResponseController
+	buf   bytes.Buffer
+	sent  int64 // tokens
+	pace  Answers
+	frame framing
+	tail  string // behind the last event
 }
 
-func (x *exchange) stream(a Answers) *eventStream {
-	x.w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
+func (x *exchange) begun(contentType string, a Answers, f framing) *eventStream {
+	x.w.Header().Set("Content-Type", contentType)
 	x.w.Header().Set("Cache-Control", "no-cache")
 	x.w.WriteHeader(http.StatusOK)
-	return &eventStream{x: x, ctl: http.NewResponseController(x.w), pace: a}
+	return &eventStream{x: x, ctl: http.NewResponseController(x.w), pace: a, frame: f}
+}
+
+// stream begins server-sent events.
+func (x *exchange) stream(a Answers) *eventStream {
+	eol := "\n"
+	if x.provider == "gemini" {
+		eol = "\r\n" // as Google ends its lines
+	}
+	return x.begun("text/event-stream; charset=utf-8", a, func(to *bytes.Buffer, name string, data []byte) {
+		if name != "" {
+			to.WriteString("event: " + name + eol)
+		}
+		to.WriteString("data: ")
+		to.Write(data)
+		to.WriteString(eol + eol)
+	})
 }
 
 // frameStream begins a stream in AWS's binary encoding.
 func (x *exchange) frameStream(a Answers) *eventStream {
-	x.w.Header().Set("Content-Type", "application/vnd.amazon.eventstream")
-	x.w.WriteHeader(http.StatusOK)
-	return &eventStream{x: x, ctl: http.NewResponseController(x.w), pace: a, frames: true}
+	return x.begun("application/vnd.amazon.eventstream", a, func(to *bytes.Buffer, name string, data []byte) { to.Write(frame(name, data)) })
 }
 
-// event sends one event and tells whether it went out. An empty name sends data alone.
+// arrayStream begins a JSON array whose elements are the events.
+func (x *exchange) arrayStream(a Answers) *eventStream {
+	before := "["
+	s := x.begun("application/json; charset=UTF-8", a, func(to *bytes.Buffer, _ string, data []byte) {
+		to.WriteString(before)
+		to.Write(data)
+		before = ",\r\n"
+	})
+	s.tail = "]"
+	return s
+}
+
+// event sends one event and tells whether it went out. Bytes go out as they are.
 func (s *eventStream) event(name string, v any) bool {
 	s.buf.Reset()
-	if s.frames {
-		data, _ := json.Marshal(v) // this package's own maps always encode
-		s.buf.Write(frame(name, data))
-		return s.flush()
+	data, ok := v.([]byte)
+	if !ok {
+		data, _ = json.Marshal(v) // this package's own maps always encode
 	}
-	if name != "" {
-		s.buf.WriteString("event: " + name + "\n")
-	}
-	s.buf.WriteString("data: ")
-	if text, ok := v.(string); ok {
-		s.buf.WriteString(text)
-	} else {
-		data, _ := json.Marshal(v) // this package's own maps always encode
-		s.buf.Write(data)
-	}
-	s.buf.WriteString("\n\n")
+	s.frame(&s.buf, name, data)
+	return s.flush()
+}
+
+// end sends what stands behind the last event.
+func (s *eventStream) end() bool {
+	s.buf.Reset()
+	s.buf.WriteString(s.tail)
 	return s.flush()
 }
 
