@@ -22,6 +22,7 @@ func TestDialectsBoundTheirRequests(t *testing.T) {
 		"gemini":                       {"gemini", "generateContent", gem, "", `{"contents":[],"generationConfig":{"maxOutputTokens":9,"candidateCount":2}}`, bounds{75, 18}, ""},
 		"gemini in snake case":         {"gemini", "generateContent", gem, "", `{"generation_config":{"max_output_tokens":9}}`, bounds{45, 9}, ""},
 		"gemini in both spellings":     {"gemini", "generateContent", gem, "", `{"generation_config":{},"generationConfig":{}}`, bounds{}, "another spelling"},
+		"gemini of v1":                 {"gemini", "v1.streamGenerateContent", "/v1/models/gemini-2.5-flash:streamGenerateContent", "alt=sse", `{"generationConfig":{"maxOutputTokens":9}}`, bounds{42, 9}, ""},
 		"gemini with a file":           {"gemini", "generateContent", gem, "", `{"contents":[{"parts":[{"fileData":{"fileUri":"x"}}]}]}`, bounds{all, all}, ""},
 		"gemini with a cache":          {"gemini", "generateContent", gem, "", `{"cachedContent":"cachedContents/1"}`, bounds{all, all}, ""},
 		"gemini with a search":         {"gemini", "generateContent", gem, "", `{"tools":[{"google_search":{}}]}`, bounds{all, all, 1}, ""},

@@ -13,23 +13,33 @@ import (
 var (
 	gemini = Preset{ //nolint:gosec // the name of a header
 		Name: "gemini", Host: "generativelanguage.googleapis.com", Credential: "header:x-goog-api-key", dialect: geminiDialect{},
-		Endpoints: append(geminiEndpoints("/v1beta/models"),
-			Endpoint{Name: "models.list", Method: "GET", Path: "/v1beta/models"},
-			Endpoint{Name: "models.get", Method: "GET", Path: "/v1beta/models/{model}"}),
+		Endpoints: slices.Concat(
+			geminiEndpoints("", "/v1beta/models"), geminiModels("", "/v1beta/models"),
+			geminiEndpoints(stable, "/v1/models"), geminiModels(stable, "/v1/models")),
 	}
 	vertex = Preset{
 		Name: "vertex", Credential: "bearer", dialect: geminiDialect{},
-		Endpoints: geminiEndpoints("/v1/projects/{project}/locations/{location}/publishers/google/models"),
+		Endpoints: geminiEndpoints("", "/v1/projects/{project}/locations/{location}/publishers/google/models"),
 	}
 )
 
-func geminiEndpoints(models string) []Endpoint {
+// stable begins the names of endpoints of the version v1, which google-genai asks for since 3.0; the others are of v1beta.
+const stable = "v1."
+
+func geminiEndpoints(version, models string) []Endpoint {
 	return []Endpoint{
-		{Name: "generateContent", Method: "POST", Path: models + "/{model}:generateContent", Body: BodyJSON, Meters: true},
-		{Name: "streamGenerateContent", Method: "POST", Path: models + "/{model}:streamGenerateContent", Body: BodyJSON, Meters: true},
-		{Name: "embedContent", Method: "POST", Path: models + "/{model}:embedContent", Body: BodyJSON, Meters: true},
-		{Name: "batchEmbedContents", Method: "POST", Path: models + "/{model}:batchEmbedContents", Body: BodyJSON, Meters: true},
-		{Name: "countTokens", Method: "POST", Path: models + "/{model}:countTokens"},
+		{Name: version + "generateContent", Method: "POST", Path: models + "/{model}:generateContent", Body: BodyJSON, Meters: true},
+		{Name: version + "streamGenerateContent", Method: "POST", Path: models + "/{model}:streamGenerateContent", Body: BodyJSON, Meters: true},
+		{Name: version + "embedContent", Method: "POST", Path: models + "/{model}:embedContent", Body: BodyJSON, Meters: true},
+		{Name: version + "batchEmbedContents", Method: "POST", Path: models + "/{model}:batchEmbedContents", Body: BodyJSON, Meters: true},
+		{Name: version + "countTokens", Method: "POST", Path: models + "/{model}:countTokens"},
+	}
+}
+
+func geminiModels(version, models string) []Endpoint {
+	return []Endpoint{
+		{Name: version + "models.list", Method: "GET", Path: models},
+		{Name: version + "models.get", Method: "GET", Path: models + "/{model}"},
 	}
 }
 
@@ -59,7 +69,8 @@ func (d geminiDialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
 		return rq, err
 	}
 	rq.TextBytes = o.textBytes()
-	rq.Stream = e.Name == "streamGenerateContent"
+	kind := strings.TrimPrefix(e.Name, stable)
+	rq.Stream = kind == "streamGenerateContent"
 	if o.has("serviceTier") || o.has("service_tier") {
 		return rq, badRequest("serviceTier", "only the standard price list is known")
 	}
@@ -69,7 +80,7 @@ func (d geminiDialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
 			rq.Bound[sentinel.InputTokens] = AsModelAllows
 		}
 	}
-	if strings.HasSuffix(e.Name, "Content") && e.Name != "embedContent" {
+	if strings.HasSuffix(kind, "Content") && kind != "embedContent" {
 		return rq, d.bound(o, &rq)
 	}
 	return rq, nil
@@ -175,7 +186,7 @@ func (geminiDialect) newMeter(s MeterSpec) Meter {
 		return nothingUsed{}
 	case isEventStream(s.ContentType):
 		return newEventStream(s, &geminiStream{model: s.Model})
-	case s.Endpoint.Name == "streamGenerateContent":
+	case strings.TrimPrefix(s.Endpoint.Name, stable) == "streamGenerateContent":
 		m := &streamMeter{spec: s, reader: &geminiStream{model: s.Model}}
 		m.frames = &elements{each: func(data []byte) { m.event(data) }}
 		return m

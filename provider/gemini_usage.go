@@ -105,6 +105,7 @@ type geminiStream struct {
 	model    string
 	version  string
 	usage    []byte
+	last     [2][]byte // the newest elements: they have the totals so far of a stream that is cut, the second maybe in part
 	searched bool
 	ended    bool
 }
@@ -128,8 +129,11 @@ func (*geminiStream) texts() []textMember { return geminiTexts }
 
 var geminiKeysOfReports = [][]byte{[]byte(`"finishReason"`), []byte(`"promptFeedback"`), queriesKey}
 
-// reports: an element that does not end the answer is read only if the end never comes.
+// reports keeps an element that does not end the answer: it is read only if the end never comes.
 func (r *geminiStream) reports(data []byte) bool {
+	if len(data) < maxUnread {
+		r.last[0], r.last[1] = r.last[1], append(r.last[0][:0], data...)
+	}
 	for _, key := range geminiKeysOfReports {
 		if hasValue(data, key) {
 			return true
@@ -156,6 +160,10 @@ func (r *geminiStream) read(data []byte) bool {
 }
 
 func (r *geminiStream) result() (Metered, bool) {
+	if !r.ended {
+		r.read(r.last[0])
+		r.read(r.last[1]) // leaves what the first said when it is cut itself
+	}
 	var report geminiReport
 	if len(r.usage) == 0 || json.Unmarshal(r.usage, &report) != nil {
 		return Metered{}, false

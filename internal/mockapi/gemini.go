@@ -45,9 +45,10 @@ func (q geminiRequest) promptTokens() int64 {
 	return n
 }
 
-// gemini serves POST /v1beta/models/{model}:{method}, as https://ai.google.dev/api describes it.
+// gemini serves POST /{version}/models/{model}:{method} of v1 and v1beta, as https://ai.google.dev/api describes it.
 func gemini(x *exchange) {
-	escaped, method, _ := strings.Cut(strings.TrimPrefix(x.path, "/v1beta/models/"), ":")
+	path := strings.TrimPrefix(strings.TrimPrefix(x.path, "/v1beta/models/"), "/v1/models/")
+	escaped, method, _ := strings.Cut(path, ":")
 	model, err := url.PathUnescape(escaped)
 	if err != nil || model == "" || strings.Contains(escaped, "/") || x.r.Method != http.MethodPost {
 		x.endpoint = "unknown"

@@ -162,6 +162,7 @@ func TestOfficialClientsAcceptTheStandIns(t *testing.T) {
 	c := mockapi.DefaultConfig()
 	c.Accept = map[string][]string{
 		"openai": {"sk-test"}, "stripe": {"sk_test"}, "s3": {"AKIATEST:a/secret+of=mine"}, "bedrock": {"AKIATEST:a/secret+of=mine"},
+		"gemini": {"AIza-test"}, "twilio": {"SK-test"},
 	}
 	m, err := s.Mock(c)
 	if err != nil {
@@ -171,14 +172,18 @@ func TestOfficialClientsAcceptTheStandIns(t *testing.T) {
 		"OPENAI_BASE_URL=http://" + m.Addr + "/openai/v1", "OPENAI_API_KEY=sk-test",
 		"STRIPE_BASE_URL=http://" + m.Addr + "/stripe", "STRIPE_API_KEY=sk_test",
 		"BEDROCK_URL=http://" + m.Addr + "/bedrock", "S3_URL=http://" + m.Addr + "/s3",
-		"AWS_ACCESS_KEY_ID=AKIATEST", "AWS_SECRET_ACCESS_KEY=a/secret+of=mine", "MAX_TOKENS=23",
+		"AWS_ACCESS_KEY_ID=AKIATEST", "AWS_SECRET_ACCESS_KEY=a/secret+of=mine", "MAX_TOKENS=43",
+		"GEMINI_BASE_URL=http://" + m.Addr + "/gemini", "GEMINI_API_KEY=AIza-test",
+		"TWILIO_BASE_URL=http://" + m.Addr + "/twilio", "SERVICE_TOKEN=SK-test", "TWILIO_ACCOUNT_SID=AC0123",
 	}
 	for script, want := range map[string]map[string]any{
 		"openai_chat.py":             {"model": "gpt-5-mini"},
-		"openai_stream.py":           {"tokens": 23.0, "chunks_without_choices": 0.0, "hung_up": false},
+		"openai_stream.py":           {"tokens": 43.0, "chunks_without_choices": 0.0, "hung_up": false},
 		"stripe_charge.py":           {"status": "succeeded", "amount": 2000.0},
 		"bedrock_converse.py":        {"stop": "max_tokens"},
-		"bedrock_converse_stream.py": {"stop": "max_tokens", "pieces": 23.0},
+		"bedrock_converse_stream.py": {"stop": "max_tokens", "pieces": 43.0},
+		"gemini_generate.py":         {"model": "gemini-2.5-flash", "pieces": 19.0, "hung_up": false}, // and 24 thoughts
+		"twilio_message.py":          {"status": "queued", "segments": "1"},
 		"s3_roundtrip.py":            {"same": true, "size": 70000.0, "listed": true},
 	} {
 		t.Run(script, func(t *testing.T) {

@@ -38,7 +38,7 @@ FREE = {
     "anthropic": [
         "messages.count_tokens", "batches.list", "batches.get", "batches.results", "batches.cancel", "models.list", "models.get",
     ],
-    "gemini": ["models.list", "models.get", "countTokens"],
+    "gemini": ["models.list", "models.get", "countTokens", "v1.models.list", "v1.models.get", "v1.countTokens"],
     "aws-bedrock": ["count-tokens"],
     **dict.fromkeys(
         [

@@ -20,6 +20,8 @@ function snippets(preset: string, base: string, host: string): Snippet[] {
     ];
     case "anthropic": return [python(`from anthropic import Anthropic\n\nclient = Anthropic(base_url="${base}", api_key="<the service's token>")`)];
     case "stripe": return [python(`import stripe\n\nclient = stripe.StripeClient("<the service's token>", base_addresses={"api": "${base}"})`)];
+    case "gemini": return [python(`from google import genai\n\nclient = genai.Client(api_key="<the service's token>", http_options={"base_url": "${base}"})`)];
+    case "twilio": return [python(`from twilio.rest import Client\n\nclient = Client("<the service's token>", "unused", "<the account's SID>")\nclient.api.base_url = "${base}"`)];
     default:
       if (preset.startsWith("aws-")) return [python(`import boto3\n\nclient = boto3.client("${preset === "aws-bedrock" ? "bedrock-runtime" : preset.slice(4)}", endpoint_url="${base}",\n                      aws_access_key_id="<the issued id>", aws_secret_access_key="<the issued secret>")`)];
       return [{ name: "curl", text: `# instead of https://${host}/…\ncurl ${base}/… -H "Authorization: Bearer <the service's token>"` }];
