@@ -4,7 +4,7 @@ TOOLS := .tools
 UPDATABLE = $(shell grep -rl 'flag.Bool."update"' --include='*_test.go' . | xargs -r -n1 dirname | sort -u)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt lint vet unit race e2e rotation hostile mutate-security accuracy fuzz bench bench-limits bench-ledger kills outage power simulation charts golden build dashboard tools redis chromium clean
+.PHONY: help demo test check fmt lint vet unit race e2e storm alert-kills rotation hostile mutate-security accuracy fuzz bench bench-limits bench-ledger kills outage power simulation charts golden build dashboard tools redis chromium clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,16 @@ race: ## all tests but the end-to-end ones, with the race detector
 e2e: export E2E ?= must
 e2e: tools ## the end-to-end tests
 	go test -timeout 20m -count=1 ./e2e/...
+
+storm: export E2E ?= must
+storm: export BENCH_ALERTS := $(CURDIR)/docs/bench
+storm: tools ## 10,000 threshold crossings in a minute over three processes that alert: few messages, none missed; figures into docs/bench/alerts.md
+	STORM=full go test ./e2e/alerting -run StormOverThree -count=1 -v -timeout 60m
+
+alert-kills: export E2E ?= must
+alert-kills: export BENCH_ALERTS := $(CURDIR)/docs/bench
+alert-kills: tools ## kill -9 the process that sends alerts KILLS (200) times under faults of the services; figures into docs/bench/alerts.md
+	ALERT_KILLS=$(or $(KILLS),200) go test ./e2e/alerting -run SenderKilled -count=1 -v -timeout 90m
 
 rotation: export E2E ?= must
 rotation: export ROTATION ?= 5m
