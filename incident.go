@@ -81,6 +81,7 @@ type Incident struct {
 	Planned      bool   // somebody expected it
 	Fired        int64  // how often the cause was reported
 	Flaps        int64  // how often it came back before it was resolved
+	Returns      int    // how often it came back soon after it had been resolved
 	Dirty        bool   // people are still to be told
 	Held         string // why they are not told: "inhibited", "silenced" or empty
 	Notified     time.Time
@@ -97,7 +98,17 @@ func IncidentID(rule, scope, window string) string {
 }
 
 // IncidentRef names an incident that is not resolved, as others see it.
-type IncidentRef struct{ Rule, Scope string }
+type IncidentRef struct {
+	Rule, Scope string
+	Severity    Severity
+}
+
+// LatelyResolved is what a group remembers of an incident that was resolved.
+type LatelyResolved struct {
+	ID       string
+	Resolved time.Time
+	Returns  int
+}
 
 // AlertGroup is what shares messages: the incidents of one rule, or of one rule and scope.
 type AlertGroup struct {
@@ -111,7 +122,9 @@ type AlertGroup struct {
 	Began    time.Time // first message of the episode; escalation counts from here
 	Step     int       // escalation steps taken in this episode
 	Repeats  int       // of the last step
+	Paged    time.Time // of the newest step or repeat
 	Due      time.Time // when the group must be looked at again; zero: not before something happens
+	Lately   []LatelyResolved
 	// Incidents are those that are not resolved. Those that this change resolved are among them, once.
 	Incidents []Incident
 }

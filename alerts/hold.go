@@ -9,13 +9,14 @@ import (
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
 
-// hold finds what is inhibited or silenced. What is held stays dirty, and is told when the hold ends.
+// hold finds what is inhibited or silenced. What is held stays dirty, and is told when the hold ends. Nothing is inhibited by
+// what is less severe: a budget that is used up is told while the organisation's own is at half.
 func (s *step) hold(near []sentinel.IncidentRef) {
 	for k := range s.g.Incidents {
 		i := &s.g.Incidents[k]
 		i.Held = ""
 		for _, n := range near {
-			if slices.Contains(s.rule.InhibitedBy, n.Rule) && covers(n.Scope, i.Scope) && (n.Rule != i.Rule || n.Scope != i.Scope) {
+			if slices.Contains(s.rule.InhibitedBy, n.Rule) && n.Severity >= i.Severity && covers(n.Scope, i.Scope) && (n.Rule != i.Rule || n.Scope != i.Scope) {
 				i.Held = "inhibited"
 			}
 		}

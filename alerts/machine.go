@@ -83,7 +83,7 @@ func (s *step) event(e Event) {
 		s.g.Incidents = append(s.g.Incidents, sentinel.Incident{
 			ID: id, Group: s.g.Key, Rule: e.Rule, Scope: e.Scope, Window: e.Window, Severity: max(e.Severity, s.rule.Severity),
 			State: sentinel.IncidentOpen, Firing: true, Level: e.Level, Title: Plain(e.Title, maxText), Detail: Plain(e.Detail, maxText),
-			Opened: e.At, Seen: e.At, Until: e.Until, Fired: 1, Dirty: true,
+			Opened: e.At, Seen: e.At, Until: e.Until, Fired: 1, Dirty: true, Returns: s.returns(id),
 		})
 		s.note(&s.g.Incidents[len(s.g.Incidents)-1], "opened", "")
 		return
@@ -156,6 +156,7 @@ func (s *step) resolve(i *sentinel.Incident, by string) {
 		i.By = by
 	}
 	s.g.Stale = true
+	s.remember(i)
 	s.note(i, "resolved", by)
 }
 
@@ -175,7 +176,7 @@ func (s *step) clocks() {
 			s.note(i, "snooze ended", "")
 		}
 		// One that nobody was told of yet is told first: an incident must not be missed because it was short.
-		if !i.Firing && !s.now.Before(i.Cleared.Add(s.rule.ResolveAfter)) && (!i.Dirty || i.Held != "") {
+		if !i.Firing && !s.now.Before(i.Cleared.Add(s.resolveAfter(i))) && (!i.Dirty || i.Held != "") {
 			s.resolve(i, "")
 		}
 	}
@@ -242,25 +243,42 @@ func (s *step) send(channels []string, kind sentinel.DeliveryKind) {
 	}
 }
 
-// escalate takes the next step when nobody reacted in time.
+// escalate takes the steps that are due when nobody reacted in time.
 func (s *step) escalate() {
-	if s.g.Began.IsZero() || !slices.ContainsFunc(s.g.Incidents, unanswered) {
-		return
-	}
-	for s.g.Step < len(s.rule.Escalate) {
-		e := s.rule.Escalate[s.g.Step]
-		if s.now.Before(s.g.Began.Add(e.After)) {
-			return
-		}
-		s.send(e.To, sentinel.DeliverPage)
-		s.g.Step, s.g.Repeats = s.g.Step+1, 0
-	}
-	if n := len(s.rule.Escalate); n > 0 && s.rule.Escalate[n-1].Repeat > 0 && s.g.Repeats < maxRepeats {
-		if e := s.rule.Escalate[n-1]; !s.now.Before(s.g.Began.Add(e.After + time.Duration(s.g.Repeats+1)*e.Repeat)) {
+	for at := s.nextStep(); !at.IsZero() && !s.now.Before(at); at = s.nextStep() {
+		if s.g.Step < len(s.rule.Escalate) {
+			s.g.Step, s.g.Repeats = s.g.Step+1, 0
+		} else {
 			s.g.Repeats++
-			s.send(e.To, sentinel.DeliverPage)
+		}
+		s.g.Paged = s.now
+		s.send(s.rule.Escalate[s.g.Step-1].To, sentinel.DeliverPage)
+	}
+}
+
+// nextStep is when the next step of the escalation is due: not in quiet hours, unless what nobody reacted to is severe. Zero: never.
+func (s *step) nextStep() (at time.Time) {
+	worst, open := sentinel.SeverityInfo, false
+	for _, i := range s.g.Incidents {
+		if unanswered(i) {
+			worst, open = max(worst, i.Severity), true
 		}
 	}
+	steps := s.rule.Escalate
+	switch {
+	case s.g.Began.IsZero() || !open || len(steps) == 0:
+		return at
+	case s.g.Step < len(steps):
+		at = s.g.Began.Add(steps[s.g.Step].After)
+		if n := s.g.Step; n > 0 { // also after quiet hours, the steps keep their distance
+			at = later(at, s.g.Paged.Add(steps[n].After-steps[n-1].After))
+		}
+	case steps[len(steps)-1].Repeat > 0 && s.g.Repeats < maxRepeats:
+		at = s.g.Paged.Add(steps[len(steps)-1].Repeat)
+	default:
+		return at
+	}
+	return s.m.Quiet.end(later(at, s.now), worst)
 }
 
 // unanswered tells whether people were told and nobody reacted.
@@ -325,16 +343,10 @@ func (s *step) due() {
 		if i.Firing {
 			at(i.Until)
 		} else if !i.Dirty {
-			at(i.Cleared.Add(s.rule.ResolveAfter))
+			at(i.Cleared.Add(s.resolveAfter(&i)))
 		}
 	}
-	if !s.g.Began.IsZero() && slices.ContainsFunc(s.g.Incidents, unanswered) {
-		if s.g.Step < len(s.rule.Escalate) {
-			at(s.g.Began.Add(s.rule.Escalate[s.g.Step].After))
-		} else if n := len(s.rule.Escalate); n > 0 && s.rule.Escalate[n-1].Repeat > 0 && s.g.Repeats < maxRepeats {
-			at(s.g.Began.Add(s.rule.Escalate[n-1].After + time.Duration(s.g.Repeats+1)*s.rule.Escalate[n-1].Repeat))
-		}
-	}
+	at(s.nextStep())
 	if !next.IsZero() && next.Before(s.now) {
 		next = s.now
 	}

@@ -162,20 +162,63 @@ func TestEscalationStopsWithAnAnswer(t *testing.T) {
 	l.want(1, 1, 4)
 }
 
+func TestEscalationWaitsForTheEndOfQuietHours(t *testing.T) {
+	for name, tt := range map[string]struct {
+		severity sentinel.Severity
+		pages    [2]int // at the end of the quiet hours, and ten minutes later
+	}{
+		"a warning waits":     {sentinel.SeverityWarning, [2]int{0, 4}}, // a text, a call five minutes later, and again every two minutes and a half
+		"what is severe does": {sentinel.SeverityCritical, [2]int{22, 22}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLife(t, Rule{Name: "outage", Severity: tt.severity, Escalate: []Step{{After: 5 * time.Minute, To: []string{"sms"}}, {After: 10 * time.Minute, To: []string{"call"}, Repeat: 150 * time.Second}}})
+			l.m.Quiet = Quiet{On: true, From: 12*60 + 1, To: 14 * 60, Below: sentinel.SeverityCritical, Zone: time.UTC}
+			l.fire("provider/openai", 0)
+			l.run(2*time.Hour - 2*time.Second)
+			l.want(1, 0, tt.pages[0])
+			l.run(10*time.Minute + 10*time.Second)
+			l.want(1, 0, tt.pages[1])
+		})
+	}
+}
+
+func TestACauseThatKeepsReturningIsResolvedLaterEachTime(t *testing.T) {
+	l := newLife(t, Rule{Name: "errors", ResolveAfter: 5 * time.Minute})
+	for range 3 * 60 / 7 { // for three hours: a minute of it, and six without
+		l.fire("provider/openai", 0)
+		l.run(time.Minute)
+		l.clear("provider/openai")
+		l.run(6 * time.Minute)
+	}
+	if n := l.count(sentinel.DeliverMessage); n > 2 || len(l.g.Incidents) != 1 || l.g.Incidents[0].Returns != 1 || l.g.Incidents[0].Flaps < 20 {
+		t.Errorf("%d messages in three hours; %+v", n, l.g.Incidents)
+	}
+	l.run(20 * time.Minute)
+	if len(l.g.Incidents) != 0 && l.g.Incidents[0].State != sentinel.IncidentResolved {
+		t.Errorf("still open 20 minutes after its cause: %+v", l.g.Incidents)
+	}
+	l.run(2 * time.Hour)
+	l.fire("provider/openai", 0)
+	if got := l.g.Incidents[len(l.g.Incidents)-1].Returns; got != 0 {
+		t.Errorf("two hours later it counts as return %d", got)
+	}
+}
+
 func TestParentInhibits(t *testing.T) {
 	for name, tt := range map[string]struct {
 		near sentinel.IncidentRef
 		told int
 	}{
-		"org over team":          {sentinel.IncidentRef{Rule: "budget", Scope: "org/cost/month"}, 0},
-		"team over its services": {sentinel.IncidentRef{Rule: "budget", Scope: "team/growth"}, 0},
-		"itself":                 {sentinel.IncidentRef{Rule: "budget", Scope: "team/growth/cost"}, 1},
-		"another team":           {sentinel.IncidentRef{Rule: "budget", Scope: "team/grow"}, 1},
-		"another rule":           {sentinel.IncidentRef{Rule: "errors", Scope: "org"}, 1},
-		"a lost dependency":      {sentinel.IncidentRef{Rule: "dependency", Scope: "dependency/redis"}, 0},
+		"org over team":          {sentinel.IncidentRef{Rule: "budget", Scope: "org/cost/month", Severity: sentinel.SeverityWarning}, 0},
+		"org, and less severe":   {sentinel.IncidentRef{Rule: "budget", Scope: "org/cost/month", Severity: sentinel.SeverityInfo}, 1},
+		"team over its services": {sentinel.IncidentRef{Rule: "budget", Scope: "team/growth", Severity: sentinel.SeverityCritical}, 0},
+		"itself":                 {sentinel.IncidentRef{Rule: "budget", Scope: "team/growth/cost", Severity: sentinel.SeverityWarning}, 1},
+		"another team":           {sentinel.IncidentRef{Rule: "budget", Scope: "team/grow", Severity: sentinel.SeverityWarning}, 1},
+		"another rule":           {sentinel.IncidentRef{Rule: "errors", Scope: "org", Severity: sentinel.SeverityWarning}, 1},
+		"a lost dependency":      {sentinel.IncidentRef{Rule: "dependency", Scope: "dependency/redis", Severity: sentinel.SeverityCritical}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := newLife(t, Rule{Name: "budget", InhibitedBy: []string{"budget", "dependency"}})
+			l := newLife(t, Rule{Name: "budget", Severity: sentinel.SeverityWarning, InhibitedBy: []string{"budget", "dependency"}})
 			l.apply(Input{Near: []sentinel.IncidentRef{tt.near}, Events: []Event{{Rule: "budget", Scope: "team/growth/cost", Firing: true, Title: "t", At: l.now}}})
 			l.now = l.now.Add(5 * time.Second)
 			l.apply(Input{Near: []sentinel.IncidentRef{tt.near}})

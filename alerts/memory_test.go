@@ -44,7 +44,7 @@ func (m *memory) UpdateGroup(_ context.Context, key string, near []string, chang
 	for _, g := range m.groups {
 		for _, i := range g.Incidents {
 			if slices.Contains(near, i.Rule) {
-				refs = append(refs, sentinel.IncidentRef{Rule: i.Rule, Scope: i.Scope})
+				refs = append(refs, sentinel.IncidentRef{Rule: i.Rule, Scope: i.Scope, Severity: i.Severity})
 			}
 		}
 	}

@@ -305,6 +305,8 @@ func usualRules() []alertRuleYAML {
 	for _, on := range strings.Fields("budget forecast refused downgraded errors outage latency key_refused rotation unpriced anomaly first_seen spool_lag dependency drift certificate") {
 		r := alertRuleYAML{Name: on, On: on, Severity: "warning"}
 		switch on {
+		case "budget", "forecast":
+			r.InhibitedBy = []string{"budget"} // the organisation's over its teams', where it is as severe
 		case "outage", "key_refused", "rotation", "dependency", "drift":
 			r.Severity = "critical"
 		case "refused":

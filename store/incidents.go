@@ -74,11 +74,16 @@ func nearOf(ctx context.Context, tx pgx.Tx, rules []string) ([]sentinel.Incident
 	if len(rules) == 0 {
 		return nil, nil
 	}
-	rows, err := tx.Query(ctx, `SELECT rule, scope FROM incidents WHERE resolved IS NULL AND rule = ANY($1) LIMIT $2`, rules, nearIncidents)
+	rows, err := tx.Query(ctx, `SELECT rule, scope, severity FROM incidents WHERE resolved IS NULL AND rule = ANY($1) LIMIT $2`, rules, nearIncidents)
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, pgx.RowToStructByPos[sentinel.IncidentRef])
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (r sentinel.IncidentRef, err error) {
+		var severity string
+		err = row.Scan(&r.Rule, &r.Scope, &severity)
+		r.Severity, _ = sentinel.SeverityByName(severity)
+		return r, err
+	})
 }
 
 // writeGroup writes what changed, in one round trip.
