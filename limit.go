@@ -105,6 +105,7 @@ type Denial struct {
 	Limit      Limit
 	Remaining  int64         // what was left, in the measure's unit
 	RetryAfter time.Duration // 0 when waiting does not help within the limit's own window
+	Reason     Reason        // where no limit of the policy refused; else empty
 }
 
 // Level is a limit's state after an admission, for RateLimit headers.

@@ -58,6 +58,7 @@ const (
 	ReasonAnomaly            Reason = "anomaly"
 	ReasonPolicy             Reason = "policy" // a rule says so, whatever was used
 	ReasonLedgerUnavailable  Reason = "ledger_unavailable"
+	ReasonProviderLimit      Reason = "provider_limited" // the provider itself has refused such calls, and said for how long
 	ReasonUndelivered        Reason = "undelivered" // its client, or Envoy, no longer waited for the verdict
 )
 

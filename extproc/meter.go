@@ -81,8 +81,19 @@ func (s *Server) open(t governor.Ticket, h headers) (*answer, bool) {
 		spec.HideUsage = t.HideUsage && a.translate == nil
 	}
 	a.meter = route.Preset.NewMeter(spec)
+	s.heed(t, a.status, h)
 	a.scrub.Needles = s.Credentials.Echoes(route, a.status >= 300)
 	return a, route.Endpoint.Meters && a.status < 300
+}
+
+// heed keeps calls away from a provider that asks for a pause.
+func (s *Server) heed(t governor.Ticket, status int, h headers) {
+	d := s.Governor.Heed(t, status, h.get)
+	if d == 0 {
+		return
+	}
+	s.Observe(Observation{Call: t.Call, Pause: d})
+	s.Log.Warn().Str("provider", t.Call.Provider).Str("model", t.Call.Model).Int("status", status).Dur("pause", d).Msg("provider asks for a pause")
 }
 
 func isEventStream(h headers) bool {

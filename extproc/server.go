@@ -60,12 +60,13 @@ type Options struct {
 	Observe      func(Observation) // counts and durations for metrics; may be nil
 }
 
-// Observation is one decision or one settlement, for metrics. Every field is of a bounded set or a number.
+// Observation is one decision, one settlement or one wish of a provider, for metrics. Every field is of a bounded set or a number.
 type Observation struct {
 	Call     sentinel.Call
 	Action   sentinel.Action
 	Reason   sentinel.Reason
 	Entry    *sentinel.Entry // of a settlement
+	Pause    time.Duration   // for so long its provider wants no calls; 0 for decisions and settlements
 	Duration time.Duration   // the processor's own share
 }
 

@@ -47,7 +47,7 @@ func (g *Governor) Admit(ctx context.Context, r Request) (Admission, error) {
 	r.Call.Model, r.Call.Tier, r.Call.Stream = rq.Model, rq.Tier, rq.Stream
 	r.Call.Demand = sentinel.Wanted{Bound: rq.Bound, Choices: rq.Choices, TextBytes: rq.TextBytes, Fixed: rq.Fixed}.Demand()
 	r.Scores = g.Scores.Load()
-	c, ok := candidates(r, rq)
+	c, ok := g.candidates(r, rq)
 	if !ok {
 		return refusal(r, sentinel.ReasonUnpriced, unpriced(r.Call))
 	}
@@ -56,18 +56,18 @@ func (g *Governor) Admit(ctx context.Context, r Request) (Admission, error) {
 		v := policy.Decide(c.plan, ask, sentinel.Reservation{})
 		return Admission{Verdict: v, Ticket: r.refused(v)}, nil
 	}
-	reserved, down := g.reserve(ctx, c.plan, ask)
+	reserved, down := g.reserve(ctx, &c, ask)
 	waited := false
 	if down == nil && reserved.Chosen < 0 {
-		reserved, waited, down = g.patiently(ctx, ask, &c.plan, reserved)
+		reserved, waited, down = g.patiently(ctx, ask, &c, reserved)
 	}
 	if down != nil {
-		if reserved, err = g.without(avoiding(c.plan, ask), r.State.Policy.WhenLimiterDown); err != nil {
+		if reserved, err = g.without(c.open(ask), r.State.Policy.WhenLimiterDown); err != nil {
 			a, _ := refusal(r, sentinel.ReasonLimiterUnavailable, err.Error())
 			a.Cause = down
 			return a, nil
 		}
-		reserved.Chosen += skipped(c.plan, ask)
+		reserved = c.whole(reserved)
 	}
 	verdict := policy.Decide(c.plan, ask, reserved)
 	if verdict.Action.Refused() {
@@ -79,14 +79,14 @@ func (g *Governor) Admit(ctx context.Context, r Request) (Admission, error) {
 	if waited && verdict.Action == sentinel.Allow {
 		verdict.Action = sentinel.Delay
 	}
-	a, err := g.dispatch(ctx, r, rq, c.fallbacks[reserved.Chosen], c.bounds[reserved.Chosen], verdict, reserved.Hold)
+	a, err := g.dispatch(ctx, departure{Request: r, read: rq, option: c.options[reserved.Chosen], verdict: verdict, hold: reserved.Hold})
 	a.Cause = down
 	return a, err
 }
 
 // ask is the question to the limiter.
 func (g *Governor) ask(r Request, c choice) sentinel.Ask {
-	return sentinel.Ask{Org: r.Call.Caller.Org, Call: r.Call.ID, TTL: g.HoldTTL, Candidates: c.asks}
+	return sentinel.Ask{Org: r.Call.Caller.Org, Call: r.Call.ID, TTL: g.HoldTTL, Candidates: c.asks()}
 }
 
 // unpriced says what has no price.
@@ -109,32 +109,18 @@ func refusal(r Request, reason sentinel.Reason, detail string) (Admission, error
 }
 
 // reserve makes the one round trip, and none where nothing is limited.
-func (g *Governor) reserve(ctx context.Context, plan policy.Plan, ask sentinel.Ask) (sentinel.Reservation, error) {
-	skip, asked := skipped(plan, ask), avoiding(plan, ask)
-	for _, c := range asked.Candidates {
-		if len(c.Limits) > 0 {
+func (g *Governor) reserve(ctx context.Context, c *choice, ask sentinel.Ask) (sentinel.Reservation, error) {
+	asked := c.open(ask)
+	if len(asked.Candidates) == 0 {
+		return c.whole(sentinel.Reservation{Chosen: -1}), nil
+	}
+	for _, candidate := range asked.Candidates {
+		if len(candidate.Limits) > 0 {
 			r, err := g.Limiter.Reserve(ctx, asked)
-			if r.Chosen >= 0 {
-				r.Chosen += skip
-			}
-			return r, err
+			return c.whole(r), err
 		}
 	}
-	return sentinel.Reservation{Chosen: skip}, nil
-}
-
-// avoiding is the ask without the candidates that the plan avoids.
-func avoiding(p policy.Plan, ask sentinel.Ask) sentinel.Ask {
-	ask.Candidates = ask.Candidates[skipped(p, ask):]
-	return ask
-}
-
-// skipped is how many candidates the plan avoids: the asked model, where a service is unusual and a cheaper one is there.
-func skipped(p policy.Plan, ask sentinel.Ask) int {
-	if p.Avoid && len(ask.Candidates) > 1 {
-		return 1
-	}
-	return 0
+	return c.whole(sentinel.Reservation{}), nil
 }
 
 // Why a call is refused while the limiter is away.
@@ -165,38 +151,46 @@ func (r Request) refused(v sentinel.Verdict) Ticket {
 	return Ticket{Call: r.Call, Asked: r.Call.Model, Action: v.Action, Reason: v.Reason, PolicyVersion: r.State.Policy.Version}
 }
 
+// departure is an admitted call before it goes out.
+type departure struct {
+	Request
+	read    provider.Request
+	option  option
+	verdict sentinel.Verdict
+	hold    sentinel.Hold
+}
+
 // dispatch writes the intent, then says how the call goes upstream. A call whose intent is not
 // durable does not go: its hold is given back.
-func (g *Governor) dispatch(ctx context.Context, r Request, rq provider.Request, other *fallback, b bound, v sentinel.Verdict, hold sentinel.Hold) (Admission, error) {
-	asked := r.Call.Model
-	body, path, from := rq.Body, r.Raw.Path, ""
-	out := Admission{Verdict: v}
+func (g *Governor) dispatch(ctx context.Context, d departure) (Admission, error) {
+	asked, v, call := d.Call.Model, d.verdict, d.Call
+	out := Admission{Verdict: v, Body: d.read.Body, Path: d.Raw.Path}
+	t := Ticket{TextBytes: d.read.TextBytes, HideUsage: d.read.HideUsage}
 	if v.Action == sentinel.Downgrade {
 		var err error
-		if body, path, err = r.Route.Preset.WithModel(r.Route.Endpoint, r.Raw, rq, v.Model); err != nil {
-			g.void(ctx, r.Call, hold)
+		if out.Body, out.Path, err = d.Route.Preset.WithModel(d.Route.Endpoint, d.Raw, d.read, v.Model); err != nil {
+			g.void(ctx, call, d.hold)
 			return Admission{}, fmt.Errorf("downgrade %s to %s: %w", asked, v.Model, err)
 		}
-		r.Call.Model = v.Model
+		call.Model = v.Model
 	}
-	if other != nil {
-		from, rq, body, path = r.Route.Name, other.Request, other.Body, other.Path
-		r.Call = other.call(r.Call)
-		out.To, out.Set, out.Remove = &other.route, other.Set, other.Remove
+	if other := d.option.other; other != nil {
+		call = other.call(call)
+		t = Ticket{TextBytes: other.Request.TextBytes, HideUsage: other.Request.HideUsage, From: d.Route.Name}
+		out.Body, out.Path, out.To, out.Set, out.Remove = other.Body, other.Path, &other.route, other.Set, other.Remove
 	}
+	b := d.option.bound
 	intent := sentinel.Intent{
-		Call: r.Call, Asked: asked, Action: v.Action, Reason: v.Reason, Bound: b.usage, BoundCost: b.cost, Hold: hold,
-		PriceVersion: b.price.Version, PolicyVersion: r.State.Policy.Version, Instance: g.Instance,
+		Call: call, Asked: asked, Action: v.Action, Reason: v.Reason, Bound: b.usage, BoundCost: b.cost, Hold: d.hold,
+		PriceVersion: b.price.Version, PolicyVersion: d.State.Policy.Version, Instance: g.Instance,
 	}
 	if err := g.Journal.Append(ctx, sentinel.Record{Intent: &intent}); err != nil {
-		g.void(ctx, r.Call, hold)
+		g.void(ctx, call, d.hold)
 		return Admission{}, errors.Join(ErrJournal, err)
 	}
-	out.Body, out.Path, out.Ticket = body, path, Ticket{
-		Call: r.Call, Asked: asked, Action: v.Action, Reason: v.Reason, Hold: hold,
-		PriceVersion: b.price.Version, PolicyVersion: r.State.Policy.Version,
-		Bound: b.usage, TextBytes: rq.TextBytes, HideUsage: rq.HideUsage, From: from,
-	}
+	t.Call, t.Asked, t.Action, t.Reason, t.Hold = call, asked, v.Action, v.Reason, d.hold
+	t.PriceVersion, t.PolicyVersion, t.Bound = b.price.Version, d.State.Policy.Version, b.usage
+	out.Ticket = t
 	return out, nil
 }
 

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
-	"github.com/saas-sentinel/saas-sentinel/policy"
 )
 
 // Bounds of the queue before a limit.
@@ -16,11 +15,11 @@ const (
 
 // patiently asks again for a call that was refused by a pace or by concurrency, as long as the rule of that limit lets it wait. A call
 // waits only for what can come in time. It says whether the call waited.
-func (g *Governor) patiently(ctx context.Context, ask sentinel.Ask, plan *policy.Plan, refused sentinel.Reservation) (sentinel.Reservation, bool, error) {
+func (g *Governor) patiently(ctx context.Context, ask sentinel.Ask, c *choice, refused sentinel.Reservation) (sentinel.Reservation, bool, error) {
 	if len(refused.Denials) == 0 {
 		return refused, false, nil
 	}
-	left := plan.Patience(refused.Denials[0].Limit)
+	left := c.plan.Patience(refused.Denials[0].Limit)
 	if left == 0 {
 		return refused, false, nil
 	}
@@ -36,7 +35,7 @@ func (g *Governor) patiently(ctx context.Context, ask sentinel.Ask, plan *policy
 		if d.Limit.Kind == sentinel.Concurrent {
 			wait = slotEvery
 		}
-		if wait <= 0 || wait > left || plan.Patience(d.Limit) == 0 {
+		if wait <= 0 || wait > left || c.plan.Patience(d.Limit) == 0 {
 			break
 		}
 		select {
@@ -46,7 +45,7 @@ func (g *Governor) patiently(ctx context.Context, ask sentinel.Ask, plan *policy
 		}
 		left, waited = left-wait, true
 		var err error
-		if refused, err = g.reserve(ctx, *plan, ask); err != nil {
+		if refused, err = g.reserve(ctx, c, ask); err != nil {
 			return refused, waited, err
 		}
 	}

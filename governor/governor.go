@@ -35,6 +35,7 @@ type Options struct {
 	Limiter  Limiter
 	Without  Without // nil: calls that a limiter that is away lets pass are not held
 	Journal  Journal
+	Pauses   Pauses           // nil: providers' wishes are not heeded
 	Instance string           // boot id of this process, written on every intent
 	HoldTTL  time.Duration    // life of a hold that nobody settles
 	Now      func() time.Time // UTC

@@ -35,7 +35,7 @@ func (g *Governor) Judge(ctx context.Context, c sentinel.Call) (Judgement, error
 		return Judgement{Verdict: sentinel.Verdict{Action: sentinel.Deny, Reason: sentinel.ReasonUnknownEndpoint}}, nil
 	}
 	rq := provider.Request{Model: c.Model, Tier: c.Tier, Stream: c.Stream, Bound: wanted.Bound, Choices: wanted.Choices, TextBytes: wanted.TextBytes, Fixed: wanted.Fixed}
-	found, ok := candidates(r, rq)
+	found, ok := g.candidates(r, rq)
 	if !ok {
 		return Judgement{Verdict: sentinel.Verdict{Action: sentinel.Deny, Reason: sentinel.ReasonUnpriced, Detail: unpriced(c)}}, nil
 	}
@@ -44,7 +44,7 @@ func (g *Governor) Judge(ctx context.Context, c sentinel.Call) (Judgement, error
 		j.Verdict = policy.Decide(found.plan, j.Ask, sentinel.Reservation{})
 		return j, nil
 	}
-	reserved, err := g.reserve(ctx, found.plan, j.Ask)
+	reserved, err := g.reserve(ctx, &found, j.Ask)
 	if err != nil {
 		return Judgement{}, err
 	}

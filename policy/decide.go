@@ -23,7 +23,7 @@ func Decide(p Plan, ask sentinel.Ask, r sentinel.Reservation) sentinel.Verdict {
 			v.Action = sentinel.Fallback
 		}
 		if len(r.Denials) > 0 {
-			v.Reason, v.Limit = reasonOf(r.Denials[0].Limit), r.Denials[0].Limit.Name
+			v.Reason, v.Limit = reasonOf(r.Denials[0]), r.Denials[0].Limit.Name
 		} else if p.Avoid {
 			v.Reason, v.Limit = p.Why, p.Acting
 		}
@@ -38,7 +38,7 @@ func Decide(p Plan, ask sentinel.Ask, r sentinel.Reservation) sentinel.Verdict {
 	}
 	d := r.Denials[0]
 	v := sentinel.Verdict{
-		Action: sentinel.Throttle, Reason: reasonOf(d.Limit), Limit: d.Limit.Name, Detail: detail(d),
+		Action: sentinel.Throttle, Reason: reasonOf(d), Limit: d.Limit.Name, Detail: detail(d),
 		RetryAfter: d.RetryAfter, Levels: r.Levels,
 	}
 	switch {
@@ -52,8 +52,11 @@ func Decide(p Plan, ask sentinel.Ask, r sentinel.Reservation) sentinel.Verdict {
 	return v
 }
 
-func reasonOf(l sentinel.Limit) sentinel.Reason {
+func reasonOf(d sentinel.Denial) sentinel.Reason {
+	l := d.Limit
 	switch {
+	case d.Reason != "":
+		return d.Reason
 	case l.Measure == sentinel.MeasureCost:
 		return sentinel.ReasonBudget
 	case l.Kind == sentinel.Window:
@@ -67,11 +70,13 @@ func reasonOf(l sentinel.Limit) sentinel.Reason {
 
 // detail says in one sentence what was exceeded; it names the limit, not what others used of it.
 func detail(d sentinel.Denial) string {
-	reason := reasonOf(d.Limit)
+	reason := reasonOf(d)
 	if d.Limit.End.Equal(forever) {
 		return fmt.Sprintf("what is left of %q cannot cover this call", d.Limit.Name)
 	}
 	switch reason {
+	case sentinel.ReasonProviderLimit:
+		return fmt.Sprintf("the provider has refused calls for %s, and wants none until it has had a pause", d.Limit.Name)
 	case sentinel.ReasonBudget:
 		return fmt.Sprintf("the budget %q cannot cover this call until %s", d.Limit.Name, d.Limit.End.Format("2006-01-02 15:04 UTC"))
 	case sentinel.ReasonQuota:

@@ -80,7 +80,7 @@ func (r *Redis) Overrides(ctx context.Context, org string) (map[string]Override,
 	return out, nil
 }
 
-// Watch keeps the overrides of an organisation current until ctx ends. While Redis cannot be reached the last known ones hold.
+// Watch keeps the overrides and the pauses of an organisation current until ctx ends. While Redis cannot be reached the last known ones hold.
 func (r *Redis) Watch(ctx context.Context, org func() string) error {
 	tick := time.NewTicker(overridesEvery)
 	defer tick.Stop()
@@ -89,11 +89,17 @@ func (r *Redis) Watch(ctx context.Context, org func() string) error {
 		if all, err := r.Overrides(read, org()); err == nil {
 			r.overrides.Store(&all)
 		}
+		r.hear(read, org())
 		cancel()
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
+		for waiting := true; waiting; {
+			select {
+			case <-ctx.Done():
+				return nil
+			case p := <-r.pauses.news:
+				r.tell(ctx, org(), p)
+			case <-tick.C:
+				waiting = false
+			}
 		}
 	}
 }

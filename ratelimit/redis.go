@@ -93,6 +93,7 @@ type Redis struct {
 	denials   denials
 	local     local
 	doubts    chan doubt
+	pauses    pauses
 	undecided atomic.Int64
 	exceeded  atomic.Int64 // holds that their calls exceeded
 }
@@ -121,6 +122,7 @@ func Dial(ctx context.Context, o Options) (*Redis, error) {
 	}
 	r := &Redis{client: client, scripts: newScripts(admitSource, settleSource, peekSource, seedSource), timeout: o.Timeout, begins: flag(!o.Ledger), forgot: make(chan struct{}, 1)}
 	r.doubts, r.denials.life = make(chan doubt, maxDoubts), o.RememberDenials
+	r.pauses.news = make(chan pause, maxPauses)
 	if err := r.prepare(ctx); err != nil {
 		_ = r.client.Close()
 		return nil, fmt.Errorf("redis at %s: %w", strings.Join(o.Addresses, ", "), err)

@@ -78,6 +78,9 @@ func (f *facts) add(k factKey, bad bool) {
 
 // observe counts a decision or a settlement.
 func (al *alerting) observe(o extproc.Observation) {
+	if o.Pause > 0 {
+		return
+	}
 	al.watch.observe(o)
 	al.firsts.observe(o)
 	c := o.Call

@@ -3,6 +3,7 @@ package app
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,6 +19,8 @@ import (
 type metrics struct {
 	registry      *prometheus.Registry
 	calls         *prometheus.CounterVec
+	attempts      *prometheus.CounterVec
+	pauses        *prometheus.CounterVec
 	decision      prometheus.Histogram
 	cost          *prometheus.CounterVec
 	tokens        *prometheus.CounterVec
@@ -40,6 +43,12 @@ func newMetrics(a *App) *metrics {
 	m.calls = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "sentinel_calls_total", Help: "Calls by decision.",
 	}, []string{"provider", "action", "reason"})
+	m.attempts = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "sentinel_attempts_total", Help: "Attempts that reached a provider or tried to, by what it answered. A call that failed over has two.",
+	}, []string{"provider", "attempt", "answer"})
+	m.pauses = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "sentinel_provider_pauses_total", Help: "Answers of a provider that asked for a pause (Retry-After, x-ratelimit-*), which calls are given.",
+	}, []string{"provider"})
 	m.decision = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name: "sentinel_decision_seconds", Help: "Time from a request's headers to its verdict.",
 		Buckets: []float64{.00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .5},
@@ -83,7 +92,7 @@ func newMetrics(a *App) *metrics {
 		return a.vault.Age().Seconds()
 	})
 	m.registry.MustRegister(m.priced.collectors()...)
-	m.registry.MustRegister(m.calls, m.decision, m.cost, m.tokens, m.estimated, m.reloads, m.reconciled, m.compared, m.drift, m.drainFailures, m.warnings, m.raised, age,
+	m.registry.MustRegister(m.calls, m.attempts, m.pauses, m.decision, m.cost, m.tokens, m.estimated, m.reloads, m.reconciled, m.compared, m.drift, m.drainFailures, m.warnings, m.raised, age,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.registry.MustRegister(spoolMetrics(a)...)
 	m.registry.MustRegister(limiterMetrics(a)...)
@@ -175,6 +184,10 @@ func witnessMetrics(a *App) []prometheus.Collector {
 // observe counts a decision or a settlement.
 func (m *metrics) observe(o extproc.Observation) {
 	c := o.Call
+	if o.Pause > 0 {
+		m.pauses.WithLabelValues(c.Provider).Inc()
+		return
+	}
 	if o.Entry == nil {
 		m.calls.WithLabelValues(c.Provider, o.Action.String(), string(o.Reason)).Inc()
 		m.decision.Observe(o.Duration.Seconds())
@@ -183,6 +196,9 @@ func (m *metrics) observe(o extproc.Observation) {
 			m.live.refused.Add(1)
 		}
 		return
+	}
+	if !o.Entry.Action.Refused() {
+		m.attempts.WithLabelValues(c.Provider, strconv.Itoa(int(o.Entry.Attempt)+1), answerClass(o.Entry.Status)).Inc()
 	}
 	const nanoPerUSD = 1e9
 	m.cost.WithLabelValues(c.Provider, c.Caller.Team).Add(float64(o.Entry.Cost) / nanoPerUSD)
@@ -193,6 +209,17 @@ func (m *metrics) observe(o extproc.Observation) {
 	}
 	m.priced.add(*o.Entry)
 	m.live.cost.Add(int64(o.Entry.Cost))
+}
+
+// answerClass is a status as a label: 429 and the classes, or "none" where the provider gave no answer.
+func answerClass(status int) string {
+	switch {
+	case status == http.StatusTooManyRequests:
+		return "429"
+	case status < 100 || status > 599:
+		return "none"
+	}
+	return strconv.Itoa(status/100) + "xx"
 }
 
 // handler serves metrics and probes.

@@ -1,0 +1,112 @@
+package governor
+
+import (
+	"time"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/policy"
+	"github.com/saas-sentinel/saas-sentinel/provider"
+)
+
+// maxCandidates bounds the models that one admission tries, the asked one included.
+const maxCandidates = 8
+
+// option is one way to serve a call.
+type option struct {
+	ask   sentinel.Candidate
+	bound bound
+	other *fallback     // what another provider is sent; nil for the one that was asked
+	pause time.Duration // for so long its provider wants no such calls
+}
+
+// choice has the options of one call, in order of preference.
+type choice struct {
+	plan     policy.Plan // of the asked model
+	options  []option
+	unusable []string // why other providers cannot serve the call
+}
+
+// candidates lists the asked model and its cheaper stand-ins, each with its own limits and bound.
+// It is not ok when the asked model has no price and the policy denies that. An unpriced stand-in is left out.
+func (g *Governor) candidates(r Request, rq provider.Request) (choice, bool) {
+	c := choice{plan: r.State.Policy.PlanUnder(r.Scores, &r.Call, r.Call.Model, r.Call.At)}
+	b, ok := boundOf(r, rq, rq.Model)
+	if !ok {
+		return c, false
+	}
+	c.add(rq.Model, c.plan.Limits, b)
+	if !rq.Fixed {
+		for _, model := range c.plan.Downgrades {
+			if len(c.options) == maxCandidates {
+				break
+			}
+			if b, ok := boundOf(r, rq, model); ok {
+				c.add(model, r.State.Policy.PlanUnder(r.Scores, &r.Call, model, r.Call.At).Limits, b)
+			}
+		}
+		c.addFallbacks(r, rq)
+	}
+	for i := range c.options {
+		o := &c.options[i]
+		route := r.Route
+		if o.other != nil {
+			route = o.other.route
+		}
+		o.pause = g.paused(route, o.ask.Model)
+	}
+	return c, true
+}
+
+func (c *choice) add(model string, limits []sentinel.Limit, b bound) *option {
+	c.options = append(c.options, option{bound: b, ask: sentinel.Candidate{Model: model, Limits: limits, Bound: sentinel.AmountsOf(b.usage, b.cost)}})
+	return &c.options[len(c.options)-1]
+}
+
+// asks are all options, in order.
+func (c *choice) asks() []sentinel.Candidate {
+	out := make([]sentinel.Candidate, len(c.options))
+	for i := range c.options {
+		out[i] = c.options[i].ask
+	}
+	return out
+}
+
+// shut tells whether an option is not to be tried: the asked model of a service that is unusual, where there is another, and what a provider
+// wants no calls for.
+func (c *choice) shut(i int) bool {
+	return c.options[i].pause > 0 || i == 0 && c.plan.Avoid && len(c.options) > 1
+}
+
+// open is the ask without the options that are shut.
+func (c *choice) open(ask sentinel.Ask) sentinel.Ask {
+	var open []sentinel.Candidate
+	for i := range c.options {
+		if !c.shut(i) {
+			open = append(open, c.options[i].ask)
+		}
+	}
+	ask.Candidates = open
+	return ask
+}
+
+// whole turns the answer to an open ask into that to the whole one.
+func (c *choice) whole(r sentinel.Reservation) sentinel.Reservation {
+	asked, denials := 0, r.Denials
+	r.Denials = nil
+	for i, o := range c.options {
+		switch {
+		case o.pause > 0:
+			r.Denials = append(r.Denials, o.denial())
+		case c.shut(i):
+		case asked == r.Chosen:
+			r.Chosen = i
+			return r
+		default:
+			if len(denials) > 0 {
+				r.Denials, denials = append(r.Denials, denials[0]), denials[1:]
+			}
+			asked++
+		}
+	}
+	return r
+}

@@ -1,0 +1,80 @@
+package governor
+
+import (
+	"errors"
+	"fmt"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/policy"
+	"github.com/saas-sentinel/saas-sentinel/provider"
+)
+
+// fallback is a call in another provider's words.
+type fallback struct {
+	route Route
+	provider.Translated
+}
+
+// addFallbacks lists the models of other providers that can serve the call, each under the limits of that provider.
+// A recorded call has no body: its demand stands for the translated one.
+func (c *choice) addFallbacks(r Request, rq provider.Request) {
+	for _, t := range c.plan.Fallbacks {
+		if len(c.options) == maxCandidates {
+			return
+		}
+		f, b, err := fallbackTo(r, rq, t)
+		if err != nil {
+			c.unusable = append(c.unusable, fmt.Sprintf("%s/%s: %s", t.Provider, t.Model, err))
+			continue
+		}
+		call := f.call(r.Call)
+		o := c.add(t.Model, r.State.Policy.Plan(&call, t.Model, call.At).Limits, b)
+		o.ask.Provider, o.other = t.Provider, f
+	}
+}
+
+// call is the call as it goes to the other provider.
+func (f *fallback) call(c sentinel.Call) sentinel.Call {
+	c.Provider, c.Endpoint, c.Model, c.Tier = f.route.Provider.Name, f.route.Endpoint.Name, f.Request.Model, f.Request.Tier
+	return c
+}
+
+var errNoPrice = errors.New("no price is known")
+
+// fallbackTo translates a call and prices the most that it can use there.
+func fallbackTo(r Request, rq provider.Request, t policy.Target) (*fallback, bound, error) {
+	from := provider.Speech{Preset: r.Route.Preset, Endpoint: r.Route.Endpoint}
+	var to provider.Speech
+	found := false
+	for _, route := range r.State.Ordered {
+		if route.Provider.Name == t.Provider {
+			to, found = from.Counterpart(route.Preset)
+			break
+		}
+	}
+	route, open := r.State.Routes[t.Provider+"/"+to.Endpoint.Name]
+	if !found || !open {
+		return nil, bound{}, fmt.Errorf("it has no endpoint like %s", r.Route.Endpoint.Name)
+	}
+	f := &fallback{route: route}
+	there := r
+	there.Route, there.Call.Provider, there.Call.Endpoint = route, route.Provider.Name, route.Endpoint.Name
+	var most int64
+	if price, _, ok := r.State.price(route, t.Model, there.Call); ok {
+		most = price.MaxOutput
+	}
+	if r.Raw.Body == nil {
+		f.Request = rq
+		f.Request.Model = t.Model
+	} else {
+		var err error
+		if f.Translated, err = provider.Translate(from, to, r.Raw, rq, t.Model, most); err != nil {
+			return nil, bound{}, err
+		}
+	}
+	b, ok := boundOf(there, f.Request, t.Model)
+	if !ok {
+		return nil, bound{}, errNoPrice
+	}
+	return f, b, nil
+}

@@ -1,0 +1,54 @@
+package governor
+
+import (
+	"cmp"
+	"time"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/provider"
+)
+
+// Pauses remembers, for all processes, which providers want no calls for now. A place is a provider's host, a credential and a model.
+type Pauses interface {
+	Pause(place string, until time.Time)
+	PausedUntil(place string) time.Time
+}
+
+// LongestPause bounds for how long one answer of a provider keeps calls away.
+const LongestPause = 5 * time.Minute
+
+// Heed reads from an answer for how long its provider wants no more such calls, and keeps them away for that time.
+func (g *Governor) Heed(t Ticket, status int, header func(string) string) time.Duration {
+	if g.Pauses == nil {
+		return 0
+	}
+	now := g.Now()
+	d := min(provider.Pause(status, header, now), LongestPause)
+	if d > 0 {
+		g.Pauses.Pause(placeOf(g.Route(t), t.Call.Model), now.Add(d))
+	}
+	return max(0, d)
+}
+
+// paused tells for how long calls of a route for a model are kept away.
+func (g *Governor) paused(r Route, model string) time.Duration {
+	if g.Pauses == nil {
+		return 0
+	}
+	until := g.Pauses.PausedUntil(placeOf(r, model))
+	if until.IsZero() {
+		return 0
+	}
+	return min(until.Sub(g.Now()), LongestPause)
+}
+
+// placeOf is what a provider counts calls by: the account that its credential stands for, and the model.
+func placeOf(r Route, model string) string {
+	c := r.Provider.Credential
+	return r.Provider.Host + "|" + c.Path + "#" + c.Field + "|" + cmp.Or(model, r.Endpoint.Name)
+}
+
+// denial says that a provider wants no calls for an option.
+func (o *option) denial() sentinel.Denial {
+	return sentinel.Denial{Limit: sentinel.Limit{Name: cmp.Or(o.ask.Model, "this endpoint")}, RetryAfter: o.pause, Reason: sentinel.ReasonProviderLimit}
+}

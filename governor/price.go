@@ -1,0 +1,56 @@
+package governor
+
+import (
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/policy"
+	"github.com/saas-sentinel/saas-sentinel/pricing"
+)
+
+// price finds what a call costs by unit: from the catalog, or as the policy says for unpriced calls. A tier
+// without a price list is unpriced, too.
+func (s *State) price(route Route, model string, c sentinel.Call) (*pricing.Price, *pricing.List, bool) {
+	if p, list, ok := s.catalogPrice(route, model, c); ok {
+		return p, list, true
+	}
+	switch s.Policy.Unpriced.Mode {
+	case policy.UnpricedFlat:
+		flat := sentinel.PicoUSD(s.Policy.Unpriced.Flat) * picoPerNano
+		p := &pricing.Price{Version: VersionFlat, List: pricing.List{Rates: sentinel.Rates{sentinel.Requests: flat}}}
+		return p, &p.List, true
+	case policy.UnpricedAlert:
+		p := &pricing.Price{Version: VersionUnpriced}
+		return p, &p.List, true
+	default:
+		return nil, nil, false
+	}
+}
+
+// catalogPrice finds a price in the catalog alone.
+func (s *State) catalogPrice(route Route, model string, c sentinel.Call) (*pricing.Price, *pricing.List, bool) {
+	if m, ok := route.Provider.Models[model]; ok {
+		model = m
+	}
+	if route.Agreed != "" && c.Tier == "" {
+		if p, ok := s.Prices.Find(pricing.Key{Provider: route.Agreed, Model: model}, c.At); ok && model != "" {
+			return p, &p.List, true
+		}
+	}
+	key := pricing.Key{Provider: route.Catalog, Endpoint: route.Endpoint.Name, Model: model, Region: route.Provider.Region}
+	p, ok := s.Prices.Find(key, c.At)
+	if !ok && route.Preset.PricedAs != "" {
+		key.Provider = route.Preset.PricedAs
+		p, ok = s.Prices.Find(key, c.At)
+	}
+	if ok {
+		if list, ok := p.For(c.Tier, c.At); ok {
+			return p, list.With(route.Provider.Contract.Factor), true
+		}
+	}
+	return nil, nil, false
+}
+
+// The versions of prices that no catalog has: the policy's flat one, and none at all.
+const (
+	VersionFlat     = "unpriced@flat"
+	VersionUnpriced = "unpriced@alert"
+)
