@@ -6,13 +6,21 @@ import (
 	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"flag"
+	"fmt"
+	"image"
 	"image/png"
+	"io"
+	"mime"
+	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"net/mail"
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -61,6 +69,9 @@ type rig struct {
 	http *httptest.Server
 	mail *mockalerts.SMTP
 	all  map[string]Channel
+
+	client *http.Client
+	phones func(time.Time) []string
 }
 
 func newRig(t *testing.T) *rig {
@@ -78,21 +89,27 @@ func newRig(t *testing.T) *rig {
 	client.Transport = &http.Transport{}
 	t.Cleanup(client.CloseIdleConnections)
 	phones := func(time.Time) []string { return []string{"+15550100001"} }
-	base := r.http.URL
-	twilio := TwilioConfig{Account: "AC1", Token: held(twilioToken), From: "+15550100000", To: phones, API: base + "/twilio", Callback: "https://gw.example"}
+	r.client, r.phones = client, phones
+	r.dark(false)
+	return r
+}
+
+// dark makes the channels, with charts of a theme.
+func (r *rig) dark(dark bool) {
+	base, client := r.http.URL, r.client
+	twilio := TwilioConfig{Account: "AC1", Token: held(twilioToken), From: "+15550100000", To: r.phones, API: base + "/twilio", Callback: "https://gw.example"}
 	voice := twilio
 	voice.Voice = true
 	r.all = map[string]Channel{
-		"slack":     NewSlack(SlackConfig{Channel: "#finops", Token: held(slackToken), API: base + "/slack/api", Buttons: true}, client),
+		"slack":     NewSlack(SlackConfig{Channel: "#finops", Token: held(slackToken), API: base + "/slack/api", Buttons: true, Dark: dark}, client),
 		"sms":       NewTwilio(twilio, client),
 		"voice":     NewTwilio(voice, client),
 		"pagerduty": NewPagerDuty(PagerDutyConfig{RoutingKey: held(pagerKey), API: base + "/pagerduty", Source: "acme"}, client),
-		"discord":   NewDiscord(DiscordConfig{URL: held(base + "/discord/" + hookPath)}, client),
-		"teams":     NewTeams(TeamsConfig{URL: held(base + "/teams/" + hookPath)}, client),
+		"discord":   NewDiscord(DiscordConfig{URL: held(base + "/discord/" + hookPath), Dark: dark}, client),
+		"teams":     NewTeams(TeamsConfig{URL: held(base + "/teams/" + hookPath), Dark: dark}, client),
 		"webhook":   NewWebhook(WebhookConfig{URL: held(base + "/webhook/" + hookPath), Secret: held(hookSecret)}, client),
-		"email":     NewEmail(EmailConfig{Server: r.mail.Address, From: "Sentinel <s@example.com>", To: []string{"ops@example.com"}, User: "ops", Password: held(mailPass), TLS: &tls.Config{RootCAs: r.mail.Roots}}),
+		"email":     NewEmail(EmailConfig{Server: r.mail.Address, From: "Sentinel <s@example.com>", To: []string{"ops@example.com"}, User: "ops", Password: held(mailPass), TLS: &tls.Config{RootCAs: r.mail.Roots}, Dark: dark}),
 	}
-	return r
 }
 
 var services = map[string]string{"slack": "slack", "sms": "twilio", "voice": "twilio", "pagerduty": "pagerduty", "discord": "discord", "teams": "teams", "webhook": "webhook"}
@@ -114,13 +131,20 @@ func (r *rig) took(channel string) string {
 
 func TestGoldenPayloads(t *testing.T) {
 	r := newRig(t)
-	for name, ch := range r.all {
-		t.Run(name, func(t *testing.T) {
-			if _, err := ch.Send(t.Context(), sample()); err != nil {
+	cases := map[string]func(context.Context) *Chart{"discord.chart": charted, "teams.chart": charted, "email.chart": charted}
+	for name := range r.all {
+		cases[name] = nil
+	}
+	for full, chart := range cases {
+		name, _, _ := strings.Cut(full, ".")
+		t.Run(full, func(t *testing.T) {
+			o := sample()
+			o.Chart = chart
+			if _, err := r.all[name].Send(t.Context(), o); err != nil {
 				t.Fatal(err)
 			}
 			got := readable(r.took(name))
-			file := filepath.Join("testdata", name+".out.txt")
+			file := filepath.Join("testdata", full+".out.txt")
 			if *update {
 				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
 					t.Fatal(err)
@@ -137,8 +161,14 @@ func TestGoldenPayloads(t *testing.T) {
 	}
 }
 
+var (
+	picture  = regexp.MustCompile(`iVBORw0KGgo[A-Za-z0-9+/=\r\n]*`) // base64 that begins as a PNG does
+	boundary = regexp.MustCompile(`boundary=([0-9a-f]{60})`)
+)
+
 // readable decodes a form and indents JSON, and drops what changes from run to run.
 func readable(text string) string {
+	text = picture.ReplaceAllString(text, "PNG")
 	method, body, _ := strings.Cut(text, "\n")
 	if json.Valid([]byte(body)) {
 		var out bytes.Buffer
@@ -159,8 +189,8 @@ func readable(text string) string {
 		}
 		return s
 	}
-	if i := strings.Index(text, "boundary="); i > 0 {
-		text = strings.ReplaceAll(text, text[i+9:i+69], "BOUNDARY")
+	for n, found := range boundary.FindAllStringSubmatch(text, -1) {
+		text = strings.ReplaceAll(text, found[1], fmt.Sprint("BOUNDARY", n+1))
 	}
 	return strings.ReplaceAll(text, "\r\n", "\n")
 }
@@ -258,7 +288,7 @@ func TestNoSecretInMessagesOrFaults(t *testing.T) {
 func TestEditsAndThreadsOfSlack(t *testing.T) {
 	r := newRig(t)
 	o := sample()
-	o.Chart = testChart(false)
+	o.Chart = charted
 	ref, err := r.all["slack"].Send(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -288,8 +318,10 @@ func TestEditsAndThreadsOfSlack(t *testing.T) {
 	}
 }
 
-func testChart(dark bool) *Chart {
-	c := &Chart{Title: "team growth: spend today", Budget: 500, Dark: dark}
+func charted(context.Context) *Chart { return testChart() }
+
+func testChart() *Chart {
+	c := &Chart{Title: "team growth: spend today", Budget: 500}
 	for h := range 24 {
 		v := float64(h*h) * 0.9
 		c.At, c.Actual = append(c.At, noon.Add(time.Duration(h)*time.Hour)), append(c.Actual, v)
@@ -299,8 +331,11 @@ func testChart(dark bool) *Chart {
 }
 
 func TestChartIsAPicture(t *testing.T) {
-	for _, dark := range []bool{false, true} {
-		b, err := testChart(dark).PNG()
+	for name, tt := range map[string]struct {
+		look  Picture
+		width int
+	}{"light": {Picture{}, 1200}, "dark": {Picture{Dark: true}, 1200}, "small": {Picture{Small: true}, 600}} {
+		b, err := testChart().PNG(tt.look)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -308,17 +343,106 @@ func TestChartIsAPicture(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, _, _, _ := img.At(1, 1).RGBA()
-		if img.Bounds().Dx() != 1200 || img.Bounds().Dy() != 600 || (r < 0x8000) != dark {
-			t.Errorf("dark %v: %v, corner %x", dark, img.Bounds(), r)
+		if img.Bounds().Dx() != tt.width || img.Bounds().Dy() != tt.width/2 || isDark(img) != tt.look.Dark {
+			t.Errorf("%s: %v, dark %v", name, img.Bounds(), isDark(img))
 		}
 		if dir := os.Getenv("SENTINEL_CHART_DIR"); dir != "" {
-			_ = os.WriteFile(filepath.Join(dir, map[bool]string{true: "dark.png", false: "light.png"}[dark]), b, 0o644)
+			_ = os.WriteFile(filepath.Join(dir, name+".png"), b, 0o644)
 		}
 	}
-	bad := testChart(false)
+	bad := testChart()
 	bad.Low = bad.Low[:3]
-	if _, err := bad.PNG(); err == nil {
+	if _, err := bad.PNG(Picture{}); err == nil {
 		t.Error("a band of another length than the series is no chart")
+	}
+}
+
+// isDark looks at a corner of a picture.
+func isDark(img image.Image) bool {
+	r, _, _, _ := img.At(1, 1).RGBA()
+	return r < 0x8000
+}
+
+// Each channel that shows pictures shows the chart in its theme, and a message whose chart cannot be drawn arrives without it.
+func TestChartsOfChannels(t *testing.T) {
+	for name := range pictures {
+		for _, dark := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, dark %v", name, dark), func(t *testing.T) {
+				r := newRig(t)
+				r.dark(dark)
+				o := sample()
+				o.Chart = charted
+				ref, err := r.all[name].Send(t.Context(), o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				img, err := png.Decode(bytes.NewReader(pictures[name](r)))
+				if err != nil || isDark(img) != dark {
+					t.Errorf("the chart in %s is dark: %v, want %v: %v", name, err == nil && isDark(img), dark, err)
+				}
+				o.Kind, o.Root, o.Chart = sentinel.DeliverEdit, ref, nil
+				if _, err := r.all[name].Send(t.Context(), o); err != nil || name == "discord" && !strings.Contains(r.took(name), `"attachment://chart.png"`) {
+					t.Errorf("the edit loses the chart: %v, %s", err, r.took(name))
+				}
+			})
+		}
+		t.Run(name+", no chart", func(t *testing.T) {
+			r := newRig(t)
+			o := sample()
+			o.Chart = func(context.Context) *Chart { return &Chart{} }
+			_, err := r.all[name].Send(t.Context(), o)
+			if _, ok := errors.AsType[*Partly](err); !ok || r.took(name) == "" {
+				t.Errorf("%v, want a fault of the chart alone", err)
+			}
+		})
+	}
+}
+
+// pictures take the chart out of what a channel's service got.
+var pictures = map[string]func(*rig) []byte{
+	"slack": func(r *rig) []byte {
+		for _, m := range r.mock.Messages("slack") {
+			if m.Method == "files.getUploadURLExternal" {
+				return r.mock.Upload("F" + m.ID)
+			}
+		}
+		return nil
+	},
+	"discord": func(r *rig) []byte { return r.mock.Upload(r.mock.Messages("discord")[0].ID) },
+	"teams": func(r *rig) []byte {
+		_, text, _ := strings.Cut(r.took("teams"), "data:image/png;base64,")
+		text, _, _ = strings.Cut(text, `"`)
+		data, _ := base64.StdEncoding.DecodeString(text)
+		return data
+	},
+	"email": func(r *rig) []byte {
+		letter, err := mail.ReadMessage(strings.NewReader(r.took("email")))
+		if err != nil {
+			return nil
+		}
+		_, params, _ := mime.ParseMediaType(letter.Header.Get("Content-Type"))
+		parts := multipart.NewReader(letter.Body, params["boundary"])
+		texts, _ := parts.NextPart()
+		html, _ := io.ReadAll(texts)
+		picture, err := parts.NextPart()
+		if err != nil || !strings.Contains(string(html), `src=3D"cid:chart@sentinel"`) || picture.Header.Get("Content-ID") != "<chart@sentinel>" {
+			return nil
+		}
+		data, _ := io.ReadAll(base64.NewDecoder(base64.StdEncoding, picture))
+		return data
+	},
+}
+
+// A receiver whom the server refuses does not keep a mail from the others; when it refuses all, the mail is refused.
+func TestARefusedReceiverIsNoReasonToSendAgain(t *testing.T) {
+	r := newRig(t)
+	c := EmailConfig{Server: r.mail.Address, From: "s@example.com", User: "ops", Password: held(mailPass), TLS: &tls.Config{RootCAs: r.mail.Roots}}
+	c.To = []string{"nobody@refused.example", "ops@example.com"}
+	if _, err := NewEmail(c).Send(t.Context(), sample()); !errors.As(err, new(*Partly)) || len(r.mail.Mails()) != 1 {
+		t.Errorf("%v, %d mails", err, len(r.mail.Mails()))
+	}
+	c.To = c.To[:1]
+	if _, err := NewEmail(c).Send(t.Context(), sample()); !errors.Is(err, ErrRefused) || errors.As(err, new(*Partly)) || len(r.mail.Mails()) != 1 {
+		t.Errorf("%v, %d mails", err, len(r.mail.Mails()))
 	}
 }

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"image"
 	"image/color"
+	imagedraw "image/draw"
+	"image/png"
 	"math"
 	"slices"
 	"time"
@@ -26,7 +29,12 @@ type Chart struct {
 	Actual    []float64 // one for each of At
 	Low, High []float64 // the expected band; both empty: none
 	Budget    float64   // a line across; 0: none
-	Dark      bool
+}
+
+// Picture is how a chart is drawn.
+type Picture struct {
+	Dark  bool // light lines on a dark ground
+	Small bool // a quarter of the pixels, for channels whose messages hold little
 }
 
 // theme is a chart's colours; contrast of lines to their background is at least 3 to 1.
@@ -39,12 +47,21 @@ var themes = map[bool]theme{
 		color.NRGBA{0x58, 0xa6, 0xff, 0xff}, color.NRGBA{0x58, 0xa6, 0xff, 0x40}, color.NRGBA{0xff, 0x7b, 0x72, 0xff}},
 }
 
-// PNG draws the chart, 1,200 by 600 pixels.
-func (c Chart) PNG() ([]byte, error) {
+// Resolutions of a chart of 8 by 4 inches: 1,200 by 600 pixels, or 600 by 300.
+const (
+	chartDPI      = 150
+	smallChartDPI = 75
+)
+
+// PNG draws the chart.
+func (c Chart) PNG(look Picture) ([]byte, error) {
 	if err := c.sound(); err != nil {
 		return nil, fmt.Errorf("draw chart: %w", err)
 	}
-	t := themes[c.Dark]
+	t, dpi := themes[look.Dark], chartDPI
+	if look.Small {
+		dpi = smallChartDPI
+	}
 	p := plot.New()
 	c.dress(p, t)
 	if len(c.Low) > 0 {
@@ -73,13 +90,35 @@ func (c Chart) PNG() ([]byte, error) {
 		p.Add(line)
 		p.Legend.Add("budget", line)
 	}
-	canvas := vgimg.NewWith(vgimg.UseWH(8*vg.Inch, 4*vg.Inch), vgimg.UseDPI(150), vgimg.UseBackgroundColor(t.back))
+	canvas := vgimg.NewWith(vgimg.UseWH(8*vg.Inch, 4*vg.Inch), vgimg.UseDPI(dpi), vgimg.UseBackgroundColor(t.back))
 	p.Draw(draw.New(canvas))
+	var drawn image.Image = canvas.Image()
+	if look.Small {
+		drawn = fewColours(drawn, t)
+	}
 	var out bytes.Buffer
-	if _, err := (vgimg.PngCanvas{Canvas: canvas}).WriteTo(&out); err != nil {
+	if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&out, drawn); err != nil {
 		return nil, fmt.Errorf("draw chart: %w", err)
 	}
 	return out.Bytes(), nil
+}
+
+// fewColours draws a picture with the 16 colours of its theme, which take half a byte a pixel: the ground, and each other colour in
+// three steps from it, for the edges of letters and lines.
+func fewColours(from image.Image, t theme) image.Image {
+	const steps = 3
+	colours := color.Palette{t.back}
+	for _, c := range []color.Color{t.ink, t.grid, t.actual, t.band, t.budget} {
+		for step := 1; step <= steps; step++ {
+			dot := image.NewRGBA(image.Rect(0, 0, 1, 1))
+			dot.Set(0, 0, t.back)
+			imagedraw.DrawMask(dot, dot.Bounds(), image.NewUniform(c), image.Point{}, image.NewUniform(color.Alpha{uint8(255 * step / steps)}), image.Point{}, imagedraw.Over)
+			colours = append(colours, dot.At(0, 0))
+		}
+	}
+	out := image.NewPaletted(from.Bounds(), colours)
+	imagedraw.Draw(out, from.Bounds(), from, from.Bounds().Min, imagedraw.Src)
+	return out
 }
 
 // sound checks what the plotting library would panic on.
@@ -108,7 +147,7 @@ func (c Chart) dress(p *plot.Plot, t theme) {
 	p.Title.Text, p.Title.TextStyle.Color = Plain(c.Title, 90), t.ink
 	p.Y.Label.Text, p.Y.Min = "US dollars", 0
 	p.Y.Max = 1.25 * max(c.Budget, slices.Max(c.Actual), slices.Max(append([]float64{0.01}, c.High...))) // room for the legend
-	p.X.Tick.Marker = plot.TimeTicks{Format: "Jan 2\n15:04"}
+	p.X.Tick.Marker = plot.TickerFunc(hourTicks)
 	for _, a := range []*plot.Axis{&p.X, &p.Y} {
 		a.Color, a.Tick.Color, a.Tick.Label.Color, a.Label.TextStyle.Color = t.grid, t.grid, t.ink, t.ink
 	}
@@ -116,6 +155,22 @@ func (c Chart) dress(p *plot.Plot, t theme) {
 	grid := plotter.NewGrid()
 	grid.Vertical.Color, grid.Horizontal.Color = nil, t.grid
 	p.Add(grid)
+}
+
+// hourTicks marks full hours of UTC, at most mostTicks of them.
+func hourTicks(from, to float64) (out []plot.Tick) {
+	const hour, mostTicks = 3600, 8
+	step := 7 * 24 * hour
+	for _, hours := range []int{1, 2, 3, 6, 12, 24, 48, 96} {
+		if (to-from)/float64(hours*hour) <= mostTicks {
+			step = hours * hour
+			break
+		}
+	}
+	for at := math.Ceil(from/float64(step)) * float64(step); at <= to && len(out) < 10*mostTicks; at += float64(step) {
+		out = append(out, plot.Tick{Value: at, Label: time.Unix(int64(at), 0).UTC().Format("Jan 2\n15:04")})
+	}
+	return out
 }
 
 func (c Chart) points(values []float64) plotter.XYs {

@@ -23,7 +23,37 @@ type Outgoing struct {
 	Message
 	Root  string // where the channel keeps the group's first message; empty: this is the first
 	Retry bool   // an earlier try may have arrived
-	Chart *Chart // may be nil
+	// Chart makes the chart of the message; it is asked by channels that show one. It, or what it gives, may be nil.
+	Chart func(context.Context) *Chart
+}
+
+// picture draws the message's chart, nil where there is none.
+func (o Outgoing) picture(ctx context.Context, look Picture) ([]byte, error) {
+	if o.Chart == nil {
+		return nil, nil
+	}
+	c := o.Chart(ctx)
+	if c == nil {
+		return nil, nil
+	}
+	return c.PNG(look)
+}
+
+// Partly says that a message arrived and a part of it did not: its chart, or one of its receivers. It is not sent again.
+type Partly struct{ Err error }
+
+// Error says what did not arrive.
+func (p *Partly) Error() string { return p.Err.Error() }
+
+// Unwrap gives the fault.
+func (p *Partly) Unwrap() error { return p.Err }
+
+// partly makes a Partly of the faults, nil where there are none.
+func partly(faults ...error) error {
+	if err := errors.Join(faults...); err != nil {
+		return &Partly{err}
+	}
+	return nil
 }
 
 // Limited says when a channel wants to be asked again.
@@ -181,9 +211,13 @@ func (s *Sender) deliver(ctx context.Context, d sentinel.Delivery) sentinel.Deli
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
 	if s.Chart != nil && d.Root == "" {
-		out.Chart = s.Chart(ctx, m)
+		out.Chart = func(ctx context.Context) *Chart { return s.Chart(ctx, m) }
 	}
 	ref, err := channel.Send(ctx, out)
+	if _, ok := errors.AsType[*Partly](err); ok {
+		s.Log.Warn().Str("channel", d.Channel).Str("delivery", d.ID).Str("fault", Plain(err.Error(), maxText)).Msg("alert taken in part")
+		err = nil
+	}
 	if err == nil {
 		return sentinel.DeliveryResult{ID: d.ID, Done: true, Ref: ref}
 	}

@@ -19,6 +19,7 @@ type SlackConfig struct {
 	Token   func() sentinel.Secret // bot token, read at each send so that a rotated one is used
 	API     string                 // base URL; empty: Slack's own
 	Buttons bool                   // callbacks reach this gateway
+	Dark    bool                   // charts are
 }
 
 // Slack posts a group's first message, edits it as the state changes, and puts the rest into its thread.
@@ -58,22 +59,23 @@ func (s *Slack) Send(ctx context.Context, o Outgoing) (string, error) {
 	if err != nil {
 		return "", slackFault(err, token)
 	}
-	if o.Chart != nil {
-		s.upload(ctx, api, conversation, ts, o)
+	if err = s.upload(ctx, api, conversation, ts, o); err != nil {
+		err = partly(fmt.Errorf("the chart is not there: %w", slackFault(err, token)))
 	}
-	return conversation + "|" + ts, nil
+	return conversation + "|" + ts, err
 }
 
 // upload puts the chart into the thread. The message has arrived: a picture that does not is no reason to send it again.
-func (s *Slack) upload(ctx context.Context, api *slack.Client, conversation, ts string, o Outgoing) {
-	png, err := o.Chart.PNG()
-	if err != nil {
-		return
+func (s *Slack) upload(ctx context.Context, api *slack.Client, conversation, ts string, o Outgoing) error {
+	png, err := o.picture(ctx, Picture{Dark: s.config.Dark})
+	if err != nil || png == nil {
+		return err
 	}
-	_, _ = api.UploadFileContext(ctx, slack.UploadFileParameters{
+	_, err = api.UploadFileContext(ctx, slack.UploadFileParameters{
 		Filename: o.ID + ".png", Title: Plain(o.Title, 80), AltTxt: "Spend over time: " + Plain(o.Title, 80),
 		Reader: bytes.NewReader(png), FileSize: len(png), Channel: conversation, ThreadTimestamp: ts,
 	})
+	return err
 }
 
 // blocks writes the message in Block Kit. Every text from outside is plain text, which Slack does not interpret.

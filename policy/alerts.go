@@ -63,6 +63,7 @@ type AlertChannel struct {
 	Secret        SecretRef // token, key, password or, where the URL is the credential, the URL
 	Signing       SecretRef // of Slack's callbacks and of webhooks; may be empty
 	CAFile        string
+	Dark          bool // charts are
 }
 
 // AlertRule opens incidents.

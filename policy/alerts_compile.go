@@ -172,11 +172,14 @@ func (c *compiler) digest(in *digestYAML) {
 	}
 }
 
+// dark is the theme of charts that is not the default.
+const dark = "dark"
+
 // channel compiles one channel, and counts of how many kinds it is.
 func (c *compiler) channel(key string, in channelYAML) (out AlertChannel, kinds int) {
 	ref := func(r refYAML) SecretRef { return SecretRef{r.path, r.field} }
 	if s := in.Slack; s != nil {
-		out, kinds = AlertChannel{Kind: "slack", Channel: s.Channel, Secret: ref(s.Token), Signing: ref(s.Signing), API: s.API}, kinds+1
+		out, kinds = AlertChannel{Kind: "slack", Channel: s.Channel, Secret: ref(s.Token), Signing: ref(s.Signing), API: s.API, Dark: s.Theme == dark}, kinds+1
 	}
 	for kind, p := range map[string]*phoneYAML{"sms": in.SMS, "call": in.Call} {
 		if p == nil {
@@ -190,7 +193,7 @@ func (c *compiler) channel(key string, in channelYAML) (out AlertChannel, kinds 
 		c.phones(key+"."+kind+".to", p.To)
 	}
 	if e := in.Email; e != nil {
-		out, kinds = AlertChannel{Kind: "email", Server: e.Server, From: e.From, To: e.To, User: e.User, Secret: ref(e.Password), CAFile: e.CAFile}, kinds+1
+		out, kinds = AlertChannel{Kind: "email", Server: e.Server, From: e.From, To: e.To, User: e.User, Secret: ref(e.Password), CAFile: e.CAFile, Dark: e.Theme == dark}, kinds+1
 		if _, _, err := net.SplitHostPort(e.Server); err != nil {
 			c.Fault(key+".email.server", "%q is not host:port", clip(e.Server))
 		}
@@ -208,7 +211,7 @@ func (c *compiler) channel(key string, in channelYAML) (out AlertChannel, kinds 
 	}
 	for kind, h := range map[string]*hookYAML{"teams": in.Teams, "discord": in.Discord} {
 		if h != nil {
-			out, kinds = AlertChannel{Kind: kind, Secret: ref(h.URL)}, kinds+1
+			out, kinds = AlertChannel{Kind: kind, Secret: ref(h.URL), Dark: h.Theme == dark}, kinds+1
 		}
 	}
 	if w := in.Webhook; w != nil {

@@ -29,6 +29,7 @@ type slackYAML struct {
 	Token   refYAML `yaml:"token,required" doc:"Where the bot token lies: vault:MOUNT/PATH#FIELD."`
 	Signing refYAML `yaml:"signing_secret" doc:"Where the app's signing secret lies. With it messages have buttons."`
 	API     string  `yaml:"api" doc:"Base URL of a compatible API. Default: Slack's own."`
+	Theme   string  `yaml:"theme" enum:"light,dark" doc:"Of charts. Default: light."`
 }
 
 type phoneYAML struct {
@@ -46,6 +47,7 @@ type emailYAML struct {
 	User     string   `yaml:"user" doc:"The login's name."`
 	Password refYAML  `yaml:"password" doc:"Where the login's password lies."`
 	CAFile   string   `yaml:"ca_file" doc:"File of the certificate authorities to trust. Default: the system's."`
+	Theme    string   `yaml:"theme" enum:"light,dark" doc:"Of charts. Default: light."`
 }
 
 type pagerDutyYAML struct {
@@ -54,7 +56,8 @@ type pagerDutyYAML struct {
 }
 
 type hookYAML struct {
-	URL refYAML `yaml:"url,required" doc:"Where the URL lies: who knows it can post."`
+	URL   refYAML `yaml:"url,required" doc:"Where the URL lies: who knows it can post."`
+	Theme string  `yaml:"theme" enum:"light,dark" doc:"Of charts. Default: light."`
 }
 
 type webhookYAML struct {

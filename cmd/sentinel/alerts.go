@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/saas-sentinel/saas-sentinel/alerts"
 	"github.com/saas-sentinel/saas-sentinel/internal/app"
 )
 
@@ -15,7 +16,8 @@ func alertsCommand() *cobra.Command {
 	t := &cobra.Command{
 		Use: "test RULE", Short: "Send a marked sample to every channel of a rule", Args: exactly(1, "one rule"),
 		Long: "Test sends a sample that is marked as a test to every channel of a rule, those of its escalation\n" +
-			"included, past silences and quiet hours, and prints what each channel answered. It opens no incident.",
+			"included, past silences and quiet hours, with a chart where the channel shows charts, and prints what each channel answered. It\n" +
+			"opens no incident.",
 		Example: "  sentinel alerts test budget --config sentinel.yaml",
 	}
 	config := configFlag(t)
@@ -33,6 +35,9 @@ func alertsCommand() *cobra.Command {
 			word := "taken"
 			if a.Err != nil {
 				word, failed = a.Err.Error(), true
+			}
+			if _, ok := errors.AsType[*alerts.Partly](a.Err); ok {
+				word = "taken, but " + word
 			}
 			if _, err := fmt.Fprintf(c.OutOrStdout(), "%-20s %s (%s)\n", a.Channel, word, a.Took.Round(time.Millisecond)); err != nil {
 				return err

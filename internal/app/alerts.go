@@ -122,12 +122,12 @@ func (al *alerting) channel(set *policy.Set, c policy.AlertChannel) (alerts.Chan
 	secret := al.secret(c.Secret)
 	switch c.Kind {
 	case "slack":
-		return alerts.NewSlack(alerts.SlackConfig{Channel: c.Channel, Token: secret, API: c.API, Buttons: c.Signing.Path != ""}, al.client), true, nil
+		return alerts.NewSlack(alerts.SlackConfig{Channel: c.Channel, Token: secret, API: c.API, Buttons: c.Signing.Path != "", Dark: c.Dark}, al.client), true, nil
 	case "sms", "call":
 		return alerts.NewTwilio(alerts.TwilioConfig{Account: c.Account, Token: secret, From: c.From, To: phonesOf(set.Alerts, c.To), Voice: c.Kind == "call",
 			Callback: al.app.config.Alerts.URL, API: c.API}, al.client), false, nil
 	case "email":
-		config := alerts.EmailConfig{Server: c.Server, From: c.From, To: c.To, User: c.User, Password: secret}
+		config := alerts.EmailConfig{Server: c.Server, From: c.From, To: c.To, User: c.User, Password: secret, Dark: c.Dark}
 		if c.CAFile != "" {
 			pem, err := readFile("certificate authorities", c.CAFile)
 			if err != nil {
@@ -142,9 +142,9 @@ func (al *alerting) channel(set *policy.Set, c policy.AlertChannel) (alerts.Chan
 	case "pagerduty":
 		return alerts.NewPagerDuty(alerts.PagerDutyConfig{RoutingKey: secret, API: c.API, Source: set.Org}, al.client), true, nil
 	case "teams":
-		return alerts.NewTeams(alerts.TeamsConfig{URL: secret}, al.client), false, nil
+		return alerts.NewTeams(alerts.TeamsConfig{URL: secret, Dark: c.Dark}, al.client), false, nil
 	case "discord":
-		return alerts.NewDiscord(alerts.DiscordConfig{URL: secret}, al.client), true, nil
+		return alerts.NewDiscord(alerts.DiscordConfig{URL: secret, Dark: c.Dark}, al.client), true, nil
 	default:
 		return alerts.NewWebhook(alerts.WebhookConfig{URL: secret, Secret: al.secret(c.Signing)}, al.client), true, nil
 	}

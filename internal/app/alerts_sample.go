@@ -16,7 +16,7 @@ import (
 // Answer is what a channel said to a sample.
 type Answer struct {
 	Channel string
-	Err     error         // nil: it was taken
+	Err     error         // nil: it was taken; an *alerts.Partly: a part of it was not
 	Took    time.Duration // until it answered
 }
 
@@ -68,6 +68,17 @@ func sample(ctx context.Context, ch alerts.Channel, name string, m alerts.Messag
 	ctx, cancel := context.WithTimeout(ctx, sampleTimeout)
 	defer cancel()
 	began := time.Now()
-	_, err := ch.Send(ctx, alerts.Outgoing{Message: m})
+	_, err := ch.Send(ctx, alerts.Outgoing{Message: m, Chart: func(context.Context) *alerts.Chart { return sampleChart(m.At) }})
 	return Answer{Channel: name, Err: err, Took: time.Since(began)}
+}
+
+// sampleChart is a day that never was, so that a channel shows whether it takes pictures.
+func sampleChart(now time.Time) *alerts.Chart {
+	c := &alerts.Chart{Title: "a sample: no real figures", Budget: dayHours}
+	for hour := range dayHours {
+		usual := float64(hour)
+		c.At = append(c.At, now.Truncate(time.Hour).Add(time.Duration(hour-dayHours)*time.Hour))
+		c.Actual, c.Low, c.High = append(c.Actual, usual*usual/dayHours), append(c.Low, usual/2), append(c.High, usual)
+	}
+	return c
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/alerts"
 	"github.com/saas-sentinel/saas-sentinel/extproc"
 	"github.com/saas-sentinel/saas-sentinel/store"
 )
@@ -204,7 +205,7 @@ func TestChartsExpectWhatTheSameHoursOfTheDaysBeforeHad(t *testing.T) {
 	if c.Actual[noon] != 7 || c.Low[noon] != 1 || c.High[noon] != 1 || c.High[night] != 0 {
 		t.Errorf("noon %v within [%v, %v], night up to %v", c.Actual[noon], c.Low[noon], c.High[noon], c.High[night])
 	}
-	if _, err := c.PNG(); err != nil {
+	if _, err := c.PNG(alerts.Picture{}); err != nil {
 		t.Error(err)
 	}
 	young := hours{from: past.from, y: append(make([]float64, pastHours-60), past.y[pastHours-60:]...)}

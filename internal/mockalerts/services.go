@@ -1,10 +1,14 @@
 package mockalerts
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"io"
+	"mime"
+	"mime/multipart"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -214,17 +218,46 @@ func (s *Server) pagerDuty(w http.ResponseWriter, _ *http.Request, path string, 
 }
 
 func (s *Server) discord(w http.ResponseWriter, r *http.Request, _ string, body []byte) {
+	body, file, ok := discordParts(r.Header.Get("Content-Type"), body)
 	var m struct {
-		Embeds []struct{ Title, Description string }
-		Allow  *struct {
+		Embeds []struct {
+			Title, Description string
+		}
+		Allow *struct {
 			Parse []string `json:"parse"`
 		} `json:"allowed_mentions"`
 	}
-	if json.Unmarshal(body, &m) != nil || len(m.Embeds) == 0 || len(m.Embeds) > 10 || len([]rune(m.Embeds[0].Title)) > 256 || len([]rune(m.Embeds[0].Description)) > 4096 {
+	if !ok || json.Unmarshal(body, &m) != nil || len(m.Embeds) == 0 || len(m.Embeds) > 10 || len([]rune(m.Embeds[0].Title)) > 256 || len([]rune(m.Embeds[0].Description)) > 4096 {
 		answer(w, http.StatusBadRequest, object{"code": 50035})
 		return
 	}
-	answer(w, http.StatusOK, object{"id": s.keep("discord", r.Method, string(body))})
+	id := s.keep("discord", r.Method, string(body))
+	if file != nil {
+		s.mu.Lock()
+		s.uploads[id] = file
+		s.mu.Unlock()
+	}
+	answer(w, http.StatusOK, object{"id": id})
+}
+
+// discordParts takes a message and its file out of a form; a message alone is JSON.
+func discordParts(kind string, body []byte) (payload, file []byte, ok bool) {
+	media, params, err := mime.ParseMediaType(kind)
+	if err != nil || media == "application/json" {
+		return body, nil, err == nil
+	}
+	form, err := multipart.NewReader(bytes.NewReader(body), params["boundary"]).ReadForm(4 << 20)
+	if err != nil || media != "multipart/form-data" || len(form.Value["payload_json"]) != 1 || len(form.File["files[0]"]) != 1 {
+		return nil, nil, false
+	}
+	f, err := form.File["files[0]"][0].Open()
+	if err != nil {
+		return nil, nil, false
+	}
+	defer func() { _ = f.Close() }()
+	file, err = io.ReadAll(f)
+	payload = []byte(form.Value["payload_json"][0])
+	return payload, file, err == nil && bytes.Contains(payload, []byte("attachment://"+form.File["files[0]"][0].Filename))
 }
 
 func (s *Server) teams(w http.ResponseWriter, _ *http.Request, _ string, body []byte) {

@@ -122,6 +122,8 @@ func (s *SMTP) serve(c net.Conn) {
 			}
 		case !known:
 			say("530 who are you")
+		case verb == "RCPT" && strings.Contains(rest, "@refused.example"):
+			say("550 there is no %s", rest)
 		case verb == "MAIL" || verb == "RCPT":
 			say("250 fine")
 		case verb == "DATA":
