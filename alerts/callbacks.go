@@ -74,8 +74,7 @@ func unauthorized(w http.ResponseWriter) { http.Error(w, "unauthorized", http.St
 
 // fresh tells whether a callback with this mark was never seen. When that cannot be known it is not taken.
 func (c *Callbacks) fresh(w http.ResponseWriter, r *http.Request, mark string, memory time.Duration) bool {
-	sum := sha256.Sum256([]byte(mark))
-	first, err := c.Store.FirstSeen(r.Context(), hex.EncodeToString(sum[:]), time.Now().UTC().Add(memory))
+	first, err := c.first(r.Context(), mark, memory)
 	if err != nil {
 		http.Error(w, "try again", http.StatusServiceUnavailable)
 		return false
@@ -84,6 +83,12 @@ func (c *Callbacks) fresh(w http.ResponseWriter, r *http.Request, mark string, m
 		unauthorized(w)
 	}
 	return first
+}
+
+// first remembers a mark, and tells whether it is new.
+func (c *Callbacks) first(ctx context.Context, mark string, memory time.Duration) (bool, error) {
+	sum := sha256.Sum256([]byte(mark))
+	return c.Store.FirstSeen(ctx, hex.EncodeToString(sum[:]), time.Now().UTC().Add(memory))
 }
 
 // slack takes a pressed button.
@@ -98,14 +103,25 @@ func (c *Callbacks) slack(w http.ResponseWriter, r *http.Request) {
 	}
 	form, err := url.ParseQuery(string(body))
 	var press slack.InteractionCallback
-	if err != nil || json.Unmarshal([]byte(form.Get("payload")), &press) != nil || press.Type != slack.InteractionTypeBlockActions ||
-		len(press.ActionCallback.BlockActions) != 1 {
+	if err != nil || json.Unmarshal([]byte(form.Get("payload")), &press) != nil || !oneButton(&press) {
 		http.Error(w, "not a pressed button", http.StatusBadRequest)
 		return
 	}
 	if !c.fresh(w, r, "slack"+r.Header.Get("X-Slack-Signature"), 2*callbackAge) {
 		return
 	}
+	if status, why := c.pressed(r.Context(), &press); status != http.StatusOK {
+		http.Error(w, why, status)
+	}
+}
+
+// oneButton tells whether somebody pressed a button, and one.
+func oneButton(press *slack.InteractionCallback) bool {
+	return press.Type == slack.InteractionTypeBlockActions && len(press.ActionCallback.BlockActions) == 1
+}
+
+// pressed does what a button of Slack asks for. What becomes of it is told as HTTP does.
+func (c *Callbacks) pressed(ctx context.Context, press *slack.InteractionCallback) (status int, why string) {
 	action := press.ActionCallback.BlockActions[0]
 	by := "slack user " + press.User.ID
 	if c.People != nil {
@@ -114,25 +130,25 @@ func (c *Callbacks) slack(w http.ResponseWriter, r *http.Request) {
 	group := action.Value
 	if Act(action.ActionID) == Raise {
 		var cell string
+		var ok bool
 		if group, cell, ok = strings.Cut(group, raiseOf); !ok {
-			http.Error(w, "there is no such budget", http.StatusNotFound)
-			return
+			return http.StatusNotFound, "there is no such budget"
 		}
-		if !c.raise(w, r, press, cell) {
-			return
+		if !c.raise(ctx, press, cell) {
+			return http.StatusOK, "" // the member was told; Slack would show a fault of ours beside that
 		}
 	}
-	c.act(w, r, group, Press{Act: Act(action.ActionID), By: by, For: snoozeTime})
+	return c.act(ctx, group, Press{Act: Act(action.ActionID), By: by, For: snoozeTime})
 }
 
 // ErrNotAllowed says that a person may not do that.
 var ErrNotAllowed = errors.New("not allowed")
 
 // raise raises a budget, and tells whoever pressed what came of it. An answer of HTTP is not seen in Slack.
-func (c *Callbacks) raise(w http.ResponseWriter, r *http.Request, press slack.InteractionCallback, cell string) bool {
+func (c *Callbacks) raise(ctx context.Context, press *slack.InteractionCallback, cell string) bool {
 	said, err := "the budget cannot be raised here", ErrNotAllowed
 	if c.Raise != nil {
-		said, err = c.Raise(r.Context(), press.User.ID, cell)
+		said, err = c.Raise(ctx, press.User.ID, cell)
 	}
 	if err != nil && !errors.Is(err, ErrNotAllowed) {
 		c.Log.Warn().Err(err).Str("cell", cell).Msg("budget not raised")
@@ -141,10 +157,7 @@ func (c *Callbacks) raise(w http.ResponseWriter, r *http.Request, press slack.In
 	if errors.Is(err, ErrNotAllowed) {
 		c.Log.Warn().Str("cell", cell).Str("member", press.User.ID).Msg("budget not raised: not allowed")
 	}
-	c.reply(r.Context(), press.ResponseURL, said)
-	if err != nil {
-		w.WriteHeader(http.StatusOK) // Slack shows a fault of ours beside the answer otherwise
-	}
+	c.reply(ctx, press.ResponseURL, said)
 	return err == nil
 }
 
@@ -253,7 +266,7 @@ func (c *Callbacks) ackByCode(w http.ResponseWriter, r *http.Request, code, who 
 	}
 	for _, g := range groups {
 		if AckCode(g) == code {
-			c.act(w, r, g, Press{Act: Acknowledge, By: who})
+			c.ack(w, r, g, who)
 			return
 		}
 	}
@@ -285,18 +298,27 @@ func (c *Callbacks) voice(w http.ResponseWriter, r *http.Request) {
 		c.say(w, r, "Not acknowledged.")
 		return
 	}
-	c.act(w, r, r.URL.Query().Get("group"), Press{Act: Acknowledge, By: who})
+	c.ack(w, r, r.URL.Query().Get("group"), who)
+}
+
+// ack acknowledges a group for somebody at a phone.
+func (c *Callbacks) ack(w http.ResponseWriter, r *http.Request, group, who string) {
+	if status, why := c.act(r.Context(), group, Press{Act: Acknowledge, By: who}); status != http.StatusOK {
+		http.Error(w, why, status)
+		return
+	}
+	c.say(w, r, "Acknowledged.")
 }
 
 // errNoGroup says that the machine has no rule of a group.
 var errNoGroup = errors.New("there is no such alert")
 
 // act applies a press to a group that exists.
-func (c *Callbacks) act(w http.ResponseWriter, r *http.Request, group string, p Press) {
+func (c *Callbacks) act(ctx context.Context, group string, p Press) (status int, why string) {
 	err := errNoGroup
 	if slices.Contains([]Act{Acknowledge, Snooze, Plan, Raise, Confirm, Dismiss}, p.Act) {
 		row := sentinel.AuditRow{Actor: p.By, Action: "alert." + string(p.Act), Object: group}
-		err = c.Change(r.Context(), row, func(ctx context.Context) error {
+		err = c.Change(ctx, row, func(ctx context.Context) error {
 			ok, err := Answer(ctx, c.Store, c.Machine(), group, p)
 			if err == nil && !ok {
 				return errNoGroup
@@ -305,20 +327,16 @@ func (c *Callbacks) act(w http.ResponseWriter, r *http.Request, group string, p 
 		})
 	}
 	if errors.Is(err, errNoGroup) {
-		http.Error(w, "there is no such alert", http.StatusNotFound)
-		return
+		return http.StatusNotFound, "there is no such alert"
 	}
 	if err != nil {
 		if !errors.Is(err, context.Canceled) {
 			c.Log.Warn().Err(err).Msg("callback not applied")
 		}
-		http.Error(w, "try again", http.StatusServiceUnavailable)
-		return
+		return http.StatusServiceUnavailable, "try again"
 	}
 	c.Log.Info().Str("group", group).Str("act", string(p.Act)).Str("by", p.By).Msg("alert answered")
-	if strings.HasPrefix(r.URL.Path, "/twilio/") {
-		c.say(w, r, "Acknowledged.")
-	}
+	return http.StatusOK, ""
 }
 
 // say answers Twilio: a phone hears it, a text message shows it.

@@ -76,7 +76,7 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	r := &rig{mock: mockalerts.New(mockalerts.Credentials{SlackToken: slackToken, TwilioAccount: "AC1", TwilioToken: twilioToken, PagerDutyKey: pagerKey, WebhookSecret: hookSecret})}
+	r := &rig{mock: mockalerts.New(mockalerts.Credentials{SlackToken: slackToken, SlackAppToken: appToken, TwilioAccount: "AC1", TwilioToken: twilioToken, PagerDutyKey: pagerKey, WebhookSecret: hookSecret})}
 	r.http = httptest.NewServer(r.mock)
 	t.Cleanup(r.http.Close)
 	r.http.Config.ErrorLog = nil

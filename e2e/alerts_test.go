@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -24,23 +25,30 @@ import (
 const (
 	slackToken   = "xoxb-slack-canary-57f1"
 	slackSigning = "slack-signing-canary-9e02"
+	slackApp     = "xapp-slack-canary-2b84"
 )
 
 // tell restarts the gateway with a Slack channel, and gives the stand-in and the callbacks' URL.
 func (g *gateway) tell(team string, more ...string) (*mockalerts.Server, string) {
 	g.t.Helper()
-	mock := mockalerts.New(mockalerts.Credentials{SlackToken: slackToken})
+	return g.tellBy(`signing_secret: "vault:secret/slack#signing"`, team, more...)
+}
+
+// tellBy is tell with a way of one's own for what people press.
+func (g *gateway) tellBy(way, team string, more ...string) (*mockalerts.Server, string) {
+	g.t.Helper()
+	mock := mockalerts.New(mockalerts.Credentials{SlackToken: slackToken, SlackAppToken: slackApp})
 	server := httptest.NewServer(mock)
 	g.t.Cleanup(server.Close)
-	g.put(strings.TrimPrefix(g.env[0], "VAULT_ADDR="), g.root, "slack", map[string]string{"token": slackToken, "signing": slackSigning})
+	g.put(strings.TrimPrefix(g.env[0], "VAULT_ADDR="), g.root, "slack", map[string]string{"token": slackToken, "signing": slackSigning, "app": slackApp})
 	ports, err := stack.FreePorts(1)
 	g.must(err)
 	at := "127.0.0.1:" + strconv.Itoa(ports[0])
 	g.kill()
 	g.write("policies.yaml", g.policyOf(team, fmt.Sprintf(`alerts:
   channels:
-    finops: {slack: {channel: "#finops", token: "vault:secret/slack#token", signing_secret: "vault:secret/slack#signing", api: "%s/slack/api"}}
-`, server.URL)+strings.Join(more, "")))
+    finops: {slack: {channel: "#finops", token: "vault:secret/slack#token", %s, api: "%s/slack/api"}}
+`, way, server.URL)+strings.Join(more, "")))
 	g.replies = server.URL + "/slack/api/response/1"
 	g.append("sentinel.yaml", fmt.Sprintf("alerts: {listen: %q}\n", at))
 	g.start()
@@ -94,6 +102,31 @@ func TestBudgetAt80PercentIsOneSlackMessageWithinFiveSeconds(t *testing.T) {
 	code, out, stderr := sentinelIn(t, g.dir, g.env, "alerts", "test", "budget")
 	if code != 0 || !strings.HasPrefix(out, "finops") || !strings.Contains(out, "taken") || len(posts(mock)) != 2 {
 		t.Errorf("sentinel alerts test: %d %s %s", code, out, stderr)
+	}
+}
+
+// Nothing of Slack's reaches the gateway: what is pressed comes over the connection that the gateway opened.
+func TestButtonsComeOverAConnectionThatTheGatewayOpens(t *testing.T) {
+	team := "{budget: {usd: 1/day, mode: hard, warn_at: [50%]}}"
+	g := open(t, mockapi.DefaultConfig(), team, "")
+	mock, _ := g.tellBy(`app_token: "vault:secret/slack#app"`, team)
+	for range 5 {
+		g.do("GET", "/weather/v1/forecast/Oslo", "")
+	}
+	g.eventually("a message with buttons", func() bool { return len(buttons(mock)) > 0 })
+	g.eventually("the gateway is connected", mock.Connected)
+	payload := fmt.Sprintf(`{"type":"block_actions","user":{"id":"U7"},"response_url":%q,"actions":[{"action_id":"snooze","block_id":"sentinel","value":%q,"type":"button","action_ts":"%d.000100"}]}`,
+		g.replies, buttons(mock)["snooze"], time.Now().Unix())
+	g.must(mock.Interact(payload))
+	g.eventually("the message shows who snoozed", func() bool {
+		return slices.ContainsFunc(mock.Messages("slack"), func(m mockalerts.Message) bool {
+			return m.Method == "chat.update" && strings.Contains(m.Body, "snoozed+by+slack+user+U7")
+		})
+	})
+	log, err := os.ReadFile(filepath.Join(g.dir, "sentinel.log"))
+	g.must(err)
+	if strings.Contains(string(log), slackApp) {
+		t.Error("the app token is in the log")
 	}
 }
 

@@ -62,6 +62,7 @@ type AlertChannel struct {
 	API           string    // base URL instead of the service's own
 	Secret        SecretRef // token, key, password or, where the URL is the credential, the URL
 	Signing       SecretRef // of Slack's callbacks and of webhooks; may be empty
+	App           SecretRef // app-level token of Slack's Socket Mode; may be empty
 	CAFile        string
 	Dark          bool // charts are
 }
@@ -137,7 +138,7 @@ type QuietHours struct {
 // secretRefs lists what alerts need of Vault.
 func (a Alerts) secretRefs() (out []SecretRef) {
 	for _, ch := range a.Channels {
-		for _, r := range []SecretRef{ch.Secret, ch.Signing} {
+		for _, r := range []SecretRef{ch.Secret, ch.Signing, ch.App} {
 			if r.Path != "" {
 				out = append(out, r)
 			}

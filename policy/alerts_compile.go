@@ -179,7 +179,7 @@ const dark = "dark"
 func (c *compiler) channel(key string, in channelYAML) (out AlertChannel, kinds int) {
 	ref := func(r refYAML) SecretRef { return SecretRef{r.path, r.field} }
 	if s := in.Slack; s != nil {
-		out, kinds = AlertChannel{Kind: "slack", Channel: s.Channel, Secret: ref(s.Token), Signing: ref(s.Signing), API: s.API, Dark: s.Theme == dark}, kinds+1
+		out, kinds = AlertChannel{Kind: "slack", Channel: s.Channel, Secret: ref(s.Token), Signing: ref(s.Signing), App: ref(s.App), API: s.API, Dark: s.Theme == dark}, kinds+1
 	}
 	for kind, p := range map[string]*phoneYAML{"sms": in.SMS, "call": in.Call} {
 		if p == nil {
@@ -217,7 +217,7 @@ func (c *compiler) channel(key string, in channelYAML) (out AlertChannel, kinds 
 	if w := in.Webhook; w != nil {
 		out, kinds = AlertChannel{Kind: "webhook", Secret: ref(w.URL), Signing: ref(w.Secret)}, kinds+1
 	}
-	for _, r := range []SecretRef{out.Secret, out.Signing} {
+	for _, r := range []SecretRef{out.Secret, out.Signing, out.App} {
 		if r.Path != "" && r.Field == "" {
 			c.Fault(key, "the secret at %s has many fields: name one, as in %s#field", r.Path, r.Path)
 		}

@@ -28,6 +28,7 @@ type slackYAML struct {
 	Channel string  `yaml:"channel,required" doc:"Such as #finops, or a channel's id."`
 	Token   refYAML `yaml:"token,required" doc:"Where the bot token lies: vault:MOUNT/PATH#FIELD."`
 	Signing refYAML `yaml:"signing_secret" doc:"Where the app's signing secret lies. With it messages have buttons."`
+	App     refYAML `yaml:"app_token" doc:"Where an app-level token (xapp-…) lies. With it messages have buttons, and what people press comes over a connection that the gateway opens (Socket Mode)."`
 	API     string  `yaml:"api" doc:"Base URL of a compatible API. Default: Slack's own."`
 	Theme   string  `yaml:"theme" enum:"light,dark" doc:"Of charts. Default: light."`
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -44,6 +45,7 @@ type book struct {
 	members  map[string]policy.Person
 	replies  []string // begins of URLs at which Slack takes answers
 	slack    []policy.SecretRef
+	sockets  []socket
 	twilio   []policy.SecretRef
 	rules    []policy.AlertRule
 }
@@ -104,17 +106,28 @@ func (al *alerting) newBook(set *policy.Set) (*book, error) {
 			return nil, fmt.Errorf("alerts.channels.%s: %w", c.Name, err)
 		}
 		b.channels[c.Name], b.machine.Edits[c.Name] = ch, edits
-		switch {
-		case c.Kind == "slack" && c.Signing.Path != "":
-			b.slack = append(b.slack, c.Signing)
-			if c.API != "" {
-				b.replies = append(b.replies, strings.TrimSuffix(c.API, "/")+"/")
-			}
-		case c.Kind == "sms" || c.Kind == "call":
-			b.twilio = append(b.twilio, c.Secret)
-		}
+		b.listen(c)
 	}
 	return b, nil
+}
+
+// listen notes what people may press of a channel.
+func (b *book) listen(c policy.AlertChannel) {
+	if c.Kind == "sms" || c.Kind == "call" {
+		b.twilio = append(b.twilio, c.Secret)
+	}
+	if c.Kind != "slack" {
+		return
+	}
+	if c.Signing.Path != "" {
+		b.slack = append(b.slack, c.Signing)
+	}
+	if s := (socket{c.App, c.API}); c.App.Path != "" && !slices.Contains(b.sockets, s) {
+		b.sockets = append(b.sockets, s)
+	}
+	if c.API != "" {
+		b.replies = append(b.replies, strings.TrimSuffix(c.API, "/")+"/")
+	}
 }
 
 // channel makes one channel, and tells whether its messages can be changed later.
@@ -122,7 +135,7 @@ func (al *alerting) channel(set *policy.Set, c policy.AlertChannel) (alerts.Chan
 	secret := al.secret(c.Secret)
 	switch c.Kind {
 	case "slack":
-		return alerts.NewSlack(alerts.SlackConfig{Channel: c.Channel, Token: secret, API: c.API, Buttons: c.Signing.Path != "", Dark: c.Dark}, al.client), true, nil
+		return alerts.NewSlack(alerts.SlackConfig{Channel: c.Channel, Token: secret, API: c.API, Buttons: c.Signing.Path != "" || c.App.Path != "", Dark: c.Dark}, al.client), true, nil
 	case "sms", "call":
 		return alerts.NewTwilio(alerts.TwilioConfig{Account: c.Account, Token: secret, From: c.From, To: phonesOf(set.Alerts, c.To), Voice: c.Kind == "call",
 			Callback: al.app.config.Alerts.URL, API: c.API}, al.client), false, nil
@@ -196,16 +209,15 @@ func (al *alerting) run(ctx context.Context) error {
 	group.Go(func() error { return sender.Run(ctx) })
 	group.Go(func() error { return al.judge(ctx) })
 	group.Go(func() error { return al.lead(ctx, sender.Leads) })
-	group.Go(func() error { return al.callbacks(ctx) })
+	c := al.answering()
+	group.Go(func() error { return al.callbacks(ctx, c) })
+	group.Go(func() error { return al.listenToSlack(ctx, c, sender.Leads) })
 	return group.Wait()
 }
 
-// callbacks serves what people press, on a port of its own.
-func (al *alerting) callbacks(ctx context.Context) error {
-	if al.app.callbacks == nil {
-		return nil
-	}
-	c := &alerts.Callbacks{
+// answering is what takes people's answers, from wherever they come.
+func (al *alerting) answering() *alerts.Callbacks {
+	return &alerts.Callbacks{
 		Store: al.app.store, Machine: al.machine, Base: al.app.config.Alerts.URL, Log: al.app.log,
 		Slack:  func() []sentinel.Secret { return al.secrets(al.book.Load().slack) },
 		Twilio: func() []sentinel.Secret { return al.secrets(al.book.Load().twilio) },
@@ -218,6 +230,13 @@ func (al *alerting) callbacks(ctx context.Context) error {
 			return out
 		},
 		Change: al.app.audit.Do, Raise: al.raise, Replies: func() []string { return al.book.Load().replies }, Client: al.client,
+	}
+}
+
+// callbacks serves what people press, on a port of its own.
+func (al *alerting) callbacks(ctx context.Context, c *alerts.Callbacks) error {
+	if al.app.callbacks == nil {
+		return nil
 	}
 	s := &http.Server{Handler: c.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10}
 	stop := context.AfterFunc(ctx, func() { _ = s.Close() })

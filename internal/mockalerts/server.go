@@ -31,7 +31,7 @@ type Fault struct {
 
 // Credentials are what clients must show.
 type Credentials struct {
-	SlackToken, TwilioAccount, TwilioToken, PagerDutyKey, WebhookSecret string
+	SlackToken, SlackAppToken, TwilioAccount, TwilioToken, PagerDutyKey, WebhookSecret string
 }
 
 // maxMessages bounds what a Server keeps.
@@ -46,6 +46,7 @@ type Server struct {
 	next     int
 	uploads  map[string][]byte
 	posts    map[string][]time.Time // by channel of Slack
+	sockets  sockets
 }
 
 // New makes stand-ins that want these credentials.
@@ -106,6 +107,10 @@ func (s *Server) fault(service string) *Fault {
 // ServeHTTP routes by the first segment of the path.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	service, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	if service == "slack" && rest == socketPath {
+		s.socket(w, r)
+		return
+	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, 4<<20))
 	if err != nil {
 		return

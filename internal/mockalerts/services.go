@@ -38,6 +38,10 @@ func (s *Server) slack(w http.ResponseWriter, r *http.Request, path string, body
 		wrong("invalid_form_data")
 		return
 	}
+	if path == "api/apps.connections.open" {
+		s.openSocket(w, r)
+		return
+	}
 	if r.Header.Get("Authorization") != "Bearer "+s.SlackToken && form.Get("token") != s.SlackToken {
 		wrong("invalid_auth")
 		return
