@@ -54,6 +54,7 @@ type Entry struct {
 	Method        string        // how an estimate was made: "o200k_base", "bound"; empty for reported usage
 	Duration      time.Duration // from At to the last byte
 	FirstByte     time.Duration // from At to the response headers
+	Shadow        Shadows       // of shadows that judge otherwise; empty where none does
 }
 
 // Estimated tells whether the usage is not the provider's own word.

@@ -63,6 +63,8 @@ type Limit struct {
 	Charge bool
 	// Soft limits are counted and reported, and never refuse.
 	Soft bool
+	// Look is of shadows only: the limit is checked and not counted, because the call's own candidates count it.
+	Look bool
 	// WarnAt are shares of Max in hundredths of a percent, ascending; each is reported once a window (Window only).
 	WarnAt []int64
 }
@@ -94,6 +96,9 @@ type Ask struct {
 	Call       CallID
 	TTL        time.Duration // life of the hold when nobody settles it
 	Candidates []Candidate   // in order of preference, at least 1, at most 8
+	// Shadows are judged beside the candidates and decide nothing, at most MaxShadows. Each holds its first candidate whose limits all
+	// fit, in cells of its own, where the call itself is let through.
+	Shadows [][]Candidate
 }
 
 // Hold is the limiter's own text for a reservation: which cells hold how much until when. It
@@ -125,6 +130,8 @@ type Reservation struct {
 	Levels []Level
 	// Crossed has the budgets that refused a call for the first time in their window, as their FullShare.
 	Crossed []Crossing
+	// Shadows say of each of the ask's what was Chosen and which Denials there were; none where they were not judged.
+	Shadows []Reservation
 }
 
 // Settlement ends a reservation with what the call really took.
@@ -133,6 +140,8 @@ type Settlement struct {
 	Call   CallID
 	Hold   Hold
 	Actual Amounts
+	// Shadows are what each of the ask's would have taken; where one is missing, Actual.
+	Shadows []Amounts
 }
 
 // Settled says what a settlement did.

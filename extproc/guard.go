@@ -28,6 +28,7 @@ type inbound struct {
 	started             time.Time
 	body                []byte
 	hasBody, bodyUnread bool
+	shadow              sentinel.Shadows // what shadows made of it
 }
 
 // guard judges one request. It asks for the body only where the price or the policy needs it, and
@@ -164,7 +165,7 @@ func (s *Server) judge(st *answeredStream, in *inbound, onHeaders bool) error {
 		}
 		return s.refuse(st, in, *deny(reason, "the gateway could not decide on this call"))
 	}
-	in.request.Call = a.Ticket.Call // the model is known now
+	in.request.Call, in.shadow = a.Ticket.Call, a.Ticket.Shadow // the model is known now
 	if a.Cause != nil {
 		s.Log.Warn().Err(a.Cause).Str("call", a.Ticket.Call.ID.String()).Msg("call judged without the limiter")
 	}
@@ -226,7 +227,7 @@ func (s *Server) withdrawn(st *answeredStream, in *inbound, a governor.Admission
 func (s *Server) refuse(st *answeredStream, in *inbound, v sentinel.Verdict) error {
 	if caller := in.request.Call.Caller; caller.Service != "" {
 		t := governor.Ticket{Call: in.request.Call, Asked: in.request.Call.Model, Action: v.Action, Reason: v.Reason,
-			PolicyVersion: in.request.State.Policy.Version}
+			PolicyVersion: in.request.State.Policy.Version, Shadow: in.shadow}
 		if err := s.Governor.Refuse(context.WithoutCancel(st.Context()), t, statusOf(v)); err != nil {
 			s.Log.Error().Err(err).Msg("refusal not booked")
 		}
@@ -238,7 +239,7 @@ func (s *Server) refuse(st *answeredStream, in *inbound, v sentinel.Verdict) err
 // observe logs and counts one decision.
 func (s *Server) observe(in *inbound, v sentinel.Verdict) {
 	c := in.request.Call
-	s.Observe(Observation{Call: c, Action: v.Action, Reason: v.Reason, Duration: s.Governor.Now().Sub(in.started)})
+	s.Observe(Observation{Call: c, Action: v.Action, Reason: v.Reason, Duration: s.Governor.Now().Sub(in.started), Shadow: in.shadow})
 	if v.Action == sentinel.Allow {
 		return
 	}

@@ -68,6 +68,7 @@ type Observation struct {
 	Entry    *sentinel.Entry // of a settlement
 	Pause    time.Duration   // for so long its provider wants no calls; 0 for decisions and settlements
 	Duration time.Duration   // the processor's own share
+	Shadow   sentinel.Shadows
 }
 
 // Server is the ext_proc service.

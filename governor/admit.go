@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +21,8 @@ type Request struct {
 	Raw   provider.RawRequest
 	// Scores say which services are unusual now; nil for none.
 	Scores *policy.Scores
+
+	shadow sentinel.Shadows
 }
 
 // Admission is the decision on a call, and how it goes upstream when it may.
@@ -47,13 +50,15 @@ func (g *Governor) Admit(ctx context.Context, r Request) (Admission, error) {
 	r.Call.Model, r.Call.Tier, r.Call.Stream = rq.Model, rq.Tier, rq.Stream
 	r.Call.Demand = sentinel.Wanted{Bound: rq.Bound, Choices: rq.Choices, TextBytes: rq.TextBytes, Fixed: rq.Fixed}.Demand()
 	r.Scores = g.Scores.Load()
-	c, ok := g.candidates(r, rq)
+	c, ok := g.candidates(r, rq, r.State.Policy.PlanUnder)
 	if !ok {
 		return refusal(r, sentinel.ReasonUnpriced, unpriced(r.Call))
 	}
-	ask := g.ask(r, c)
+	ask, shadows := g.ask(r, c), g.shadows(r, rq)
+	ask.Shadows = beside(shadows)
 	if c.plan.Refuse {
 		v := policy.Decide(c.plan, ask, sentinel.Reservation{})
+		r.shadow = shadowed(shadows, v, sentinel.Reservation{})
 		return Admission{Verdict: v, Ticket: r.refused(v)}, nil
 	}
 	reserved, down := g.reserve(ctx, &c, ask)
@@ -70,6 +75,7 @@ func (g *Governor) Admit(ctx context.Context, r Request) (Admission, error) {
 		reserved = c.whole(reserved)
 	}
 	verdict := policy.Decide(c.plan, ask, reserved)
+	r.shadow = shadowed(shadows, verdict, reserved)
 	if verdict.Action.Refused() {
 		if len(c.unusable) > 0 {
 			verdict.Detail += "; no other provider could serve it: " + strings.Join(c.unusable, "; ")
@@ -108,19 +114,17 @@ func refusal(r Request, reason sentinel.Reason, detail string) (Admission, error
 	return Admission{Verdict: v, Ticket: r.refused(v)}, nil
 }
 
-// reserve makes the one round trip, and none where nothing is limited.
+// reserve makes the one round trip, and none where nothing is limited, in shadow neither.
 func (g *Governor) reserve(ctx context.Context, c *choice, ask sentinel.Ask) (sentinel.Reservation, error) {
 	asked := c.open(ask)
 	if len(asked.Candidates) == 0 {
 		return c.whole(sentinel.Reservation{Chosen: -1}), nil
 	}
-	for _, candidate := range asked.Candidates {
-		if len(candidate.Limits) > 0 {
-			r, err := g.Limiter.Reserve(ctx, asked)
-			return c.whole(r), err
-		}
+	if !limited(asked.Candidates) && !slices.ContainsFunc(asked.Shadows, limited) {
+		return c.whole(sentinel.Reservation{}), nil
 	}
-	return c.whole(sentinel.Reservation{}), nil
+	r, err := g.Limiter.Reserve(ctx, asked)
+	return c.whole(r), err
 }
 
 // Why a call is refused while the limiter is away.
@@ -148,7 +152,7 @@ func (g *Governor) without(ask sentinel.Ask, down policy.LimiterDown) (sentinel.
 
 // refused gives the ticket of a refusal, for its ledger row.
 func (r Request) refused(v sentinel.Verdict) Ticket {
-	return Ticket{Call: r.Call, Asked: r.Call.Model, Action: v.Action, Reason: v.Reason, PolicyVersion: r.State.Policy.Version}
+	return Ticket{Call: r.Call, Asked: r.Call.Model, Action: v.Action, Reason: v.Reason, PolicyVersion: r.State.Policy.Version, Shadow: r.shadow}
 }
 
 // departure is an admitted call before it goes out.
@@ -190,6 +194,7 @@ func (g *Governor) dispatch(ctx context.Context, d departure) (Admission, error)
 	}
 	t.Call, t.Asked, t.Action, t.Reason, t.Hold = call, asked, v.Action, v.Reason, d.hold
 	t.PriceVersion, t.PolicyVersion, t.Bound = b.price.Version, d.State.Policy.Version, b.usage
+	t.Shadow = d.shadow
 	out.Ticket = t
 	return out, nil
 }
@@ -212,7 +217,7 @@ func (g *Governor) void(ctx context.Context, c sentinel.Call, hold sentinel.Hold
 func (g *Governor) Refuse(ctx context.Context, t Ticket, status int) error {
 	e := sentinel.Entry{
 		Call: t.Call, Asked: t.Asked, Action: t.Action, Reason: t.Reason, Status: status,
-		PolicyVersion: t.PolicyVersion, Source: sentinel.SourceMeter, Duration: g.Now().Sub(t.Call.At),
+		PolicyVersion: t.PolicyVersion, Source: sentinel.SourceMeter, Duration: g.Now().Sub(t.Call.At), Shadow: t.Shadow.Different(),
 	}
 	if err := g.Journal.Append(ctx, sentinel.Record{Entry: &e}); err != nil {
 		return fmt.Errorf("book the refusal of call %s: %w", t.Call.ID, err)

@@ -26,10 +26,13 @@ type choice struct {
 	unusable []string // why other providers cannot serve the call
 }
 
+// planner finds the limits of a call with a model.
+type planner func(scores *policy.Scores, c *sentinel.Call, model string, now time.Time) policy.Plan
+
 // candidates lists the asked model and its cheaper stand-ins, each with its own limits and bound.
 // It is not ok when the asked model has no price and the policy denies that. An unpriced stand-in is left out.
-func (g *Governor) candidates(r Request, rq provider.Request) (choice, bool) {
-	c := choice{plan: r.State.Policy.PlanUnder(r.Scores, &r.Call, r.Call.Model, r.Call.At)}
+func (g *Governor) candidates(r Request, rq provider.Request, plan planner) (choice, bool) {
+	c := choice{plan: plan(r.Scores, &r.Call, r.Call.Model, r.Call.At)}
 	b, ok := boundOf(r, rq, rq.Model)
 	if !ok {
 		return c, false
@@ -41,10 +44,10 @@ func (g *Governor) candidates(r Request, rq provider.Request) (choice, bool) {
 				break
 			}
 			if b, ok := boundOf(r, rq, model); ok {
-				c.add(model, r.State.Policy.PlanUnder(r.Scores, &r.Call, model, r.Call.At).Limits, b)
+				c.add(model, plan(r.Scores, &r.Call, model, r.Call.At).Limits, b)
 			}
 		}
-		c.addFallbacks(r, rq)
+		c.addFallbacks(r, rq, plan)
 	}
 	for i := range c.options {
 		o := &c.options[i]

@@ -123,7 +123,7 @@ func TestABatchHasNoCheaperModel(t *testing.T) {
 	for fixed, want := range map[bool]int{false: 2, true: 1} {
 		rq := provider.Request{Model: "claude-opus-4-5", Choices: 1, Fixed: fixed, Bound: sentinel.Usage{sentinel.InputTokens: 10}}
 		r := Request{State: s, Route: s.Routes["anthropic/batches.create"], Call: sentinel.Call{At: day, Provider: "anthropic", Model: rq.Model, Caller: sentinel.Caller{Org: "acme", Team: "t", Service: "s"}}}
-		if c, ok := New(Options{}, s).candidates(r, rq); !ok || len(c.options) != want {
+		if c, ok := New(Options{}, s).candidates(r, rq, s.Policy.PlanUnder); !ok || len(c.options) != want {
 			t.Errorf("fixed %v: %d candidates, %v; want %d", fixed, len(c.options), ok, want)
 		}
 	}

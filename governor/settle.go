@@ -28,7 +28,7 @@ func (g *Governor) Settle(ctx context.Context, o Outcome) (sentinel.Entry, error
 		Call: t.Call, Attempt: t.Attempt, Asked: t.Asked, Action: t.Action, Reason: t.Reason, Status: o.Status,
 		Usage: o.Metered.Usage, PriceVersion: t.PriceVersion, PolicyVersion: t.PolicyVersion,
 		Source: sentinel.SourcePartial, Method: o.Metered.Method,
-		FirstByte: o.FirstByte, Duration: g.Now().Sub(t.Call.At),
+		FirstByte: o.FirstByte, Duration: g.Now().Sub(t.Call.At), Shadow: t.Shadow.Different(),
 	}
 	if o.Metered.Reported {
 		entry.Source = sentinel.SourceMeter
@@ -37,7 +37,7 @@ func (g *Governor) Settle(ctx context.Context, o Outcome) (sentinel.Entry, error
 		return entry, fmt.Errorf("price call %s: %w", t.Call.ID, err)
 	}
 	released := make(chan error, 1)
-	go func() { released <- g.release(ctx, t.Hold, entry) }()
+	go func() { released <- g.release(ctx, t.Hold, entry, g.inShadow(t, entry)) }()
 	err := g.Journal.Append(ctx, sentinel.Record{Entry: &entry})
 	if err != nil {
 		err = fmt.Errorf("book call %s: %w", t.Call.ID, err)
@@ -103,12 +103,12 @@ func (s *State) otherModel(e *sentinel.Entry, route Route, model string) error {
 	return nil
 }
 
-// release ends a reservation with the amounts of an entry.
-func (g *Governor) release(ctx context.Context, hold sentinel.Hold, e sentinel.Entry) error {
+// release ends a reservation with the amounts of an entry, and those in shadow.
+func (g *Governor) release(ctx context.Context, hold sentinel.Hold, e sentinel.Entry, shadows []sentinel.Amounts) error {
 	if hold == "" {
 		return nil
 	}
-	s := sentinel.Settlement{Org: e.Caller.Org, Call: e.ID.Attempt(e.Attempt), Hold: hold, Actual: sentinel.AmountsOf(e.Usage, e.Cost)}
+	s := sentinel.Settlement{Org: e.Caller.Org, Call: e.ID.Attempt(e.Attempt), Hold: hold, Actual: sentinel.AmountsOf(e.Usage, e.Cost), Shadows: shadows}
 	if _, err := g.Limiter.Settle(ctx, s); err != nil {
 		return fmt.Errorf("settle call %s of %s: %w", e.ID, e.Caller.Service, err)
 	}
@@ -144,7 +144,7 @@ func (g *Governor) Reconcile(ctx context.Context, lost []Lost) error {
 		if err := g.Journal.Append(ctx, sentinel.Record{Entry: &entry}); err != nil {
 			return fmt.Errorf("book lost call %s: %w", in.ID, err)
 		}
-		if err := g.release(ctx, in.Hold, entry); err != nil {
+		if err := g.release(ctx, in.Hold, entry, nil); err != nil {
 			return err
 		}
 	}

@@ -31,6 +31,8 @@ type State struct {
 	Routes map[string]Route
 	// Ordered has the same routes by provider, the specific before the general.
 	Ordered []Route
+	// Candidate judges calls beside this state, and decides nothing; nil for none.
+	Candidate *State
 }
 
 // NewState joins a policy set with the catalog: presets become routes, and the flat prices of

@@ -25,12 +25,13 @@ type Ticket struct {
 	HideUsage     bool           // the client did not ask for the usage event
 	Attempt       int16          // 0 for the first
 	From          string         // of a fallback: the route that the client called, in whose words it is answered
+	Shadow        sentinel.Shadows
 }
 
 const (
-	ticketFields    = 22
+	ticketFields    = 23
 	ticketSeparator = "\x1f"
-	ticketVersion   = "5"
+	ticketVersion   = "6"
 )
 
 // ErrTicket says that a ticket is not one of ours.
@@ -44,7 +45,7 @@ func (t Ticket) Encode() string {
 		c.Caller.Org, c.Caller.Team, c.Caller.Service, c.Provider, c.Endpoint, c.Model, t.Asked,
 		strconv.Itoa(int(t.Action)), string(t.Reason), string(t.Hold), t.PriceVersion, t.PolicyVersion,
 		t.Bound.Text(), c.Tier, strconv.FormatInt(t.TextBytes, 36), flags(c.Stream, t.HideUsage), string(c.Demand), t.From,
-		strconv.Itoa(int(t.Attempt)),
+		strconv.Itoa(int(t.Attempt)), string(t.Shadow),
 	}, ticketSeparator)
 }
 
@@ -84,5 +85,6 @@ func ParseTicket(s string) (Ticket, error) {
 		},
 		Asked: f[9], Action: sentinel.Action(action), Reason: sentinel.Reason(f[11]), Hold: sentinel.Hold(f[12]),
 		PriceVersion: f[13], PolicyVersion: f[14], Bound: bound, TextBytes: text, HideUsage: bits&2 != 0, From: f[20], Attempt: int16(attempt),
+		Shadow: sentinel.Shadows(f[22]),
 	}, nil
 }

@@ -117,6 +117,9 @@ func dump(s *Set) string {
 		if r.priority != 0 || r.final || r.canary != 0 || r.when != nil {
 			fmt.Fprintf(&b, " priority %d final %t canary %d when %t", r.priority, r.final, r.canary, r.when != nil)
 		}
+		if r.shadow {
+			b.WriteString(" in shadow")
+		}
 		for _, s := range r.during {
 			fmt.Fprintf(&b, " during %s", dumpSchedule(s))
 		}

@@ -200,9 +200,10 @@ func (c *crowd) through(rules []int32, on named, local *time.Time) int {
 	return max(most, n)
 }
 
-// surely tells whether a rule holds for every call of such names that is of its callers, provider and times.
+// surely tells whether a rule holds for every call of such names that is of its callers, provider and times. One in shadow holds only
+// among the rules as they would be.
 func (r *rule) surely(on named) bool {
-	return r.when == nil && r.then.above == 0 && r.endpoint.covers(globs{on.endpoint}) && r.model.covers(globs{on.model}) &&
+	return !r.shadow && r.when == nil && r.then.above == 0 && r.endpoint.covers(globs{on.endpoint}) && r.model.covers(globs{on.model}) &&
 		(len(r.model) == 0 || len(r.downgrades) == 0)
 }
 

@@ -127,6 +127,7 @@ func (c *credentialYAML) SchemaHint() strictyaml.Hint { return c.Vault.SchemaHin
 
 type ruleYAML struct {
 	Name     string       `yaml:"name,required" doc:"Unique; people see it when the rule refuses a call."`
+	Mode     string       `yaml:"mode" enum:"enforced,shadow" doc:"enforced (default), or shadow: the rule is judged and counted as if it were enforced, and no call meets it. sentinel policy shadow tells what it would have done."`
 	Match    matchYAML    `yaml:"match" doc:"Which calls; everything that is left out matches all."`
 	Limits   limitsYAML   `yaml:"limits" doc:"Limits on the calls that match."`
 	Budget   []budgetYAML `yaml:"budget" doc:"Budget of the calls that match, or several."`

@@ -42,9 +42,18 @@ func newIndex(rules []rule) index {
 	return x
 }
 
+// about is what is asked of rules: whether they hold for a call with a model, now and under scores; those in shadow only with shadows.
+type about struct {
+	*sentinel.Call
+	model   string
+	now     time.Time
+	scores  *Scores
+	shadows bool
+}
+
 // find appends the rules that hold, in their order, up to a final one: it merges the sorted lists.
-func (x *index) find(rules []rule, c *sentinel.Call, model string, now time.Time, scores *Scores, out []*rule) []*rule {
-	lists := [...][]int32{x.service[c.Caller.Service], x.team[c.Caller.Team], x.endpoint[c.Endpoint], x.provider[c.Provider], x.model[model], x.rest}
+func (x *index) find(rules []rule, c about, out []*rule) []*rule {
+	lists := [...][]int32{x.service[c.Caller.Service], x.team[c.Caller.Team], x.endpoint[c.Endpoint], x.provider[c.Provider], x.model[c.model], x.rest}
 	for {
 		var first *[]int32
 		for i := range lists {
@@ -55,7 +64,7 @@ func (x *index) find(rules []rule, c *sentinel.Call, model string, now time.Time
 		if first == nil {
 			return out
 		}
-		if r := &rules[(*first)[0]]; r.holds(c, model, now, scores) {
+		if r := &rules[(*first)[0]]; (c.shadows || !r.shadow) && r.holds(c.Call, c.model, c.now, c.scores) {
 			if out = append(out, r); r.final {
 				return out
 			}

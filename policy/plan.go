@@ -27,6 +27,7 @@ type rule struct {
 	canary                                   share // of services; 0: all
 	priority                                 int
 	final                                    bool // later rules do not apply to its calls
+	shadow                                   bool // it is judged beside the others, and decides nothing
 	per                                      []dimension
 	limits                                   []limit // empty only where then acts by itself
 	then                                     then
@@ -80,6 +81,7 @@ type Plan struct {
 	Why           sentinel.Reason
 	Refuse, Avoid bool
 
+	look   bool   // limits are looked at, but those of rules in shadow
 	deny   uint32 // bit i: Limits[i] belongs to a rule that says deny
 	delays [maxLimits]time.Duration
 }
@@ -115,14 +117,26 @@ func (s *Set) Plan(c *sentinel.Call, model string, now time.Time) Plan {
 // PlanUnder finds the limits of a call if it used this model now: the organisation's, its team's, its
 // service's, the provider's, then those of every matching rule by priority and in the file's order. Rules about what is unusual hold by the scores.
 func (s *Set) PlanUnder(scores *Scores, c *sentinel.Call, model string, now time.Time) Plan {
+	return s.plan(scores, c, model, now, false)
+}
+
+// PlanInShadow is PlanUnder if the rules in shadow were enforced. What is enforced is only looked at: the call's own plan counts it.
+func (s *Set) PlanInShadow(scores *Scores, c *sentinel.Call, model string, now time.Time) Plan {
+	return s.plan(scores, c, model, now, true)
+}
+
+// Shadowed tells whether a rule is in shadow.
+func (s *Set) Shadowed() bool { return s.shadowed }
+
+func (s *Set) plan(scores *Scores, c *sentinel.Call, model string, now time.Time, shadows bool) Plan {
 	team, service, provider := s.teams[c.Caller.Team], s.services[c.Caller.Service], s.providers[c.Provider]
 	n := len(s.org) + len(team) + len(service) + len(provider)
 	var matched [maxLimits]*rule
-	rules := s.index.find(s.rules, c, model, now, scores, matched[:0])
+	rules := s.index.find(s.rules, about{c, model, now, scores, shadows}, matched[:0])
 	for _, r := range rules {
 		n += len(r.limits)
 	}
-	p := Plan{Limits: make([]sentinel.Limit, 0, n)}
+	p := Plan{Limits: make([]sentinel.Limit, 0, n), look: shadows}
 	dates := calendar{zone: s.Zone, now: now}
 	p.add(&dates, s.org, "")
 	p.add(&dates, team, "")
@@ -135,7 +149,9 @@ func (s *Set) PlanUnder(scores *Scores, c *sentinel.Call, model string, now time
 		for i := len(p.Limits); r.delay > 0 && i < min(len(p.Limits)+len(r.limits), maxLimits); i++ {
 			p.delays[i] = r.delay
 		}
-		p.add(&dates, r.limits, r.suffix(c, model))
+		if p.add(&dates, r.limits, r.suffix(c, model)); r.shadow {
+			p.count(len(r.limits))
+		}
 		p.act(r)
 		for _, m := range r.downgrades {
 			if m != model && !slices.Contains(p.Downgrades, m) {
@@ -162,10 +178,18 @@ func (p *Plan) act(r *rule) {
 	p.Refuse, p.Avoid = p.Refuse || t.deny, p.Avoid || t.avoid
 }
 
+// count has the last limits counted.
+func (p *Plan) count(n int) {
+	for i := range p.Limits[len(p.Limits)-n:] {
+		p.Limits[len(p.Limits)-1-i].Look = false
+	}
+}
+
 func (p *Plan) add(dates *calendar, limits []limit, suffix string) {
 	for i := range limits {
 		p.Limits = append(p.Limits, limits[i].Limit)
 		l := &p.Limits[len(p.Limits)-1]
+		l.Look = p.look
 		if suffix != "" {
 			l.Cell += suffix
 		}

@@ -35,8 +35,9 @@ func (c *compiler) policies() {
 		r := rule{
 			priority: y.Priority, final: y.Final, name: y.Name, team: y.Match.Team, service: y.Match.Service, provider: y.Match.Provider,
 			endpoint: y.Match.Endpoint, model: y.Match.Model,
-			limits: c.limits(key, "rule/"+y.Name, y.Name, y.Limits, y.Budget),
+			limits: c.limits(key, y.cell(), y.Name, y.Limits, y.Budget), shadow: y.Mode == modeShadow,
 		}
+		c.set.shadowed = c.set.shadowed || r.shadow
 		r.per = c.dimensions(key+".per", y.Per)
 		r.tagged = c.tagged(key+".match.tag", y.Match.Tag)
 		c.matches(key+".match", y.Match)
@@ -60,6 +61,16 @@ func (c *compiler) policies() {
 	if err := c.set.crowded(); err != nil {
 		c.Fault("policies", "%s", err)
 	}
+}
+
+const modeShadow = "shadow"
+
+// cell begins the names of a rule's counters. A rule in shadow has its own, so that what it let pass does not count when it is enforced.
+func (y ruleYAML) cell() string {
+	if y.Mode == modeShadow {
+		return "shadow/rule/" + y.Name
+	}
+	return "rule/" + y.Name
 }
 
 // groupMark begins the name of a group where a pattern may stand.

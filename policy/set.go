@@ -34,6 +34,7 @@ type Set struct {
 	services   map[string][]limit
 	providers  map[string][]limit
 	rules      []rule
+	shadowed   bool // a rule is in shadow
 	index      index
 	callers    []sentinel.Caller // by service
 }

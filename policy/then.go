@@ -95,7 +95,7 @@ func (c *compiler) oneThen(at string, t thenYAML, y ruleYAML, r *rule) {
 			c.Fault(at, "%d cheaper models: at most %d can be tried", len(r.downgrades), maxDowngrades)
 		}
 	default:
-		limits := c.limits(at, "rule/"+y.Name, y.Name, t.Throttle, nil)
+		limits := c.limits(at, y.cell(), y.Name, t.Throttle, nil)
 		for i := range limits { // the times are apart from those of the rule's own limits
 			limits[i].Cell += "/unusual"
 		}
@@ -113,7 +113,7 @@ type UnusualRule struct{ Name, Channel string }
 func (s *Set) Telling() []UnusualRule {
 	var out []UnusualRule
 	for i := range s.rules {
-		if r := &s.rules[i]; r.then.alert != "" {
+		if r := &s.rules[i]; r.then.alert != "" && !r.shadow {
 			out = append(out, UnusualRule{r.name, r.then.alert})
 		}
 	}
@@ -128,7 +128,7 @@ func (s *Set) Acting(scores *Scores, service string) []string {
 	}
 	var out []string
 	for i := range s.rules {
-		if r := &s.rules[i]; r.then.above > 0 && r.about(s.callers[at]) && r.then.holds(scores, service) {
+		if r := &s.rules[i]; r.then.above > 0 && !r.shadow && r.about(s.callers[at]) && r.then.holds(scores, service) {
 			out = append(out, r.name)
 		}
 	}

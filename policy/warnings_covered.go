@@ -104,7 +104,7 @@ func same(a, b limit) bool {
 
 // covers tells whether rule a holds for every call for which b does. It may be wrong only in saying no.
 func (w *warner) covers(a, b written) bool {
-	return a.provider.covers(b.provider) && a.endpoint.covers(b.endpoint) && w.coversModels(a, b) && w.coversCallers(a, b) &&
+	return (!a.shadow || b.shadow) && a.provider.covers(b.provider) && a.endpoint.covers(b.endpoint) && w.coversModels(a, b) && w.coversCallers(a, b) &&
 		coversTimes(a.yaml, b.yaml) && coversScores(a.then, b.then) && a.canary == 0 && (a.when == nil || a.yaml.Match.When == b.yaml.Match.When)
 }
 

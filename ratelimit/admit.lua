@@ -4,10 +4,14 @@
 -- KEYS[1] is the call's record, KEYS[2] the organisation's memory mark; the others are cells. ARGV:
 --   ttl_ms, unseeded (0: an organisation without memory is refused, 1: it begins), candidates,
 --   then for each candidate: limits, then for each limit:
---   key index, kind (R rate, W window, N concurrent), max, period_us, charge (0/1), soft (0/1), warn (0/1), amount, window end ms
--- Reply: {chosen, bucket, at_us, marks, mark…, denials, {candidate, limit, remaining, wait_us, spent}…,
--- levels, {remaining, reset_us}…}, all indices from 0; chosen is -1 when no candidate fits, and -2 when
--- the organisation's counters are not there.
+--   key index, kind (R rate, W window, N concurrent), max, period_us, charge (0/1, - for one that is only looked at), soft (0/1), warn (0/1),
+--   amount, window end ms,
+--   then shadows, and for each the same again: candidates, limits, …
+-- Reply: {chosen, bucket, at_us, marks, mark…, shadows, {chosen, marks, mark…}…, denials, {candidate, limit, remaining, wait_us, spent}…,
+-- levels, {remaining, reset_us}…, and for each shadow: denials, {candidate, limit, remaining, wait_us}…}, all indices from 0; chosen
+-- is -1 when no candidate fits, and -2 when the organisation's counters are not there.
+--
+-- A shadow is judged as its policy would judge the call, and decides nothing. What it holds is in cells of its own.
 --
 -- A window's or concurrency's cell is a hash: u used (posted and held), s posted, f<bucket> held until the bucket dies
 -- (v void, c charged), o the oldest bucket that may have to be buried, e when the key ends, w the share last warned of.
@@ -115,32 +119,57 @@ local known = memory[1]
 if known and known ~= 's' then
   local reply = {}
   for word in string.gmatch(known, '%S+') do reply[#reply + 1] = word end
-  reply[#reply + 1], reply[#reply + 2] = 0, 0
+  local at_shadows = 5 + tonumber(reply[4])
+  reply[at_shadows] = reply[at_shadows] or '0' -- the release before this one wrote none
+  for _ = 1, 2 + tonumber(reply[at_shadows]) do reply[#reply + 1] = 0 end -- no denials, no levels
   return reply
 end
 
-local candidates, at = {}, 4
-for c = 1, tonumber(ARGV[3]) do
-  local limits = {}
-  local n = tonumber(ARGV[at])
-  for i = 1, n do
-    local p = at + 1 + (i - 1) * 9
-    local key, kind, amount = KEYS[tonumber(ARGV[p])], ARGV[p + 1], ARGV[p + 7]
-    -- The fields that check fills in are named here too: a table that grows is slow.
-    if kind == 'R' then
-      limits[i] = { key = key, kind = kind, max = ARGV[p + 2], soft = ARGV[p + 5] == '1', amount = amount,
-        period = tonumber(ARGV[p + 3]), n = tonumber(amount),
-        fits = false, z = 0, x = 0, g = 0, ahead = 0, before = 0, after = 0, wait = 0, reset = 0, reset_after = 0 }
-    else
-      local nh, nl = split(amount)
-      limits[i] = { key = key, kind = kind, max = ARGV[p + 2], soft = ARGV[p + 5] == '1', amount = amount,
-        warn = ARGV[p + 6] == '1', end_text = ARGV[p + 8], end_ms = tonumber(ARGV[p + 8]), nh = nh, nl = nl,
-        field = ARGV[p + 4] == '1' and charged or void, fits = false, bh = 0, bl = 0, hi = 0, lo = 0, mh = 0, ml = 0,
-        wait = 0, reset = 0, reset_after = 0, ends = false, held = false, oldest = false }
+local at = 3
+
+-- candidates reads a list of them, from at on.
+local function candidates()
+  local list = {}
+  local most = tonumber(ARGV[at])
+  at = at + 1
+  for c = 1, most do
+    local limits = {}
+    local n = tonumber(ARGV[at])
+    for i = 1, n do
+      local p = at + 1 + (i - 1) * 9
+      local key, kind, amount = KEYS[tonumber(ARGV[p])], ARGV[p + 1], ARGV[p + 7]
+      -- The fields that check fills in are named here too: a table that grows is slow.
+      if kind == 'R' then
+        limits[i] = { key = key, kind = kind, max = ARGV[p + 2], soft = ARGV[p + 5] == '1', amount = amount, look = ARGV[p + 4] == '-',
+          period = tonumber(ARGV[p + 3]), n = tonumber(amount),
+          fits = false, z = 0, x = 0, g = 0, ahead = 0, before = 0, after = 0, wait = 0, reset = 0, reset_after = 0 }
+      else
+        local nh, nl = split(amount)
+        limits[i] = { key = key, kind = kind, max = ARGV[p + 2], soft = ARGV[p + 5] == '1', amount = amount, look = ARGV[p + 4] == '-',
+          warn = ARGV[p + 6] == '1', end_text = ARGV[p + 8], end_ms = tonumber(ARGV[p + 8]), nh = nh, nl = nl,
+          field = ARGV[p + 4] == '1' and charged or void, fits = false, bh = 0, bl = 0, hi = 0, lo = 0, mh = 0, ml = 0,
+          wait = 0, reset = 0, reset_after = 0, ends = false, held = false, oldest = false }
+      end
     end
+    list[c] = limits
+    at = at + 1 + n * 9
   end
-  candidates[c] = limits
-  at = at + 1 + n * 9
+  return list
+end
+
+-- choose finds the first candidate whose limits all fit, and what kept those before it.
+local function choose(list)
+  local denials = {}
+  for c, limits in ipairs(list) do
+    local refused
+    for i, l in ipairs(limits) do
+      check(l)
+      if not l.fits and not l.soft and not refused then refused = i end
+    end
+    if not refused then return c - 1, denials end
+    denials[#denials + 1] = { c - 1, refused - 1, limits[refused] }
+  end
+  return -1, denials
 end
 
 -- spent tells, once a window, that a budget refused for the first time a call that it could have covered when it was new.
@@ -150,20 +179,14 @@ local function spent(l)
   return 1
 end
 
+local asked = candidates()
+local shadows, most = {}, tonumber(ARGV[at])
+at = at + 1
+for i = 1, most do shadows[i] = { list = candidates() } end
 local denials, chosen = {}, -1
-if not known then
-  for c, limits in ipairs(candidates) do
-    local refused
-    for i, l in ipairs(limits) do
-      check(l)
-      if not l.fits and not l.soft and not refused then refused = i end
-    end
-    if not refused then
-      chosen = c - 1
-      break
-    end
-    denials[#denials + 1] = { c - 1, refused - 1, limits[refused] }
-  end
+if not known then -- everything is checked before anything is committed
+  chosen, denials = choose(asked)
+  for _, s in ipairs(shadows) do s.chosen, s.denials = choose(s.list) end
 end
 
 -- left is what remains of a limit, before this call or after it.
@@ -173,17 +196,37 @@ local function left(l, after)
   return text(minus(l.mh, l.ml, l.bh, l.bl))
 end
 
-local reply = { chosen, bucket, format('%.0f', now_us), 0 }
+local reply = { chosen, bucket, format('%.0f', now_us) }
+
+-- hold commits the limits of a candidate that are counted, and adds their number and marks to the reply.
+local function hold(limits)
+  local count = #reply + 1
+  reply[count] = 0
+  for _, l in ipairs(limits) do
+    if not l.look then
+      commit(l)
+      reply[#reply + 1] = l.kind == 'R' and format('%.0f', floor(l.ahead + l.g)) or 0
+      reply[count] = reply[count] + 1
+    end
+  end
+end
+
 if chosen >= 0 then
   if not memory[2] then call('SET', KEYS[2], reply[3]) end
-  local limits = candidates[chosen + 1]
-  for _, l in ipairs(limits) do
-    commit(l)
-    reply[#reply + 1] = l.kind == 'R' and format('%.0f', floor(l.ahead + l.g)) or 0
-  end
-  reply[4] = #limits
-  call('SET', KEYS[1], table.concat(reply, ' '), 'PX', ttl_ms + RECORD_MS)
+  hold(asked[chosen + 1])
+else
+  reply[4] = 0
 end
+reply[#reply + 1] = #shadows
+for _, s in ipairs(shadows) do
+  reply[#reply + 1] = s.chosen or -1
+  if chosen >= 0 and s.chosen >= 0 then
+    hold(s.list[s.chosen + 1])
+  else
+    reply[#reply + 1] = 0
+  end
+end
+if chosen >= 0 then call('SET', KEYS[1], table.concat(reply, ' '), 'PX', ttl_ms + RECORD_MS) end
 reply[#reply + 1] = #denials
 for _, d in ipairs(denials) do
   reply[#reply + 1] = d[1]
@@ -192,12 +235,21 @@ for _, d in ipairs(denials) do
   reply[#reply + 1] = d[3].wait
   reply[#reply + 1] = spent(d[3])
 end
-local levels = candidates[math.max(chosen, 0) + 1] or {}
+local levels = asked[math.max(chosen, 0) + 1] or {}
 reply[#reply + 1] = #levels
 local n = #reply
 for _, l in ipairs(levels) do
   reply[n + 1] = known and 0 or left(l, chosen >= 0)
   reply[n + 2] = chosen >= 0 and l.reset_after or l.reset
   n = n + 2
+end
+for _, s in ipairs(shadows) do
+  reply[#reply + 1] = s.denials and #s.denials or 0
+  for _, d in ipairs(s.denials or {}) do
+    reply[#reply + 1] = d[1]
+    reply[#reply + 1] = d[2]
+    reply[#reply + 1] = left(d[3], false)
+    reply[#reply + 1] = d[3].wait
+  end
 end
 return reply

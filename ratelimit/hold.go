@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,13 +34,23 @@ type held struct {
 	mark     int64   // of a rate: its arrival time after the admission, see admit.lua
 	endMS    int64   // of a window
 	warnAt   []int64 // of a window
+	shadow   int     // 0: the call's own; else which of the ask's shadows, from 1
+}
+
+// actual is what a call took of a limit, or would have taken.
+func (h held) actual(s sentinel.Settlement) int64 {
+	if h.shadow > 0 && h.shadow <= len(s.Shadows) {
+		return s.Shadows[h.shadow-1][h.measure]
+	}
+	return s.Actual[h.measure]
 }
 
 const (
 	holdVersion = "2"
-	maxHeld     = 64 // limits in one hold
-	maxShares   = 16 // shares of one limit
-	maxKey      = 48 // bytes of a cell's name within a key; longer names end in a hash
+	maxHeld     = 64  // limits in one hold
+	maxShares   = 16  // shares of one limit
+	shadowMark  = "+" // stands before the parts of the next shadow
+	maxKey      = 48  // bytes of a cell's name within a key; longer names end in a hash
 )
 
 // kindOf names a limit's kind as the scripts do.
@@ -64,12 +75,30 @@ func keyOf(l sentinel.Limit) string {
 
 // receiptOf says what a candidate holds. Marks are the rates' arrival times, in the order of the limits.
 func receiptOf(c sentinel.Candidate, bucket, at int64, marks []int64) receipt {
-	r := receipt{bucket: bucket, at: at, held: make([]held, len(c.Limits))}
-	for i, l := range c.Limits {
-		h := held{kind: kindOf(l.Kind), key: keyOf(l), measure: l.Measure, amount: c.Bound[l.Measure], charge: l.Charge}
+	r := receipt{bucket: bucket, at: at}
+	r.add([]sentinel.Candidate{c}, 0, marks, 0)
+	return r
+}
+
+// add takes the limits that the chosen candidate of the call or of a shadow holds, if one does. It tells whether there is a mark for each.
+func (r *receipt) add(of []sentinel.Candidate, chosen int, marks []int64, shadow int) bool {
+	if chosen < 0 {
+		return len(marks) == 0
+	}
+	c := of[chosen]
+	r.held = slices.Grow(r.held, len(c.Limits))
+	for i := range c.Limits {
+		l := &c.Limits[i]
+		if l.Look {
+			continue
+		}
+		if len(marks) == 0 {
+			return false
+		}
+		h := held{kind: kindOf(l.Kind), key: keyOf(*l), measure: l.Measure, amount: c.Bound[l.Measure], charge: l.Charge, shadow: shadow}
 		switch l.Kind {
 		case sentinel.Rate:
-			h.max, h.periodUS, h.mark = l.Max, periodOf(l), marks[i]
+			h.max, h.periodUS, h.mark = l.Max, periodOf(*l), marks[0]
 		case sentinel.Window:
 			h.endMS = l.End.UnixMilli()
 			if len(l.WarnAt) > 0 {
@@ -77,9 +106,9 @@ func receiptOf(c sentinel.Candidate, bucket, at int64, marks []int64) receipt {
 			}
 		case sentinel.Concurrent: // nothing but the amount
 		}
-		r.held[i] = h
+		r.held, marks = append(r.held, h), marks[1:]
 	}
-	return r
+	return len(marks) == 0
 }
 
 // periodOf is a rate's period in microseconds.
@@ -92,7 +121,11 @@ func (r receipt) encode() sentinel.Hold {
 	b = append(b, holdVersion...)
 	number('|', r.bucket)
 	number('|', r.at)
+	shadow := 0
 	for _, h := range r.held {
+		for ; shadow < h.shadow; shadow++ {
+			b = append(append(b, '|'), shadowMark...)
+		}
 		b = append(append(b, '|'), h.key...)
 		number(',', int64(h.measure))
 		number(',', h.amount)
@@ -125,11 +158,17 @@ func decodeHold(h sentinel.Hold) (receipt, error) {
 	if err := parse(parts[1:3], &r.bucket, &r.at); err != nil {
 		return receipt{}, fmt.Errorf("malformed hold: %w", err)
 	}
+	shadow := 0
 	for _, p := range parts[3:] {
+		if p == shadowMark {
+			shadow++
+			continue
+		}
 		e, err := decodeHeld(strings.Split(p, ","))
 		if err != nil {
 			return receipt{}, fmt.Errorf("malformed hold: %w", err)
 		}
+		e.shadow = shadow
 		r.held = append(r.held, e)
 	}
 	return r, nil

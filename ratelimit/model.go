@@ -33,11 +33,11 @@ type Model struct {
 }
 
 type call struct {
-	chosen     int
-	bucket, at int64
-	marks      []int64
-	settled    bool
-	until      time.Time
+	chosen  int
+	shadows []int // what each of the ask's shadows has chosen
+	hold    receipt
+	settled bool
+	until   time.Time
 }
 
 // NewModel makes an empty limiter whose only clock is now.
@@ -57,47 +57,120 @@ func (m *Model) Reserve(_ context.Context, a sentinel.Ask) (sentinel.Reservation
 	switch {
 	case found && known.settled:
 		out.Levels = levels(a.Candidates[0].Limits, make([]judged, len(a.Candidates[0].Limits)), false)
+		for range a.Shadows {
+			out.Shadows = append(out.Shadows, sentinel.Reservation{Chosen: noneFits})
+		}
 		return out, nil
-	case found && (known.chosen >= len(a.Candidates) || len(a.Candidates[known.chosen].Limits) != len(known.marks)):
-		return out, fmt.Errorf("reserve for call %s: %w", a.Call, errors.New("it was held for another ask"))
 	case found:
-		out.Chosen = known.chosen
-		out.Hold = receiptOf(a.Candidates[known.chosen], known.bucket, known.at, known.marks).encode()
-		return out, nil
+		return known.again(a)
 	}
-	var first, chosen []judged
-	for c, candidate := range a.Candidates {
-		js, refused := m.judge(a.Org, candidate, now)
-		if c == 0 {
-			first = js
-		}
-		if refused < 0 {
-			out.Chosen, chosen = c, js
-			break
-		}
-		m.refuse(&out, candidate.Limits[refused], js[refused])
+	asked := m.choose(a.Org, a.Candidates, now)
+	shadows := make([]choice, len(a.Shadows)) // everything is checked before anything is committed
+	for i, list := range a.Shadows {
+		shadows[i] = m.choose(a.Org, list, now)
+		out.Shadows = append(out.Shadows, sentinel.Reservation{Chosen: shadows[i].chosen, Denials: shadows[i].denials(list)})
+	}
+	out.Chosen = asked.chosen
+	for c, refused := range asked.refused {
+		m.refuse(&out, a.Candidates[c].Limits[refused.limit], refused.judged)
 	}
 	if out.Chosen < 0 {
-		out.Levels = levels(a.Candidates[0].Limits, first, false)
+		out.Levels = levels(a.Candidates[0].Limits, asked.first, false)
 		return out, nil
 	}
-	made := call{chosen: out.Chosen, bucket: (now.UnixMilli() + a.TTL.Milliseconds()) / bucketMS, at: now.UnixMicro(), until: now.Add(a.TTL + recordFor)}
-	subject := a.Candidates[out.Chosen]
-	m.commit(a, subject, chosen, made.bucket, now)
-	for i, l := range subject.Limits {
-		mark := int64(0)
-		if l.Kind == sentinel.Rate {
-			mark = int64(chosen[i].rate.ahead(now.UnixMicro()) + chosen[i].rate.given)
-		}
-		made.marks = append(made.marks, mark)
+	made := call{chosen: out.Chosen, until: now.Add(a.TTL + recordFor), hold: receipt{bucket: (now.UnixMilli() + a.TTL.Milliseconds()) / bucketMS, at: now.UnixMicro()}}
+	m.hold(a, a.Candidates, asked, &made.hold, 0, now)
+	for i, list := range a.Shadows {
+		m.hold(a, list, shadows[i], &made.hold, i+1, now)
+		made.shadows = append(made.shadows, shadows[i].chosen)
 	}
 	m.calls[id] = made
 	if m.since[a.Org] == 0 {
-		m.since[a.Org] = made.at
+		m.since[a.Org] = made.hold.at
 	}
-	out.Levels = levels(subject.Limits, chosen, true)
-	out.Hold = receiptOf(subject, made.bucket, made.at, made.marks).encode()
+	out.Levels = levels(a.Candidates[out.Chosen].Limits, asked.judged, true)
+	out.Hold = made.hold.encode()
 	return out, nil
+}
+
+// again gives the reservation that a call has.
+func (c call) again(a sentinel.Ask) (sentinel.Reservation, error) {
+	marks := func(shadow int) (out []int64) {
+		for _, h := range c.hold.held {
+			if h.shadow == shadow {
+				out = append(out, h.mark)
+			}
+		}
+		return out
+	}
+	out := sentinel.Reservation{Chosen: c.chosen}
+	hold := receipt{bucket: c.hold.bucket, at: c.hold.at}
+	same := c.chosen < len(a.Candidates) && len(c.shadows) == len(a.Shadows) && hold.add(a.Candidates, c.chosen, marks(0), 0)
+	for i, chosen := range c.shadows {
+		same = same && chosen < len(a.Shadows[i]) && hold.add(a.Shadows[i], chosen, marks(i+1), i+1)
+		out.Shadows = append(out.Shadows, sentinel.Reservation{Chosen: chosen})
+	}
+	if !same {
+		return out, fmt.Errorf("reserve for call %s: %w", a.Call, errors.New("it was held for another ask"))
+	}
+	out.Hold = hold.encode()
+	return out, nil
+}
+
+// choice is what became of a list of candidates.
+type choice struct {
+	chosen        int
+	first, judged []judged // of the first candidate, and of the chosen one
+	refused       []refusal
+}
+
+// refusal is the first limit of a candidate that does not fit.
+type refusal struct {
+	limit int
+	judged
+}
+
+func (c choice) denials(of []sentinel.Candidate) (out []sentinel.Denial) {
+	for i, r := range c.refused {
+		out = append(out, sentinel.Denial{Limit: of[i].Limits[r.limit], Remaining: r.before, RetryAfter: micros(r.wait)})
+	}
+	return out
+}
+
+// choose finds the first candidate whose limits all fit.
+func (m *Model) choose(org string, list []sentinel.Candidate, now time.Time) choice {
+	out := choice{chosen: noneFits}
+	for c, candidate := range list {
+		js, refused := m.judge(org, candidate, now)
+		if c == 0 {
+			out.first = js
+		}
+		if refused < 0 {
+			out.chosen, out.judged = c, js
+			return out
+		}
+		out.refused = append(out.refused, refusal{refused, js[refused]})
+	}
+	return out
+}
+
+// hold commits the limits of a chosen candidate that are counted.
+func (m *Model) hold(a sentinel.Ask, of []sentinel.Candidate, c choice, into *receipt, shadow int, now time.Time) {
+	if c.chosen < 0 {
+		return
+	}
+	m.commit(a, of[c.chosen], c.judged, into.bucket, now)
+	var marks []int64
+	for i, l := range of[c.chosen].Limits {
+		switch {
+		case l.Look:
+		case l.Kind == sentinel.Rate:
+			marks = append(marks, int64(c.judged[i].rate.ahead(now.UnixMicro())+c.judged[i].rate.given))
+		default:
+			marks = append(marks, 0)
+		}
+	}
+	into.add(of, c.chosen, marks, shadow)
 }
 
 // refuse notes a denial, and that a budget refused for the first time.
@@ -122,7 +195,7 @@ func (m *Model) Settle(_ context.Context, s sentinel.Settlement) (sentinel.Settl
 	now := m.now()
 	id := recordKey(s.Org, s.Call)
 	known, found := m.call(id, now)
-	if since, ok := m.since[s.Org]; found && (known.settled || known.at != hold.at) || !found && ok && hold.at >= since {
+	if since, ok := m.since[s.Org]; found && (known.settled || known.hold.at != hold.at) || !found && ok && hold.at >= since {
 		return sentinel.Settled{Duplicate: true}, nil
 	}
 	out := sentinel.Settled{UnderReserved: underReserved(hold, s.Actual)}
@@ -130,9 +203,9 @@ func (m *Model) Settle(_ context.Context, s sentinel.Settlement) (sentinel.Settl
 		c := m.cell(prefix(s.Org)+h.key, now)
 		switch {
 		case h.kind != 'R':
-			out.Crossed = append(out.Crossed, c.settle(h, hold.bucket, s.Actual[h.measure], found, now)...)
+			out.Crossed = append(out.Crossed, c.settle(h, hold.bucket, h.actual(s), found, now)...)
 		case found:
-			if c.rate.settle(h, hold.at, s.Actual[h.measure], now.UnixMicro()) {
+			if c.rate.settle(h, hold.at, h.actual(s), now.UnixMicro()) {
 				c.until = c.rate.until(now)
 			}
 		}
@@ -163,7 +236,7 @@ func (m *Model) judge(org string, c sentinel.Candidate, now time.Time) (js []jud
 func (m *Model) commit(a sentinel.Ask, c sentinel.Candidate, js []judged, bucket int64, now time.Time) {
 	for i, l := range c.Limits {
 		amount := c.Bound[l.Measure]
-		if amount == 0 {
+		if amount == 0 || l.Look {
 			continue
 		}
 		at := js[i].cell
@@ -187,9 +260,12 @@ func (m *Model) commit(a sentinel.Ask, c sentinel.Candidate, js []judged, bucket
 // cell finds a cell, or begins it. One that is only looked at lives until the next sweep.
 func (m *Model) cell(key string, now time.Time) *cell {
 	c := m.cells[key]
-	if c == nil || !c.until.After(now) {
+	switch {
+	case c == nil:
 		c = newCell()
 		m.cells[key] = c
+	case !c.until.After(now): // in its place: one admission may look at it twice
+		*c = *newCell()
 	}
 	return c
 }

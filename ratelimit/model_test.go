@@ -58,19 +58,33 @@ func (j *journey) ask() sentinel.Ask {
 		return j.past[j.IntN(len(j.past))].ask
 	}
 	a := sentinel.Ask{Org: "acme", Call: sentinel.NewCallID(j.now), TTL: time.Duration(1+j.IntN(300)) * time.Second}
+	a.Candidates = j.candidates("")
+	if j.IntN(3) == 0 {
+		for i := range 1 + j.IntN(sentinel.MaxShadows) {
+			a.Shadows = append(a.Shadows, j.candidates(fmt.Sprint("shadow ", i, "/")))
+		}
+	}
+	return a
+}
+
+// candidates makes some with limits in cells under a prefix; those of a shadow look at the call's own cells as well.
+func (j *journey) candidates(shadow string) (out []sentinel.Candidate) {
 	for range 1 + j.IntN(3) {
 		c := sentinel.Candidate{Bound: j.amounts()}
 		c.Bound[sentinel.MeasureConcurrent] = 1
 		for range 1 + j.IntN(4) {
 			l := j.limit()
+			if l.Look = shadow != "" && j.IntN(3) == 0; !l.Look {
+				l.Cell = shadow + l.Cell
+			}
 			same := func(o sentinel.Limit) bool { return keyOf(o) == keyOf(l) }
 			if !slices.ContainsFunc(c.Limits, same) { // a cell stands once in a candidate
 				c.Limits = append(c.Limits, l)
 			}
 		}
-		a.Candidates = append(a.Candidates, c)
+		out = append(out, c)
 	}
-	return a
+	return out
 }
 
 func (j *journey) amounts() sentinel.Amounts {
@@ -136,9 +150,15 @@ func travel(t *testing.T, seed uint64, steps int, scripts *Redis, advance func(n
 			}
 			seen[fmt.Sprint("chosen ", min(got.Chosen, 1))]++
 			seen["crossed by a refusal"] += len(got.Crossed)
+			for _, shadow := range got.Shadows {
+				seen[fmt.Sprint("shadow ", min(shadow.Chosen, 1))]++
+			}
 		default:
 			p := j.past[j.IntN(len(j.past))]
 			s := sentinel.Settlement{Org: p.ask.Org, Call: p.ask.Call, Hold: p.hold, Actual: j.amounts()}
+			for range j.IntN(len(p.ask.Shadows) + 1) {
+				s.Shadows = append(s.Shadows, j.amounts())
+			}
 			got, err := scripts.Settle(t.Context(), s)
 			want, errModel := model.Settle(t.Context(), s)
 			if err != nil || errModel != nil || !reflect.DeepEqual(got, want) {
@@ -148,7 +168,7 @@ func travel(t *testing.T, seed uint64, steps int, scripts *Redis, advance func(n
 			seen["crossed by a settlement"] += len(got.Crossed)
 		}
 	}
-	for _, k := range []string{"chosen -1", "chosen 0", "chosen 1", "duplicate true", "duplicate false", "crossed by a refusal", "crossed by a settlement"} {
+	for _, k := range []string{"chosen -1", "chosen 0", "chosen 1", "shadow -1", "shadow 0", "shadow 1", "duplicate true", "duplicate false", "crossed by a refusal", "crossed by a settlement"} {
 		if seen[k] == 0 {
 			t.Errorf("the journey never saw %q: %v", k, seen)
 		}

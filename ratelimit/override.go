@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
@@ -111,16 +112,23 @@ func (r *Redis) overridden(a sentinel.Ask, now time.Time) sentinel.Ask {
 	if all == nil || len(*all) == 0 {
 		return a
 	}
-	out := a
-	out.Candidates = append([]sentinel.Candidate(nil), a.Candidates...)
-	for i := range out.Candidates {
-		c := &out.Candidates[i]
-		c.Limits = append([]sentinel.Limit(nil), c.Limits...)
-		for j := range c.Limits {
-			if o, ok := (*all)[c.Limits[j].Cell]; ok && now.Before(o.Until) {
-				c.Limits[j].Max = o.Max
+	changed := func(list []sentinel.Candidate) []sentinel.Candidate {
+		list = slices.Clone(list)
+		for i := range list {
+			c := &list[i]
+			c.Limits = slices.Clone(c.Limits)
+			for j := range c.Limits {
+				if o, ok := (*all)[c.Limits[j].Cell]; ok && now.Before(o.Until) {
+					c.Limits[j].Max = o.Max
+				}
 			}
 		}
+		return list
+	}
+	out := a
+	out.Candidates, out.Shadows = changed(a.Candidates), slices.Clone(a.Shadows)
+	for i := range out.Shadows {
+		out.Shadows[i] = changed(out.Shadows[i])
 	}
 	return out
 }

@@ -223,7 +223,7 @@ func TestHoldsAreSmallAndRoundTrip(t *testing.T) {
 		c.Limits = append(c.Limits, l)
 	}
 	c.Limits[0].WarnAt = []int64{5000, 8000, 10000}
-	want := receiptOf(c, 119698175, 1_795_000_000_000_000, nil)
+	want := receiptOf(c, 119698175, 1_795_000_000_000_000, make([]int64, len(c.Limits)))
 	h := want.encode()
 	if len(h) > 930 {
 		t.Errorf("a hold of 8 limits has %d bytes", len(h))

@@ -59,20 +59,36 @@ func (r *Redis) reserve(ctx context.Context, a sentinel.Ask) (sentinel.Reservati
 func (r *Redis) admitArguments(a sentinel.Ask) (keys []string, args []any) {
 	keys = []string{recordKey(a.Org, a.Call), memoryKey(a.Org)}
 	index := map[string]int{}
-	args = append(args, a.TTL.Milliseconds(), r.begins, len(a.Candidates))
-	for _, c := range a.Candidates {
-		args = append(args, len(c.Limits))
-		for _, l := range c.Limits {
-			key := prefix(a.Org) + keyOf(l)
-			if index[key] == 0 {
-				keys = append(keys, key)
-				index[key] = len(keys)
+	list := func(candidates []sentinel.Candidate) {
+		args = append(args, len(candidates))
+		for _, c := range candidates {
+			args = append(args, len(c.Limits))
+			for _, l := range c.Limits {
+				key := prefix(a.Org) + keyOf(l)
+				if index[key] == 0 {
+					keys = append(keys, key)
+					index[key] = len(keys)
+				}
+				args = append(args, index[key], string(kindOf(l.Kind)), l.Max, periodOf(l),
+					counts(l), flag(l.Soft), flag(warnsFull(l)), c.Bound[l.Measure], l.End.UnixMilli())
 			}
-			args = append(args, index[key], string(kindOf(l.Kind)), l.Max, periodOf(l),
-				flag(l.Charge), flag(l.Soft), flag(warnsFull(l)), c.Bound[l.Measure], l.End.UnixMilli())
 		}
 	}
+	args = append(args, a.TTL.Milliseconds(), r.begins)
+	list(a.Candidates)
+	args = append(args, len(a.Shadows))
+	for _, candidates := range a.Shadows {
+		list(candidates)
+	}
 	return keys, args
+}
+
+// counts says how a limit is held: void or charged when it expires, or not at all.
+func counts(l sentinel.Limit) string {
+	if l.Look {
+		return "-"
+	}
+	return flag(l.Charge)
 }
 
 // warnsFull tells whether a first refusal is to be reported.
@@ -134,35 +150,63 @@ func readReservation(a sentinel.Ask, reply any) (sentinel.Reservation, error) {
 		return out, errors.New("it was held for another ask")
 	}
 	subject := a.Candidates[max(out.Chosen, 0)]
-	bucket, at := n.next(), n.next()
-	var marks []int64
-	for range n.times(len(subject.Limits)) {
-		marks = append(marks, n.next())
-	}
-	for range n.times(len(a.Candidates)) {
-		c, i, remaining, wait, spent := n.next(), n.next(), n.next(), n.next(), n.next()
-		if c < 0 || int(c) >= len(a.Candidates) || i < 0 || int(i) >= len(a.Candidates[c].Limits) {
-			n.bad = true
-			break
+	hold := receipt{bucket: n.next(), at: n.next()}
+	same := hold.add(a.Candidates, out.Chosen, n.marks(), 0)
+	shadows := n.times(len(a.Shadows))
+	for i := range shadows {
+		s := sentinel.Reservation{Chosen: int(n.next())}
+		if s.Chosen < noneFits || s.Chosen >= len(a.Shadows[i]) {
+			return out, errors.New("it was held for another ask")
 		}
-		l := a.Candidates[c].Limits[i]
-		out.Denials = append(out.Denials, sentinel.Denial{Limit: l, Remaining: remaining, RetryAfter: micros(wait)})
-		if spent == 1 {
-			out.Crossed = append(out.Crossed, sentinel.Crossing{Cell: l.Cell, Start: l.Start, Share: sentinel.FullShare, Posted: l.Max - remaining, Max: l.Max})
+		out.Shadows = append(out.Shadows, s)
+		if marks := n.marks(); out.Chosen >= 0 {
+			same = hold.add(a.Shadows[i], s.Chosen, marks, int(i)+1) && same
 		}
 	}
+	out.Denials = n.denials(a.Candidates, func(d sentinel.Denial) {
+		if l := d.Limit; n.next() == 1 {
+			out.Crossed = append(out.Crossed, sentinel.Crossing{Cell: l.Cell, Start: l.Start, Share: sentinel.FullShare, Posted: l.Max - d.Remaining, Max: l.Max})
+		}
+	})
 	for i := range n.times(len(subject.Limits)) {
 		out.Levels = append(out.Levels, sentinel.Level{Limit: subject.Limits[i], Remaining: n.next(), Reset: micros(n.next())})
+	}
+	for i := range shadows {
+		out.Shadows[i].Denials = n.denials(a.Shadows[i], func(sentinel.Denial) {})
 	}
 	switch {
 	case n.bad:
 		return out, errors.New("the script's reply is malformed")
-	case out.Chosen >= 0 && len(marks) != len(subject.Limits):
+	case !same || int(shadows) != len(a.Shadows):
 		return out, errors.New("it was held for another ask")
 	case out.Chosen >= 0:
-		out.Hold = receiptOf(subject, bucket, at, marks).encode()
+		out.Hold = hold.encode()
 	}
 	return out, nil
+}
+
+// marks reads the marks of a hold.
+func (n *numbers) marks() []int64 {
+	var marks []int64
+	for range n.times(maxHeld) {
+		marks = append(marks, n.next())
+	}
+	return marks
+}
+
+// denials reads what kept candidates away; each reads what follows a denial.
+func (n *numbers) denials(of []sentinel.Candidate, each func(sentinel.Denial)) (out []sentinel.Denial) {
+	for range n.times(len(of)) {
+		c, i, remaining, wait := n.next(), n.next(), n.next(), n.next()
+		if c < 0 || int(c) >= len(of) || i < 0 || int(i) >= len(of[c].Limits) {
+			n.bad = true
+			return out
+		}
+		d := sentinel.Denial{Limit: of[c].Limits[i], Remaining: remaining, RetryAfter: micros(wait)}
+		out = append(out, d)
+		each(d)
+	}
+	return out
 }
 
 func micros(us int64) time.Duration { return time.Duration(us) * time.Microsecond }
@@ -212,7 +256,7 @@ func (r *Redis) UnderReserved() int64 { return r.exceeded.Load() }
 
 func underReserved(r receipt, actual sentinel.Amounts) bool {
 	for _, h := range r.held {
-		if actual[h.measure] > h.amount {
+		if h.shadow == 0 && actual[h.measure] > h.amount {
 			return true
 		}
 	}
@@ -228,7 +272,7 @@ func (r *Redis) settleArguments(s sentinel.Settlement, hold receipt) (keys []str
 	args = []any{hold.bucket, hold.at, r.begins}
 	for _, h := range hold.held {
 		keys = append(keys, prefix(s.Org)+h.key)
-		args = append(args, string(h.kind), h.amount, s.Actual[h.measure], flag(h.charge), h.max, h.periodUS, h.endMS, h.mark, h.warnings())
+		args = append(args, string(h.kind), h.amount, h.actual(s), flag(h.charge), h.max, h.periodUS, h.endMS, h.mark, h.warnings())
 	}
 	return keys, args
 }

@@ -14,7 +14,7 @@ import (
 // so that an older release reads its part and leaves the rest; any other change takes a new kind,
 // which an older release refuses. Integers are varints, strings have a length before them.
 const (
-	version    = 4 // since 2, records end with the call's tier; since 3, with its demand after that; since 4, intents with their attempt
+	version    = 5 // since 2, records end with the call's tier; since 3, with its demand after that; since 4, intents with their attempt; since 5, entries with their shadows
 	kindIntent = 1
 	kindEntry  = 2
 )
@@ -131,6 +131,7 @@ func (e *encoder) entry(n *sentinel.Entry) {
 	e.int(int64(n.FirstByte))
 	e.text(n.Tier)
 	e.text(string(n.Demand))
+	e.text(string(n.Shadow))
 }
 
 // decodeRecord reads a payload. Texts are copied, so the record outlives b.
@@ -262,6 +263,6 @@ func (d *decoder) entry() *sentinel.Entry {
 	e.Method = d.text()
 	e.Duration = time.Duration(d.int64())
 	e.FirstByte = time.Duration(d.int64())
-	e.Tier, e.Demand = d.since(2), sentinel.Demand(d.since(3))
+	e.Tier, e.Demand, e.Shadow = d.since(2), sentinel.Demand(d.since(3)), sentinel.Shadows(d.since(5))
 	return e
 }

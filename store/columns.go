@@ -124,6 +124,7 @@ var entryColumns = concat(
 		text("method", func(e *sentinel.Entry) *string { return &e.Method }),
 		bigint("duration_ns", func(e *sentinel.Entry) *time.Duration { return &e.Duration }),
 		bigint("first_byte_ns", func(e *sentinel.Entry) *time.Duration { return &e.FirstByte }),
+		text("shadow", func(e *sentinel.Entry) *sentinel.Shadows { return &e.Shadow }),
 	},
 )
 

@@ -109,6 +109,11 @@ func Run(t *testing.T, open func(t *testing.T) Bench) {
 		"amounts past the largest integer do not fail":   pastLargestInteger,
 		"each share of a budget is reported once":        warnsOnce,
 		"a spent budget is reported once":                spentOnce,
+		"a shadow counts what its limit would have let":  shadowCounts,
+		"a shadow is judged by what was before the call": shadowSeesBefore,
+		"a refused call leaves shadows alone":            refusedLeavesShadows,
+		"a shadow takes its own amounts":                 shadowAmounts,
+		"the same call twice is one in shadows, too":     shadowTwice,
 		"an unsettled call of yesterday can be settled":  settledNextDay,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
