@@ -51,12 +51,6 @@ type Step struct {
 	Repeat time.Duration // again after so long, until somebody acknowledges; 0: once
 }
 
-// Silence keeps matching incidents quiet in [From, Until): maintenance.
-type Silence struct {
-	Rule, Scope string // path.Match patterns; empty matches all
-	From, Until time.Time
-}
-
 // Quiet are hours in which only severe incidents are told. Times are minutes of the day in Zone; From after
 // To spans midnight.
 type Quiet struct {

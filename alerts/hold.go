@@ -21,7 +21,7 @@ func (s *step) hold(near []sentinel.IncidentRef) {
 			}
 		}
 		for _, q := range s.m.Silences {
-			if q.matches(*i, s.now) {
+			if silences(q, *i, s.now) {
 				i.Held = "silenced"
 			}
 		}
@@ -34,11 +34,11 @@ func covers(above, below string) bool {
 		strings.HasPrefix(below, above+"/") || strings.HasPrefix(above, "dependency/")
 }
 
-func (q Silence) matches(i sentinel.Incident, now time.Time) bool {
+func silences(q sentinel.AlertSilence, i sentinel.Incident, now time.Time) bool {
 	return !now.Before(q.From) && now.Before(q.Until) && fits(q.Rule, i.Rule) && fits(q.Scope, i.Scope)
 }
 
-// fits matches one pattern; * stops at no slash.
+// fits matches one pattern, whose * also stands for slashes.
 func fits(pattern, text string) bool {
 	if pattern == "" {
 		return true

@@ -20,7 +20,7 @@ const (
 // give the same effects.
 type Machine struct {
 	Rules    map[string]Rule
-	Silences []Silence
+	Silences []sentinel.AlertSilence
 	Quiet    Quiet
 	Timing   Timing
 	Edits    map[string]bool // channels whose messages can be changed after they were sent

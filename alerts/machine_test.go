@@ -242,7 +242,7 @@ func TestQuietHoursAndSilencesHoldMessagesBack(t *testing.T) {
 
 	l = newLife(t, Rule{Name: "errors", Severity: sentinel.SeverityCritical})
 	l.m.Quiet = Quiet{On: true, From: 23 * 60, To: 13 * 60, Below: sentinel.SeverityCritical, Zone: time.UTC}
-	l.m.Silences = []Silence{{Rule: "err*", Scope: "provider/*", From: noon, Until: noon.Add(time.Hour)}}
+	l.m.Silences = []sentinel.AlertSilence{{Rule: "err*", Scope: "provider/*", From: noon, Until: noon.Add(time.Hour)}}
 	l.fire("a", 0)
 	l.fire("provider/stripe", 0)
 	l.run(10 * time.Second)

@@ -105,6 +105,52 @@ func TestBudgetAt80PercentIsOneSlackMessageWithinFiveSeconds(t *testing.T) {
 	}
 }
 
+// Maintenance by the command line and by the API: what is silenced is kept, and told when the silence ends.
+func TestASilenceHoldsUntilItIsEnded(t *testing.T) {
+	team := "{budget: {usd: 1/day, mode: hard, warn_at: [50%, 80%]}}"
+	g := open(t, mockapi.DefaultConfig(), team, "")
+	mock, _ := g.tell(team)
+	code, out, stderr := sentinelIn(t, g.dir, g.env, "alerts", "silence", "--rule", "bud*", "--scope", "team/*", "--for", "2h", "--why", "a move")
+	if code != 0 {
+		t.Fatalf("silence: %s %s", out, stderr)
+	}
+	id, _, _ := strings.Cut(out, " ")
+	ana := g.signedUp()
+	var list []struct{ ID, Rule, Scope, Why string }
+	ana.want(http.StatusOK, "GET", "/silences", "", &list)
+	if len(list) != 1 || list[0].ID != id || list[0].Why != "a move" || list[0].Scope != "team/*" {
+		t.Errorf("silences of the API: %+v", list)
+	}
+	var added struct{ ID string }
+	ana.want(http.StatusCreated, "POST", "/silences", `{"rule":"errors","minutes":5}`, &added)
+	ana.want(http.StatusNoContent, "DELETE", "/silences/"+added.ID, "", nil)
+	ana.want(http.StatusNotFound, "DELETE", "/silences/"+added.ID, "", nil)
+	ana.want(http.StatusBadRequest, "POST", "/silences", `{"minutes":5}`, nil)
+	time.Sleep(3 * time.Second) // every process reads silences each two seconds
+	for range 5 {
+		g.do("GET", "/weather/v1/forecast/Oslo", "")
+	}
+	g.eventually("the incident is held", func() bool {
+		code, out, _ = sentinelIn(t, g.dir, g.env, "alerts", "list")
+		return code == 0 && strings.Contains(out, "silenced") && strings.Contains(out, "team/core/cost/day")
+	})
+	time.Sleep(3 * time.Second) // a message would be out after one
+	if n := len(posts(mock)); n != 0 {
+		t.Errorf("%d messages in a silence", n)
+	}
+	incident, _, _ := strings.Cut(strings.Split(out, "\n")[1], " ")
+	if code, out, stderr := sentinelIn(t, g.dir, g.env, "alerts", "unsilence", id); code != 0 {
+		t.Fatalf("unsilence: %s %s", out, stderr)
+	}
+	g.eventually("it is told after all", func() bool { return len(posts(mock)) == 1 })
+	if code, out, _ := sentinelIn(t, g.dir, g.env, "alerts", "history", incident); code != 0 || !strings.Contains(out, "opened") || !strings.Contains(out, "told") {
+		t.Errorf("history: %s", out)
+	}
+	if code, out, _ := sentinelIn(t, g.dir, g.env, "audit", "show"); code != 0 || strings.Count(out, "silence.") != 4 {
+		t.Errorf("audit: %s", out)
+	}
+}
+
 // Nothing of Slack's reaches the gateway: what is pressed comes over the connection that the gateway opened.
 func TestButtonsComeOverAConnectionThatTheGatewayOpens(t *testing.T) {
 	team := "{budget: {usd: 1/day, mode: hard, warn_at: [50%]}}"

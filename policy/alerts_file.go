@@ -92,7 +92,7 @@ type digestYAML struct {
 }
 
 type silenceYAML struct {
-	Rule  string `yaml:"rule" doc:"Rules. * stands for any text without a slash."`
+	Rule  string `yaml:"rule" doc:"Rules. * stands for any text."`
 	Scope string `yaml:"scope" doc:"Scopes, such as provider/*."`
 	From  string `yaml:"from,required" doc:"Such as 2026-12-01T20:00:00Z."`
 	Until string `yaml:"until,required" doc:"Such as 2026-12-01T22:00:00Z."`

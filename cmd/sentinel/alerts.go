@@ -48,6 +48,6 @@ func alertsCommand() *cobra.Command {
 		}
 		return nil
 	}
-	c.AddCommand(t)
+	c.AddCommand(t, alertsList(), alertsHistory(), alertsSilence(), alertsSilences(), alertsUnsilence())
 	return c
 }

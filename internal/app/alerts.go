@@ -22,14 +22,17 @@ import (
 
 // alerting joins facts, incidents and channels. Its book is swapped whole when the policy changes.
 type alerting struct {
-	app    *App
-	book   atomic.Pointer[book]
-	inbox  *alerts.Inbox
-	facts  facts
-	watch  watcher
-	board  board
-	firsts firsts
-	client *http.Client
+	app  *App
+	book atomic.Pointer[book]
+	// silences are what people asked for, nil before they were read; silenced is the machine with them.
+	silences atomic.Pointer[[]sentinel.AlertSilence]
+	silenced atomic.Pointer[silenced]
+	inbox    *alerts.Inbox
+	facts    facts
+	watch    watcher
+	board    board
+	firsts   firsts
+	client   *http.Client
 
 	certificates certificates
 }
@@ -65,8 +68,6 @@ func (a *App) openAlerts(context.Context) error {
 	return nil
 }
 
-func (al *alerting) machine() *alerts.Machine { return al.book.Load().machine }
-
 // newBook makes the book of a policy set.
 func (al *alerting) newBook(set *policy.Set) (*book, error) {
 	in := set.Alerts
@@ -98,7 +99,7 @@ func (al *alerting) newBook(set *policy.Set) (*book, error) {
 		b.machine.Rules[d.Name()] = alerts.Rule{Name: d.Name(), Severity: sentinel.SeverityInfo, ResolveAfter: time.Minute, To: d.To, Note: true}
 	}
 	for _, s := range in.Silences {
-		b.machine.Silences = append(b.machine.Silences, alerts.Silence{Rule: s.Rule, Scope: s.Scope, From: s.From, Until: s.Until})
+		b.machine.Silences = append(b.machine.Silences, sentinel.AlertSilence{Rule: s.Rule, Scope: s.Scope, From: s.From, Until: s.Until})
 	}
 	for _, c := range in.Channels {
 		ch, edits, err := al.channel(set, c)
@@ -208,6 +209,7 @@ func (al *alerting) run(ctx context.Context) error {
 	group.Go(func() error { return al.inbox.Run(ctx) })
 	group.Go(func() error { return sender.Run(ctx) })
 	group.Go(func() error { return al.judge(ctx) })
+	group.Go(func() error { return al.readSilences(ctx) })
 	group.Go(func() error { return al.lead(ctx, sender.Leads) })
 	c := al.answering()
 	group.Go(func() error { return al.callbacks(ctx, c) })

@@ -10,6 +10,7 @@ const (
 	keepRetry  = 10 * time.Minute // after a failure
 	monthAhead = 3                // native partitions are made so many months ahead, so that days of failures do no harm
 	sumEvery   = 5 * time.Second
+	keepAlerts = 400 * 24 * time.Hour // of what is resolved, sent or over: a year can be compared with the one before
 )
 
 // keep makes the ledger's coming partitions and applies its retention, at the start and then daily.
@@ -23,6 +24,9 @@ func (a *App) keep(ctx context.Context) error {
 			err = a.store.DropScores(ctx, time.Now().Add(-keepScores))
 		}
 		pause := keepEvery
+		if err == nil {
+			err = a.store.DropAlerts(ctx, time.Now().Add(-keepAlerts))
+		}
 		if err != nil && ctx.Err() == nil {
 			a.log.Error().Err(err).Msg("ledger's partitions and retention not kept up")
 			pause = keepRetry
