@@ -4,7 +4,7 @@ TOOLS := .tools
 UPDATABLE = $(shell grep -rl 'flag.Bool."update"' --include='*_test.go' . | xargs -r -n1 dirname | sort -u)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt lint vet unit race e2e storm alert-kills rotation hostile mutate-security accuracy fuzz bench bench-limits bench-ledger kills outage power simulation charts golden build dashboard tools redis chromium clean
+.PHONY: help demo test check fmt lint vet unit race e2e storm alert-kills rotation hostile mutate-security accuracy fuzz bench bench-limits bench-ledger kills outage power simulation reloads charts golden build dashboard tools redis chromium clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -103,6 +103,10 @@ bench-limits: tools ## what the limiter promises, measured at full size, as JSON
 simulation: export E2E ?= must
 simulation: tools ## CALLS (10000) calls through the gateway, judged again from the ledger: verdict by verdict the same
 	SIMULATED_CALLS=$(or $(CALLS),10000) go test ./e2e -run SimulationOfARecord -count=1 -v -timeout 30m
+
+reloads: export E2E ?= must
+reloads: tools ## RELOADS (1000) policies put in force at random moments while calls run: none fails, each is judged by one version
+	RELOADS=$(or $(RELOADS),1000) go test ./e2e -run ReloadsUnderLoad -count=1 -v -timeout 30m
 
 charts: ## lint and render the Helm chart, compare, check against Kubernetes' schemas; UPDATE=1 rewrites the golden files
 	@tools/charts $(if $(UPDATE),--update)
