@@ -39,6 +39,8 @@ type Policies interface {
 	PublishPolicy(ctx context.Context, was, text string) (ok bool, err error)
 	// SimulatePolicy judges the calls of [from, to) again, by the policy in force and by a candidate that compiles.
 	SimulatePolicy(ctx context.Context, text string, from, to time.Time) (Simulation, error)
+	// Shadows counts the calls of [from, to) that shadows judge otherwise, and names the candidate's version.
+	Shadows(ctx context.Context, from, to time.Time) (sums []ShadowSum, candidate string, err error)
 }
 
 // Simulation is what a candidate would have done to recorded calls.
@@ -152,6 +154,7 @@ type publishInput struct {
 }
 
 func (s *Server) policyRoutes() {
+	s.shadowRoutes()
 	register(s, operation{id: "get-policy", method: http.MethodGet, path: "/policy", tag: "policy", summary: "The policy in force", role: sentinel.RoleViewer},
 		func(ctx context.Context, _ *struct{}) (*policyAnswer, error) {
 			secrets := who(ctx).Role >= sentinel.RoleAdmin

@@ -45,6 +45,7 @@ type EntryQuery struct {
 	From, To time.Time
 	CallID   sentinel.CallID
 	Filter   map[string]string
+	Shadowed bool // only calls that a shadow judges otherwise
 	Before   EntryKey
 	Limit    int
 }

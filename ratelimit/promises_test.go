@@ -302,6 +302,20 @@ func TestRoundTripsOfACall(t *testing.T) {
 			t.Errorf("%d limits: %d trips before and %d after, want 1 and 1", n, before[n], after[n])
 		}
 	}
+	beside := askOf([]sentinel.Limit{limitertest.Money(1 << 50)})
+	for i := range sentinel.MaxShadows {
+		own := limitertest.Money(1 << 50)
+		own.Cell = fmt.Sprint("shadow/", i)
+		beside.Shadows = append(beside.Shadows, []sentinel.Candidate{{Limits: []sentinel.Limit{own}, Bound: beside.Candidates[0].Bound}})
+	}
+	var held sentinel.Reservation
+	shadows := count(func() { held, _ = r.Reserve(t.Context(), beside) })
+	settled := count(func() {
+		_, _ = r.Settle(t.Context(), sentinel.Settlement{Org: beside.Org, Call: beside.Call, Hold: held.Hold})
+	})
+	if shadows != 1 || settled != 1 || len(held.Shadows) != sentinel.MaxShadows || held.Shadows[1].Chosen != 0 {
+		t.Errorf("two shadows: %d trips before and %d after, want 1 and 1; %+v", shadows, settled, held)
+	}
 	r.denials.life = time.Minute
 	full := askOf([]sentinel.Limit{limitertest.Money(1)})
 	refuse := func(a sentinel.Ask) {
@@ -320,7 +334,7 @@ func TestRoundTripsOfACall(t *testing.T) {
 	if first != 1 || again != 0 || smaller != 1 {
 		t.Errorf("a denial took %d trips, the next one %d, a smaller call %d; want 1, 0, 1", first, again, smaller)
 	}
-	publish(t, "round_trips", map[string]any{"what": "scripts sent to Redis for one call, by its number of limits", "before": before, "after": after, "denial_known_locally": again})
+	publish(t, "round_trips", map[string]any{"what": "scripts sent to Redis for one call, by its number of limits", "before": before, "after": after, "with_two_shadows": shadows, "denial_known_locally": again})
 }
 
 func TestADenialLeavesEveryOtherCellByteIdentical(t *testing.T) {

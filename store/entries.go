@@ -19,6 +19,7 @@ type EntryQuery struct {
 	From, To time.Time         // [From, To); a zero time is no bound
 	CallID   sentinel.CallID   // zero is any
 	Filter   map[string]string // dimension → the value that it must have
+	Shadowed bool              // only calls that a shadow judged otherwise
 	Before   EntryKey          // only rows after this one in the list; zero is the list's beginning
 	Limit    int               // 0 is 1,000, at most 10,000
 }
@@ -42,6 +43,9 @@ func (s *Store) Entries(ctx context.Context, q EntryQuery) ([]sentinel.Entry, er
 			return nil, err
 		}
 		w.add(expression+" = $%d", clean(q.Filter[name]))
+	}
+	if q.Shadowed {
+		w.conditions = append(w.conditions, "shadow <> ''")
 	}
 	if b := q.Before; !b.At.IsZero() {
 		n := len(w.args)

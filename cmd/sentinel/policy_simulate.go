@@ -37,22 +37,9 @@ func policySimulateCommand() *cobra.Command {
 		if !ok {
 			return refused(fmt.Errorf("--format: %q is none of table, json and html", *format))
 		}
-		begin, err := parseTime("from", *from)
+		begin, end, err := between(*from, *to, *since)
 		if err != nil {
 			return err
-		}
-		end, err := parseTime("to", *to)
-		if err != nil {
-			return err
-		}
-		if end.IsZero() {
-			end = time.Now().UTC()
-		}
-		if begin.IsZero() {
-			begin = end.Add(-*since)
-		}
-		if !begin.Before(end) {
-			return refused(fmt.Errorf("--from: %s is not before %s", begin.Format(time.RFC3339), end.Format(time.RFC3339)))
 		}
 		report, err := runSimulation(c, *config, *candidate, begin, end)
 		if err != nil {
@@ -61,6 +48,26 @@ func policySimulateCommand() *cobra.Command {
 		return toFile(c, *output, func(w io.Writer) error { return write(w, report) })
 	}
 	return c
+}
+
+// between reads --from, --to and --since.
+func between(from, to string, since time.Duration) (begin, end time.Time, err error) {
+	if begin, err = parseTime("from", from); err != nil {
+		return begin, end, err
+	}
+	if end, err = parseTime("to", to); err != nil {
+		return begin, end, err
+	}
+	if end.IsZero() {
+		end = time.Now().UTC()
+	}
+	if begin.IsZero() {
+		begin = end.Add(-since)
+	}
+	if !begin.Before(end) {
+		return begin, end, refused(fmt.Errorf("--from: %s is not before %s", begin.Format(time.RFC3339), end.Format(time.RFC3339)))
+	}
+	return begin, end, nil
 }
 
 func runSimulation(c *cobra.Command, config, candidate string, from, to time.Time) (r simulate.Report, err error) {

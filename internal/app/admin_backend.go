@@ -85,6 +85,16 @@ func (b *adminBackend) CheckPolicy(text string) (out admin.Checked) {
 	return out
 }
 
+// Shadows counts what shadows judge otherwise.
+func (b *adminBackend) Shadows(ctx context.Context, from, to time.Time) ([]admin.ShadowSum, string, error) {
+	sums, err := b.ShadowSums(ctx, from, to)
+	out := make([]admin.ShadowSum, len(sums))
+	for i, s := range sums {
+		out[i] = admin.ShadowSum{Policy: s.Policy, Rule: s.Rule, Live: s.Live.String(), Shadow: s.Verdict.String(), Reason: string(s.Reason), Calls: s.Calls}
+	}
+	return out, versionOf(b.app.governor.State().Candidate), err
+}
+
 // SimulatePolicy judges recorded calls again.
 func (b *adminBackend) SimulatePolicy(ctx context.Context, text string, from, to time.Time) (admin.Simulation, error) {
 	then, err := compile(policy.File{Name: b.app.config.Policies, Data: []byte(text)})

@@ -79,7 +79,7 @@ func split(q store.UsageQuery, summed time.Time) (pieces []store.UsageQuery) {
 
 // Entries lists rows of the ledger.
 func (b *adminBackend) Entries(ctx context.Context, q admin.EntryQuery) ([]sentinel.Entry, error) {
-	return b.Store.Entries(ctx, store.EntryQuery{From: q.From, To: q.To, CallID: q.CallID, Filter: q.Filter, Before: store.EntryKey(q.Before), Limit: q.Limit})
+	return b.Store.Entries(ctx, store.EntryQuery{From: q.From, To: q.To, CallID: q.CallID, Filter: q.Filter, Shadowed: q.Shadowed, Before: store.EntryKey(q.Before), Limit: q.Limit})
 }
 
 // Dimensions are what the ledger can be grouped by.

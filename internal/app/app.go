@@ -142,6 +142,7 @@ func (a *App) openPolicy(context.Context) error {
 	a.governor = governor.New(governor.Options{
 		Instance: a.instance, HoldTTL: holdTTL, Now: func() time.Time { return time.Now().UTC() },
 	}, state)
+	a.beside()
 	return nil
 }
 

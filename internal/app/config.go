@@ -19,6 +19,7 @@ import (
 // Config is sentinel.yaml: where everything is. What is allowed is in the policy file.
 type Config struct {
 	Policies  string          `yaml:"policies" doc:"The policy file, or a folder whose .yaml files make up one policy: a Git checkout or a mounted ConfigMap, which is then changed at its source alone. A relative path begins at this file."`
+	Candidate string          `yaml:"candidate" doc:"A second policy, file or folder, that judges every call beside the one in force and decides nothing. sentinel policy shadow tells where it differs. A relative path begins at this file."`
 	Control   ControlConfig   `yaml:"control" doc:"The gRPC port that Envoy talks to."`
 	Metrics   MetricsConfig   `yaml:"metrics" doc:"Prometheus metrics, /livez and /readyz."`
 	Envoy     EnvoyConfig     `yaml:"envoy" doc:"What Envoy is told."`
@@ -173,6 +174,9 @@ func LoadConfig(file string) (Config, error) {
 	c.environment()
 	base := filepath.Dir(file)
 	c.Policies, c.Spool.Dir, c.Proxy.CA = under(base, c.Policies), under(base, c.Spool.Dir), under(base, c.Proxy.CA)
+	if c.Candidate != "" {
+		c.Candidate = under(base, c.Candidate)
+	}
 	c.Audit.Key, c.Audit.Checkpoints = under(base, c.Audit.Key), under(base, c.Audit.Checkpoints)
 	c.check(doc)
 	return c, strictyaml.Join(doc.Faults())

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/extproc"
 	"github.com/saas-sentinel/saas-sentinel/ratelimit"
 	"github.com/saas-sentinel/saas-sentinel/spool"
@@ -31,6 +32,7 @@ type metrics struct {
 	drift         prometheus.Counter
 	drainFailures prometheus.Counter
 	warnings      prometheus.Counter
+	shadows       *prometheus.CounterVec
 	raised        prometheus.Counter
 	serving       atomic.Bool
 	priced        pricedShare
@@ -92,7 +94,10 @@ func newMetrics(a *App) *metrics {
 		return a.vault.Age().Seconds()
 	})
 	m.registry.MustRegister(m.priced.collectors()...)
-	m.registry.MustRegister(m.calls, m.attempts, m.pauses, m.decision, m.cost, m.tokens, m.estimated, m.reloads, m.reconciled, m.compared, m.drift, m.drainFailures, m.warnings, m.raised, age,
+	m.shadows = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "sentinel_shadow_calls_total", Help: "Calls that rules in shadow, or the candidate policy, would have made something else of, by the rule that decides.",
+	}, []string{"policy", "rule", "verdict"})
+	m.registry.MustRegister(m.shadows, m.calls, m.attempts, m.pauses, m.decision, m.cost, m.tokens, m.estimated, m.reloads, m.reconciled, m.compared, m.drift, m.drainFailures, m.warnings, m.raised, age,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.registry.MustRegister(spoolMetrics(a)...)
 	m.registry.MustRegister(limiterMetrics(a)...)
@@ -191,6 +196,7 @@ func (m *metrics) observe(o extproc.Observation) {
 	if o.Entry == nil {
 		m.calls.WithLabelValues(c.Provider, o.Action.String(), string(o.Reason)).Inc()
 		m.decision.Observe(o.Duration.Seconds())
+		m.observeShadows(o.Shadow)
 		m.live.calls.Add(1)
 		if o.Action.Refused() {
 			m.live.refused.Add(1)
@@ -220,6 +226,19 @@ func answerClass(status int) string {
 		return "none"
 	}
 	return strconv.Itoa(status/100) + "xx"
+}
+
+// observeShadows counts what shadows judge otherwise.
+func (m *metrics) observeShadows(list sentinel.Shadows) {
+	for _, s := range list.Read() {
+		policy := "rules"
+		if s.Policy != "" {
+			policy = "candidate"
+		}
+		if !s.Same {
+			m.shadows.WithLabelValues(policy, s.Rule(), s.Action.String()).Inc()
+		}
+	}
 }
 
 // handler serves metrics and probes.

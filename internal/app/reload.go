@@ -26,8 +26,13 @@ func (a *App) watch(ctx context.Context) error {
 		return fmt.Errorf("watch %s: %w", a.config.Policies, err)
 	}
 	defer func() { _ = w.Close() }()
-	if err := w.Add(watchedFolder(a.config.Policies)); err != nil {
-		return fmt.Errorf("watch %s: %w", watchedFolder(a.config.Policies), err)
+	for _, path := range []string{a.config.Policies, a.config.Candidate} {
+		if path == "" {
+			continue
+		}
+		if err := w.Add(watchedFolder(path)); err != nil {
+			return fmt.Errorf("watch %s: %w", watchedFolder(path), err)
+		}
 	}
 	var due <-chan time.Time
 	for {
@@ -36,6 +41,7 @@ func (a *App) watch(ctx context.Context) error {
 			return nil
 		case <-hup:
 			a.reload(ctx)
+			a.beside()
 		case <-w.Events:
 			due = time.After(settleFile)
 		case err := <-w.Errors:
@@ -43,6 +49,7 @@ func (a *App) watch(ctx context.Context) error {
 		case <-due:
 			due = nil
 			a.reload(ctx)
+			a.beside()
 		}
 	}
 }
@@ -56,6 +63,7 @@ func (a *App) reload(ctx context.Context) {
 		return
 	}
 	if err == nil {
+		next.Candidate = old.Candidate
 		err = a.config.checkIssued(next.Policy)
 	}
 	if err == nil {
