@@ -17,6 +17,7 @@ import (
 
 	domain "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/internal/mockapi"
+	"github.com/saas-sentinel/saas-sentinel/internal/stack"
 	"github.com/saas-sentinel/saas-sentinel/store"
 )
 
@@ -131,7 +132,7 @@ func TestAdminTotalsAreTheLedgerInEveryZone(t *testing.T) {
 }
 
 func TestPeopleSeeAndChangeWhatTheirRoleAllows(t *testing.T) {
-	g := open(t, mockapi.DefaultConfig(), "{budget: {usd: 0.30/day, mode: hard}}", "")
+	g := openOn(t, mockapi.DefaultConfig(), "{budget: {usd: 0.30/day, mode: hard}}", "", (*stack.Stack).Postgres, "audit: {verdicts: [deny]}\n")
 	b := g.signedUp()
 	seen := b.follow()
 	for range 4 {
@@ -187,6 +188,13 @@ func TestPeopleSeeAndChangeWhatTheirRoleAllows(t *testing.T) {
 	b.want(http.StatusOK, "GET", "/audit?contains=override", "", &audit)
 	if len(audit.Rows) != 2 || audit.Rows[1].Actor != "ada" || audit.Rows[1].Object != "team/core/cost/day" || audit.Rows[0].Action != "limit.override.done" {
 		t.Errorf("the override is in the audit chain as %+v", audit.Rows)
+	}
+	g.eventually("the refusal is in the audit chain", func() bool {
+		b.want(http.StatusOK, "GET", "/audit?contains=verdict.", "", &audit)
+		return len(audit.Rows) > 0
+	})
+	if r := audit.Rows[len(audit.Rows)-1]; r.Actor != "core/app" || r.Action != "verdict.deny" || r.Object != "weather/forecast" {
+		t.Errorf("the refusal of the fourth call is in the audit chain as %+v", r)
 	}
 	var check struct{ Intact bool }
 	b.want(http.StatusOK, "GET", "/audit/verify", "", &check)

@@ -108,7 +108,7 @@ func openOn(t testing.TB, config mockapi.Config, team, rules string, database fu
 	g.write("sentinel.yaml", fmt.Sprintf(`control: {listen: "%s"}
 metrics: {listen: "%s"}
 admin: {listen: "%s"}
-envoy: {listen: "%s", admin: "%s", access_log: "%s", stream_idle: 20s}
+envoy: {listen: "%s", admin: "%s", access_log: "%s", access_log_flush: 500ms, stream_idle: 20s}
 redis: {address: ["%s"], timeout: 500ms}
 reconcile: {after: 1s, every: 300ms}
 `+more, at(0), at(1), at(4), at(2), at(3), filepath.Join(g.dir, "access.log"), g.redis))

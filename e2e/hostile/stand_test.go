@@ -146,7 +146,7 @@ func newStand(t testing.TB) *stand {
 	s.write("sentinel.yaml", fmt.Sprintf(`control: {listen: "%s"}
 metrics: {listen: "%s"}
 admin: {listen: "%s"}
-envoy: {listen: "%s", admin: "%s", access_log: "%s", stream_idle: 20s}
+envoy: {listen: "%s", admin: "%s", access_log: "%s", access_log_flush: 500ms, stream_idle: 20s}
 redis: {address: ["%s"], timeout: 500ms}
 reconcile: {after: 1s, every: 300ms}
 `, at(0), at(1), at(4), at(2), at(3), filepath.Join(s.dir, "access.log"), s.redis))

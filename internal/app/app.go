@@ -46,6 +46,7 @@ type App struct {
 	spool     *spool.Spool
 	store     *store.Store
 	audit     *audit.Log
+	verdicts  *verdicts
 	governor  *governor.Governor
 	extproc   *extproc.Server
 	envoy     *envoy.Server
@@ -218,14 +219,18 @@ func (a *App) openLedger(ctx context.Context) error {
 // serve registers the services on the control port. Nothing answers before Run.
 func (a *App) serve(context.Context) error {
 	a.envoy = envoy.NewServer(a.log)
-	if file := a.config.Envoy.AccessLog; file != "" && file != "/dev/stdout" {
-		a.witness = envoy.NewWitness(file)
+	if a.config.witnessed() {
+		a.witness = envoy.NewWitness(a.config.Envoy.AccessLog)
 	}
 	if err := a.envoy.Set(a.forEnvoy(a.governor.State())); err != nil {
 		return err
 	}
 	a.extproc = extproc.New(extproc.Options{
-		Governor: a.governor, Credentials: credentials{a.vault, a.tokens, a.workloads, &sync.Map{}}, Log: a.log, Observe: func(o extproc.Observation) { a.metrics.observe(o); a.alerting.observe(o) },
+		Governor: a.governor, Credentials: credentials{a.vault, a.tokens, a.workloads, &sync.Map{}}, Log: a.log, Observe: func(o extproc.Observation) {
+			a.metrics.observe(o)
+			a.alerting.observe(o)
+			a.verdicts.observe(o)
+		},
 		MaxBodyBytes: a.config.Envoy.MaxBody,
 	})
 	const window = 1 << 20
@@ -268,6 +273,7 @@ func (a *App) Run(ctx context.Context) error {
 	group.Go(func() error { return a.limiter.Refresh(ctx) })
 	group.Go(func() error { return a.limiter.Watch(ctx, func() string { return a.governor.State().Policy.Org }) })
 	group.Go(func() error { return a.probe(ctx) })
+	group.Go(func() error { return a.verdicts.run(ctx, a.audit, "sentinel "+a.instance, a.served, a.log) })
 	group.Go(func() error { return a.alerting.run(ctx) })
 	group.Go(func() error { return a.share(ctx) })
 	group.Go(func() error { return a.learn(ctx) })

@@ -11,8 +11,9 @@ import (
 
 // AuditConfig is where checkpoints of the audit chain are signed and kept.
 type AuditConfig struct {
-	Key         string `yaml:"key" doc:"PEM file of the Ed25519 key that signs checkpoints; sentinel audit keygen makes one. Empty: the chain is not signed."`
-	Checkpoints string `yaml:"checkpoints" doc:"File of the signed checkpoints, on another machine's disk or on storage that only grows."`
+	Key         string   `yaml:"key" doc:"PEM file of the Ed25519 key that signs checkpoints; sentinel audit keygen makes one. Empty: the chain is not signed."`
+	Checkpoints string   `yaml:"checkpoints" doc:"File of the signed checkpoints, on another machine's disk or on storage that only grows."`
+	Verdicts    []string `yaml:"verdicts" doc:"Verdicts that are rows of the chain as well: deny, throttle, downgrade, fallback, delay, allow. At most 200 a second; a row says how many more there were. Default: none, the ledger has every call."`
 }
 
 // OpenAudit opens the log of what operators change. lacking is told what it lacks although a change has happened. Call the function
@@ -43,7 +44,7 @@ func (a *App) openAudit(ctx context.Context) error {
 		return err
 	}
 	a.onClose(done)
-	a.audit = log
+	a.audit, a.verdicts = log, newVerdicts(a.config.Audit.Verdicts)
 	return a.audit.Record(ctx, a.policyRow("policy.start", "", a.governor.State().Policy.Version))
 }
 

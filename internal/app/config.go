@@ -59,6 +59,7 @@ type EnvoyConfig struct {
 	Hosts      []string      `yaml:"hosts" doc:"Host names and IPs, without port, under which clients address the gateway."`
 	Admin      string        `yaml:"admin" doc:"ip:port of Envoy's admin page; keep it on loopback."`
 	AccessLog  string        `yaml:"access_log" doc:"File of Envoy's access log; empty for none."`
+	LogFlush   time.Duration `yaml:"access_log_flush" doc:"How late Envoy writes that file: its --file-flush-interval-msec. reconcile.after must be above it."`
 	MaxBody    int64         `yaml:"max_body_bytes" doc:"Longest request body that is read for its price; longer ones are answered 413."`
 	StreamIdle time.Duration `yaml:"stream_idle" doc:"A request or answer that is silent for so long is ended."`
 	TLS        *TLSConfig    `yaml:"tls" doc:"Certificate of the gateway's listener. Without it clients speak plain HTTP."`
@@ -152,7 +153,7 @@ func DefaultConfig() Config {
 		Metrics:  MetricsConfig{Listen: "127.0.0.1:18001"},
 		Admin:    AdminConfig{Listen: "127.0.0.1:18002"},
 		Envoy: EnvoyConfig{Node: "egress", Listen: "127.0.0.1:10000", Hosts: []string{"localhost", "127.0.0.1"}, Admin: "127.0.0.1:9901",
-			MaxBody: 8 << 20, StreamIdle: 5 * time.Minute},
+			MaxBody: 8 << 20, StreamIdle: 5 * time.Minute, LogFlush: 10 * time.Second},
 		Proxy:     ProxyConfig{CA: "proxy-ca.pem", Life: 24 * time.Hour},
 		Redis:     RedisConfig{Address: []string{"127.0.0.1:6379"}, Timeout: 25 * time.Millisecond},
 		Vault:     VaultConfig{Refresh: 30 * time.Second, MaxStale: time.Hour},
@@ -222,11 +223,16 @@ func (c *Config) check(doc *strictyaml.Doc) {
 		"vault.max_stale":   {c.Vault.MaxStale, c.Vault.Refresh, 30 * 24 * time.Hour},
 		"envoy.stream_idle": {c.Envoy.StreamIdle, time.Second, time.Hour},
 
+		"envoy.access_log_flush": {c.Envoy.LogFlush, time.Millisecond, time.Hour},
+
 		"proxy.certificate_life": {c.Proxy.Life, time.Second, ca.MaxLeafLife},
 	} {
 		if d.got < d.min || d.got > d.max {
 			doc.Fault(key, "%s is outside %s to %s", d.got, d.min, d.max)
 		}
+	}
+	if c.witnessed() && c.Reconcile.After <= c.Envoy.LogFlush {
+		doc.Fault("reconcile.after", "%s is not above envoy.access_log_flush, %s: calls would be booked before Envoy's access log can say what became of them", c.Reconcile.After, c.Envoy.LogFlush)
 	}
 	if len(c.Redis.Address) == 0 {
 		doc.Fault("redis.address", "an address is required: host:port, or embedded")
@@ -246,6 +252,11 @@ func (c *Config) check(doc *strictyaml.Doc) {
 	if err := c.keeping().Validate(); err != nil {
 		doc.Fault("database", "%s", err)
 	}
+	for _, name := range c.Audit.Verdicts {
+		if _, ok := sentinel.ActionByName(name); !ok {
+			doc.Fault("audit.verdicts", "%q is not a verdict: use deny, throttle, downgrade, fallback, delay or allow", name)
+		}
+	}
 	if (c.Audit.Key == "") != (c.Audit.Checkpoints == "") {
 		doc.Fault("audit", "key and checkpoints belong together: set both or none")
 	}
@@ -258,6 +269,11 @@ func (c *Config) check(doc *strictyaml.Doc) {
 	if c.Vault.Token.IsZero() && (c.Vault.RoleID == "" || c.Vault.SecretID.IsZero()) {
 		doc.Fault("vault", "set VAULT_TOKEN, or VAULT_ROLE_ID and VAULT_SECRET_ID, in the environment")
 	}
+}
+
+// witnessed tells whether Envoy's access log is a file that this process can read.
+func (c *Config) witnessed() bool {
+	return c.Envoy.AccessLog != "" && c.Envoy.AccessLog != "/dev/stdout"
 }
 
 // keeping says how long the ledger lives.

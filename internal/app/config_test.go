@@ -33,7 +33,7 @@ func TestEveryFaultAtOnce(t *testing.T) {
 	environ(t)
 	t.Setenv("SENTINEL_DATABASE_URL", "")
 	file := filepath.Join(t.TempDir(), "sentinel.yaml")
-	text := "control: {listen: nowhere}\nspool: {mode: fast}\nlog: {level: info warn}\nredis: {timeout: 2m}\nvault: {addrress: x}\n"
+	text := "control: {listen: nowhere}\nspool: {mode: fast}\nlog: {level: info warn}\naudit: {verdicts: [deny, forget]}\nredis: {timeout: 2m}\nvault: {addrress: x}\n"
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -44,9 +44,32 @@ func TestEveryFaultAtOnce(t *testing.T) {
 	for _, want := range []string{
 		"control.listen: \"nowhere\" is not host:port", "spool.mode: \"fast\"", "log.level: \"info warn\"", "redis.timeout: 2m0s is outside",
 		"vault.addrress: unknown key: did you mean address?", "SENTINEL_DATABASE_URL", "VAULT_ADDR",
+		`audit.verdicts: "forget" is not a verdict`,
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the faults\n%s\nhave no %q", err, want)
+		}
+	}
+}
+
+// A call whose processor died must not be booked before Envoy's access log can say what became of it.
+func TestCallsAreReconciledAfterEnvoysLogIsWritten(t *testing.T) {
+	environ(t)
+	t.Setenv("VAULT_ADDR", "http://127.0.0.1:8200")
+	for text, fault := range map[string]bool{
+		"envoy: {access_log: a.log}\nreconcile: {after: 10s}\n":                         true,
+		"envoy: {access_log: a.log}\nreconcile: {after: 11s}\n":                         false,
+		"envoy: {access_log: a.log, access_log_flush: 500ms}\nreconcile: {after: 1s}\n": false,
+		"envoy: {access_log: a.log, access_log_flush: 2m}\n":                            true,
+		"envoy: {access_log: /dev/stdout}\nreconcile: {after: 1s}\n":                    false, // nobody here reads it
+		"reconcile: {after: 1s}\naudit: {verdicts: [deny]}\n":                           false,
+	} {
+		file := filepath.Join(t.TempDir(), "sentinel.yaml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := LoadConfig(file); (err != nil) != fault || fault && !strings.Contains(err.Error(), "is not above envoy.access_log_flush") {
+			t.Errorf("%s gives %v", text, err)
 		}
 	}
 }

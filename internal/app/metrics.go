@@ -102,6 +102,14 @@ func newMetrics(a *App) *metrics {
 	m.registry.MustRegister(spoolMetrics(a)...)
 	m.registry.MustRegister(limiterMetrics(a)...)
 	m.registry.MustRegister(witnessMetrics(a)...)
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "sentinel_audit_verdicts_lost_total", Help: "Chosen verdicts that came faster than the audit chain could take them.",
+	}, func() float64 {
+		if a.verdicts == nil {
+			return 0
+		}
+		return float64(a.verdicts.missed.Load())
+	}))
 	return m
 }
 

@@ -119,7 +119,7 @@ func arguments(config string, o Options) []string {
 		"-c", config, "-l", level,
 		"--disable-hot-restart", // else Envoys of one machine share memory by a base id
 		"--drain-time-s", "600", // a changed listener lets answers run on for so long
-		"--file-flush-interval-msec", "1000", // the access log is a witness: it must not lag
+		"--file-flush-interval-msec", "500", // the access log is a witness: it must not lag
 	}
 	if o.Concurrency > 0 {
 		args = append(args, "--concurrency", strconv.Itoa(o.Concurrency))
