@@ -4,10 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/hmac"
-	"crypto/sha1" //nolint:gosec // Twilio's signature is HMAC-SHA1
 	"crypto/sha256"
-	"encoding/base32"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -27,10 +24,9 @@ import (
 
 // Bounds of callbacks.
 const (
-	callbackAge  = 5 * time.Minute
-	maxCallback  = 256 << 10
-	replayMemory = 24 * time.Hour // of Twilio's callbacks, whose signature has no time of its own
-	snoozeTime   = time.Hour
+	callbackAge = 5 * time.Minute
+	maxCallback = 256 << 10
+	snoozeTime  = time.Hour
 )
 
 // Callbacks takes what people press in Slack and on phones. What is forged, altered, late or seen before is
@@ -39,7 +35,7 @@ type Callbacks struct {
 	Store   Store
 	Machine func() *Machine
 	Slack   func() []sentinel.Secret // signing secrets of the Slack apps
-	Twilio  func() []sentinel.Secret // auth tokens
+	Twilio  func() []TwilioAccount
 	Phones  func() map[string]string // person by phone: only these may acknowledge
 	People  func() map[string]string // person by member id of Slack; others are shown by that id
 	// Raise gives a budget a fifth more where a member of Slack may do that, else ErrNotAllowed. Its answer is for people. nil: nobody may.
@@ -203,113 +199,6 @@ func SignSlack(secret sentinel.Secret, at int64, body []byte) string {
 	return "v0=" + hex.EncodeToString(mac.Sum(nil))
 }
 
-// SignTwilio is Twilio's signature of a form: base64 of HMAC-SHA1 over the URL and the sorted parameters.
-func SignTwilio(token sentinel.Secret, to string, form url.Values) string {
-	mac := hmac.New(sha1.New, []byte(token.Reveal()))
-	mac.Write([]byte(to))
-	keys := make([]string, 0, len(form))
-	for k := range form {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	for _, k := range keys {
-		values := slices.Compact(slices.Sorted(slices.Values(form[k])))
-		for _, v := range values {
-			mac.Write([]byte(k + v))
-		}
-	}
-	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
-}
-
-// twilio reads a signed form, once.
-func (c *Callbacks) twilio(w http.ResponseWriter, r *http.Request, at string) (url.Values, bool) {
-	body, ok := c.body(w, r)
-	if !ok {
-		return nil, false
-	}
-	to := strings.TrimSuffix(c.Base, "/") + at
-	if r.URL.RawQuery != "" {
-		to += "?" + r.URL.RawQuery
-	}
-	form, err := url.ParseQuery(string(body))
-	signed := err == nil && slices.ContainsFunc(c.Twilio(), func(token sentinel.Secret) bool {
-		return !token.IsZero() && hmac.Equal([]byte(SignTwilio(token, to, form)), []byte(r.Header.Get("X-Twilio-Signature")))
-	})
-	if !signed {
-		unauthorized(w)
-		return nil, false
-	}
-	return form, true
-}
-
-// sms takes a reply: ACK and the group's code, from a phone of ours.
-func (c *Callbacks) sms(w http.ResponseWriter, r *http.Request) {
-	form, ok := c.twilio(w, r, "/twilio/sms")
-	if !ok || !c.fresh(w, r, "sms"+form.Get("MessageSid"), replayMemory) {
-		return
-	}
-	who, known := c.Phones()[form.Get("From")]
-	words := strings.Fields(strings.ToUpper(form.Get("Body")))
-	if !known || len(words) != 2 || words[0] != "ACK" {
-		c.say(w, r, "")
-		return
-	}
-	c.ackByCode(w, r, words[1], who)
-}
-
-// ackByCode acknowledges the group whose code it is.
-func (c *Callbacks) ackByCode(w http.ResponseWriter, r *http.Request, code, who string) {
-	groups, err := c.Store.OpenGroups(r.Context(), maxIncidents)
-	if err != nil {
-		http.Error(w, "try again", http.StatusServiceUnavailable)
-		return
-	}
-	for _, g := range groups {
-		if AckCode(g) == code {
-			c.ack(w, r, g, who)
-			return
-		}
-	}
-	c.say(w, r, "There is no open alert with this code.")
-}
-
-// AckCode names a group in a text message: four letters and digits.
-func AckCode(group string) string {
-	sum := sha256.Sum256([]byte(group))
-	return base32.StdEncoding.EncodeToString(sum[:])[:4]
-}
-
-// voice takes a key pressed in a call. The time in its URL is ours, and covered by Twilio's signature.
-func (c *Callbacks) voice(w http.ResponseWriter, r *http.Request) {
-	form, ok := c.twilio(w, r, "/twilio/voice")
-	if !ok {
-		return
-	}
-	at, err := strconv.ParseInt(r.URL.Query().Get("t"), 10, 64)
-	if err != nil || !recent(at, time.Now()) {
-		unauthorized(w)
-		return
-	}
-	if !c.fresh(w, r, "voice"+form.Get("CallSid")+r.URL.RawQuery, 2*callbackAge) {
-		return
-	}
-	who, known := c.Phones()[form.Get("To")]
-	if !known || form.Get("Digits") != "1" {
-		c.say(w, r, "Not acknowledged.")
-		return
-	}
-	c.ack(w, r, r.URL.Query().Get("group"), who)
-}
-
-// ack acknowledges a group for somebody at a phone.
-func (c *Callbacks) ack(w http.ResponseWriter, r *http.Request, group, who string) {
-	if status, why := c.act(r.Context(), group, Press{Act: Acknowledge, By: who}); status != http.StatusOK {
-		http.Error(w, why, status)
-		return
-	}
-	c.say(w, r, "Acknowledged.")
-}
-
 // errNoGroup says that the machine has no rule of a group.
 var errNoGroup = errors.New("there is no such alert")
 
@@ -337,17 +226,4 @@ func (c *Callbacks) act(ctx context.Context, group string, p Press) (status int,
 	}
 	c.Log.Info().Str("group", group).Str("act", string(p.Act)).Str("by", p.By).Msg("alert answered")
 	return http.StatusOK, ""
-}
-
-// say answers Twilio: a phone hears it, a text message shows it.
-func (c *Callbacks) say(w http.ResponseWriter, r *http.Request, text string) {
-	w.Header().Set("Content-Type", "text/xml")
-	word := "Message"
-	if strings.HasSuffix(r.URL.Path, "/voice") {
-		word = "Say"
-	}
-	if text != "" {
-		text = "<" + word + ">" + text + "</" + word + ">"
-	}
-	_, _ = io.WriteString(w, "<Response>"+text+"</Response>")
 }

@@ -2,11 +2,16 @@ package alerts
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha1" //nolint:gosec // Twilio's signature is HMAC-SHA1
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -15,18 +20,20 @@ import (
 	"github.com/rs/zerolog"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/internal/mockalerts"
 )
 
 var signing = sentinel.NewSecret("slacksigningsecret")
 
 type door struct {
 	*Callbacks
-	st *memory
+	st   *memory
+	mock *mockalerts.Server
 }
 
 func newDoor(t *testing.T) door {
 	t.Helper()
-	m := testMachine("budget")
+	m, r := testMachine("budget"), newRig(t)
 	st := newMemory()
 	if err := apply(t.Context(), st, m, "budget", Input{Now: time.Now(), Events: []Event{{Rule: "budget", Scope: "team/growth", Firing: true, At: time.Now()}}}); err != nil {
 		t.Fatal(err)
@@ -34,9 +41,22 @@ func newDoor(t *testing.T) door {
 	return door{&Callbacks{Store: st, Machine: func() *Machine { return m }, Log: zerolog.Nop(), Base: "https://gw.example",
 		Change: func(ctx context.Context, _ sentinel.AuditRow, do func(context.Context) error) error { return do(ctx) },
 		Slack:  func() []sentinel.Secret { return []sentinel.Secret{signing} },
-		Twilio: func() []sentinel.Secret { return []sentinel.Secret{sentinel.NewSecret(twilioToken)} },
+		Twilio: func() []TwilioAccount {
+			return []TwilioAccount{{Account: "AC1", Token: held(twilioToken), API: r.http.URL + "/twilio"}}
+		},
+		Client: r.client,
 		Phones: func() map[string]string { return map[string]string{"+15550100001": "ana"} },
-	}, st}
+	}, st, r.mock}
+}
+
+// signTwilio is Twilio's signature of a form, as its documentation has it: base64 of HMAC-SHA1 over the URL and the sorted parameters.
+func signTwilio(token, to string, form url.Values) string {
+	mac := hmac.New(sha1.New, []byte(token))
+	mac.Write([]byte(to))
+	for _, k := range slices.Sorted(maps.Keys(form)) {
+		mac.Write([]byte(k + form.Get(k)))
+	}
+	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }
 
 func (d door) post(path, body string, header map[string]string) int {
@@ -104,16 +124,19 @@ func TestForgedReplayedLateAndAlteredCallbacksAre401(t *testing.T) {
 			t.Errorf("%d, then %d", a, b)
 		}
 	})
-	token := sentinel.NewSecret(twilioToken)
 	sms := url.Values{"From": {"+15550100001"}, "Body": {"ack " + AckCode("budget")}, "MessageSid": {"SM1"}}
 	sign := func(path string, f url.Values) map[string]string {
-		return map[string]string{"Content-Type": "application/x-www-form-urlencoded", "X-Twilio-Signature": SignTwilio(token, "https://gw.example"+path, f)}
+		return map[string]string{"Content-Type": "application/x-www-form-urlencoded", "X-Twilio-Signature": signTwilio(twilioToken, "https://gw.example"+path, f)}
 	}
 	t.Run("sms", func(t *testing.T) {
 		d := newDoor(t)
+		d.mock.Receive("SM1", time.Now().Add(-time.Minute))
 		forged := url.Values{"From": {"+15550100001"}, "Body": {"ACK AAAA"}, "MessageSid": {"SM1"}}
 		if code := d.post("/twilio/sms", sms.Encode(), sign("/twilio/sms", forged)); code != 401 {
 			t.Errorf("altered: %d", code)
+		}
+		if code := d.post("/twilio/sms", sms.Encode(), map[string]string{"X-Twilio-Signature": signTwilio("other", "https://gw.example/twilio/sms", sms)}); code != 401 {
+			t.Errorf("forged: %d", code)
 		}
 		if code := d.post("/twilio/sms", sms.Encode(), sign("/twilio/sms", sms)); code != 200 || d.state() != sentinel.IncidentAcknowledged {
 			t.Errorf("a signed ACK: %d, %s", code, d.state())
@@ -122,8 +145,29 @@ func TestForgedReplayedLateAndAlteredCallbacksAre401(t *testing.T) {
 			t.Errorf("replayed: %d", code)
 		}
 	})
+	for name, tt := range map[string]struct {
+		before func(door)
+		code   int
+	}{
+		"sms, over 5 min":          {func(d door) { d.mock.Receive("SM1", time.Now().Add(-6*time.Minute)) }, 401},
+		"sms, unknown to Twilio":   {func(door) {}, 401},
+		"sms, Twilio does not say": {func(d door) { d.mock.Fail("twilio", mockalerts.Fault{Status: 500, Times: 1}) }, 503},
+		"sms, no account":          {func(d door) { d.Callbacks.Twilio = func() []TwilioAccount { return nil } }, 401},
+		"sms, no token yet": {func(d door) {
+			d.Callbacks.Twilio = func() []TwilioAccount { return []TwilioAccount{{Token: held("")}} }
+		}, 401},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDoor(t)
+			tt.before(d)
+			if code := d.post("/twilio/sms", sms.Encode(), sign("/twilio/sms", sms)); code != tt.code || d.state() != sentinel.IncidentOpen {
+				t.Errorf("%d, %s", code, d.state())
+			}
+		})
+	}
 	t.Run("sms of a stranger", func(t *testing.T) {
 		d := newDoor(t)
+		d.mock.Receive("SM2", time.Now())
 		f := url.Values{"From": {"+15550109999"}, "Body": sms["Body"], "MessageSid": {"SM2"}}
 		if code := d.post("/twilio/sms", f.Encode(), sign("/twilio/sms", f)); code != 200 || d.state() != sentinel.IncidentOpen {
 			t.Errorf("%d, %s", code, d.state())
@@ -151,8 +195,49 @@ func TestForgedReplayedLateAndAlteredCallbacksAre401(t *testing.T) {
 // Twilio's documentation has this signature for these parameters.
 func TestTwilioSignatureOfTheDocumentation(t *testing.T) {
 	f := url.Values{"CallSid": {"CA1234567890ABCDE"}, "Caller": {"+14158675310"}, "Digits": {"1234"}, "From": {"+14158675310"}, "To": {"+18005551212"}}
-	if got := SignTwilio(sentinel.NewSecret("12345"), "https://example.com/myapp.php?foo=1&bar=2", f); got != "L/OH5YylLD5NRKLltdqwSvS0BnU=" {
-		t.Errorf("got %s", got)
+	a := TwilioAccount{Token: held("12345")}
+	const to, signature = "https://example.com/myapp.php?foo=1&bar=2", "L/OH5YylLD5NRKLltdqwSvS0BnU="
+	if !a.signed(to, f, signature) || signTwilio("12345", to, f) != signature {
+		t.Error("the documentation's signature is not taken")
+	}
+	f.Set("Digits", "1")
+	if a.signed(to, f, signature) {
+		t.Error("an altered form is taken")
+	}
+}
+
+// A phone that got a message does not get it again because another did not.
+func TestPhonesAreReachedOnceEach(t *testing.T) {
+	for name, tt := range map[string]struct {
+		phones []string
+		faults []mockalerts.Fault // of the first try, phone by phone
+		again  bool               // the first try wants another
+		texts  int                // in the end
+	}{
+		"a phone that is none": {[]string{"+15005550001", "+15550100001"}, nil, false, 1},
+		"all are none":         {[]string{"+15005550001"}, nil, true, 0},
+		"one fails at first":   {[]string{"+15550100001", "+15550100002"}, []mockalerts.Fault{{Times: 1, Status: 500}}, true, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			r.phones = func(time.Time) []string { return tt.phones }
+			r.dark(false)
+			for _, f := range tt.faults {
+				r.mock.Fail("twilio", f)
+			}
+			_, err := r.all["sms"].Send(t.Context(), sample())
+			if _, part := errors.AsType[*Partly](err); (err != nil && !part) != tt.again || !tt.again && !part {
+				t.Errorf("the first try: %v", err)
+			}
+			if tt.again && tt.texts > 0 {
+				if _, err := r.all["sms"].Send(t.Context(), sample()); err != nil {
+					t.Errorf("the second try: %v", err)
+				}
+			}
+			if got := len(r.mock.Messages("twilio")); got != tt.texts {
+				t.Errorf("%d texts, want %d", got, tt.texts)
+			}
+		})
 	}
 }
 

@@ -97,7 +97,7 @@ func newRig(t *testing.T) *rig {
 // dark makes the channels, with charts of a theme.
 func (r *rig) dark(dark bool) {
 	base, client := r.http.URL, r.client
-	twilio := TwilioConfig{Account: "AC1", Token: held(twilioToken), From: "+15550100000", To: r.phones, API: base + "/twilio", Callback: "https://gw.example"}
+	twilio := TwilioConfig{TwilioAccount: TwilioAccount{Account: "AC1", Token: held(twilioToken), API: base + "/twilio"}, From: "+15550100000", To: r.phones, Callback: "https://gw.example"}
 	voice := twilio
 	voice.Voice = true
 	r.all = map[string]Channel{

@@ -2,90 +2,133 @@ package alerts
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
+
+	twilioapi "github.com/twilio/twilio-go/rest/api/v2010"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
 
 // TwilioConfig sends text messages, or calls.
 type TwilioConfig struct {
-	Account  string
-	Token    func() sentinel.Secret
+	TwilioAccount
 	From     string                   // E.164
 	To       func(time.Time) []string // who is on call then, E.164
 	Voice    bool                     // call and read aloud instead of a text message
 	Callback string                   // public base URL of this gateway's callbacks; empty: calls take no key
-	API      string                   // base URL; empty: Twilio's own
 }
 
 // Twilio reaches phones.
 type Twilio struct {
 	config TwilioConfig
 	client *http.Client
+
+	mu      sync.Mutex
+	reached map[string]bool // message and phone, of messages that did not reach every phone yet
 }
 
-// maxPhones bounds who is reached by one message.
-const maxPhones = 5
+// Bounds of Twilio.
+const (
+	maxPhones  = 5     // who are reached by one message
+	maxReached = 1_000 // phones that are remembered; past that one may get a message again
+)
 
 // NewTwilio makes a Twilio channel.
 func NewTwilio(c TwilioConfig, h *http.Client) *Twilio {
-	if c.API == "" {
-		c.API = "https://api.twilio.com"
-	}
-	return &Twilio{config: c, client: h}
+	return &Twilio{config: c, client: h, reached: map[string]bool{}}
 }
 
-// Send texts or calls everybody on call. The reference is the last message's SID.
+// Send texts or calls everybody on call. The reference is the last message's SID. A phone that got the message is left out when it
+// is sent again for the sake of another; one that is refused for good does not keep it from the others.
 func (t *Twilio) Send(ctx context.Context, o Outgoing) (string, error) {
 	phones := t.config.To(time.Now().UTC())
 	if len(phones) == 0 {
 		return "", fmt.Errorf("twilio: nobody with a phone is on call: %w", ErrRefused)
 	}
+	phones = phones[:min(len(phones), maxPhones)]
 	var ref string
-	for _, phone := range phones[:min(len(phones), maxPhones)] {
-		form := url.Values{"To": {phone}, "From": {t.config.From}}
-		resource := "Messages"
-		if t.config.Voice {
-			resource = "Calls"
-			form.Set("Twiml", t.script(o.Message))
-		} else {
-			form.Set("Body", smsText(o.Message))
+	var later error
+	var refused []error
+	for _, phone := range phones {
+		if t.knows(o.ID + phone) {
+			continue
 		}
-		sid, err := t.post(ctx, resource, form)
-		if err != nil {
-			return "", err
+		sid, err := t.one(ctx, phone, o.Message)
+		switch {
+		case err == nil:
+			ref = sid
+			t.remember(o.ID + phone)
+		case errors.Is(err, ErrRefused):
+			refused = append(refused, err)
+		default:
+			later = err
 		}
-		ref = sid
 	}
-	return ref, nil
+	if later == nil && len(refused) == len(phones) {
+		later = refused[0]
+	}
+	if later != nil {
+		return "", later
+	}
+	t.forget(o.ID, phones)
+	return ref, partly(refused...)
 }
 
-func (t *Twilio) post(ctx context.Context, resource string, form url.Values) (string, error) {
-	token := t.config.Token()
-	answer, err := exchange(ctx, t.client, request{
-		name: "twilio", url: strings.TrimSuffix(t.config.API, "/") + "/2010-04-01/Accounts/" + url.PathEscape(t.config.Account) + "/" + resource + ".json",
-		body: []byte(form.Encode()), secrets: []sentinel.Secret{token},
-		header: map[string]string{
-			"Content-Type":  "application/x-www-form-urlencoded",
-			"Authorization": "Basic " + base64.StdEncoding.EncodeToString([]byte(t.config.Account+":"+token.Reveal())),
-		},
-	})
-	if err != nil {
+// one texts or calls one phone.
+func (t *Twilio) one(ctx context.Context, phone string, m Message) (sid string, err error) {
+	api, wire := t.config.service(ctx, t.client)
+	var sent *string
+	if t.config.Voice {
+		p := (&twilioapi.CreateCallParams{}).SetTo(phone).SetFrom(t.config.From).SetTwiml(t.script(m))
+		var call *twilioapi.ApiV2010Call
+		if call, err = api.CreateCall(p); err == nil {
+			sent = call.Sid
+		}
+	} else {
+		p := (&twilioapi.CreateMessageParams{}).SetTo(phone).SetFrom(t.config.From).SetBody(smsText(m))
+		var message *twilioapi.ApiV2010Message
+		if message, err = api.CreateMessage(p); err == nil {
+			sent = message.Sid
+		}
+	}
+	if err != nil && !wire.taken {
 		return "", err
 	}
-	var sent struct {
-		SID string `json:"sid"`
+	if sent == nil { // it has arrived, whatever the answer says
+		return "", nil
 	}
-	_ = json.Unmarshal(answer, &sent) // it has arrived, whatever the answer says
-	return sent.SID, nil
+	return *sent, nil
+}
+
+func (t *Twilio) knows(key string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.reached[key]
+}
+
+func (t *Twilio) remember(key string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.reached) >= maxReached {
+		clear(t.reached)
+	}
+	t.reached[key] = true
+}
+
+func (t *Twilio) forget(id string, phones []string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, phone := range phones {
+		delete(t.reached, id+phone)
+	}
 }
 
 // smsText fits two segments: GSM-7 has no room for more than 306 characters in two.

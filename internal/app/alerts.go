@@ -49,7 +49,7 @@ type book struct {
 	replies  []string // begins of URLs at which Slack takes answers
 	slack    []policy.SecretRef
 	sockets  []socket
-	twilio   []policy.SecretRef
+	twilio   []policy.AlertChannel
 	rules    []policy.AlertRule
 }
 
@@ -115,7 +115,7 @@ func (al *alerting) newBook(set *policy.Set) (*book, error) {
 // listen notes what people may press of a channel.
 func (b *book) listen(c policy.AlertChannel) {
 	if c.Kind == "sms" || c.Kind == "call" {
-		b.twilio = append(b.twilio, c.Secret)
+		b.twilio = append(b.twilio, c)
 	}
 	if c.Kind != "slack" {
 		return
@@ -138,8 +138,8 @@ func (al *alerting) channel(set *policy.Set, c policy.AlertChannel) (alerts.Chan
 	case "slack":
 		return alerts.NewSlack(alerts.SlackConfig{Channel: c.Channel, Token: secret, API: c.API, Buttons: c.Signing.Path != "" || c.App.Path != "", Dark: c.Dark}, al.client), true, nil
 	case "sms", "call":
-		return alerts.NewTwilio(alerts.TwilioConfig{Account: c.Account, Token: secret, From: c.From, To: phonesOf(set.Alerts, c.To), Voice: c.Kind == "call",
-			Callback: al.app.config.Alerts.URL, API: c.API}, al.client), false, nil
+		return alerts.NewTwilio(alerts.TwilioConfig{TwilioAccount: al.twilio(c), From: c.From, To: phonesOf(set.Alerts, c.To), Voice: c.Kind == "call",
+			Callback: al.app.config.Alerts.URL}, al.client), false, nil
 	case "email":
 		config := alerts.EmailConfig{Server: c.Server, From: c.From, To: c.To, User: c.User, Password: secret, Dark: c.Dark}
 		if c.CAFile != "" {
@@ -162,6 +162,10 @@ func (al *alerting) channel(set *policy.Set, c policy.AlertChannel) (alerts.Chan
 	default:
 		return alerts.NewWebhook(alerts.WebhookConfig{URL: secret, Secret: al.secret(c.Signing)}, al.client), true, nil
 	}
+}
+
+func (al *alerting) twilio(c policy.AlertChannel) alerts.TwilioAccount {
+	return alerts.TwilioAccount{Account: c.Account, Token: al.secret(c.Secret), API: c.API}
 }
 
 // secret reads a secret at each use, so that a rotated one is used.
@@ -221,8 +225,13 @@ func (al *alerting) run(ctx context.Context) error {
 func (al *alerting) answering() *alerts.Callbacks {
 	return &alerts.Callbacks{
 		Store: al.app.store, Machine: al.machine, Base: al.app.config.Alerts.URL, Log: al.app.log,
-		Slack:  func() []sentinel.Secret { return al.secrets(al.book.Load().slack) },
-		Twilio: func() []sentinel.Secret { return al.secrets(al.book.Load().twilio) },
+		Slack: func() []sentinel.Secret { return al.secrets(al.book.Load().slack) },
+		Twilio: func() (out []alerts.TwilioAccount) {
+			for _, c := range al.book.Load().twilio {
+				out = append(out, al.twilio(c))
+			}
+			return out
+		},
 		Phones: func() map[string]string { return al.book.Load().phones },
 		People: func() map[string]string {
 			out := map[string]string{}

@@ -47,6 +47,7 @@ type Server struct {
 	uploads  map[string][]byte
 	posts    map[string][]time.Time // by channel of Slack
 	sockets  sockets
+	received map[string]time.Time // of text messages that people sent, by SID
 }
 
 // New makes stand-ins that want these credentials.
@@ -72,6 +73,16 @@ func (s *Server) Messages(service string) []Message {
 		}
 	}
 	return out
+}
+
+// Receive makes Twilio know a text message that somebody sent.
+func (s *Server) Receive(sid string, at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.received == nil {
+		s.received = map[string]time.Time{}
+	}
+	s.received[sid] = at
 }
 
 // Upload gives a file that Slack took.

@@ -158,6 +158,9 @@ func uploaded(r *http.Request, body []byte) []byte {
 	return body
 }
 
+// invalidPhone is the number that Twilio's own test credentials refuse.
+const invalidPhone = "+15005550001"
+
 var e164 = regexp.MustCompile(`^\+[1-9][0-9]{6,14}$`)
 
 func (s *Server) twilio(w http.ResponseWriter, r *http.Request, path string, body []byte) {
@@ -167,13 +170,17 @@ func (s *Server) twilio(w http.ResponseWriter, r *http.Request, path string, bod
 		wrong(http.StatusUnauthorized, 20003)
 		return
 	}
+	if r.Method == http.MethodGet {
+		s.twilioMessage(w, path)
+		return
+	}
 	form, err := url.ParseQuery(string(body))
 	resource, ok := strings.CutPrefix(path, "2010-04-01/Accounts/"+s.TwilioAccount+"/")
 	switch {
 	case err != nil || !ok:
 		wrong(http.StatusNotFound, 20404)
 		return
-	case !e164.MatchString(form.Get("To")):
+	case !e164.MatchString(form.Get("To")) || form.Get("To") == invalidPhone:
 		wrong(http.StatusBadRequest, 21211)
 		return
 	case !e164.MatchString(form.Get("From")):
@@ -192,6 +199,19 @@ func (s *Server) twilio(w http.ResponseWriter, r *http.Request, path string, bod
 		return
 	}
 	answer(w, http.StatusCreated, object{"sid": prefix + s.keep("twilio", strings.TrimSuffix(resource, ".json"), form.Encode()), "status": "queued"})
+}
+
+// twilioMessage shows a text message that somebody sent.
+func (s *Server) twilioMessage(w http.ResponseWriter, path string) {
+	sid := strings.TrimSuffix(strings.TrimPrefix(path, "2010-04-01/Accounts/"+s.TwilioAccount+"/Messages/"), ".json")
+	s.mu.Lock()
+	at, ok := s.received[sid]
+	s.mu.Unlock()
+	if !ok {
+		answer(w, http.StatusNotFound, object{"code": 20404, "status": http.StatusNotFound})
+		return
+	}
+	answer(w, http.StatusOK, object{"sid": sid, "direction": "inbound", "date_created": at.UTC().Format(time.RFC1123Z)})
 }
 
 func (s *Server) pagerDuty(w http.ResponseWriter, _ *http.Request, path string, body []byte) {
