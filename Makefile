@@ -4,7 +4,7 @@ TOOLS := .tools
 UPDATABLE = $(shell grep -rl 'flag.Bool."update"' --include='*_test.go' . | xargs -r -n1 dirname | sort -u)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt lint vet unit race e2e storm alert-kills rotation hostile mutate-security accuracy fuzz bench bench-limits bench-ledger kills outage power simulation reloads charts golden build dashboard tools redis chromium clean
+.PHONY: help demo test check fmt lint vet unit race e2e storm alert-kills alert-latency rotation hostile mutate-security accuracy fuzz bench bench-limits bench-ledger kills outage power simulation reloads charts golden build dashboard tools redis chromium clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,11 @@ alert-kills: export E2E ?= must
 alert-kills: export BENCH_ALERTS := $(CURDIR)/docs/bench
 alert-kills: tools ## kill -9 the process that sends alerts KILLS (200) times under faults of the services; figures into docs/bench/alerts.md
 	ALERT_KILLS=$(or $(KILLS),200) go test ./e2e/alerting -run SenderKilled -count=1 -v -timeout 90m
+
+alert-latency: export E2E ?= must
+alert-latency: export BENCH_ALERTS := $(CURDIR)/docs/bench
+alert-latency: tools ## SAMPLES (100) calls through Envoy that cross a budget's share, to the message at Slack; figures into docs/bench/alerts.md
+	ALERT_SAMPLES=$(or $(SAMPLES),100) go test ./e2e -run ACrossedBudgetIsTold -count=1 -v -timeout 30m
 
 rotation: export E2E ?= must
 rotation: export ROTATION ?= 5m
