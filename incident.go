@@ -141,6 +141,7 @@ type IncidentChange struct {
 type AlertEffects struct {
 	History    []IncidentChange
 	Deliveries []Delivery
+	Unopened   int // incidents that were not opened because the group has as many as it may; they are counted, not kept
 }
 
 // Delivery is one message to one channel, kept until the channel took it.

@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha1" //nolint:gosec // Twilio's signature is HMAC-SHA1
 	"encoding/base64"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"maps"
@@ -35,7 +36,7 @@ func newDoor(t *testing.T) door {
 	t.Helper()
 	m, r := testMachine("budget"), newRig(t)
 	st := newMemory()
-	if err := apply(t.Context(), st, m, "budget", Input{Now: time.Now(), Events: []Event{{Rule: "budget", Scope: "team/growth", Firing: true, At: time.Now()}}}); err != nil {
+	if _, err := apply(t.Context(), st, m, "budget", Input{Now: time.Now(), Events: []Event{{Rule: "budget", Scope: "team/growth", Firing: true, At: time.Now()}}}); err != nil {
 		t.Fatal(err)
 	}
 	return door{&Callbacks{Store: st, Machine: func() *Machine { return m }, Log: zerolog.Nop(), Base: "https://gw.example",
@@ -284,5 +285,54 @@ func TestOnlyWhoMayRaisesABudget(t *testing.T) {
 				t.Errorf("replayed: %d, raised %d times", code, len(asked))
 			}
 		})
+	}
+}
+
+// Nobody answers, so somebody is called again and again, until a key is pressed in a call.
+func TestCallsGoOnUntilAKeyIsPressed(t *testing.T) {
+	r, d := newRig(t), newDoor(t)
+	m := &Machine{Timing: DefaultTiming(), Rules: map[string]Rule{"budget": {Name: "budget", To: []string{"chat"},
+		Escalate: []Step{{After: 5 * time.Minute, To: []string{"phone"}, Repeat: 2 * time.Minute}}}}}
+	d.Machine = func() *Machine { return m }
+	now := time.Now().UTC()
+	calls := func() (n int) {
+		for _, q := range d.st.outbox {
+			if q.Channel == "phone" {
+				n++
+			}
+		}
+		return n
+	}
+	run := func(d2 time.Duration) {
+		for end := now.Add(d2); now.Before(end); now = now.Add(time.Second) {
+			if _, err := apply(t.Context(), d.st, m, "budget", Input{Now: now}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	run(10 * time.Minute)
+	if calls() != 3 {
+		t.Fatalf("%d calls in ten minutes, want those after 5, 7 and 9", calls())
+	}
+	o, err := decode(d.st.outbox[len(d.st.outbox)-1].Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.all["voice"].Send(t.Context(), Outgoing{Message: o}); err != nil {
+		t.Fatal(err)
+	}
+	form, _ := url.ParseQuery(strings.TrimPrefix(r.took("voice"), "Calls\n"))
+	var said twiml
+	if err := xml.Unmarshal([]byte(form.Get("Twiml")), &said); err != nil || said.Gather == nil {
+		t.Fatalf("the call asks for no key: %s", form.Get("Twiml"))
+	}
+	key := url.Values{"To": {"+15550100001"}, "Digits": {"1"}, "CallSid": {"CA1"}}
+	path := strings.TrimPrefix(said.Gather.Action, "https://gw.example")
+	if code := d.post(path, key.Encode(), map[string]string{"X-Twilio-Signature": signTwilio(twilioToken, said.Gather.Action, key)}); code != http.StatusOK || d.state() != sentinel.IncidentAcknowledged {
+		t.Errorf("a key pressed: %d, %s", code, d.state())
+	}
+	run(time.Hour)
+	if calls() != 3 {
+		t.Errorf("%d calls after it was acknowledged", calls()-3)
 	}
 }

@@ -64,7 +64,7 @@ func (b *Inbox) Report(e Event) {
 	r.last = e
 }
 
-// Dropped counts reports that found the inbox full.
+// Dropped counts reports that found the inbox or their group full.
 func (b *Inbox) Dropped() int64 { return b.dropped.Load() }
 
 // Run writes until ctx ends, and once more then.
@@ -100,7 +100,12 @@ func (b *Inbox) flush(ctx context.Context) {
 		}
 	}
 	for key, events := range groups {
-		if err := apply(ctx, b.Store, b.Machine(), key, Input{Now: time.Now().UTC(), Events: events}); err != nil {
+		unopened, err := apply(ctx, b.Store, b.Machine(), key, Input{Now: time.Now().UTC(), Events: events})
+		if unopened > 0 {
+			b.dropped.Add(int64(unopened))
+			b.Log.Warn().Str("group", key).Int("incidents", unopened).Msg("incidents not opened: the group has as many as it may")
+		}
+		if err != nil {
 			b.Log.Warn().Err(err).Int("events", len(events)).Msg("incidents not written, kept in memory")
 			b.giveBack(events)
 		}

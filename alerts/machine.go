@@ -76,7 +76,11 @@ func (s *step) event(e Event) {
 	id := sentinel.IncidentID(e.Rule, e.Scope, e.Window)
 	at, known := s.index[id]
 	if !known {
-		if !e.Firing || len(s.g.Incidents) >= maxIncidents {
+		if !e.Firing {
+			return
+		}
+		if len(s.g.Incidents) >= maxIncidents {
+			s.out.Unopened++
 			return
 		}
 		s.index[id] = len(s.g.Incidents)

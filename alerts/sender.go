@@ -92,12 +92,24 @@ type Sender struct {
 	Machine  func() *Machine
 	Channels func() map[string]Channel
 	Chart    func(context.Context, Message) *Chart // may be nil
+	Observe  func(channel string, o Outcome)       // counts tries; may be nil
 	Holder   string
 	Log      zerolog.Logger
 
 	last  map[string]time.Time // of sends by channel
 	leads atomic.Bool
 }
+
+// Outcome is how a try to send ended.
+type Outcome string
+
+// The outcomes.
+const (
+	Taken       Outcome = "taken"
+	TakenInPart Outcome = "taken_in_part"
+	Retried     Outcome = "retried"
+	GivenUp     Outcome = "given_up"
+)
 
 // Leads tells whether this process is the one that sends: what one process alone should do is its task too.
 func (s *Sender) Leads() bool { return s.leads.Load() }
@@ -157,7 +169,7 @@ func (s *Sender) once(ctx context.Context, fence int64) error {
 		return err
 	}
 	for _, key := range keys {
-		if err := apply(ctx, s.Store, s.Machine(), key, Input{Now: now}); err != nil {
+		if _, err := apply(ctx, s.Store, s.Machine(), key, Input{Now: now}); err != nil {
 			return err
 		}
 	}
@@ -216,17 +228,26 @@ func (s *Sender) deliver(ctx context.Context, d sentinel.Delivery) sentinel.Deli
 	ref, err := channel.Send(ctx, out)
 	if _, ok := errors.AsType[*Partly](err); ok {
 		s.Log.Warn().Str("channel", d.Channel).Str("delivery", d.ID).Str("fault", Plain(err.Error(), maxText)).Msg("alert taken in part")
-		err = nil
+		s.observe(d.Channel, TakenInPart)
+		return sentinel.DeliveryResult{ID: d.ID, Done: true, Ref: ref}
 	}
 	if err == nil {
+		s.observe(d.Channel, Taken)
 		return sentinel.DeliveryResult{ID: d.ID, Done: true, Ref: ref}
 	}
 	wait := retryAfter(err, d.Attempts)
 	r := sentinel.DeliveryResult{ID: d.ID, Retry: time.Now().UTC().Add(wait), Fault: Plain(err.Error(), maxText)}
 	_, r.Pause = errors.AsType[*Limited](err)
 	r.Dead = time.Since(d.Created) > giveUp
+	s.observe(d.Channel, map[bool]Outcome{true: GivenUp, false: Retried}[r.Dead])
 	s.Log.Warn().Str("channel", d.Channel).Str("delivery", d.ID).Int("attempt", d.Attempts).Bool("given_up", r.Dead).Str("fault", r.Fault).Msg("alert not taken")
 	return r
+}
+
+func (s *Sender) observe(channel string, o Outcome) {
+	if s.Observe != nil {
+		s.Observe(channel, o)
+	}
 }
 
 // retryAfter doubles the pause, and does what the channel says.
@@ -246,7 +267,8 @@ func Record(ctx context.Context, st Store, m *Machine, e Event) error {
 	if !ok {
 		return fmt.Errorf("there is no alert rule %q", e.Rule)
 	}
-	return apply(ctx, st, m, rule.GroupKey(e.Scope), Input{Now: time.Now().UTC(), Events: []Event{e}})
+	_, err := apply(ctx, st, m, rule.GroupKey(e.Scope), Input{Now: time.Now().UTC(), Events: []Event{e}})
+	return err
 }
 
 // Answer applies a person's act to the open incidents of a group. It is not ok where the machine has no rule of that group.
@@ -254,19 +276,22 @@ func Answer(ctx context.Context, st Store, m *Machine, group string, p Press) (o
 	if _, ok := m.Rules[ruleOf(group)]; !ok {
 		return false, nil
 	}
-	return true, apply(ctx, st, m, group, Input{Now: time.Now().UTC(), Presses: []Press{p}})
+	_, err = apply(ctx, st, m, group, Input{Now: time.Now().UTC(), Presses: []Press{p}})
+	return true, err
 }
 
-// apply has the machine decide on one group.
-func apply(ctx context.Context, st Store, m *Machine, key string, in Input) error {
+// apply has the machine decide on one group, and gives how many incidents it could not open.
+func apply(ctx context.Context, st Store, m *Machine, key string, in Input) (unopened int, err error) {
 	rule := ruleOf(key)
-	err := st.UpdateGroup(ctx, key, m.Rules[rule].InhibitedBy, func(g sentinel.AlertGroup, near []sentinel.IncidentRef) (sentinel.AlertGroup, sentinel.AlertEffects) {
+	err = st.UpdateGroup(ctx, key, m.Rules[rule].InhibitedBy, func(g sentinel.AlertGroup, near []sentinel.IncidentRef) (sentinel.AlertGroup, sentinel.AlertEffects) {
 		g.Rule = rule
 		in.Near = near
-		return m.Apply(g, in)
+		g, effects := m.Apply(g, in)
+		unopened = effects.Unopened
+		return g, effects
 	})
 	if err != nil {
-		return fmt.Errorf("apply alerts of group %s: %w", key, err)
+		return 0, fmt.Errorf("apply alerts of group %s: %w", key, err)
 	}
-	return nil
+	return unopened, nil
 }

@@ -202,6 +202,25 @@ func TestRetryAfterHoldsTheWholeChannel(t *testing.T) {
 	})
 }
 
+// What a full group or inbox does not keep is counted.
+func TestWhatIsNotKeptIsCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var wait sync.WaitGroup
+		st, ch := newMemory(), &recorder{}
+		in := process(ctx, &wait, st, testMachine("budget"), ch, "p")
+		for n := range maxIncidents + 7 {
+			in.Report(Event{Rule: "budget", Scope: fmt.Sprint("service/s", n), Firing: true, Title: "over", At: time.Now()})
+		}
+		time.Sleep(time.Second)
+		cancel()
+		wait.Wait()
+		if in.Dropped() != 7 || len(st.groups["budget"].Incidents) != maxIncidents {
+			t.Errorf("%d dropped, %d incidents", in.Dropped(), len(st.groups["budget"].Incidents))
+		}
+	})
+}
+
 func TestStoreAwayKeepsReports(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())

@@ -208,6 +208,9 @@ func (al *alerting) run(ctx context.Context) error {
 	sender := &alerts.Sender{
 		Store: al.app.store, Machine: al.machine, Channels: func() map[string]alerts.Channel { return al.book.Load().channels },
 		Chart: al.chart, Holder: al.app.instance, Log: al.app.log,
+		Observe: func(channel string, o alerts.Outcome) {
+			al.app.metrics.alertSends.WithLabelValues(channel, string(o)).Inc()
+		},
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return al.inbox.Run(ctx) })

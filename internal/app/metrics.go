@@ -34,6 +34,7 @@ type metrics struct {
 	warnings      prometheus.Counter
 	shadows       *prometheus.CounterVec
 	raised        prometheus.Counter
+	alertSends    *prometheus.CounterVec
 	serving       atomic.Bool
 	priced        pricedShare
 	live          struct{ calls, refused, cost atomic.Int64 } // for the dashboard's tiles
@@ -82,6 +83,17 @@ func newMetrics(a *App) *metrics {
 	m.raised = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "sentinel_limits_raised_total", Help: "Counters in Redis that were lower than the ledger and were raised to it.",
 	})
+	m.alertSends = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "sentinel_alert_sends_total", Help: "Tries to send an alert, by channel and outcome: taken, taken_in_part, retried, given_up.",
+	}, []string{"channel", "outcome"})
+	m.registry.MustRegister(m.alertSends, prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "sentinel_alerts_dropped_total", Help: "Reports for alerts that were not kept: 20,000 waited for the database already, or the group had 2,000 incidents.",
+	}, func() float64 {
+		if a.alerting == nil || a.alerting.inbox == nil {
+			return 0
+		}
+		return float64(a.alerting.inbox.Dropped())
+	}))
 	m.warnings = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "sentinel_budget_warnings_total", Help: "Shares of budgets (warn_at) that were reached; over all processes each counts once.",
 	})
