@@ -88,7 +88,7 @@ func TestDayOfTrafficIsExactOnTheLedger(t *testing.T) {
 			t.Errorf("the day shows no %q:\n%s", want, stdout)
 		}
 	}
-	for _, provider := range []string{"openai", "stripe", "bedrock", "s3", "weather"} {
+	for _, provider := range []string{"openai", "gemini", "stripe", "twilio", "bedrock", "s3", "weather"} {
 		if !hasLine(stdout, provider, "equal") {
 			t.Errorf("the ledger of %s is not shown as equal:\n%s", provider, stdout)
 		}

@@ -36,7 +36,7 @@ func demoCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "demo", Short: "Run a scripted day of traffic on real parts on this machine", Args: none,
 		Long: "Demo starts Envoy, PostgreSQL, Vault's API, an in-process Redis and stand-ins of the providers on free loopback\n" +
-			"ports, sends a day of traffic by the official OpenAI, Stripe and AWS clients through the gateway, and shows what happened.",
+			"ports, sends a day of traffic by the official OpenAI, Google, Stripe, Twilio and AWS clients through the gateway, and shows what happened.",
 		Example: "  make demo             installs what it needs first\n  make demo ONCE=1      ends after the day; exit 0 only if the ledger is exact",
 	}
 	once := c.Flags().Bool("once", false, "end after the day")
@@ -153,7 +153,8 @@ func (d *demo) start(ctx context.Context) error {
 }
 
 // providerKeys are the credentials that only Vault and the providers know.
-var providerKeys = map[string]string{"openai": "sk-vault-" + rand.Text(), "stripe": "sk_test_vault" + rand.Text(), "weather": "wx-" + rand.Text()}
+var providerKeys = map[string]string{"openai": "sk-vault-" + rand.Text(), "stripe": "sk_test_vault" + rand.Text(), "weather": "wx-" + rand.Text(),
+	"gemini": "AIza" + rand.Text(), "twilio": "ACvault" + rand.Text()}
 
 // secrets starts the stand-ins, which take no other credentials than those, and puts them into Vault.
 func (d *demo) secrets(ctx context.Context, vault, root string) error {
@@ -162,6 +163,7 @@ func (d *demo) secrets(ctx context.Context, vault, root string) error {
 	aws := []string{awsID + ":" + awsSecret}
 	c.Accept = map[string][]string{
 		"openai": {providerKeys["openai"]}, "stripe": {providerKeys["stripe"]}, "weather": {providerKeys["weather"]}, "bedrock": aws, "s3": aws,
+		"gemini": {providerKeys["gemini"]}, "twilio": {providerKeys["twilio"]},
 	}
 	for _, s := range []string{"checkout", "summariser", "dispatch", "growth-bot", "ingest"} {
 		c.Canaries = append(c.Canaries, d.Token(s))
@@ -175,6 +177,8 @@ func (d *demo) secrets(ctx context.Context, vault, root string) error {
 		"openai":         {"api_key": providerKeys["openai"]},
 		"stripe":         {"api_key": providerKeys["stripe"]},
 		"weather":        {"key": providerKeys["weather"]},
+		"gemini":         {"api_key": providerKeys["gemini"]},
+		"twilio":         {"key": providerKeys["twilio"] + ":" + rand.Text()},
 		"aws":            {"access_key_id": awsID, "secret_access_key": awsSecret},
 		"callers/ingest": {"secret": d.awsSecret},
 	} {

@@ -24,6 +24,11 @@ import botocore.exceptions
 import openai
 import stripe
 from aws import client as aws_client
+from google import genai
+from google.genai import errors as genai_errors
+from google.genai import types as genai_types
+from twilio.base.exceptions import TwilioRestException
+from twilio.rest import Client as TwilioClient
 
 GATEWAY = os.environ["GATEWAY_URL"].rstrip("/")
 ROUNDS = int(os.environ.get("DAY_ROUNDS", "12"))
@@ -42,6 +47,9 @@ class Service:
         self.seen = {"service": name, "calls": 0, "ok": 0, "downgraded": 0, "refused": {}, "declined": {}, "failed": {},
                      "input_tokens": 0, "output_tokens": 0, "streamed_tokens": 0}
         self.openai = openai.OpenAI(base_url=GATEWAY + "/openai/v1", api_key=credential["token"], max_retries=0)
+        self.gemini = genai.Client(api_key=credential["token"], http_options=genai_types.HttpOptions(base_url=GATEWAY + "/gemini"))
+        self.twilio = TwilioClient(credential["token"], "unused", "AC00000000000000000000000000000001")
+        self.twilio.api.base_url = GATEWAY + "/twilio"
 
     def call(self, work, *args, **kwargs):
         """Runs one call, counts how it ended, and returns its answer or None."""
@@ -52,6 +60,12 @@ class Service:
         except openai.APIStatusError as e:
             code = (e.body or {}).get("code") if isinstance(e.body, dict) else None
             self._refused(e.status_code, code or type(e).__name__)
+            return None
+        except genai_errors.APIError as e:
+            self._refused(e.code, e.status)
+            return None
+        except TwilioRestException as e:
+            self._refused(e.status, str(e.code))
             return None
         except stripe.StripeError as e:
             self._refused(e.http_status or 0, e.code or type(e).__name__)
@@ -114,6 +128,21 @@ class Service:
         if answer:
             self.tokens(model, answer.model, answer.usage.input_tokens, answer.usage.output_tokens)
 
+    def translate(self):
+        """A streamed answer of Google's, whose every piece has the counts so far."""
+        model = "gemini-2.5-flash"
+
+        def run():
+            stream = self.gemini.models.generate_content_stream(
+                model=model, contents=self.prompt()[0]["content"], config=genai_types.GenerateContentConfig(max_output_tokens=60))
+            for last in stream:
+                pass
+            return last.usage_metadata
+
+        usage = self.call(run)
+        if usage:
+            self.tokens(model, model, usage.prompt_token_count, usage.candidates_token_count + usage.thoughts_token_count)
+
     def embed(self, texts: list):
         answer = self.call(self.openai.embeddings.create, model="text-embedding-3-small", input=texts)
         if answer:
@@ -127,6 +156,7 @@ def summariser(s: Service):
         s.stream("gpt-5-mini", max_completion_tokens=40)
         if i % 3 == 0:
             s.respond("gpt-5-mini")
+            s.translate()
         time.sleep(0.2)
 
 
@@ -179,7 +209,7 @@ def growth_bot(s: Service):
 
 
 def dispatch(s: Service):
-    """An API that the gateway knows from the policy file alone, with a plain HTTP client."""
+    """An API that the gateway knows from the policy file alone, with a plain HTTP client, and text messages to drivers."""
     def forecast(city: str):
         request = urllib.request.Request(GATEWAY + "/weather/v1/forecast/" + city,
                                          headers={"Authorization": "Bearer " + s.credential["token"]})
@@ -189,6 +219,7 @@ def dispatch(s: Service):
     for _ in range(ROUNDS):
         for city in ("berlin", "lagos", "lima"):
             s.call(forecast, city)
+        s.call(s.twilio.messages.create, to="+14155550100", from_="+14155550199", body="Your next stop has rain. Drive with care ☔")
         time.sleep(0.2)
 
 
