@@ -4,7 +4,7 @@ TOOLS := .tools
 UPDATABLE = $(shell grep -rl 'flag.Bool."update"' --include='*_test.go' . | xargs -r -n1 dirname | sort -u)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt lint vet unit race e2e storm alert-kills alert-latency rotation hostile mutate-security accuracy fuzz bench bench-limits bench-ledger kills outage power simulation reloads charts golden build dashboard tools redis chromium clean
+.PHONY: help demo test check fmt lint vet unit race e2e storm alert-kills alert-latency rotation hostile mutate-security accuracy fuzz bench bench-limits bench-ledger mixed kills outage power simulation reloads charts golden build dashboard tools redis chromium clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -104,6 +104,12 @@ bench-limits: tools ## what the limiter promises, measured at full size, as JSON
 	@mkdir -p $(BENCH_LIMITS)
 	go test -count=1 -timeout 20m ./ratelimit ./policy
 	go test -count=1 -timeout 20m ./e2e -run CancelledStreamsGive
+
+mixed: export E2E ?= must
+mixed: export MIXED_CALLS ?= 10000
+mixed: export MIXED_OUT := $(CURDIR)/docs/bench/mixed.md
+mixed: tools ## MIXED_CALLS (10000) calls by every official client, three streams of ten cut: the ledger beside the providers' bills, into docs/bench/mixed.md
+	go test ./e2e -run MixedCalls -count=1 -v -timeout 60m
 
 simulation: export E2E ?= must
 simulation: tools ## CALLS (10000) calls through the gateway, judged again from the ledger: verdict by verdict the same

@@ -28,6 +28,7 @@ const (
 	issued    = "issued-canary/5b+e2/Xq"
 	vaultKey  = `sk-vault-canary/7d1c+"x"` // every way to escape it changes it
 	vaultAWS  = "aws-vault-canary/8c+31/Zr"
+	vaultSID  = "ACvaultcanary"
 )
 
 // gateway is real Envoy, a sentinel process of its own, and everything around them.
@@ -62,6 +63,8 @@ providers:
   s3: {preset: aws-s3, region: us-east-1, credential: "vault:secret/aws", address: "%[3]s", ca_file: "%[4]s"}
   openai: {preset: openai, credential: "vault:secret/openai#api_key", address: "%[3]s", ca_file: "%[4]s"}
   anthropic: {preset: anthropic, credential: "vault:secret/openai#api_key", address: "%[3]s", ca_file: "%[4]s"}
+  gemini: {preset: gemini, credential: "vault:secret/openai#api_key", address: "%[3]s", ca_file: "%[4]s"}
+  twilio: {preset: twilio, credential: "vault:secret/twilio#key", address: "%[3]s", ca_file: "%[4]s"}
   weather:
     host: api.weather.example
     address: "%[3]s"
@@ -99,6 +102,7 @@ func openOn(t testing.TB, config mockapi.Config, team, rules string, database fu
 	g.must(err)
 	g.put(vault, root, "openai", map[string]string{"api_key": vaultKey})
 	g.put(vault, root, "aws", map[string]string{"access_key_id": "AKIAVAULTCANARY", "secret_access_key": vaultAWS})
+	g.put(vault, root, "twilio", map[string]string{"key": vaultSID + ":" + vaultKey})
 	g.put(vault, root, "callers/app", map[string]string{"secret": issued})
 	ports, err := stack.FreePorts(5)
 	g.must(err)

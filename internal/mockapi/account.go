@@ -56,8 +56,9 @@ type Call struct {
 	Name, Provider, Endpoint, Model string
 	Usage                           sentinel.Usage
 	CostNanoUSD                     int64
-	Failed                          bool // refused
-	Aborted                         bool // cut by the client or by a fault, and billed by what had been produced
+	Failed                          bool        // refused
+	Aborted                         bool        // cut by the client or by a fault, and billed by what had been produced
+	Sent                            []time.Time // when each token of a stream left
 }
 
 type outcome uint8
@@ -124,14 +125,14 @@ func (a *account) leave(provider string) {
 	a.active[provider][0]--
 }
 
-// add enters a call; an empty name is that of a call which its client did not name.
-func (a *account) add(r row, name string, u sentinel.Usage, prices []Price, o outcome) {
+// add enters a call. It is kept by itself where its client named it and this is not nil.
+func (a *account) add(r row, one *Call, u sentinel.Usage, prices []Price, o outcome) {
 	cost, priced := bill(r, u, prices)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.report(r, u, cost)
-	if name != "" && len(a.calls) < maxCalls {
-		a.calls = append(a.calls, Call{name, r.provider, r.endpoint, r.model, u, cost, o == outcomeFailed, o == outcomeAborted})
+	if one != nil && len(a.calls) < maxCalls {
+		a.calls = append(a.calls, Call{one.Name, r.provider, r.endpoint, r.model, u, cost, o == outcomeFailed, o == outcomeAborted, one.Sent})
 	}
 	t := a.rows[r]
 	if t == nil {

@@ -29,6 +29,7 @@ type exchange struct {
 	resetAfter  int64  // tokens of a stream after which the connection is reset, when reset is set
 	reset       bool
 	accountedAt bool
+	sent        []time.Time // when each token of a stream left
 }
 
 // begin names the call, waits for the model's latency and applies a fault that is due.
@@ -130,7 +131,11 @@ func (x *exchange) account(u sentinel.Usage, o outcome) {
 		return
 	}
 	x.accountedAt = true
-	x.server.account.add(row{x.provider, x.endpoint, x.model}, x.r.Header.Get("X-Client-Request-Id"), u, x.rules.Prices, o)
+	var one *Call
+	if name := x.r.Header.Get("X-Client-Request-Id"); name != "" {
+		one = &Call{Name: name, Sent: x.sent}
+	}
+	x.server.account.add(row{x.provider, x.endpoint, x.model}, one, u, x.rules.Prices, o)
 }
 
 // hangUp breaks the connection off and does not return. Before an answer it is reset; in mid-stream

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/tiktoken-go/tokenizer"
 )
@@ -196,9 +197,11 @@ func (s *eventStream) token(name string, v any, bill func()) bool {
 		bill()
 		s.x.hangUp()
 	}
+	now := time.Now()
 	if !s.event(name, v) {
 		return false
 	}
 	s.sent++
+	s.x.sent = append(s.x.sent, now)
 	return true
 }
