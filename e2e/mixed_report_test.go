@@ -102,7 +102,8 @@ func (m *mixed) compare(one *mixedFamily, l mixedLine, c mockapi.Call, e domain.
 		if c.Failed {
 			one.failed = 1
 		}
-		if int64(e.Cost) != c.CostNanoUSD || e.Estimated() {
+		counted := l.Family == "twilio.service" && e.Method == "bound" // its answer says 0 segments, so that the text's own count stands
+		if int64(e.Cost) != c.CostNanoUSD || e.Estimated() && !counted {
 			m.fault("call %+v was billed %d nano-dollars for %v and is booked with %d by %q for %v", l, c.CostNanoUSD, c.Usage, e.Cost, e.Method, e.Usage)
 		}
 		return
