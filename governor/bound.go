@@ -27,7 +27,7 @@ func boundOf(r Request, rq provider.Request, model string) (bound, bool) {
 		return bound{}, false
 	}
 	u := rq.Bound
-	for _, unit := range [...]sentinel.Unit{sentinel.WebSearches, sentinel.FileSearches, sentinel.Characters} {
+	for _, unit := range [...]sentinel.Unit{sentinel.WebSearches, sentinel.FileSearches, sentinel.Characters, sentinel.Seconds, sentinel.Pages} {
 		if u[unit] > 0 && list.Rates[unit] == 0 && price.Version != VersionFlat && price.Version != VersionUnpriced && r.Route.Preset.Name != "generic" {
 			return bound{}, false // the catalog has the model without this class, which is not free
 		}

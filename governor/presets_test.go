@@ -77,3 +77,19 @@ func TestPresetsInYAMLArePriced(t *testing.T) {
 		t.Run(name, func(t *testing.T) { tt.run(t, s) })
 	}
 }
+
+// A batch and a realtime session cost what no answer shows: the policy's price of what has none holds, by the call, and realtime must be
+// allowed by name as well.
+func TestWhatIsBilledApartHasThePolicysPrice(t *testing.T) {
+	batch := provider.RawRequest{Path: "/v1/batches", Body: []byte(`{"input_file_id":"file-1","endpoint":"/v1/chat/completions","completion_window":"24h"}`)}
+	s := state(t, "  openai: {preset: openai, credential: vault:secret/openai#key}\n")
+	if _, open := s.Routes["openai/realtime.client_secrets"]; open {
+		t.Error("realtime is open without being allowed")
+	}
+	pricedCall{"openai/batches.create", batch, 0, nil, "", 0, 0, "", "", "no price is known for openai on batches.create"}.run(t, s)
+
+	s = state(t, "  openai: {preset: openai, credential: vault:secret/openai#key, allow: [batches.create, realtime.client_secrets]}\ndefaults: {unpriced: {flat_usd: 2.50}}\n")
+	pricedCall{"openai/batches.create", batch, 200, nil, `{"id":"batch_1","object":"batch"}`, 2_500_000_000, 2_500_000_000, "", "", ""}.run(t, s)
+	pricedCall{"openai/batches.create", batch, 400, nil, `{"error":{}}`, 2_500_000_000, 0, "", "", ""}.run(t, s)
+	pricedCall{"openai/realtime.client_secrets", provider.RawRequest{Path: "/v1/realtime/client_secrets"}, 200, nil, `{"value":"ek_1"}`, 2_500_000_000, 2_500_000_000, "", "", ""}.run(t, s)
+}

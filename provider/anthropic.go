@@ -77,10 +77,24 @@ func (d anthropicDialect) readParameters(o object, model string, bodyBytes int) 
 	}
 	rq.modelAt = o.members["model"].at
 	rq.Bound[sentinel.InputTokens] = int64(bodyBytes)
+	if compacts(o.members["context_management"].facts) { // a compaction reads the whole context once more, and writes its summary
+		rq.Bound[sentinel.InputTokens] = AsModelAllows
+		rq.Bound[sentinel.OutputTokens] *= 2
+	}
 	if o.members["messages"].facts.refersTo(anthropicInline) || o.members["system"].facts.refersTo(anthropicInline) || o.has("mcp_servers") {
 		rq.Bound[sentinel.InputTokens] = AsModelAllows
 	}
 	return rq, d.tools(o, &rq)
+}
+
+// compacts tells whether the edits of a context have one that summarizes it, which is a sampling of its own.
+func compacts(f facts) bool {
+	for t := range f.types {
+		if strings.HasPrefix(t, "compact") || t == manyTypes {
+			return true
+		}
+	}
+	return false
 }
 
 // anthropicInline are the types of content whose tokens the body's bytes bound. Images and documents are

@@ -22,6 +22,38 @@ type anthropicReport struct {
 	} `json:"server_tool_use"`
 	Tier  string `json:"service_tier"`
 	Speed string `json:"speed"`
+	Geo   string `json:"inference_geo"`
+	// Iterations are the samplings of the answer. Those that compact the context are not within the counts above.
+	Iterations []anthropicIteration `json:"iterations"`
+}
+
+// anthropicIteration is one sampling.
+type anthropicIteration struct {
+	Type string `json:"type"`
+	anthropicCounts
+}
+
+// anthropicCounts are the classes of one sampling.
+type anthropicCounts struct {
+	Input      int64 `json:"input_tokens"`
+	CacheRead  int64 `json:"cache_read_input_tokens"`
+	CacheWrite int64 `json:"cache_creation_input_tokens"`
+	Lifetimes  struct {
+		Hour int64 `json:"ephemeral_1h_input_tokens"`
+	} `json:"cache_creation"`
+	Output int64 `json:"output_tokens"`
+}
+
+// addTo adds what a compaction used.
+func (n anthropicCounts) addTo(u *sentinel.Usage, c *clamp) {
+	written := c.within(n.CacheWrite, maxReported)
+	long := c.within(n.Lifetimes.Hour, written)
+	for unit, more := range map[sentinel.Unit]int64{
+		sentinel.InputTokens: n.Input, sentinel.CachedInputTokens: n.CacheRead, sentinel.CacheWriteTokens: written - long,
+		sentinel.CacheWriteLongTokens: long, sentinel.OutputTokens: n.Output,
+	} {
+		u[unit] = c.within(u[unit]+c.within(more, maxReported), maxReported)
+	}
 }
 
 // update takes what a later event says: its counts are totals, so they take the place of earlier ones
@@ -46,6 +78,12 @@ func (r *anthropicReport) update(later anthropicReport) {
 	if later.Speed != "" {
 		r.Speed = later.Speed
 	}
+	if later.Geo != "" {
+		r.Geo = later.Geo
+	}
+	if later.Iterations != nil {
+		r.Iterations = later.Iterations
+	}
 }
 
 // metered turns a report into usage by classes. It is not ok when nothing was counted.
@@ -66,11 +104,20 @@ func (r *anthropicReport) metered() (Metered, bool) {
 	if r.Tools != nil {
 		u[sentinel.WebSearches] = c.within(r.Tools.WebSearches, maxReported)
 	}
+	for _, i := range r.Iterations {
+		if i.Type == "compaction" {
+			i.addTo(&u, &c)
+		}
+	}
 	return Metered{Usage: u, Method: c.method(), Tier: r.tier(), Reported: true}, true
 }
 
-// tier names the price list: "fast" is a speed, the others are service tiers.
+// tier names the price list: "fast" is a speed, the others are service tiers. A workspace may have its calls answered in one country, which costs
+// more; no catalog has that list, so that the entry says so.
 func (r *anthropicReport) tier() string {
+	if r.Geo != "" && r.Geo != "global" && r.Geo != "not_available" {
+		return "geo_" + clip(r.Geo)
+	}
 	if r.Speed == "fast" {
 		return "fast"
 	}

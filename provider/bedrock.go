@@ -40,6 +40,9 @@ func (d bedrockDialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
 	if err != nil {
 		return Request{}, err
 	}
+	if err := bedrockHeaders(r.Header); err != nil {
+		return Request{}, err
+	}
 	var rq Request
 	switch {
 	case strings.HasPrefix(e.Name, "converse"):
@@ -51,6 +54,23 @@ func (d bedrockDialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
 	}
 	rq.Model, rq.Stream, rq.modelAt = model, strings.HasSuffix(e.Name, "stream"), span{}
 	return rq, err
+}
+
+// Headers by which a request asks for another price list, or for what is billed apart, with the one value that does not.
+var bedrockPlain = map[string]string{
+	"x-amzn-bedrock-service-tier": "default", "x-amzn-bedrock-performanceconfig-latency": "standard", "x-amzn-bedrock-guardrailidentifier": "",
+}
+
+func bedrockHeaders(get func(string) string) error {
+	for name, plain := range bedrockPlain {
+		if get == nil {
+			return nil
+		}
+		if v := get(name); v != "" && v != plain {
+			return badRequest(name, "this has a price list of its own and is not priced yet")
+		}
+	}
+	return nil
 }
 
 func (bedrockDialect) converse(r RawRequest) (Request, error) {
@@ -148,7 +168,7 @@ func (bedrockDialect) newMeter(s MeterSpec) Meter {
 	case s.Status >= 300 || !s.Endpoint.Meters:
 		return nothingUsed{}
 	case s.Endpoint.Name == "converse":
-		return newJSONMeter(s, converseUsage, []string{"usage"})
+		return newJSONMeter(s, converseUsage, []string{"usage", "serviceTier"})
 	case s.Endpoint.Name == "invoke" && isClaude(s.Model):
 		return newJSONMeter(s, anthropicUsage, []string{"usage"}) // not its model: AWS has names of its own for them
 	case s.Endpoint.Name == "invoke":

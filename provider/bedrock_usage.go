@@ -45,17 +45,29 @@ func converseUsage(found *scanner) (Metered, bool) {
 	if len(found.get("usage")) == 0 || json.Unmarshal(found.get("usage"), &r) != nil {
 		return Metered{}, false
 	}
-	return r.metered()
+	got, ok := r.metered()
+	var served converseTier
+	if raw := found.get("serviceTier"); raw != nil && json.Unmarshal(raw, &served) == nil {
+		got.Tier = served.Type
+	}
+	return got, ok
+}
+
+// converseTier is the service tier of an answer.
+type converseTier struct {
+	Type string `json:"type"`
 }
 
 // converseStream reads ConverseStream: its last event, metadata, reports.
 type converseStream struct {
 	report converseReport
+	served converseTier
 }
 
 // converseEvent is the payload of one event; which one, its members tell.
 type converseEvent struct {
-	Usage *converseReport `json:"usage"`
+	Usage  *converseReport `json:"usage"`
+	Served converseTier    `json:"serviceTier"`
 }
 
 var converseTexts = []textMember{
@@ -75,12 +87,16 @@ func (r *converseStream) read(data []byte) bool {
 		return false
 	}
 	if e.Usage != nil {
-		r.report = *e.Usage
+		r.report, r.served = *e.Usage, e.Served
 	}
 	return false
 }
 
-func (r *converseStream) result() (Metered, bool) { return r.report.metered() }
+func (r *converseStream) result() (Metered, bool) {
+	got, ok := r.report.metered()
+	got.Tier = r.served.Type
+	return got, ok
+}
 
 // innerChunk takes a model's own event out of a chunk of InvokeModelWithResponseStream.
 func innerChunk(payload []byte) ([]byte, bool) {

@@ -1,12 +1,14 @@
 package provider
 
 import (
+	"maps"
 	"mime"
+	"slices"
 	"strings"
 )
 
-// once are the headers that say how a body is to be read: of two that differ, two readers might believe different ones.
-var once = []string{"content-type", "content-encoding", "content-length"}
+// once are the headers that say how a body is to be read, or what it costs: of two that differ, two readers might believe different ones.
+var once = append([]string{"content-type", "content-encoding", "content-length", vertexTier}, slices.Sorted(maps.Keys(bedrockPlain))...)
 
 // Once lists the headers, in lower case, that may stand at most once in a request to this endpoint, because its reading or its
 // price depends on them.
@@ -36,6 +38,10 @@ func (e Endpoint) announced(r RawRequest) error {
 		if r.ContentType != "" && !announces(r.ContentType, isJSON) {
 			return badRequest("content-type", "application/json in UTF-8 is expected")
 		}
+	case BodyParts:
+		if !announces(r.ContentType, isParts) {
+			return badRequest("content-type", "multipart/form-data is expected")
+		}
 	case BodyForm:
 		if !announces(r.ContentType, isForm) {
 			return badRequest("content-type", "application/x-www-form-urlencoded in UTF-8 is expected")
@@ -60,5 +66,7 @@ func isJSON(name string) bool {
 	return name == "application/json" || strings.HasPrefix(name, "application/") && strings.HasSuffix(name, "+json") ||
 		name == "application/x-amz-json-1.0" || name == "application/x-amz-json-1.1"
 }
+
+func isParts(name string) bool { return name == "multipart/form-data" }
 
 func isForm(name string) bool { return name == "application/x-www-form-urlencoded" }

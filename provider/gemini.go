@@ -71,8 +71,8 @@ func (d geminiDialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
 	rq.TextBytes = o.textBytes()
 	kind := strings.TrimPrefix(e.Name, stable)
 	rq.Stream = kind == "streamGenerateContent"
-	if o.has("serviceTier") || o.has("service_tier") {
-		return rq, badRequest("serviceTier", "only the standard price list is known")
+	if rq.Tier, err = d.tier(o, r.Header); err != nil {
+		return rq, err
 	}
 	rq.Bound[sentinel.InputTokens] = int64(len(r.Body))
 	for _, m := range o.members {
@@ -84,6 +84,31 @@ func (d geminiDialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
 		return rq, d.bound(o, &rq)
 	}
 	return rq, nil
+}
+
+// vertexTier is the header by which Vertex takes a service tier.
+const vertexTier = "x-vertex-ai-llm-shared-request-type"
+
+// tier gives the price list that a request asks for: in its body, or on Vertex by a header.
+func (geminiDialect) tier(o object, header func(string) string) (string, error) {
+	key, err := o.either("serviceTier", "service_tier")
+	if err != nil {
+		return "", err
+	}
+	asked, err := o.text(key)
+	if err != nil {
+		return "", err
+	}
+	if asked == "" && header != nil {
+		key, asked = vertexTier, header(vertexTier)
+	}
+	switch tier := strings.TrimPrefix(strings.ToLower(asked), "service_tier_"); tier {
+	case "", "standard", "unspecified":
+		return "", nil
+	case "flex", "priority":
+		return tier, nil
+	}
+	return "", badRequest(key, "only standard, flex and priority are known")
 }
 
 // either gives the member that is written in one of two ways: Google's decoder takes both.
@@ -185,14 +210,14 @@ func (geminiDialect) newMeter(s MeterSpec) Meter {
 	case s.Status >= 300 || !s.Endpoint.Meters:
 		return nothingUsed{}
 	case isEventStream(s.ContentType):
-		return newEventStream(s, &geminiStream{model: s.Model})
+		return newEventStream(s, newGeminiStream(s))
 	case strings.TrimPrefix(s.Endpoint.Name, stable) == "streamGenerateContent":
-		m := &streamMeter{spec: s, reader: &geminiStream{model: s.Model}}
+		m := &streamMeter{spec: s, reader: newGeminiStream(s)}
 		m.frames = &elements{each: func(data []byte) { m.event(data) }}
 		return m
 	}
 	queries := &watch{token: queriesKey}
-	m := newJSONMeter(s, func(found *scanner) (Metered, bool) { return geminiUsage(s.Model, found, queries) }, geminiMembers)
+	m := newJSONMeter(s, func(found *scanner) (Metered, bool) { return geminiUsage(s, found, queries) }, geminiMembers)
 	m.heard = queries
 	m.estimates = strings.Contains(s.Endpoint.Name, "mbed")
 	return m

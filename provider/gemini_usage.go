@@ -3,6 +3,7 @@ package provider
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
@@ -19,6 +20,7 @@ type geminiReport struct {
 	ToolBy     geminiDetails `json:"toolUsePromptTokensDetails"`
 	CachedBy   geminiDetails `json:"cacheTokensDetails"`
 	OutputBy   geminiDetails `json:"candidatesTokensDetails"`
+	Traffic    string        `json:"trafficType"` // Vertex's
 }
 
 type geminiDetails []struct {
@@ -26,11 +28,11 @@ type geminiDetails []struct {
 	Tokens   int64  `json:"tokenCount"`
 }
 
-// of sums one modality. TEXT and DOCUMENT are plain input.
+// of sums one modality. The pages of a DOCUMENT are images.
 func (d geminiDetails) of(modality string, c *clamp, most int64) int64 {
 	var n int64
 	for _, m := range d {
-		if m.Modality == modality {
+		if m.Modality == modality || modality == "IMAGE" && m.Modality == "DOCUMENT" {
 			n = c.within(n+c.within(m.Tokens, most), most)
 		}
 	}
@@ -68,7 +70,31 @@ func (r *geminiReport) metered() (Metered, bool) {
 		out -= u[unit]
 	}
 	u[sentinel.OutputTokens] = c.within(out, maxReported)
-	return Metered{Usage: u, Method: c.method(), Reported: true}, true
+	return Metered{Usage: u, Method: c.method(), Tier: geminiTraffic(r.Traffic), Reported: true}, true
+}
+
+// geminiTraffic names the price list of a kind of traffic. Provisioned throughput is paid by the hour: no catalog has its list, so that the entry says so.
+func geminiTraffic(kind string) string {
+	switch kind {
+	case "", "TRAFFIC_TYPE_UNSPECIFIED":
+		return ""
+	case "ON_DEMAND":
+		return "standard"
+	}
+	return strings.ToLower(clip(strings.TrimPrefix(kind, "ON_DEMAND_")))
+}
+
+// geminiServed is the header by which Gemini's API tells the service tier that it gave.
+const geminiServed = "x-gemini-service-tier"
+
+// served names the price list of an answer: as its header says, or else its report.
+func (s MeterSpec) served(reported string) string {
+	if s.Header != nil {
+		if tier := s.Header(geminiServed); tier != "" {
+			return strings.ToLower(clip(tier))
+		}
+	}
+	return reported
 }
 
 var queriesKey = []byte(`"webSearchQueries"`)
@@ -85,15 +111,15 @@ func searched(candidates []byte) bool {
 
 // geminiUsage reads a JSON answer.
 // An answer that is too long to be looked into is taken for grounded when it has the key of the queries.
-func geminiUsage(model string, found *scanner, queries *watch) (Metered, bool) {
+func geminiUsage(s MeterSpec, found *scanner, queries *watch) (Metered, bool) {
 	var r geminiReport
 	if len(found.get("usageMetadata")) == 0 || json.Unmarshal(found.get("usageMetadata"), &r) != nil {
 		return Metered{}, false
 	}
 	got, ok := r.metered()
-	got.Model = unquote(found.get("modelVersion"))
+	got.Model, got.Tier = unquote(found.get("modelVersion")), s.served(got.Tier)
 	candidates := found.get("candidates")
-	if billsByPrompt(model) && (searched(candidates) || candidates == nil && queries.n > 0) {
+	if billsByPrompt(s.Model) && (searched(candidates) || candidates == nil && queries.n > 0) {
 		got.Usage[sentinel.WebSearches] = 1
 	}
 	return got, ok
@@ -102,13 +128,15 @@ func geminiUsage(model string, found *scanner, queries *watch) (Metered, bool) {
 // geminiStream reads a stream, as server-sent events or as a JSON array. Every element may report the totals
 // so far; the last report counts, and is whole when an element told why the answer ended.
 type geminiStream struct {
-	model    string
+	spec     MeterSpec
 	version  string
 	usage    []byte
 	last     [2][]byte // the newest elements: they have the totals so far of a stream that is cut, the second maybe in part
 	searched bool
 	ended    bool
 }
+
+func newGeminiStream(s MeterSpec) *geminiStream { return &geminiStream{spec: s} }
 
 // geminiElement is one part of an answer.
 type geminiElement struct {
@@ -169,8 +197,8 @@ func (r *geminiStream) result() (Metered, bool) {
 		return Metered{}, false
 	}
 	got, ok := report.metered()
-	got.Model = r.version
-	if r.searched && billsByPrompt(r.model) {
+	got.Model, got.Tier = r.version, r.spec.served(got.Tier)
+	if r.searched && billsByPrompt(r.spec.Model) {
 		got.Usage[sentinel.WebSearches] = 1
 	}
 	return got, ok && r.ended

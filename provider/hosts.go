@@ -3,7 +3,7 @@ package provider
 // hosts are the APIs that speak as OpenAI's does, by their names in the catalog. Their paths begin with a
 // prefix of their own.
 var hosts = []Preset{
-	compatible("mistral", "api.mistral.ai", "/v1", openAIDialect{reportsAlways: true}),
+	mistral,
 	compatible("groq", "api.groq.com", "/openai/v1", openAIDialect{}),
 	compatible("deepseek", "api.deepseek.com", "/v1", openAIDialect{}),
 	compatible("xai", "api.x.ai", "/v1", openAIDialect{reasoningApart: true}),

@@ -2,14 +2,15 @@ package provider
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
 
-// openAI is the API of platform.openai.com. A batch cannot be begun: what it will cost stands in a file that no request
-// shows. Realtime is not listed: its sockets carry no usage that could be read.
+// openAI is the API of platform.openai.com. What a batch will cost stands in a file that no request shows, and what a realtime session costs in a
+// connection that does not pass here: neither has a price, so that the policy's unpriced decides. Realtime must be allowed by name as well.
 var openAI = Preset{
 	Name: "openai", Host: "api.openai.com", Credential: "bearer", dialect: openAIDialect{ownTools: true},
 	Endpoints: []Endpoint{
@@ -18,18 +19,24 @@ var openAI = Preset{
 		{Name: "responses", Method: "POST", Path: "/v1/responses", Body: BodyJSON, Meters: true},
 		{Name: "embeddings", Method: "POST", Path: "/v1/embeddings", Body: BodyJSON, Meters: true},
 		{Name: "images.generations", Method: "POST", Path: "/v1/images/generations", Body: BodyJSON, Meters: true},
+		{Name: "images.edits", Method: "POST", Path: "/v1/images/edits", Body: BodyParts, Meters: true},
 		{Name: "audio.speech", Method: "POST", Path: "/v1/audio/speech", Body: BodyJSON},
+		{Name: "audio.transcriptions", Method: "POST", Path: "/v1/audio/transcriptions", Body: BodyParts, Meters: true},
+		{Name: "audio.translations", Method: "POST", Path: "/v1/audio/translations", Body: BodyParts, Meters: true},
 		{Name: "moderations", Method: "POST", Path: "/v1/moderations"},
 		{Name: "files.create", Method: "POST", Path: "/v1/files"},
 		{Name: "files.list", Method: "GET", Path: "/v1/files"},
 		{Name: "files.get", Method: "GET", Path: "/v1/files/{id}"},
 		{Name: "files.content", Method: "GET", Path: "/v1/files/{id}/content"},
 		{Name: "files.delete", Method: "DELETE", Path: "/v1/files/{id}"},
+		{Name: "batches.create", Method: "POST", Path: "/v1/batches"},
 		{Name: "batches.list", Method: "GET", Path: "/v1/batches"},
 		{Name: "batches.get", Method: "GET", Path: "/v1/batches/{id}"},
 		{Name: "batches.cancel", Method: "POST", Path: "/v1/batches/{id}/cancel"},
 		{Name: "models.list", Method: "GET", Path: "/v1/models"},
 		{Name: "models.get", Method: "GET", Path: "/v1/models/{model}"},
+		{Name: "realtime.client_secrets", Method: "POST", Path: "/v1/realtime/client_secrets", Closed: true},
+		{Name: "realtime.calls", Method: "POST", Path: "/v1/realtime/calls", Closed: true},
 	},
 }
 
@@ -38,16 +45,20 @@ type openAIDialect struct {
 	reportsAlways  bool // a chat stream ends with its usage without being asked, and asking is an error
 	reasoningApart bool // reasoning is counted beside the completion, not within it
 	ownTools       bool // searches of responses have prices by the call
+	draws          bool // the answer has images: what it does not tell apart are their tokens
 }
 
 var openAIKeys = []string{
 	"model", "stream", "stream_options", "n", "max_tokens", "max_completion_tokens", "max_output_tokens", "service_tier",
-	"tools", "modalities", "audio", "background", "previous_response_id", "conversation", "prompt", "web_search_options", "search_parameters", "plugins", "input", "messages", "best_of", "max_tool_calls",
+	"output_format", "tools", "modalities", "audio", "background", "previous_response_id", "conversation", "prompt", "web_search_options", "search_parameters", "plugins", "input", "messages", "best_of", "max_tool_calls",
 }
 
 func (d openAIDialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
-	if e.Body == BodyNone {
+	switch e.Body { //nolint:exhaustive // the others are JSON
+	case BodyNone:
 		return flatRequest(), nil
+	case BodyParts:
+		return d.readForm(e, r)
 	}
 	o, err := readObject(r.Body, openAIKeys)
 	if err != nil {
@@ -100,12 +111,12 @@ func (openAIDialect) tier(o object) (string, error) {
 	switch tier, err := o.text("service_tier"); {
 	case err != nil:
 		return "", err
-	case tier == "flex" || tier == "priority":
+	case tier == "flex" || tier == "priority" || tier == "fast":
 		return tier, nil
 	case tier == "" || tier == "auto" || tier == "default" || tier == "on_demand":
 		return "", nil
 	}
-	return "", badRequest("service_tier", "only auto, default, flex and priority are known")
+	return "", badRequest("service_tier", "only auto, default, flex, priority and fast are known")
 }
 
 // refuseUnpriced refuses what the answer's usage does not show, or what has another price list.
@@ -261,10 +272,17 @@ func (d openAIDialect) newMeter(s MeterSpec) Meter {
 	switch {
 	case s.Status < 300 && s.Endpoint.Name == "audio.speech":
 		return asBound{sentinel.Usage{sentinel.Requests: 1, sentinel.Characters: s.Bound[sentinel.Characters]}}
+	case s.Status < 300 && billedApart[s.Endpoint.Name]:
+		return oneRequest{}
 	case s.Status >= 300 || !s.Endpoint.Meters:
 		return nothingUsed{}
 	case isEventStream(s.ContentType):
 		return newEventStream(s, &openAIStream{dialect: d, hideUsage: s.HideUsage})
+	case strings.HasPrefix(s.Endpoint.Name, "audio."):
+		return newJSONMeter(s, d.soundUsage, soundMembers)
+	case strings.HasPrefix(s.Endpoint.Name, "images."):
+		d.draws = true
+		return newJSONMeter(s, d.usage, openAIMembers)
 	default:
 		m := newJSONMeter(s, d.jsonUsage(), openAIMembers)
 		if s.Bound[sentinel.WebSearches]+s.Bound[sentinel.FileSearches] > 0 {
@@ -273,6 +291,9 @@ func (d openAIDialect) newMeter(s MeterSpec) Meter {
 		return m
 	}
 }
+
+// billedApart are calls whose costs arise where no answer shows them: by the policy's price of what has none, they are paid by the call.
+var billedApart = map[string]bool{"batches.create": true, "realtime.client_secrets": true, "realtime.calls": true}
 
 func (openAIDialect) errorBody(r Refusal) Shape {
 	kind := "invalid_request_error"

@@ -16,16 +16,35 @@ func (openAIDialect) image(o object, rq *Request, bodyBytes int) error {
 	if stream, err := o.flag("stream"); err != nil || stream {
 		return badRequest("stream", "the events of an image are too long to be read: ask for it without")
 	}
-	n, err := o.number("n")
-	if err != nil {
-		return err
+	format, err := o.text("output_format")
+	if err != nil || format == "svg" {
+		return badRequest("output_format", "the drawing of svg is billed apart and is not priced yet")
 	}
+	n, err := o.number("n")
+	rq.drawing(n, int64(bodyBytes))
+	return err
+}
+
+// imageForm reads a request that changes images.
+func (openAIDialect) imageForm(p parts, rq *Request) error {
+	switch {
+	case p.texts["stream"] == "true":
+		return badRequest("stream", "the events of an image are too long to be read: ask for it without")
+	case p.texts["output_format"] == "svg":
+		return badRequest("output_format", "the drawing of svg is billed apart and is not priced yet")
+	}
+	n, err := p.number("n")
+	rq.drawing(n, AsModelAllows)
+	return err
+}
+
+// drawing bounds a request for n images.
+func (rq *Request) drawing(n, input int64) {
 	rq.Choices = max(1, n)
-	rq.Bound[sentinel.InputTokens], rq.Bound[sentinel.OutputTokens] = int64(bodyBytes), AsModelAllows
+	rq.Bound[sentinel.InputTokens], rq.Bound[sentinel.OutputTokens] = input, AsModelAllows
 	if rq.Model == "gpt-image-1" || rq.Model == "gpt-image-1-mini" {
 		rq.Bound[sentinel.OutputTokens] = imageTokens * rq.Choices
 	}
-	return nil
 }
 
 // speech reads a request for speech that is billed by the characters of its text. That of other models is billed

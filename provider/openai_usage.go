@@ -14,8 +14,8 @@ type openAIReport struct {
 
 // openAIDetails are parts of a count. An answer has them under the names of one of the two APIs.
 type openAIDetails struct {
-	cached, audio, image, reasoning count
-	cachedAudio, cachedImage        count
+	cached, written, audio, image, text, reasoning count
+	cachedAudio, cachedImage                       count
 }
 
 // The groups of a usage object.
@@ -70,6 +70,13 @@ func (r *openAIReport) detail(group int, key []byte) *count {
 	switch string(key) {
 	case "cached_tokens":
 		return &d.cached
+	case "cache_write_tokens":
+		return &d.written
+	case "text_tokens":
+		if group == cachedGroup {
+			return nil
+		}
+		return &d.text
 	case "reasoning_tokens":
 		return &d.reasoning
 	case "audio_tokens":
@@ -125,6 +132,9 @@ func (d openAIDialect) report(raw []byte) (Metered, bool) {
 	u := sentinel.Usage{sentinel.Requests: 1}
 	r.inputs(&u, &c)
 	r.outputs(&u, &c, d.reasoningApart)
+	if d.draws && !r.out.image.set && !r.out.text.set {
+		u[sentinel.ImageOutputTokens], u[sentinel.OutputTokens] = u[sentinel.OutputTokens], 0
+	}
 	return Metered{Usage: u, Method: c.method(), Reported: true}, true
 }
 
@@ -137,9 +147,15 @@ func (r *openAIReport) inputs(u *sentinel.Usage, c *clamp) {
 	audio := c.within(r.in.audio.n-cachedAudio, in-cached)
 	image := c.within(r.in.image.n-cachedImage, in-cached-audio)
 	u[sentinel.InputTokens] = in - cached - audio - image
+	u[sentinel.AudioInputTokens], u[sentinel.ImageInputTokens] = audio, image
+	left := c.within(r.in.written.n, in-cached)
+	u[sentinel.CacheWriteTokens] = left
+	for _, class := range [...]sentinel.Unit{sentinel.InputTokens, sentinel.ImageInputTokens, sentinel.AudioInputTokens} { // what was written is of no other class
+		n := min(left, u[class])
+		u[class], left = u[class]-n, left-n
+	}
 	u[sentinel.CachedInputTokens] = cached - cachedAudio - cachedImage
 	u[sentinel.CachedAudioTokens], u[sentinel.CachedImageTokens] = cachedAudio, cachedImage
-	u[sentinel.AudioInputTokens], u[sentinel.ImageInputTokens] = audio, image
 }
 
 // outputs takes the classes of the completion. Where reasoning is counted apart, the total tells; a total that

@@ -22,6 +22,7 @@ const (
 	BodyJSON
 	BodyForm
 	BodyBytes // read as it is
+	BodyParts // a multipart form
 )
 
 // Endpoint is one call that a provider offers. What is not listed cannot be called.
