@@ -59,3 +59,16 @@ seccompProfile: {type: RuntimeDefault}
 {{- end -}}
 {{- toYaml (mergeOverwrite (deepCopy .Values.config) $own) -}}
 {{- end }}
+
+{{/* Where sentinel finds Redis, PostgreSQL and Vault, as a rule of a NetworkPolicy's egress. */}}
+{{- define "sentinel.dependencies" -}}
+{{- with .Values.networkPolicy.dependencies -}}
+- ports:
+    {{- range .ports }}
+    - {port: {{ . }}, protocol: TCP}
+    {{- end }}
+  {{- with .to }}
+  to: {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end }}
+{{- end }}

@@ -14,8 +14,26 @@ locals {
 
 data "aws_partition" "current" {}
 
+data "aws_caller_identity" "current" {}
+
+# The account's own roles say who may use the key.
+data "aws_iam_policy_document" "key" {
+  # checkov:skip=CKV_AWS_109:a key's policy speaks of this one key
+  # checkov:skip=CKV_AWS_111:a key's policy speaks of this one key
+  # checkov:skip=CKV_AWS_356:a key's policy speaks of this one key
+  statement {
+    actions   = ["kms:*"]
+    resources = ["*"]
+    principals {
+      type        = "AWS"
+      identifiers = ["arn:${data.aws_partition.current.partition}:iam::${data.aws_caller_identity.current.account_id}:root"]
+    }
+  }
+}
+
 resource "aws_kms_key" "this" {
   description         = "${var.name}: secrets, counters and the ledger at rest"
   enable_key_rotation = true
+  policy              = data.aws_iam_policy_document.key.json
   tags                = var.tags
 }

@@ -28,6 +28,11 @@ resource "google_redis_instance" "this" {
 }
 
 resource "google_sql_database_instance" "this" {
+  # checkov:skip=CKV_GCP_6:ssl_mode ENCRYPTED_ONLY requires TLS; the check knows the older require_ssl only
+  # checkov:skip=CKV_GCP_79:17 is the newest major version that the end-to-end tests run against here
+  # checkov:skip=CKV_GCP_108:log_hostname makes every connection wait for a reverse look-up
+  # checkov:skip=CKV_GCP_111:logged statements would put the ledger's rows into the log
+  # checkov:skip=CKV2_GCP_13:Query Insights has the durations
   project             = var.project
   name                = var.name
   region              = var.region
@@ -42,6 +47,32 @@ resource "google_sql_database_instance" "this" {
     disk_autoresize             = true
     deletion_protection_enabled = var.deletion_protection
     user_labels                 = var.labels
+
+    # What an auditor asks for, and no more.
+    database_flags {
+      name  = "cloudsql.enable_pgaudit"
+      value = "on"
+    }
+    database_flags {
+      name  = "log_checkpoints"
+      value = "on"
+    }
+    database_flags {
+      name  = "log_connections"
+      value = "on"
+    }
+    database_flags {
+      name  = "log_disconnections"
+      value = "on"
+    }
+    database_flags {
+      name  = "log_lock_waits"
+      value = "on"
+    }
+    database_flags {
+      name  = "log_min_error_statement"
+      value = "error"
+    }
 
     ip_configuration {
       ipv4_enabled    = false
