@@ -32,15 +32,17 @@ func (w Wanted) Demand() Demand {
 
 // Read is the inverse; it is not ok where the demand is not known.
 func (d Demand) Read() (w Wanted, ok bool) {
-	parts := strings.Split(string(d), ";")
-	if len(parts) < 2 || len(parts) > 4 {
+	bound, rest, found := strings.Cut(string(d), ";")
+	if !found || strings.Count(rest, ";") > 2 {
 		return Wanted{}, false
 	}
+	choices, rest, more := strings.Cut(rest, ";")
 	var err error
-	if w.Choices, err = strconv.ParseInt(parts[1], 36, 64); err != nil {
+	if w.Choices, err = strconv.ParseInt(choices, 36, 64); err != nil {
 		return Wanted{}, false
 	}
-	for _, p := range parts[2:] {
+	for p := ""; more; {
+		p, rest, more = strings.Cut(rest, ";")
 		switch number, isText := strings.CutPrefix(p, "t"); {
 		case p == "f":
 			w.Fixed = true
@@ -52,7 +54,7 @@ func (d Demand) Read() (w Wanted, ok bool) {
 			return Wanted{}, false
 		}
 	}
-	w.Bound, err = ParseUsage(parts[0])
+	w.Bound, err = ParseUsage(bound)
 	return w, err == nil
 }
 

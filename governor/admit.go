@@ -22,7 +22,16 @@ type Request struct {
 	// Scores say which services are unusual now; nil for none.
 	Scores *policy.Scores
 
-	shadow sentinel.Shadows
+	inShadow bool // its plan is that of the rules with those in shadow
+	shadow   sentinel.Shadows
+}
+
+// plan finds the limits of a call with a model.
+func (r *Request) plan(scores *policy.Scores, c *sentinel.Call, model string) policy.Plan {
+	if r.inShadow {
+		return r.State.Policy.PlanInShadow(scores, c, model, c.At)
+	}
+	return r.State.Policy.PlanUnder(scores, c, model, c.At)
 }
 
 // Admission is the decision on a call, and how it goes upstream when it may.
@@ -50,7 +59,7 @@ func (g *Governor) Admit(ctx context.Context, r Request) (Admission, error) {
 	r.Call.Model, r.Call.Tier, r.Call.Stream = rq.Model, rq.Tier, rq.Stream
 	r.Call.Demand = sentinel.Wanted{Bound: rq.Bound, Choices: rq.Choices, TextBytes: rq.TextBytes, Fixed: rq.Fixed}.Demand()
 	r.Scores = g.Scores.Load()
-	c, ok := g.candidates(r, rq, r.State.Policy.PlanUnder)
+	c, ok := g.candidates(r, rq)
 	if !ok {
 		return refusal(r, sentinel.ReasonUnpriced, unpriced(r.Call))
 	}

@@ -26,30 +26,31 @@ type choice struct {
 	unusable []string // why other providers cannot serve the call
 }
 
-// planner finds the limits of a call with a model.
-type planner func(scores *policy.Scores, c *sentinel.Call, model string, now time.Time) policy.Plan
-
 // candidates lists the asked model and its cheaper stand-ins, each with its own limits and bound.
 // It is not ok when the asked model has no price and the policy denies that. An unpriced stand-in is left out.
-func (g *Governor) candidates(r Request, rq provider.Request, plan planner) (choice, bool) {
-	c := choice{plan: plan(r.Scores, &r.Call, r.Call.Model, r.Call.At)}
-	b, ok := boundOf(r, rq, rq.Model)
+func (g *Governor) candidates(r Request, rq provider.Request) (choice, bool) {
+	c := choice{plan: r.plan(r.Scores, &r.Call, r.Call.Model)}
+	b, ok := boundOf(&r, &rq, rq.Model)
 	if !ok {
 		return c, false
 	}
-	c.add(rq.Model, c.plan.Limits, b)
+	c.options = make([]option, 0, min(maxCandidates, 1+len(c.plan.Downgrades)+len(c.plan.Fallbacks)))
+	c.add(rq.Model, c.plan.Limits, &b)
 	if !rq.Fixed {
 		for _, model := range c.plan.Downgrades {
 			if len(c.options) == maxCandidates {
 				break
 			}
-			if b, ok := boundOf(r, rq, model); ok {
-				c.add(model, plan(r.Scores, &r.Call, model, r.Call.At).Limits, b)
+			if b, ok := boundOf(&r, &rq, model); ok {
+				c.add(model, r.plan(r.Scores, &r.Call, model).Limits, &b)
 			}
 		}
-		c.addFallbacks(r, rq, plan)
+		c.addFallbacks(r, rq)
 	}
 	for i := range c.options {
+		if g.Pauses == nil {
+			break
+		}
 		o := &c.options[i]
 		route := r.Route
 		if o.other != nil {
@@ -60,8 +61,8 @@ func (g *Governor) candidates(r Request, rq provider.Request, plan planner) (cho
 	return c, true
 }
 
-func (c *choice) add(model string, limits []sentinel.Limit, b bound) *option {
-	c.options = append(c.options, option{bound: b, ask: sentinel.Candidate{Model: model, Limits: limits, Bound: sentinel.AmountsOf(b.usage, b.cost)}})
+func (c *choice) add(model string, limits []sentinel.Limit, b *bound) *option {
+	c.options = append(c.options, option{bound: *b, ask: sentinel.Candidate{Model: model, Limits: limits, Bound: sentinel.AmountsOf(b.usage, b.cost)}})
 	return &c.options[len(c.options)-1]
 }
 
@@ -80,8 +81,21 @@ func (c *choice) shut(i int) bool {
 	return c.options[i].pause > 0 || i == 0 && c.plan.Avoid && len(c.options) > 1
 }
 
+// shuts tells whether an option is shut.
+func (c *choice) shuts() bool {
+	for i := range c.options {
+		if c.shut(i) {
+			return true
+		}
+	}
+	return false
+}
+
 // open is the ask without the options that are shut.
 func (c *choice) open(ask sentinel.Ask) sentinel.Ask {
+	if !c.shuts() {
+		return ask
+	}
 	var open []sentinel.Candidate
 	for i := range c.options {
 		if !c.shut(i) {
@@ -94,6 +108,9 @@ func (c *choice) open(ask sentinel.Ask) sentinel.Ask {
 
 // whole turns the answer to an open ask into that to the whole one.
 func (c *choice) whole(r sentinel.Reservation) sentinel.Reservation {
+	if !c.shuts() {
+		return r
+	}
 	asked, denials := 0, r.Denials
 	r.Denials = nil
 	for i, o := range c.options {

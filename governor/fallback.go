@@ -17,7 +17,7 @@ type fallback struct {
 
 // addFallbacks lists the models of other providers that can serve the call, each under the limits of that provider.
 // A recorded call has no body: its demand stands for the translated one.
-func (c *choice) addFallbacks(r Request, rq provider.Request, plan planner) {
+func (c *choice) addFallbacks(r Request, rq provider.Request) {
 	for _, t := range c.plan.Fallbacks {
 		if len(c.options) == maxCandidates {
 			return
@@ -28,7 +28,7 @@ func (c *choice) addFallbacks(r Request, rq provider.Request, plan planner) {
 			continue
 		}
 		call := f.call(r.Call)
-		o := c.add(t.Model, plan(nil, &call, t.Model, call.At).Limits, b)
+		o := c.add(t.Model, r.plan(nil, &call, t.Model).Limits, &b)
 		o.ask.Provider, o.other = t.Provider, f
 	}
 }
@@ -72,7 +72,7 @@ func fallbackTo(r Request, rq provider.Request, t policy.Target) (*fallback, bou
 			return nil, bound{}, err
 		}
 	}
-	b, ok := boundOf(there, f.Request, t.Model)
+	b, ok := boundOf(&there, &f.Request, t.Model)
 	if !ok {
 		return nil, bound{}, errNoPrice
 	}

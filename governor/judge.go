@@ -35,7 +35,7 @@ func (g *Governor) Judge(ctx context.Context, c sentinel.Call) (Judgement, error
 		return Judgement{Verdict: sentinel.Verdict{Action: sentinel.Deny, Reason: sentinel.ReasonUnknownEndpoint}}, nil
 	}
 	rq := provider.Request{Model: c.Model, Tier: c.Tier, Stream: c.Stream, Bound: wanted.Bound, Choices: wanted.Choices, TextBytes: wanted.TextBytes, Fixed: wanted.Fixed}
-	found, ok := g.candidates(r, rq, state.Policy.PlanUnder)
+	found, ok := g.candidates(r, rq)
 	if !ok {
 		return Judgement{Verdict: sentinel.Verdict{Action: sentinel.Deny, Reason: sentinel.ReasonUnpriced, Detail: unpriced(c)}}, nil
 	}

@@ -123,7 +123,7 @@ func TestABatchHasNoCheaperModel(t *testing.T) {
 	for fixed, want := range map[bool]int{false: 2, true: 1} {
 		rq := provider.Request{Model: "claude-opus-4-5", Choices: 1, Fixed: fixed, Bound: sentinel.Usage{sentinel.InputTokens: 10}}
 		r := Request{State: s, Route: s.Routes["anthropic/batches.create"], Call: sentinel.Call{At: day, Provider: "anthropic", Model: rq.Model, Caller: sentinel.Caller{Org: "acme", Team: "t", Service: "s"}}}
-		if c, ok := New(Options{}, s).candidates(r, rq, s.Policy.PlanUnder); !ok || len(c.options) != want {
+		if c, ok := New(Options{}, s).candidates(r, rq); !ok || len(c.options) != want {
 			t.Errorf("fixed %v: %d candidates, %v; want %d", fixed, len(c.options), ok, want)
 		}
 	}
@@ -135,7 +135,7 @@ func TestSearchesWithoutAPriceAreUnpriced(t *testing.T) {
 	rq := provider.Request{Choices: 1, Bound: sentinel.Usage{sentinel.Requests: 1, sentinel.InputTokens: 10, sentinel.OutputTokens: 10, sentinel.WebSearches: 2}}
 	for model, want := range map[string]bool{"gpt-5": true, "gpt-oss-120b": false} {
 		r := Request{State: s, Route: s.Routes["openai/responses"], Call: sentinel.Call{At: day}}
-		if _, ok := boundOf(r, rq, model); ok != want {
+		if _, ok := boundOf(&r, &rq, model); ok != want {
 			t.Errorf("a search by %s is priced: %v, want %v", model, ok, want)
 		}
 	}

@@ -23,14 +23,16 @@ func (g *Governor) shadows(r Request, rq provider.Request) []shadow {
 	var out []shadow
 	r.Raw.Body = nil // a demand stands for a translated request
 	if r.State.Policy.Shadowed() {
-		out = append(out, g.shadow(r, rq, r.State.Policy.PlanInShadow))
+		rules := r
+		rules.inShadow = true
+		out = append(out, g.shadow(rules, rq))
 	}
 	if r.State.Candidate != nil {
 		r.State = r.State.Candidate
 		s := shadow{decided: &sentinel.Verdict{Action: sentinel.Deny, Reason: sentinel.ReasonUnknownEndpoint}}
 		if route, found := r.State.Routes[r.Route.Name]; found {
 			r.Route = route
-			s = g.shadow(r, rq, r.State.Policy.PlanUnder)
+			s = g.shadow(r, rq)
 		}
 		s.policy = r.State.Policy.Version
 		for i := range s.options {
@@ -45,9 +47,9 @@ func (g *Governor) shadows(r Request, rq provider.Request) []shadow {
 }
 
 // shadow finds what a policy would try.
-func (g *Governor) shadow(r Request, rq provider.Request, plan planner) (s shadow) {
+func (g *Governor) shadow(r Request, rq provider.Request) (s shadow) {
 	var priced bool
-	s.choice, priced = g.candidates(r, rq, plan)
+	s.choice, priced = g.candidates(r, rq)
 	switch {
 	case !priced:
 		s.decided = &sentinel.Verdict{Action: sentinel.Deny, Reason: sentinel.ReasonUnpriced}
@@ -66,7 +68,7 @@ func beside(list []shadow) [][]sentinel.Candidate {
 	out := make([][]sentinel.Candidate, len(list))
 	for i := range list {
 		if s := &list[i]; s.decided == nil {
-			out[i] = s.open(sentinel.Ask{}).Candidates
+			out[i] = s.open(sentinel.Ask{Candidates: s.asks()}).Candidates
 		}
 	}
 	return out

@@ -44,6 +44,7 @@ type compiler struct {
 	set *Set
 
 	schedules map[string]schedule
+	slots     map[cut]int
 }
 
 // Compile reads a policy file. The error lists every fault at once, each with its place, key and remedy.
@@ -61,7 +62,7 @@ func CompileFiles(files []File, o Options) (*Set, error) {
 
 // compiled keeps what a set was built from.
 func compiled(files []File, o Options) (*compiler, error) {
-	c := &compiler{opt: o, in: file{Timezone: "UTC"}}
+	c := &compiler{opt: o, in: file{Timezone: "UTC"}, slots: map[cut]int{}}
 	c.Doc = strictyaml.DecodeFiles(files, &c.in)
 	c.set = &Set{
 		Version: versionOf(files), Org: c.in.Org, tokens: map[[sha256.Size]byte]sentinel.Caller{},
@@ -91,6 +92,7 @@ func compiled(files []File, o Options) (*compiler, error) {
 	if err := strictyaml.Join(c.Faults()); err != nil {
 		return nil, err
 	}
+	c.set.windows = make(windows, len(c.slots))
 	return c, nil
 }
 

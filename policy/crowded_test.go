@@ -113,7 +113,7 @@ func FuzzCrowdedNeverOverlooks(f *testing.F) {
 			now := time.Date(2026, time.October, 20+rng.IntN(60), 0, rng.IntN(dayMinutes), 0, 0, time.UTC)
 			for _, endpoint := range []string{name, p, q, r, s} {
 				n := 0
-				for _, r := range set.index.find(set.rules, about{&sentinel.Call{Caller: caller, Endpoint: endpoint, Model: name}, name, now, nil, false}, nil) {
+				for _, r := range set.index.find(set.rules, &sentinel.Call{Caller: caller, Endpoint: endpoint, Model: name}, under{name, now, nil, false}, nil) {
 					n += len(r.limits)
 				}
 				if n > close || n > coarse {

@@ -42,9 +42,9 @@ func newIndex(rules []rule) index {
 	return x
 }
 
-// about is what is asked of rules: whether they hold for a call with a model, now and under scores; those in shadow only with shadows.
-type about struct {
-	*sentinel.Call
+// under is when rules are asked about a call: with a model, now and under scores; those in shadow only with shadows. The call is not part of
+// it, so that it can stay on its stack.
+type under struct {
 	model   string
 	now     time.Time
 	scores  *Scores
@@ -52,8 +52,8 @@ type about struct {
 }
 
 // find appends the rules that hold, in their order, up to a final one: it merges the sorted lists.
-func (x *index) find(rules []rule, c about, out []*rule) []*rule {
-	lists := [...][]int32{x.service[c.Caller.Service], x.team[c.Caller.Team], x.endpoint[c.Endpoint], x.provider[c.Provider], x.model[c.model], x.rest}
+func (x *index) find(rules []rule, c *sentinel.Call, u under, out []*rule) []*rule {
+	lists := [...][]int32{x.service[c.Caller.Service], x.team[c.Caller.Team], x.endpoint[c.Endpoint], x.provider[c.Provider], x.model[u.model], x.rest}
 	for {
 		var first *[]int32
 		for i := range lists {
@@ -64,7 +64,7 @@ func (x *index) find(rules []rule, c about, out []*rule) []*rule {
 		if first == nil {
 			return out
 		}
-		if r := &rules[(*first)[0]]; (c.shadows || !r.shadow) && r.holds(c.Call, c.model, c.now, c.scores) {
+		if r := &rules[(*first)[0]]; (u.shadows || !r.shadow) && r.holds(c, u.model, u.now, u.scores) {
 			if out = append(out, r); r.final {
 				return out
 			}

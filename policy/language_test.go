@@ -14,7 +14,7 @@ import (
 // names gives the rules that hold for a call at a moment.
 func names(s *Set, c *sentinel.Call, now time.Time) string {
 	var out []string
-	for _, r := range s.index.find(s.rules, about{c, c.Model, now, nil, false}, nil) {
+	for _, r := range s.index.find(s.rules, c, under{c.Model, now, nil, false}, nil) {
 		out = append(out, r.name)
 	}
 	return strings.Join(out, ", ")
@@ -220,7 +220,7 @@ func BenchmarkMatch10000Rules(b *testing.B) {
 	out := make([]*rule, 0, maxLimits)
 	b.ReportAllocs()
 	for b.Loop() {
-		if got := set.index.find(set.rules, about{c, c.Model, noon, nil, false}, out[:0]); len(got) != 1 {
+		if got := set.index.find(set.rules, c, under{c.Model, noon, nil, false}, out[:0]); len(got) != 1 {
 			b.Fatal(len(got))
 		}
 	}
@@ -230,7 +230,7 @@ func TestMatchingAmongTenThousandRulesAllocatesNothing(t *testing.T) {
 	set := compile(t, tenThousand())
 	c := call("t1", "s1", "openai", "chat.completions", "m1-x")
 	out := make([]*rule, 0, maxLimits)
-	if n := testing.AllocsPerRun(100, func() { set.index.find(set.rules, about{c, c.Model, noon, nil, false}, out[:0]) }); n > 0 {
+	if n := testing.AllocsPerRun(100, func() { set.index.find(set.rules, c, under{c.Model, noon, nil, false}, out[:0]) }); n > 0 {
 		t.Errorf("%v allocations", n)
 	}
 }

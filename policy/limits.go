@@ -56,7 +56,18 @@ func (c *compiler) countLimit(cell, name string, m sentinel.Measure, p perTime) 
 	if period, ok := rateSpans[p.span]; ok {
 		out.Kind, out.Period = sentinel.Rate, period
 	}
+	out.slot = c.slot(out.cut)
 	return out
+}
+
+// slot numbers the kinds of windows of a set.
+func (c *compiler) slot(of cut) int {
+	at, known := c.slots[of]
+	if !known {
+		at = len(c.slots)
+		c.slots[of] = at
+	}
+	return at
 }
 
 // cut gives a span its place in the calendar.
@@ -102,7 +113,8 @@ func (c *compiler) budgets(key, cell, name string, list []budgetYAML) []limit {
 		}
 		seen[b.USD.span] = true
 		soft := b.Mode == "soft"
-		out = append(out, limit{cut: c.cut(b.USD.span, b.AnchorDay), Limit: sentinel.Limit{
+		cut := c.cut(b.USD.span, b.AnchorDay)
+		out = append(out, limit{cut: cut, slot: c.slot(cut), Limit: sentinel.Limit{
 			Name: fmt.Sprintf("%s: budget/%s", name, b.USD.span), Cell: fmt.Sprintf("%s/cost/%s", cell, b.USD.span),
 			Kind: sentinel.Window, Measure: sentinel.MeasureCost, Max: int64(b.USD.amount), Soft: soft, Charge: !soft, WarnAt: shares(b.WarnAt),
 		}})

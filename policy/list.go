@@ -15,7 +15,7 @@ import (
 // counters as there are calls to tell apart: Plan finds a call's.
 func (s *Set) Limits(now time.Time) []sentinel.Limit {
 	p := Plan{}
-	dates := calendar{zone: s.Zone, now: now}
+	dates := s.calendar(now)
 	p.add(&dates, s.org, "")
 	for _, of := range []map[string][]limit{s.teams, s.services, s.providers} {
 		for _, name := range slices.Sorted(maps.Keys(of)) {
@@ -42,7 +42,8 @@ func (s *Set) Limit(cell string, now time.Time) (sentinel.Limit, bool) {
 		for _, l := range r.limits {
 			if suffix, ok := strings.CutPrefix(cell, l.Cell+"/"); ok && len(r.per) > 0 && strings.HasPrefix(suffix, string(r.per[0].scope)+"/") {
 				p := Plan{}
-				p.add(&calendar{zone: s.Zone, now: now}, []limit{l}, "/"+suffix)
+				dates := s.calendar(now)
+				p.add(&dates, []limit{l}, "/"+suffix)
 				return p.Limits[0], true
 			}
 		}
@@ -81,12 +82,12 @@ func (s *Set) Caller(service string) (sentinel.Caller, bool) {
 
 // Windows lists the first moments of all calendar windows in which now lies, each once and sorted.
 func (s *Set) Windows(now time.Time) []time.Time {
-	dates := calendar{zone: s.Zone, now: now}
+	dates := s.calendar(now)
 	seen := map[time.Time]bool{}
 	add := func(limits []limit) {
 		for i := range limits {
 			if limits[i].Kind == sentinel.Window {
-				start, _ := dates.window(limits[i].cut)
+				start, _ := dates.window(&limits[i])
 				seen[start] = true
 			}
 		}

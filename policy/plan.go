@@ -2,6 +2,7 @@ package policy
 
 import (
 	"slices"
+	"sync/atomic"
 	"time"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
@@ -14,7 +15,8 @@ const maxLimits = 16
 // limit is a compiled limit: a sentinel.Limit before its window is known.
 type limit struct {
 	sentinel.Limit
-	cut cut // of a window
+	cut  cut // of a window
+	slot int // of the cut in Set.windows
 }
 
 // rule is a compiled policy.
@@ -132,12 +134,12 @@ func (s *Set) plan(scores *Scores, c *sentinel.Call, model string, now time.Time
 	team, service, provider := s.teams[c.Caller.Team], s.services[c.Caller.Service], s.providers[c.Provider]
 	n := len(s.org) + len(team) + len(service) + len(provider)
 	var matched [maxLimits]*rule
-	rules := s.index.find(s.rules, about{c, model, now, scores, shadows}, matched[:0])
+	rules := s.index.find(s.rules, c, under{model, now, scores, shadows}, matched[:0])
 	for _, r := range rules {
 		n += len(r.limits)
 	}
 	p := Plan{Limits: make([]sentinel.Limit, 0, n), look: shadows}
-	dates := calendar{zone: s.Zone, now: now}
+	dates := s.calendar(now)
 	p.add(&dates, s.org, "")
 	p.add(&dates, team, "")
 	p.add(&dates, service, "")
@@ -194,33 +196,35 @@ func (p *Plan) add(dates *calendar, limits []limit, suffix string) {
 			l.Cell += suffix
 		}
 		if l.Kind == sentinel.Window {
-			l.Start, l.End = dates.window(limits[i].cut)
+			l.Start, l.End = dates.window(&limits[i])
 		}
 	}
 }
 
-// calendar remembers the windows of one moment: a call's budgets often share a span.
+// calendar finds the windows of one moment.
 type calendar struct {
-	zone    *time.Location
-	now     time.Time
-	n       int
-	windows [4]struct {
-		cut
-		start, end time.Time
-	}
+	zone  *time.Location
+	now   time.Time
+	known windows
 }
 
-func (c *calendar) window(of cut) (start, end time.Time) {
-	for i := range c.n {
-		if w := &c.windows[i]; w.cut == of {
-			return w.start, w.end
-		}
+// windows remembers, for each kind of window of a set, the one that was found last: most calls lie in it as well.
+type windows []atomic.Pointer[found]
+
+type found struct {
+	cut
+	start, end time.Time
+}
+
+func (c *calendar) window(l *limit) (start, end time.Time) {
+	if l.slot >= len(c.known) {
+		return window(l.cut, c.zone, c.now)
 	}
-	start, end = window(of, c.zone, c.now)
-	if c.n < len(c.windows) {
-		w := &c.windows[c.n]
-		w.cut, w.start, w.end = of, start, end
-		c.n++
+	w := c.known[l.slot].Load()
+	if w == nil || w.cut != l.cut || c.now.Before(w.start) || !c.now.Before(w.end) {
+		start, end = window(l.cut, c.zone, c.now)
+		w = &found{l.cut, start, end}
+		c.known[l.slot].Store(w)
 	}
-	return start, end
+	return w.start, w.end
 }

@@ -127,7 +127,7 @@ func TestTheIndexFindsWhatAScanFinds(t *testing.T) {
 			}
 		}
 		var got []string
-		for _, r := range set.index.find(set.rules, about{c, c.Model, noon, nil, false}, nil) {
+		for _, r := range set.index.find(set.rules, c, under{c.Model, noon, nil, false}, nil) {
 			got = append(got, r.name)
 		}
 		if diff := cmp.Diff(want, got); diff != "" || len(got) == 0 {

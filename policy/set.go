@@ -34,7 +34,8 @@ type Set struct {
 	services   map[string][]limit
 	providers  map[string][]limit
 	rules      []rule
-	shadowed   bool // a rule is in shadow
+	shadowed   bool    // a rule is in shadow
+	windows    windows // that were found last: what is remembered here changes nothing that a set says
 	index      index
 	callers    []sentinel.Caller // by service
 }
@@ -124,6 +125,8 @@ type AWSIdentity struct {
 
 // SecretRef is the place of a secret in Vault.
 type SecretRef struct{ Path, Field string }
+
+func (s *Set) calendar(now time.Time) calendar { return calendar{s.Zone, now, s.windows} }
 
 // CallerByToken finds the service of a token by the token's hash, so that the time of a look-up
 // says nothing about how many leading bytes were right.

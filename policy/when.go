@@ -70,7 +70,8 @@ func tagsOf(services map[string]serviceYAML) map[string]ref.Val {
 // holds judges a call with a model. A condition that cannot be judged, or costs too much, holds: a limit too many is seen, one too few
 // is paid for.
 func (c *condition) holds(call *sentinel.Call, model string) bool {
-	out, _, err := c.program.Eval(facts{call, model, c})
+	own := *call // what a condition may keep is not what others have on their stacks
+	out, _, err := c.program.Eval(facts{&own, model, c})
 	return err != nil || out.Value() == true
 }
 

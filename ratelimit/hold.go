@@ -95,20 +95,27 @@ func (r *receipt) add(of []sentinel.Candidate, chosen int, marks []int64, shadow
 		if len(marks) == 0 {
 			return false
 		}
-		h := held{kind: kindOf(l.Kind), key: keyOf(*l), measure: l.Measure, amount: c.Bound[l.Measure], charge: l.Charge, shadow: shadow}
-		switch l.Kind {
-		case sentinel.Rate:
-			h.max, h.periodUS, h.mark = l.Max, periodOf(*l), marks[0]
-		case sentinel.Window:
-			h.endMS = l.End.UnixMilli()
-			if len(l.WarnAt) > 0 {
-				h.max, h.warnAt = l.Max, l.WarnAt
-			}
-		case sentinel.Concurrent: // nothing but the amount
-		}
+		h := heldOf(l, keyOf(*l), c.Bound[l.Measure], marks[0])
+		h.shadow = shadow
 		r.held, marks = append(r.held, h), marks[1:]
 	}
 	return len(marks) == 0
+}
+
+// heldOf is one limit's part.
+func heldOf(l *sentinel.Limit, key string, amount, mark int64) held {
+	h := held{kind: kindOf(l.Kind), key: key, measure: l.Measure, amount: amount, charge: l.Charge}
+	switch l.Kind {
+	case sentinel.Rate:
+		h.max, h.periodUS, h.mark = l.Max, periodOf(*l), mark
+	case sentinel.Window:
+		h.endMS = l.End.UnixMilli()
+		if len(l.WarnAt) > 0 {
+			h.max, h.warnAt = l.Max, l.WarnAt
+		}
+	case sentinel.Concurrent: // nothing but the amount
+	}
+	return h
 }
 
 // periodOf is a rate's period in microseconds.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,7 +18,7 @@ const (
 	settledFor = 5 * time.Minute
 	recordFor  = 48 * time.Hour
 	windowKept = 24 * time.Hour
-	sweepEvery = 1024 // admissions between two looks for what has expired
+	sweepEvery = 1024 // fewest admissions between two looks for what has expired
 )
 
 // Model is the limiter in pure Go, with the semantics of the scripts: for simulation, and to judge
@@ -28,21 +29,38 @@ type Model struct {
 	mu    sync.Mutex
 	asked int
 	since map[string]int64 // by organisation: since when its counters are known
-	cells map[string]*cell
-	calls map[string]call
+	cells map[cellKey]*cell
+	named map[limitKey]*cell // the same, found without writing a key
+	calls map[callKey]*call
+	js    []judged // of the admission under way
+}
+
+type cellKey struct{ org, key string }
+
+type callKey struct {
+	org  string
+	call sentinel.CallID
+}
+
+// limitKey tells limits apart by what their keys are made of.
+type limitKey struct {
+	org, cell string
+	kind      sentinel.LimitKind
+	start     int64
 }
 
 type call struct {
 	chosen  int
 	shadows []int // what each of the ask's shadows has chosen
 	hold    receipt
+	text    sentinel.Hold // of the hold
 	settled bool
 	until   time.Time
 }
 
 // NewModel makes an empty limiter whose only clock is now.
 func NewModel(now func() time.Time) *Model {
-	return &Model{now: now, since: map[string]int64{}, cells: map[string]*cell{}, calls: map[string]call{}}
+	return &Model{now: now, since: map[string]int64{}, cells: map[cellKey]*cell{}, named: map[limitKey]*cell{}, calls: map[callKey]*call{}}
 }
 
 // Reserve is as Redis.Reserve.
@@ -51,7 +69,8 @@ func (m *Model) Reserve(_ context.Context, a sentinel.Ask) (sentinel.Reservation
 	defer m.mu.Unlock()
 	now := m.now()
 	m.sweep(now)
-	id := recordKey(a.Org, a.Call)
+	m.js = m.js[:0]
+	id := callKey{a.Org, a.Call}
 	known, found := m.call(id, now)
 	out := sentinel.Reservation{Chosen: noneFits}
 	switch {
@@ -65,20 +84,20 @@ func (m *Model) Reserve(_ context.Context, a sentinel.Ask) (sentinel.Reservation
 		return known.again(a)
 	}
 	asked := m.choose(a.Org, a.Candidates, now)
-	shadows := make([]choice, len(a.Shadows)) // everything is checked before anything is committed
+	var shadows []choice // everything is checked before anything is committed
 	for i, list := range a.Shadows {
-		shadows[i] = m.choose(a.Org, list, now)
+		shadows = append(shadows, m.choose(a.Org, list, now))
 		out.Shadows = append(out.Shadows, sentinel.Reservation{Chosen: shadows[i].chosen, Denials: shadows[i].denials(list)})
 	}
 	out.Chosen = asked.chosen
-	for c, refused := range asked.refused {
-		m.refuse(&out, a.Candidates[c].Limits[refused.limit], refused.judged)
+	for c := range asked.refused {
+		m.refuse(&out, &a.Candidates[c].Limits[asked.refused[c].limit], &asked.refused[c].judged)
 	}
 	if out.Chosen < 0 {
 		out.Levels = levels(a.Candidates[0].Limits, asked.first, false)
 		return out, nil
 	}
-	made := call{chosen: out.Chosen, until: now.Add(a.TTL + recordFor), hold: receipt{bucket: (now.UnixMilli() + a.TTL.Milliseconds()) / bucketMS, at: now.UnixMicro()}}
+	made := &call{chosen: out.Chosen, until: now.Add(a.TTL + recordFor), hold: receipt{bucket: (now.UnixMilli() + a.TTL.Milliseconds()) / bucketMS, at: now.UnixMicro()}}
 	m.hold(a, a.Candidates, asked, &made.hold, 0, now)
 	for i, list := range a.Shadows {
 		m.hold(a, list, shadows[i], &made.hold, i+1, now)
@@ -89,12 +108,13 @@ func (m *Model) Reserve(_ context.Context, a sentinel.Ask) (sentinel.Reservation
 		m.since[a.Org] = made.hold.at
 	}
 	out.Levels = levels(a.Candidates[out.Chosen].Limits, asked.judged, true)
-	out.Hold = made.hold.encode()
+	made.text = made.hold.encode()
+	out.Hold = made.text
 	return out, nil
 }
 
 // again gives the reservation that a call has.
-func (c call) again(a sentinel.Ask) (sentinel.Reservation, error) {
+func (c *call) again(a sentinel.Ask) (sentinel.Reservation, error) {
 	marks := func(shadow int) (out []int64) {
 		for _, h := range c.hold.held {
 			if h.shadow == shadow {
@@ -140,8 +160,8 @@ func (c choice) denials(of []sentinel.Candidate) (out []sentinel.Denial) {
 // choose finds the first candidate whose limits all fit.
 func (m *Model) choose(org string, list []sentinel.Candidate, now time.Time) choice {
 	out := choice{chosen: noneFits}
-	for c, candidate := range list {
-		js, refused := m.judge(org, candidate, now)
+	for c := range list {
+		js, refused := m.judge(org, &list[c], now)
 		if c == 0 {
 			out.first = js
 		}
@@ -159,25 +179,28 @@ func (m *Model) hold(a sentinel.Ask, of []sentinel.Candidate, c choice, into *re
 	if c.chosen < 0 {
 		return
 	}
-	m.commit(a, of[c.chosen], c.judged, into.bucket, now)
-	var marks []int64
-	for i, l := range of[c.chosen].Limits {
-		switch {
-		case l.Look:
-		case l.Kind == sentinel.Rate:
-			marks = append(marks, int64(c.judged[i].rate.ahead(now.UnixMicro())+c.judged[i].rate.given))
-		default:
-			marks = append(marks, 0)
+	subject := &of[c.chosen]
+	m.commit(a, subject, c.judged, into.bucket, now)
+	into.held = slices.Grow(into.held, len(subject.Limits))
+	for i := range subject.Limits {
+		l, j, mark := &subject.Limits[i], &c.judged[i], int64(0)
+		if l.Look {
+			continue
 		}
+		if l.Kind == sentinel.Rate {
+			mark = int64(j.rate.ahead(now.UnixMicro()) + j.rate.given)
+		}
+		h := heldOf(l, j.cell.key, subject.Bound[l.Measure], mark)
+		h.shadow = shadow
+		into.held = append(into.held, h)
 	}
-	into.add(of, c.chosen, marks, shadow)
 }
 
 // refuse notes a denial, and that a budget refused for the first time.
-func (m *Model) refuse(out *sentinel.Reservation, l sentinel.Limit, j judged) {
-	out.Denials = append(out.Denials, sentinel.Denial{Limit: l, Remaining: j.before, RetryAfter: micros(j.wait)})
+func (m *Model) refuse(out *sentinel.Reservation, l *sentinel.Limit, j *judged) {
+	out.Denials = append(out.Denials, sentinel.Denial{Limit: *l, Remaining: j.before, RetryAfter: micros(j.wait)})
 	c := j.cell
-	if l.Kind != sentinel.Window || !warnsFull(l) || j.wait == 0 || c.warned >= sentinel.FullShare {
+	if l.Kind != sentinel.Window || !warnsFull(*l) || j.wait == 0 || c.warned >= sentinel.FullShare {
 		return
 	}
 	c.warned = sentinel.FullShare
@@ -186,21 +209,25 @@ func (m *Model) refuse(out *sentinel.Reservation, l sentinel.Limit, j judged) {
 
 // Settle is as Redis.Settle.
 func (m *Model) Settle(_ context.Context, s sentinel.Settlement) (sentinel.Settled, error) {
-	hold, err := decodeHold(s.Hold)
-	if err != nil {
-		return sentinel.Settled{}, fmt.Errorf("settle call %s: %w", s.Call, err)
-	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.now()
-	id := recordKey(s.Org, s.Call)
+	id := callKey{s.Org, s.Call}
 	known, found := m.call(id, now)
+	var hold receipt
+	var err error
+	if found && !known.settled && known.text == s.Hold {
+		hold = known.hold
+	} else if hold, err = decodeHold(s.Hold); err != nil {
+		return sentinel.Settled{}, fmt.Errorf("settle call %s: %w", s.Call, err)
+	}
 	if since, ok := m.since[s.Org]; found && (known.settled || known.hold.at != hold.at) || !found && ok && hold.at >= since {
 		return sentinel.Settled{Duplicate: true}, nil
 	}
 	out := sentinel.Settled{UnderReserved: underReserved(hold, s.Actual)}
-	for _, h := range hold.held {
-		c := m.cell(prefix(s.Org)+h.key, now)
+	for i := range hold.held {
+		h := &hold.held[i]
+		c := m.cell(cellKey{s.Org, h.key}, now)
 		switch {
 		case h.kind != 'R':
 			out.Crossed = append(out.Crossed, c.settle(h, hold.bucket, h.actual(s), found, now)...)
@@ -214,27 +241,30 @@ func (m *Model) Settle(_ context.Context, s sentinel.Settlement) (sentinel.Settl
 	if !found {
 		life = recordFor
 	}
-	m.calls[id] = call{settled: true, until: now.Add(life)}
+	m.calls[id] = &call{settled: true, until: now.Add(life)}
 	return out, nil
 }
 
 // judge checks all limits of a candidate; refused is the first that does not fit, or −1.
-func (m *Model) judge(org string, c sentinel.Candidate, now time.Time) (js []judged, refused int) {
-	refused = -1
-	for i, l := range c.Limits {
-		at := m.cell(prefix(org)+keyOf(l), now)
-		j := at.judge(l, c.Bound[l.Measure], now)
-		j.cell = at
-		if !j.fits && !l.Soft && refused < 0 {
+func (m *Model) judge(org string, c *sentinel.Candidate, now time.Time) (js []judged, refused int) {
+	from := len(m.js)
+	m.js = slices.Grow(m.js, len(c.Limits))[:from+len(c.Limits)] // what stands before stays where it is, or is left behind as it was
+	js, refused = m.js[from:], -1
+	for i := range c.Limits {
+		l := &c.Limits[i]
+		at := m.cellOf(org, l, now)
+		js[i] = at.judge(l, c.Bound[l.Measure], now)
+		js[i].cell = at
+		if !js[i].fits && !l.Soft && refused < 0 {
 			refused = i
 		}
-		js = append(js, j)
 	}
 	return js, refused
 }
 
-func (m *Model) commit(a sentinel.Ask, c sentinel.Candidate, js []judged, bucket int64, now time.Time) {
-	for i, l := range c.Limits {
+func (m *Model) commit(a sentinel.Ask, c *sentinel.Candidate, js []judged, bucket int64, now time.Time) {
+	for i := range c.Limits {
+		l := &c.Limits[i]
 		amount := c.Bound[l.Measure]
 		if amount == 0 || l.Look {
 			continue
@@ -253,31 +283,51 @@ func (m *Model) commit(a sentinel.Ask, c sentinel.Candidate, js []judged, bucket
 				at.until = at.ends
 			}
 		}
-		at.hold(pendingKey{bucket, l.Charge}, amount, now.UnixMilli()/bucketMS)
+		at.hold(bucket, l.Charge, amount, now.UnixMilli()/bucketMS)
 	}
 }
 
-// cell finds a cell, or begins it. One that is only looked at lives until the next sweep.
-func (m *Model) cell(key string, now time.Time) *cell {
-	c := m.cells[key]
-	switch {
-	case c == nil:
-		c = newCell()
-		m.cells[key] = c
-	case !c.until.After(now): // in its place: one admission may look at it twice
-		*c = *newCell()
+// cellOf finds a limit's cell.
+func (m *Model) cellOf(org string, l *sentinel.Limit, now time.Time) *cell {
+	id := limitKey{org: org, cell: l.Cell, kind: l.Kind}
+	if l.Kind == sentinel.Window {
+		id.start = l.Start.Unix()
 	}
+	c := m.named[id]
+	if c == nil {
+		c = m.cell(cellKey{org, keyOf(*l)}, now)
+		m.named[id] = c
+	}
+	c.renew(now)
 	return c
 }
 
-func (m *Model) call(id string, now time.Time) (call, bool) {
+// cell finds a cell, or begins it. One that is only looked at lives until the next sweep.
+func (m *Model) cell(key cellKey, now time.Time) *cell {
+	c := m.cells[key]
+	if c == nil {
+		c = &cell{key: key.key}
+		m.cells[key] = c
+	}
+	c.renew(now)
+	return c
+}
+
+func (m *Model) call(id callKey, now time.Time) (*call, bool) {
 	c, ok := m.calls[id]
 	return c, ok && c.until.After(now)
 }
 
+// sweep forgets what has expired, as often as there are so many calls again as are kept: a call then costs the same however many there are.
 func (m *Model) sweep(now time.Time) {
-	if m.asked++; m.asked%sweepEvery != 0 {
+	if m.asked++; m.asked < max(sweepEvery, len(m.calls)) {
 		return
+	}
+	m.asked = 0
+	for k, c := range m.named {
+		if !c.until.After(now) {
+			delete(m.named, k)
+		}
 	}
 	for k, c := range m.cells {
 		if !c.until.After(now) {
@@ -292,13 +342,16 @@ func (m *Model) sweep(now time.Time) {
 }
 
 func levels(limits []sentinel.Limit, js []judged, committed bool) []sentinel.Level {
-	var out []sentinel.Level
-	for i, l := range limits {
+	if len(limits) == 0 {
+		return nil
+	}
+	out := make([]sentinel.Level, len(limits))
+	for i := range limits {
 		remaining, reset := js[i].before, js[i].reset
 		if committed {
 			remaining, reset = js[i].after, js[i].resetAfter
 		}
-		out = append(out, sentinel.Level{Limit: l, Remaining: remaining, Reset: micros(reset)})
+		out[i] = sentinel.Level{Limit: limits[i], Remaining: remaining, Reset: micros(reset)}
 	}
 	return out
 }

@@ -2,28 +2,37 @@ package ratelimit
 
 import (
 	"math"
-	"math/big"
+	"math/bits"
+	"slices"
 	"time"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
 
-// cell is one counter of the Model. Sums are unbounded: a soft budget may be overspent without end.
+// cell is one counter of the Model.
 type cell struct {
+	key     string
 	rate    rate
-	posted  *big.Int
-	pending map[pendingKey]*big.Int
+	posted  sum
+	pending []pending
 	warned  int64     // the highest share that was reported
 	ends    time.Time // of a concurrency's key
 	until   time.Time
 }
 
-type pendingKey struct {
+// pending is what is held until a bucket dies.
+type pending struct {
 	bucket int64
 	charge bool
+	amount sum
 }
 
-func newCell() *cell { return &cell{posted: new(big.Int), pending: map[pendingKey]*big.Int{}} }
+// renew begins a cell anew that has expired.
+func (c *cell) renew(now time.Time) {
+	if !c.until.After(now) {
+		*c = cell{key: c.key, pending: c.pending[:0]}
+	}
+}
 
 // judged is what a limit says before anything is committed.
 type judged struct {
@@ -34,20 +43,13 @@ type judged struct {
 	cell                    *cell
 }
 
-func (c *cell) judge(l sentinel.Limit, amount int64, now time.Time) judged {
+func (c *cell) judge(l *sentinel.Limit, amount int64, now time.Time) judged {
 	if l.Kind == sentinel.Rate {
 		return c.rate.judge(l, amount, now.UnixMicro())
 	}
 	used := c.used(now.UnixMilli() / bucketMS)
-	total := new(big.Int).Add(used, big.NewInt(amount))
-	limit := big.NewInt(l.Max)
-	left := func(used *big.Int) int64 {
-		if d := new(big.Int).Sub(limit, used); d.Sign() > 0 {
-			return d.Int64()
-		}
-		return 0
-	}
-	j := judged{fits: total.Cmp(limit) <= 0, before: left(used), after: left(total), wait: time.Second.Microseconds()}
+	total := used.plus(amount)
+	j := judged{fits: total.atMost(l.Max), before: used.leaves(l.Max), after: total.leaves(l.Max), wait: time.Second.Microseconds()}
 	if l.Kind == sentinel.Window {
 		j.reset = max(0, l.End.UnixMilli()-now.UnixMilli()) * 1000
 		j.resetAfter, j.wait = j.reset, j.reset
@@ -59,55 +61,97 @@ func (c *cell) judge(l sentinel.Limit, amount int64, now time.Time) judged {
 }
 
 // used sums what is posted, what is held, and the charged holds that died.
-func (c *cell) used(nowBucket int64) *big.Int {
-	sum := new(big.Int).Set(c.posted)
-	for k, amount := range c.pending {
-		if k.charge || k.bucket >= nowBucket {
-			sum.Add(sum, amount)
+func (c *cell) used(nowBucket int64) sum {
+	used := c.posted
+	for i := range c.pending {
+		if p := &c.pending[i]; p.charge || p.bucket >= nowBucket {
+			used = used.and(p.amount)
 		}
 	}
-	return sum
+	return used
 }
 
 // hold adds a pending amount, and forgets the void ones that died.
-func (c *cell) hold(k pendingKey, amount, nowBucket int64) {
-	if c.pending[k] == nil {
-		c.pending[k] = new(big.Int)
-	}
-	c.pending[k].Add(c.pending[k], big.NewInt(amount))
-	for k := range c.pending {
-		if !k.charge && k.bucket < nowBucket {
-			delete(c.pending, k)
+func (c *cell) hold(bucket int64, charge bool, amount, nowBucket int64) {
+	kept := c.pending[:0]
+	found := false
+	for _, p := range c.pending {
+		if !p.charge && p.bucket < nowBucket {
+			continue
 		}
+		if p.bucket == bucket && p.charge == charge {
+			p.amount, found = p.amount.plus(amount), true
+		}
+		kept = append(kept, p)
+	}
+	if c.pending = kept; !found {
+		c.pending = append(c.pending, pending{bucket, charge, sum{}.plus(amount)})
 	}
 }
 
 // settle takes a known call's hold off and posts what it took.
-func (c *cell) settle(h held, bucket, actual int64, known bool, now time.Time) (crossed []sentinel.Crossing) {
-	if k := (pendingKey{bucket, h.charge}); known && c.pending[k] != nil {
-		if c.pending[k].Sub(c.pending[k], big.NewInt(h.amount)); c.pending[k].Sign() == 0 {
-			delete(c.pending, k)
+func (c *cell) settle(h *held, bucket, actual int64, known bool, now time.Time) (crossed []sentinel.Crossing) {
+	at := slices.IndexFunc(c.pending, func(p pending) bool { return p.bucket == bucket && p.charge == h.charge })
+	if known && at >= 0 {
+		if p := &c.pending[at]; p.amount == (sum{}).plus(h.amount) {
+			c.pending = slices.Delete(c.pending, at, at+1)
+		} else {
+			p.amount = p.amount.minus(h.amount)
 		}
 	}
 	end := time.UnixMilli(h.endMS).Add(windowKept)
 	if h.kind != 'W' || actual == 0 || !end.After(now) {
 		return nil
 	}
-	c.posted.Add(c.posted, big.NewInt(actual))
+	c.posted = c.posted.plus(actual)
 	c.until = end
 	top := c.warned
 	for _, share := range h.warnAt {
-		if share > c.warned && c.posted.Cmp(big.NewInt(threshold(h.max, share))) >= 0 {
-			posted := int64(math.MaxInt64)
-			if c.posted.IsInt64() {
-				posted = c.posted.Int64()
-			}
-			crossed = append(crossed, h.crossing(share, posted))
+		if share > c.warned && !c.posted.atMost(threshold(h.max, share)-1) {
+			crossed = append(crossed, h.crossing(share, c.posted.int64()))
 			top = share
 		}
 	}
 	c.warned = top
 	return crossed
+}
+
+// sum is an amount of up to 128 bits: a soft budget may be overspent without end.
+type sum struct{ high, low uint64 }
+
+func (s sum) and(o sum) sum {
+	low, carry := bits.Add64(s.low, o.low, 0)
+	return sum{s.high + o.high + carry, low}
+}
+
+// plus adds an amount of 0 or more.
+func (s sum) plus(n int64) sum { return s.and(sum{0, uint64(n)}) }
+
+// minus takes an amount of 0 or more off, down to nothing.
+func (s sum) minus(n int64) sum {
+	low, borrow := bits.Sub64(s.low, uint64(n), 0)
+	if s.high < borrow {
+		return sum{}
+	}
+	return sum{s.high - borrow, low}
+}
+
+func (s sum) atMost(n int64) bool { return s.high == 0 && n >= 0 && s.low <= uint64(n) }
+
+// leaves is what is left of a limit.
+func (s sum) leaves(limit int64) int64 {
+	if !s.atMost(limit) {
+		return 0
+	}
+	return limit - int64(s.low) //nolint:gosec // at most the limit
+}
+
+// int64 is the sum, or the largest number.
+func (s sum) int64() int64 {
+	if !s.atMost(math.MaxInt64) {
+		return math.MaxInt64
+	}
+	return int64(s.low) //nolint:gosec // compared above
 }
 
 // rate is GCRA's theoretical arrival time: idle + over. Fractions of a microsecond are kept, so that a limit
@@ -133,9 +177,9 @@ func (r rate) until(now time.Time) time.Time {
 	return now.Add(max(time.Minute, time.Duration(math.Ceil(r.ahead(now.UnixMicro())/1000))*time.Millisecond))
 }
 
-func (r rate) judge(l sentinel.Limit, amount, nowUS int64) judged {
+func (r rate) judge(l *sentinel.Limit, amount, nowUS int64) judged {
 	r, _ = r.at(nowUS)
-	limit, period := float64(l.Max), float64(periodOf(l))
+	limit, period := float64(l.Max), float64(periodOf(*l))
 	ahead := r.ahead(nowUS)
 	product := float64(amount) * period // a statement of its own: no fused multiply-add, as in Lua
 	step := product / limit
@@ -158,7 +202,7 @@ func (r rate) judge(l sentinel.Limit, amount, nowUS int64) judged {
 }
 
 // settle gives back what was not used and has not decayed, or takes what was used beyond the hold.
-func (r *rate) settle(h held, admitted, actual, nowUS int64) (changed bool) {
+func (r *rate) settle(h *held, admitted, actual, nowUS int64) (changed bool) {
 	if h.amount == actual {
 		return false
 	}

@@ -27,12 +27,12 @@ type Simulator struct {
 	limiter  *ratelimit.Model
 	now      time.Time
 	running  running
-	typical  map[string]*typical
+	typical  map[kind]*typical
 }
 
 // New makes a simulator of a state.
 func New(state *governor.State) *Simulator {
-	s := &Simulator{state: state, typical: map[string]*typical{}}
+	s := &Simulator{state: state, typical: map[kind]*typical{}}
 	s.limiter = ratelimit.NewModel(func() time.Time { return s.now })
 	s.governor = governor.New(governor.Options{Limiter: s.limiter, Journal: nothing{}, Instance: "simulation", HoldTTL: holdTTL, Now: func() time.Time { return s.now }}, state)
 	return s
@@ -90,7 +90,7 @@ func (s *Simulator) Judge(ctx context.Context, e sentinel.Entry) (Outcome, gover
 	if len(s.running) >= maxRunning {
 		return out, j, fmt.Errorf("more than %d recorded calls are in flight at %s", maxRunning, e.At.Format(time.RFC3339))
 	}
-	heap.Push(&s.running, flight{end: e.At.Add(takes), what: sentinel.Settlement{Org: c.Caller.Org, Call: c.ID, Hold: j.Hold, Actual: actual}})
+	heap.Push(&s.running, &flight{end: e.At.Add(takes), what: sentinel.Settlement{Org: c.Caller.Org, Call: c.ID, Hold: j.Hold, Actual: actual}})
 	return out, j, nil
 }
 
@@ -119,7 +119,7 @@ func (s *Simulator) used(e sentinel.Entry, j governor.Judgement, out *Outcome) (
 // advance settles the calls that end before a time, each at its own, and sets the clock.
 func (s *Simulator) advance(ctx context.Context, to time.Time) error {
 	for len(s.running) > 0 && !s.running[0].end.After(to) {
-		f, _ := heap.Pop(&s.running).(flight)
+		f, _ := heap.Pop(&s.running).(*flight)
 		if f.end.After(s.now) {
 			s.now = f.end
 		}
@@ -140,7 +140,7 @@ type flight struct {
 }
 
 // running is a heap, the first to end on top.
-type running []flight
+type running []*flight
 
 // Len, Less, Swap, Push and Pop are container/heap's.
 func (r running) Len() int           { return len(r) }
@@ -149,7 +149,7 @@ func (r running) Swap(i, j int)      { r[i], r[j] = r[j], r[i] }
 
 // Push adds a flight.
 func (r *running) Push(f any) {
-	one, _ := f.(flight)
+	one, _ := f.(*flight)
 	*r = append(*r, one)
 }
 
@@ -157,6 +157,7 @@ func (r *running) Push(f any) {
 func (r *running) Pop() any {
 	list := *r
 	last := list[len(list)-1]
+	list[len(list)-1] = nil
 	*r = list[:len(list)-1]
 	return last
 }

@@ -13,15 +13,18 @@ type typical struct {
 	took          time.Duration
 }
 
+// kind is what calls are alike in.
+type kind struct{ service, provider, endpoint, model string }
+
 // maxTypical bounds the kinds of calls that are remembered; past it others share one.
 const maxTypical = 100_000
 
 func (s *Simulator) like(e sentinel.Entry, model string) *typical {
-	key := e.Caller.Service + "\x00" + e.Provider + "\x00" + e.Endpoint + "\x00" + model
+	key := kind{e.Caller.Service, e.Provider, e.Endpoint, model}
 	t := s.typical[key]
 	if t == nil {
 		if len(s.typical) >= maxTypical {
-			key = ""
+			key = kind{}
 		}
 		if t = s.typical[key]; t == nil {
 			t = &typical{}
