@@ -16,7 +16,7 @@ const messages = "../examples/clients/anthropic_messages.py"
 // The official client sends its key as x-api-key, and reports input and output of a stream in different events.
 func TestAnthropicsClientIsMeteredAsItsProviderBills(t *testing.T) {
 	config := mockapi.DefaultConfig()
-	config.Accept = map[string][]string{"anthropic": {vaultKey}}
+	config.Accept = map[string][]string{"anthropic": {claudeKey}}
 	config.Answers.CachedPercent = 25
 	g := open(t, config, "{}", "policies:\n  - {name: large, match: {model: claude-opus-5}, budget: {usd: 0.000001/day}, on_exceed: [{downgrade: [claude-haiku-4-5]}, throttle]}\n")
 	script, err := filepath.Abs(messages)

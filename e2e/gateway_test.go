@@ -27,6 +27,7 @@ const (
 	accessKey = "SENTINELCANARY01" // issued to the service, with issued as its secret
 	issued    = "issued-canary/5b+e2/Xq"
 	vaultKey  = `sk-vault-canary/7d1c+"x"` // every way to escape it changes it
+	claudeKey = `sk-ant-canary/91+"y"`     // of another provider than vaultKey
 	vaultAWS  = "aws-vault-canary/8c+31/Zr"
 	vaultSID  = "ACvaultcanary"
 )
@@ -62,7 +63,7 @@ providers:
   bedrock: {preset: aws-bedrock, region: us-east-1, credential: "vault:secret/aws", address: "%[3]s", ca_file: "%[4]s"}
   s3: {preset: aws-s3, region: us-east-1, credential: "vault:secret/aws", address: "%[3]s", ca_file: "%[4]s"}
   openai: {preset: openai, credential: "vault:secret/openai#api_key", address: "%[3]s", ca_file: "%[4]s"}
-  anthropic: {preset: anthropic, credential: "vault:secret/openai#api_key", address: "%[3]s", ca_file: "%[4]s"}
+  anthropic: {preset: anthropic, credential: "vault:secret/anthropic#api_key", address: "%[3]s", ca_file: "%[4]s"}
   gemini: {preset: gemini, credential: "vault:secret/openai#api_key", address: "%[3]s", ca_file: "%[4]s"}
   twilio: {preset: twilio, credential: "vault:secret/twilio#key", address: "%[3]s", ca_file: "%[4]s"}
   weather:
@@ -101,6 +102,7 @@ func openOn(t testing.TB, config mockapi.Config, team, rules string, database fu
 	g.redis, err = g.stack.Redis()
 	g.must(err)
 	g.put(vault, root, "openai", map[string]string{"api_key": vaultKey})
+	g.put(vault, root, "anthropic", map[string]string{"api_key": claudeKey})
 	g.put(vault, root, "aws", map[string]string{"access_key_id": "AKIAVAULTCANARY", "secret_access_key": vaultAWS})
 	g.put(vault, root, "twilio", map[string]string{"key": vaultSID + ":" + vaultKey})
 	g.put(vault, root, "callers/app", map[string]string{"secret": issued})
@@ -216,27 +218,44 @@ func tail(log []byte) []byte { return log[max(0, len(log)-4000):] }
 // do sends one request with the service's token.
 func (g *gateway) do(method, path, body string) (int, http.Header, string) {
 	g.t.Helper()
-	answer, err := g.send(method, path, body)
+	r, err := g.request(method, path, body)
+	g.must(err)
+	return g.answered(r)
+}
+
+// answered sends a request and reads its answer.
+func (g *gateway) answered(r *http.Request) (int, http.Header, string) {
+	g.t.Helper()
+	answer, err := http.DefaultClient.Do(r)
 	if err != nil {
-		g.t.Errorf("%s %s: %v", method, path, err)
+		g.t.Errorf("%s %s: %v", r.Method, r.URL.Path, err)
 		return 0, nil, ""
 	}
 	defer func() { _ = answer.Body.Close() }()
 	b, err := io.ReadAll(answer.Body)
 	if err != nil {
-		g.t.Errorf("%s %s: %v", method, path, err)
+		g.t.Errorf("%s %s: %v", r.Method, r.URL.Path, err)
 	}
 	return answer.StatusCode, answer.Header, string(b)
 }
 
 func (g *gateway) send(method, path, body string) (*http.Response, error) {
+	r, err := g.request(method, path, body)
+	if err != nil {
+		return nil, err
+	}
+	return http.DefaultClient.Do(r)
+}
+
+// request is one of the service, with its token.
+func (g *gateway) request(method, path, body string) (*http.Request, error) {
 	r, err := http.NewRequest(method, g.url+path, strings.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
 	r.Header.Set("Authorization", "Bearer "+token)
 	r.Header.Set("Content-Type", "application/json")
-	return http.DefaultClient.Do(r)
+	return r, nil
 }
 
 // ledger reads all rows, and calls until every one of the wanted number is there.

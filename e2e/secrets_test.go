@@ -181,7 +181,7 @@ func (g *gateway) raw(method, path, body string, header http.Header) string {
 func TestNoSecretIsWrittenOrAnswered(t *testing.T) {
 	c := mockapi.DefaultConfig()
 	aws := []string{"AKIAVAULTCANARY:" + vaultAWS}
-	c.Accept = map[string][]string{"openai": {vaultKey}, "anthropic": {vaultKey}, "stripe": {vaultKey}, "weather": {vaultKey}, "bedrock": aws, "s3": aws}
+	c.Accept = map[string][]string{"openai": {vaultKey}, "anthropic": {claudeKey}, "stripe": {vaultKey}, "weather": {vaultKey}, "bedrock": aws, "s3": aws}
 	const wrong = "svc_canary-mistyped-0d2e"
 	c.Canaries = []string{wrong}
 	c.Faults = []mockapi.Fault{
@@ -192,7 +192,7 @@ func TestNoSecretIsWrittenOrAnswered(t *testing.T) {
 	password, _ := url.Parse(g.dsn)
 	pg, _ := password.User.Password()
 	canaries := map[string]string{
-		"the service's token": token, "the service's AWS secret": issued, "the provider's key": vaultKey, "the provider's AWS secret": vaultAWS,
+		"the service's token": token, "the service's AWS secret": issued, "the provider's key": vaultKey, "the other provider's key": claudeKey, "the provider's AWS secret": vaultAWS,
 		"Vault's token": g.root, "the database's password": pg, "a mistyped token": wrong,
 	}
 	answers := g.said(token, true)

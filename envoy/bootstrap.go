@@ -59,6 +59,9 @@ func Static(c Config) ([]byte, error) {
 	for _, p := range c.Providers {
 		b.StaticResources.Clusters = append(b.StaticResources.Clusters, providerCluster(p))
 	}
+	for _, chain := range c.Chains {
+		b.StaticResources.Clusters = append(b.StaticResources.Clusters, chainCluster(chain))
+	}
 	return toYAML(b)
 }
 

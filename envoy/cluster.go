@@ -40,6 +40,7 @@ func providerCluster(p Provider) *clusterv3.Cluster {
 		LoadAssignment:                endpoints(clusterName(p), at),
 		CircuitBreakers:               breakers(4096, 16_384),
 	}
+	c.LoadAssignment.Endpoints[0].LbEndpoints[0].Metadata = named(p)
 	locate(c, at)
 	options := &httpv3.HttpProtocolOptions{
 		CommonHttpProtocolOptions: &corev3.HttpProtocolOptions{IdleTimeout: durationpb.New(upstreamIdle)},

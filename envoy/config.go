@@ -38,6 +38,7 @@ type Config struct {
 	MaxBodyBytes uint32        // of a request whose body the guard reads; past it 413, give or take one read of the socket
 	StreamIdle   time.Duration // a request or an answer that is silent for so long is ended
 	Providers    []Provider
+	Chains       []Chain
 	Proxy        *Proxy // nil: no proxy
 }
 
@@ -108,7 +109,7 @@ func (c Config) Validate() error {
 	if c.Proxy != nil {
 		faults = append(faults, c.Proxy.validate(c.Listen)...)
 	}
-	return errors.Join(append(faults, validateProviders(c.Providers)...)...)
+	return errors.Join(append(append(faults, validateProviders(c.Providers)...), validateChains(c)...)...)
 }
 
 func (t ListenerTLS) validate() []error {

@@ -77,9 +77,10 @@ func guard() *extprocv3.ExternalProcessor {
 		StatusOnError:     &typev3.HttpStatus{Code: typev3.StatusCode_ServiceUnavailable},
 		RequestAttributes: []string{"xds.route_name", "xds.virtual_host_name", "connection.uri_san_peer_certificate", "source.address", ProxyAttribute, "connection.requested_server_name"},
 		MetadataOptions:   &extprocv3.MetadataOptions{ReceivingNamespaces: namespaces(Namespace)},
-		MutationRules:     &mutationrulesv3.HeaderMutationRules{AllowAllRouting: wrapperspb.Bool(true)},
+		// The guard alone says what may be repeated: clients' x-envoy-* headers are gone by then.
+		MutationRules: &mutationrulesv3.HeaderMutationRules{AllowAllRouting: wrapperspb.Bool(true), AllowEnvoy: wrapperspb.Bool(true)},
 		// A route is chosen once, before the guard, and again only where the guard says so: for a call that falls back to
-		// another provider, to which it writes path and authority itself.
+		// another provider, or that has another one behind it, for which it writes path and authority itself.
 		RouteCacheAction: extprocv3.ExternalProcessor_DEFAULT,
 	}
 }

@@ -38,6 +38,9 @@ func routes(c Config) *routev3.RouteConfiguration {
 			gateway.Routes = append(gateway.Routes, route(p, r, "/"+p.Name))
 		}
 	}
+	for _, chain := range c.Chains {
+		gateway.Routes = append(gateway.Routes, chainRoutes(chain, c.Providers)...)
+	}
 	all := []*routev3.VirtualHost{gateway}
 	for _, p := range c.Providers {
 		if own := domain(hostOnly(p.Host)); hosts[own] == 1 { // a host that several share does not say who is meant
@@ -61,7 +64,7 @@ func routes(c Config) *routev3.RouteConfiguration {
 		RequestHeadersToRemove: []string{"te", "x-request-id", "x-forwarded-proto", "x-envoy-external-address", "x-envoy-original-host"},
 		// What the meter says to clients comes after this, so a provider cannot speak in its name.
 		// Its cookies are the organisation's, whose calls one client must not tie together.
-		ResponseHeadersToRemove: []string{"x-sentinel-call", "x-sentinel-verdict", "x-sentinel-model", "set-cookie"},
+		ResponseHeadersToRemove: []string{"x-sentinel-call", "x-sentinel-verdict", "x-sentinel-model", RetryHeader, "set-cookie"},
 	}
 }
 

@@ -24,6 +24,9 @@ func Snapshot(c Config) (*cache.Snapshot, error) {
 	for _, p := range c.Providers {
 		resources[resource.ClusterType] = append(resources[resource.ClusterType], providerCluster(p))
 	}
+	for _, chain := range c.Chains {
+		resources[resource.ClusterType] = append(resources[resource.ClusterType], chainCluster(chain))
+	}
 	if c.Proxy != nil {
 		for _, l := range proxyListeners(c, nil) {
 			resources[resource.ListenerType] = append(resources[resource.ListenerType], l)

@@ -177,7 +177,10 @@ func (s *Server) judge(st *answeredStream, in *inbound, onHeaders bool) error {
 		route = *a.To
 	}
 	withheld := in.withheld(s.Credentials.Withheld(route.Provider))
-	credential, err := s.Credentials.Inject(route, in.outgoing(a, route, withheld), s.Governor.Now())
+	var credential []Header
+	if a.Chain == "" {
+		credential, err = s.Credentials.Inject(route, in.outgoing(a, route, withheld), s.Governor.Now())
+	}
 	if err != nil {
 		s.Log.Error().Err(err).Str("provider", route.Provider.Name).Msg("no credential for provider")
 		v := deny(sentinel.ReasonCredential, "the gateway holds no usable credential for this provider")

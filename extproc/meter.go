@@ -65,7 +65,7 @@ func (s *Server) meter(st *answeredStream, first *extprocv3.ProcessingRequest) e
 
 // open begins to meter an answer, and tells whether its body must be read for that.
 func (s *Server) open(t governor.Ticket, h headers) (*answer, bool) {
-	a := &answer{ticket: t, firstByte: s.Governor.Now().Sub(t.Call.At)}
+	a := &answer{ticket: t, settled: t.Failed != 0, firstByte: s.Governor.Now().Sub(t.Call.At)}
 	a.status, _ = strconv.Atoi(h.get(":status"))
 	route := s.Governor.Route(t)
 	spec := provider.MeterSpec{
@@ -81,7 +81,9 @@ func (s *Server) open(t governor.Ticket, h headers) (*answer, bool) {
 		spec.HideUsage = t.HideUsage && a.translate == nil
 	}
 	a.meter = route.Preset.NewMeter(spec)
-	s.heed(t, a.status, h)
+	if t.Next == "" && t.Attempt == 0 { // the others' answers pass the stage of their attempt
+		s.heed(t, a.status, h)
+	}
 	a.scrub.Needles = s.Credentials.Echoes(route, a.status >= 300)
 	return a, route.Endpoint.Meters && a.status < 300
 }
@@ -177,7 +179,7 @@ func (s *Server) abandon(st *answeredStream, a *answer) {
 func readAnswer(t governor.Ticket, mode filterv3.ProcessingMode_BodySendMode, changed []Header, translated bool) *extprocv3.ProcessingResponse {
 	common := &extprocv3.CommonResponse{}
 	if t.Call.ID != (sentinel.CallID{}) {
-		set := []*corev3.HeaderValueOption{overwrite("x-sentinel-call", t.Call.ID.String()), overwrite("x-sentinel-verdict", t.Action.String())}
+		set := []*corev3.HeaderValueOption{overwrite("x-sentinel-call", t.Call.ID.String()), overwrite("x-sentinel-verdict", verdictOf(t))}
 		if t.Action == sentinel.Downgrade || t.Action == sentinel.Fallback {
 			set = append(set, overwrite("x-sentinel-model", t.Call.Model))
 		}
@@ -195,6 +197,14 @@ func readAnswer(t governor.Ticket, mode filterv3.ProcessingMode_BodySendMode, ch
 			RequestHeaderMode: filterv3.ProcessingMode_SKIP, ResponseHeaderMode: filterv3.ProcessingMode_SEND, ResponseBodyMode: mode,
 		},
 	}
+}
+
+// verdictOf tells a client what became of its call: also why, where that was decided after it had gone out.
+func verdictOf(t governor.Ticket) string {
+	if t.Attempt > 0 || t.Action.Refused() {
+		return t.Action.String() + "; reason=" + string(t.Reason)
+	}
+	return t.Action.String()
 }
 
 // passChunk lets a chunk go: as it is where out is the same bytes, else replaced.

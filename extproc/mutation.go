@@ -32,7 +32,7 @@ func statusOf(v sentinel.Verdict) int {
 		return http.StatusBadRequest
 	case sentinel.ReasonTooLarge:
 		return http.StatusRequestEntityTooLarge
-	case sentinel.ReasonCredential, sentinel.ReasonLimiterUnavailable, sentinel.ReasonLedgerUnavailable:
+	case sentinel.ReasonCredential, sentinel.ReasonLimiterUnavailable, sentinel.ReasonLedgerUnavailable, sentinel.ReasonProviderFailed:
 		return http.StatusServiceUnavailable
 	default:
 		return http.StatusTooManyRequests
@@ -50,19 +50,39 @@ func bufferBody() *extprocv3.ProcessingResponse {
 	}
 }
 
-// forward lets an admitted call go: the client's credentials out, the provider's in, the body as judged.
+// forward lets an admitted call go: the client's credentials out, the provider's in, the body as judged. A call with a way to another provider
+// gets its credential from the stage of its attempt.
 func forward(in *inbound, a governor.Admission, credential []Header, withheld []string, onHeaders bool) *extprocv3.ProcessingResponse {
+	common := onward(in, a, credential, withheld)
+	set := func(name, value string) {
+		common.HeaderMutation.SetHeaders = append(common.HeaderMutation.SetHeaders, overwrite(name, value))
+	}
+	elsewhere := func(first, path string) { // Envoy chooses the route again, by the gateway's own paths
+		set(":path", "/"+first+path)
+		set(":authority", FallbackHost)
+		common.ClearRouteCache = true
+	}
+	switch {
+	case a.To != nil:
+		elsewhere(a.To.Provider.Name, a.Path)
+	case a.Chain != "":
+		elsewhere(a.Chain, withQuery(a.Path, in.query))
+		if in.headers.get(idempotencyKey) != "" {
+			set(retryOn, "reset")
+		}
+	case a.Path != in.upstream:
+		set(":path", in.rewritten(a.Path))
+	}
+	return departing(common, a.Ticket, onHeaders)
+}
+
+// onward is what changes of a request that goes to a provider, but for its address.
+func onward(in *inbound, a governor.Admission, credential []Header, withheld []string) *extprocv3.CommonResponse {
 	set := make([]*corev3.HeaderValueOption, 0, len(credential)+1)
 	keep := map[string]bool{}
 	for _, h := range credential {
 		set = append(set, overwrite(h.Name, h.Value))
 		keep[h.Name] = true
-	}
-	var remove []string
-	for _, name := range withheld {
-		if !keep[name] && in.headers.count(name) > 0 {
-			remove = append(remove, name)
-		}
 	}
 	common := &extprocv3.CommonResponse{}
 	if a.Body != nil {
@@ -70,19 +90,23 @@ func forward(in *inbound, a governor.Admission, credential []Header, withheld []
 		// Envoy answers 500 when a body changes its length under an old content-length.
 		set = append(set, overwrite("content-length", strconv.Itoa(len(a.Body))))
 	}
-	switch {
-	case a.To != nil: // Envoy chooses the route again, by the gateway's own paths
-		set = append(set, overwrite(":path", "/"+a.To.Provider.Name+a.Path), overwrite(":authority", FallbackHost))
-		for _, h := range a.Set {
-			set = append(set, overwrite(h[0], h[1]))
-		}
-		remove = append(remove, a.Remove...)
-		common.ClearRouteCache = true
-	case a.Path != in.upstream:
-		set = append(set, overwrite(":path", in.rewritten(a.Path)))
+	for _, h := range a.Set {
+		set = append(set, overwrite(h[0], h[1]))
+		keep[h[0]] = true
 	}
-	common.HeaderMutation = &extprocv3.HeaderMutation{SetHeaders: set, RemoveHeaders: remove}
-	r := &extprocv3.ProcessingResponse{DynamicMetadata: mark(a.Ticket)}
+	var remove []string
+	for _, name := range withheld {
+		if !keep[name] && in.headers.count(name) > 0 {
+			remove = append(remove, name)
+		}
+	}
+	common.HeaderMutation = &extprocv3.HeaderMutation{SetHeaders: set, RemoveHeaders: append(remove, a.Remove...)}
+	return common
+}
+
+// departing is the answer that lets a request go, with the ticket that later stages read.
+func departing(common *extprocv3.CommonResponse, t governor.Ticket, onHeaders bool) *extprocv3.ProcessingResponse {
+	r := &extprocv3.ProcessingResponse{DynamicMetadata: mark(t)}
 	if onHeaders {
 		r.Response = &extprocv3.ProcessingResponse_RequestHeaders{RequestHeaders: &extprocv3.HeadersResponse{Response: common}}
 	} else {
@@ -93,11 +117,14 @@ func forward(in *inbound, a governor.Admission, credential []Header, withheld []
 
 // rewritten gives a new upstream path the gateway's prefix and the query back, because Envoy's route takes the prefix off.
 func (in *inbound) rewritten(path string) string {
-	path = strings.TrimSuffix(in.path, in.upstream) + path
-	if in.query != "" {
-		path += "?" + in.query
+	return withQuery(strings.TrimSuffix(in.path, in.upstream)+path, in.query)
+}
+
+func withQuery(path, query string) string {
+	if query == "" {
+		return path
 	}
-	return path
+	return path + "?" + query
 }
 
 // mark is what lets a request pass Envoy's RBAC filter, and what the meter reads.

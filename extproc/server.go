@@ -1,5 +1,6 @@
 // Package extproc speaks Envoy's external processing protocol (ext_proc, v3) and translates it to
-// calls. Guard judges requests and fails closed; Meter reads answers and never cuts one by dying.
+// calls. Guard judges requests and fails closed; Attempt gives each attempt of a call that may fail over its provider's credential and words,
+// and fails closed; Meter reads answers and never cuts one by dying.
 package extproc
 
 import (
@@ -133,6 +134,9 @@ func (s *Server) serve(st stream, first *extprocv3.ProcessingRequest) (err error
 	}()
 	switch first.Request.(type) {
 	case *extprocv3.ProcessingRequest_RequestHeaders:
+		if isAttempt(st) {
+			return s.attempt(answered, first)
+		}
 		return s.guard(answered, first)
 	case *extprocv3.ProcessingRequest_ResponseHeaders:
 		return s.meter(answered, first)

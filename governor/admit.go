@@ -41,6 +41,7 @@ type Admission struct {
 	Body    []byte      // nil: as it came
 	Path    string      // the provider's own path, without prefix
 	To      *Route      // of a fallback: where it goes instead
+	Chain   string      // the way to another provider when this one fails; empty for none
 	Set     [][2]string // headers that the other provider wants
 	Remove  []string    // headers of the provider that was asked
 	Cause   error       // why the limiter could not be asked, when the policy decided without it
@@ -94,7 +95,7 @@ func (g *Governor) Admit(ctx context.Context, r Request) (Admission, error) {
 	if waited && verdict.Action == sentinel.Allow {
 		verdict.Action = sentinel.Delay
 	}
-	a, err := g.dispatch(ctx, departure{Request: r, read: rq, option: c.options[reserved.Chosen], verdict: verdict, hold: reserved.Hold})
+	a, err := g.dispatch(ctx, departure{Request: r, read: rq, option: c.options[reserved.Chosen], failover: c.plan.Failover, verdict: verdict, hold: reserved.Hold})
 	a.Cause = down
 	return a, err
 }
@@ -167,10 +168,12 @@ func (r Request) refused(v sentinel.Verdict) Ticket {
 // departure is an admitted call before it goes out.
 type departure struct {
 	Request
-	read    provider.Request
-	option  option
-	verdict sentinel.Verdict
-	hold    sentinel.Hold
+	read     provider.Request
+	option   option
+	failover policy.Failover
+	verdict  sentinel.Verdict
+	hold     sentinel.Hold
+	attempt  int16
 }
 
 // dispatch writes the intent, then says how the call goes upstream. A call whose intent is not
@@ -179,10 +182,13 @@ func (g *Governor) dispatch(ctx context.Context, d departure) (Admission, error)
 	asked, v, call := d.Call.Model, d.verdict, d.Call
 	out := Admission{Verdict: v, Body: d.read.Body, Path: d.Raw.Path}
 	t := Ticket{TextBytes: d.read.TextBytes, HideUsage: d.read.HideUsage}
+	if to, chain, ok := g.next(d); ok {
+		t.Next, t.On, out.Chain = to.Provider+"/"+to.Model, d.failover.On, chain.Name
+	}
 	if v.Action == sentinel.Downgrade {
 		var err error
 		if out.Body, out.Path, err = d.Route.Preset.WithModel(d.Route.Endpoint, d.Raw, d.read, v.Model); err != nil {
-			g.void(ctx, call, d.hold)
+			g.void(ctx, d)
 			return Admission{}, fmt.Errorf("downgrade %s to %s: %w", asked, v.Model, err)
 		}
 		call.Model = v.Model
@@ -194,14 +200,17 @@ func (g *Governor) dispatch(ctx context.Context, d departure) (Admission, error)
 	}
 	b := d.option.bound
 	intent := sentinel.Intent{
-		Call: call, Asked: asked, Action: v.Action, Reason: v.Reason, Bound: b.usage, BoundCost: b.cost, Hold: d.hold,
+		Call: call, Attempt: d.attempt, Asked: asked, Action: v.Action, Reason: v.Reason, Bound: b.usage, BoundCost: b.cost, Hold: d.hold,
 		PriceVersion: b.price.Version, PolicyVersion: d.State.Policy.Version, Instance: g.Instance,
 	}
 	if err := g.Journal.Append(ctx, sentinel.Record{Intent: &intent}); err != nil {
-		g.void(ctx, call, d.hold)
+		g.void(ctx, d)
 		return Admission{}, errors.Join(ErrJournal, err)
 	}
-	t.Call, t.Asked, t.Action, t.Reason, t.Hold = call, asked, v.Action, v.Reason, d.hold
+	if out.Chain != "" {
+		g.retries.called(call.Provider, g.Now())
+	}
+	t.Call, t.Attempt, t.Asked, t.Action, t.Reason, t.Hold = call, d.attempt, asked, v.Action, v.Reason, d.hold
 	t.PriceVersion, t.PolicyVersion, t.Bound = b.price.Version, d.State.Policy.Version, b.usage
 	t.Shadow = d.shadow
 	out.Ticket = t
@@ -212,14 +221,14 @@ func (g *Governor) dispatch(ctx context.Context, d departure) (Admission, error)
 var ErrJournal = errors.New("write the intent")
 
 // void gives a call's hold back: it was admitted, and did not reach the provider.
-func (g *Governor) void(ctx context.Context, c sentinel.Call, hold sentinel.Hold) {
-	if hold == "" {
+func (g *Governor) void(ctx context.Context, d departure) {
+	if d.hold == "" {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), voidTimeout)
 	defer cancel()
 	// An error leaves the hold to expire by itself, which is what it is made for.
-	_, _ = g.Limiter.Settle(ctx, sentinel.Settlement{Org: c.Caller.Org, Call: c.ID, Hold: hold})
+	_, _ = g.Limiter.Settle(ctx, sentinel.Settlement{Org: d.Call.Caller.Org, Call: d.Call.ID.Attempt(d.attempt), Hold: d.hold})
 }
 
 // Refuse books a refused call of a known caller. HTTP status is the one that the client got.

@@ -1,6 +1,7 @@
 package governor
 
 import (
+	"slices"
 	"time"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
@@ -45,7 +46,11 @@ func (g *Governor) candidates(r Request, rq provider.Request) (choice, bool) {
 				c.add(model, r.plan(r.Scores, &r.Call, model).Limits, &b)
 			}
 		}
-		c.addFallbacks(r, rq)
+		targets := c.plan.Fallbacks
+		if g.paused(r.Route, rq.Model) > 0 { // as if it had answered so
+			targets = append(slices.Clip(targets), c.plan.Failover.To...)
+		}
+		c.addFallbacks(r, rq, targets)
 	}
 	for i := range c.options {
 		if g.Pauses == nil {

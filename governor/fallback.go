@@ -17,10 +17,13 @@ type fallback struct {
 
 // addFallbacks lists the models of other providers that can serve the call, each under the limits of that provider.
 // A recorded call has no body: its demand stands for the translated one.
-func (c *choice) addFallbacks(r Request, rq provider.Request) {
-	for _, t := range c.plan.Fallbacks {
+func (c *choice) addFallbacks(r Request, rq provider.Request, targets []policy.Target) {
+	for _, t := range targets {
 		if len(c.options) == maxCandidates {
 			return
+		}
+		if t.Provider == r.Call.Provider {
+			continue
 		}
 		f, b, err := fallbackTo(r, rq, t)
 		if err != nil {
@@ -43,17 +46,8 @@ var errNoPrice = errors.New("no price is known")
 
 // fallbackTo translates a call and prices the most that it can use there.
 func fallbackTo(r Request, rq provider.Request, t policy.Target) (*fallback, bound, error) {
-	from := provider.Speech{Preset: r.Route.Preset, Endpoint: r.Route.Endpoint}
-	var to provider.Speech
-	found := false
-	for _, route := range r.State.Ordered {
-		if route.Provider.Name == t.Provider {
-			to, found = from.Counterpart(route.Preset)
-			break
-		}
-	}
-	route, open := r.State.Routes[t.Provider+"/"+to.Endpoint.Name]
-	if !found || !open {
+	route, ok := r.State.counterpart(r.Route, t.Provider)
+	if !ok {
 		return nil, bound{}, fmt.Errorf("it has no endpoint like %s", r.Route.Endpoint.Name)
 	}
 	f := &fallback{route: route}
@@ -68,7 +62,7 @@ func fallbackTo(r Request, rq provider.Request, t policy.Target) (*fallback, bou
 		f.Request.Model = t.Model
 	} else {
 		var err error
-		if f.Translated, err = provider.Translate(from, to, r.Raw, rq, t.Model, most); err != nil {
+		if f.Translated, err = provider.Translate(r.Route.speech(), route.speech(), r.Raw, rq, t.Model, most); err != nil {
 			return nil, bound{}, err
 		}
 	}

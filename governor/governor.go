@@ -44,8 +44,9 @@ type Options struct {
 // Governor admits and settles calls. It is safe for concurrent use.
 type Governor struct {
 	Options
-	states atomic.Pointer[[]*State] // newest first
-	queued atomic.Int64             // calls that wait for a limit
+	states  atomic.Pointer[[]*State] // newest first
+	queued  atomic.Int64             // calls that wait for a limit
+	retries retries
 	// Scores say which services are unusual now: a snapshot that is swapped whole.
 	Scores atomic.Pointer[policy.Scores]
 	// ratios turn the length of a prompt into tokens where no answer says how many: a snapshot that is swapped whole.

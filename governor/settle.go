@@ -129,7 +129,10 @@ type Evidence struct {
 	Duration  time.Duration // until the client had the last byte, or had gone
 }
 
-// Methods of entries that the reconciler books.
+// Unseen is the usage of an attempt that may have been served, and whose answer nobody saw: the provider may bill its bound.
+func Unseen(t Ticket) provider.Metered { return provider.Metered{Usage: t.Bound, Method: methodBound} }
+
+// Methods of entries whose answer nobody metered.
 const (
 	methodBound   = "bound"   // nobody saw the answer: the provider may have charged the bound
 	methodWitness = "witness" // Envoy saw the answer, and not what it used: the bound, with the status that the client got

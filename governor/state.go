@@ -33,6 +33,8 @@ type State struct {
 	Ordered []Route
 	// Candidate judges calls beside this state, and decides nothing; nil for none.
 	Candidate *State
+	// Chains are the ways of calls that their provider fails.
+	Chains []Chain
 }
 
 // NewState joins a policy set with the catalog: presets become routes, and the flat prices of
@@ -72,6 +74,7 @@ func NewState(set *policy.Set, catalog *pricing.Catalog) (*State, error) {
 		}
 	}
 	s.Prices = catalog.With(overrides)
+	s.chain()
 	return s, nil
 }
 

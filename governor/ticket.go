@@ -7,6 +7,7 @@ import (
 	"time"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/policy"
 )
 
 // Ticket is what later stages need to meter and settle a call. It travels with the call as
@@ -24,14 +25,19 @@ type Ticket struct {
 	TextBytes     int64          // of the prompt
 	HideUsage     bool           // the client did not ask for the usage event
 	Attempt       int16          // 0 for the first
-	From          string         // of a fallback: the route that the client called, in whose words it is answered
-	Shadow        sentinel.Shadows
+	// Next is "provider/model" of the attempt that follows when this one fails in one of the ways of On; empty for none. Failed is the status
+	// that it has failed with, once it is booked, or NoAnswer.
+	Next   string
+	On     policy.Failures
+	Failed int
+	From   string // of a fallback: the route that the client called, in whose words it is answered
+	Shadow sentinel.Shadows
 }
 
 const (
-	ticketFields    = 23
+	ticketFields    = 26
 	ticketSeparator = "\x1f"
-	ticketVersion   = "6"
+	ticketVersion   = "7"
 )
 
 // ErrTicket says that a ticket is not one of ours.
@@ -45,7 +51,7 @@ func (t Ticket) Encode() string {
 		c.Caller.Org, c.Caller.Team, c.Caller.Service, c.Provider, c.Endpoint, c.Model, t.Asked,
 		strconv.Itoa(int(t.Action)), string(t.Reason), string(t.Hold), t.PriceVersion, t.PolicyVersion,
 		t.Bound.Text(), c.Tier, strconv.FormatInt(t.TextBytes, 36), flags(c.Stream, t.HideUsage), string(c.Demand), t.From,
-		strconv.Itoa(int(t.Attempt)), string(t.Shadow),
+		strconv.Itoa(int(t.Attempt)), string(t.Shadow), t.Next, strconv.Itoa(int(t.On)), strconv.Itoa(t.Failed),
 	}, ticketSeparator)
 }
 
@@ -74,7 +80,9 @@ func ParseTicket(s string) (Ticket, error) {
 	text, err4 := strconv.ParseInt(f[17], 36, 64)
 	bits, err5 := strconv.Atoi(f[18])
 	attempt, err6 := strconv.ParseInt(f[21], 10, 16)
-	if err := errors.Join(err, err1, err2, err3, err4, err5, err6); err != nil {
+	on, err7 := strconv.ParseUint(f[24], 10, 8)
+	failed, err8 := strconv.Atoi(f[25])
+	if err := errors.Join(err, err1, err2, err3, err4, err5, err6, err7, err8); err != nil {
 		return Ticket{}, errors.Join(ErrTicket, err)
 	}
 	return Ticket{
@@ -85,6 +93,6 @@ func ParseTicket(s string) (Ticket, error) {
 		},
 		Asked: f[9], Action: sentinel.Action(action), Reason: sentinel.Reason(f[11]), Hold: sentinel.Hold(f[12]),
 		PriceVersion: f[13], PolicyVersion: f[14], Bound: bound, TextBytes: text, HideUsage: bits&2 != 0, From: f[20], Attempt: int16(attempt),
-		Shadow: sentinel.Shadows(f[22]),
+		Shadow: sentinel.Shadows(f[22]), Next: f[23], On: policy.Failures(on), Failed: failed,
 	}, nil
 }

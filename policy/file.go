@@ -126,20 +126,21 @@ func (c *credentialYAML) UnmarshalText(b []byte) error { return c.Vault.Unmarsha
 func (c *credentialYAML) SchemaHint() strictyaml.Hint { return c.Vault.SchemaHint() }
 
 type ruleYAML struct {
-	Name     string       `yaml:"name,required" doc:"Unique; people see it when the rule refuses a call."`
-	Mode     string       `yaml:"mode" enum:"enforced,shadow" doc:"enforced (default), or shadow: the rule is judged and counted as if it were enforced, and no call meets it. sentinel policy shadow tells what it would have done."`
-	Match    matchYAML    `yaml:"match" doc:"Which calls; everything that is left out matches all."`
-	Limits   limitsYAML   `yaml:"limits" doc:"Limits on the calls that match."`
-	Budget   []budgetYAML `yaml:"budget" doc:"Budget of the calls that match, or several."`
-	Per      []perYAML    `yaml:"per" doc:"Each team, service, provider, credential, endpoint, model or tag.NAME, or each combination of several, has limits of its own. Default: all calls that match share them."`
-	Priority int          `yaml:"priority" doc:"Rules with a higher number come first: their cheaper models are tried first, and of several limits that are reached the first is named. Default: 0; rules of one priority keep the file's order."`
-	Final    bool         `yaml:"final" doc:"Rules that come after this one do not apply to calls that it matches: so a team's own rule takes the place of everybody's."`
-	During   []string     `yaml:"during" doc:"The rule holds in these schedules only. Default: always."`
-	Except   []string     `yaml:"except" doc:"The rule does not hold in these schedules."`
-	Canary   *share       `yaml:"canary" doc:"The rule holds for this share of services, such as 10%: always the same ones, and more of them when the share grows. Default: all."`
-	OnExceed []actionYAML `yaml:"on_exceed" doc:"What happens past a limit, in order: {downgrade: [models]}, {fallback: [PROVIDER/MODEL]}, {delay: 2s}, then throttle (default) or deny."`
-	Anomaly  *anomalyYAML `yaml:"anomaly" doc:"The rule holds only while the service's last minutes are unusual."`
-	Then     []thenYAML   `yaml:"then" doc:"What happens to the calls, whatever was used: deny, such as in a freeze, or {downgrade: [models]}. With anomaly also {throttle: {requests: 10/minute}} and {alert: channel}."`
+	Name     string        `yaml:"name,required" doc:"Unique; people see it when the rule refuses a call."`
+	Mode     string        `yaml:"mode" enum:"enforced,shadow" doc:"enforced (default), or shadow: the rule is judged and counted as if it were enforced, and no call meets it. sentinel policy shadow tells what it would have done."`
+	Match    matchYAML     `yaml:"match" doc:"Which calls; everything that is left out matches all."`
+	Limits   limitsYAML    `yaml:"limits" doc:"Limits on the calls that match."`
+	Budget   []budgetYAML  `yaml:"budget" doc:"Budget of the calls that match, or several."`
+	Per      []perYAML     `yaml:"per" doc:"Each team, service, provider, credential, endpoint, model or tag.NAME, or each combination of several, has limits of its own. Default: all calls that match share them."`
+	Priority int           `yaml:"priority" doc:"Rules with a higher number come first: their cheaper models are tried first, and of several limits that are reached the first is named. Default: 0; rules of one priority keep the file's order."`
+	Final    bool          `yaml:"final" doc:"Rules that come after this one do not apply to calls that it matches: so a team's own rule takes the place of everybody's."`
+	During   []string      `yaml:"during" doc:"The rule holds in these schedules only. Default: always."`
+	Except   []string      `yaml:"except" doc:"The rule does not hold in these schedules."`
+	Canary   *share        `yaml:"canary" doc:"The rule holds for this share of services, such as 10%: always the same ones, and more of them when the share grows. Default: all."`
+	OnExceed []actionYAML  `yaml:"on_exceed" doc:"What happens past a limit, in order: {downgrade: [models]}, {fallback: [PROVIDER/MODEL]}, {delay: 2s}, then throttle (default) or deny."`
+	Failover *failoverYAML `yaml:"failover" doc:"Where a call goes when its provider fails it. Of several rules the first one that has it decides."`
+	Anomaly  *anomalyYAML  `yaml:"anomaly" doc:"The rule holds only while the service's last minutes are unusual."`
+	Then     []thenYAML    `yaml:"then" doc:"What happens to the calls, whatever was used: deny, such as in a freeze, or {downgrade: [models]}. With anomaly also {throttle: {requests: 10/minute}} and {alert: channel}."`
 }
 
 type anomalyYAML struct {

@@ -27,7 +27,7 @@ func (c *compiler) policies() {
 			c.Fault(key+".name", "two policies are called %q", clip(y.Name))
 		}
 		names[y.Name] = true
-		if !c.Has(key+".limits") && !c.Has(key+".budget") && !c.Has(key+".then") {
+		if !c.Has(key+".limits") && !c.Has(key+".budget") && !c.Has(key+".then") && !c.Has(key+".failover") {
 			c.Fault(key, "the rule has neither limits nor a budget: it would do nothing")
 		}
 		y.Match.Endpoint = c.grouped(key+".match.endpoint", y.Match.Endpoint, "endpoints", c.in.Groups.Endpoints)
@@ -50,7 +50,8 @@ func (c *compiler) policies() {
 		}
 		c.actions(key+".on_exceed", y, &r)
 		c.thens(key, y, &r)
-		if len(r.limits) > 0 || r.then.acts() {
+		c.failover(key+".failover", y, &r)
+		if len(r.limits) > 0 || r.then.acts() || len(r.failover.To) > 0 {
 			c.set.rules = append(c.set.rules, r)
 		} else if c.Sound(key+".limits") && !c.Has(key+".budget") {
 			c.Fault(key+".limits", "no limit is set: the rule would do nothing")

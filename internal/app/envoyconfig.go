@@ -32,5 +32,8 @@ func (c Config) ForEnvoy(s *governor.State) envoy.Config {
 		p := &out.Providers[n-1]
 		p.Routes = append(p.Routes, envoy.Route{Name: r.Name, Method: r.Endpoint.Method, Path: r.Endpoint.Path})
 	}
+	for _, chain := range s.Chains {
+		out.Chains = append(out.Chains, envoy.Chain(chain))
+	}
 	return out
 }

@@ -13,6 +13,10 @@ func TestBothSidesOfEnvoyUseTheSameNames(t *testing.T) {
 		"the guard's namespace":  {envoy.Namespace, extproc.Namespace},
 		"the ticket's attribute": {envoy.TicketAttribute, extproc.TicketAttribute},
 		"the tunnel's attribute": {envoy.ProxyAttribute, extproc.ProxyAttribute},
+		"the stage's key":        {envoy.StageKey, extproc.StageKey},
+		"the stage of attempts":  {envoy.StageAttempt, extproc.StageAttempt},
+		"the host's attribute":   {envoy.HostAttribute, extproc.HostAttribute},
+		"the mark of failures":   {envoy.RetryHeader, extproc.RetryHeader},
 		"the host of a fallback": {envoy.FallbackHost, extproc.FallbackHost},
 	} {
 		if pair[0] != pair[1] {

@@ -1,0 +1,260 @@
+package extproc
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	filterv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
+	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/governor"
+	"github.com/saas-sentinel/saas-sentinel/provider"
+)
+
+// The gRPC metadata by which Envoy's configuration names the stage of a stream.
+const (
+	StageKey     = "sentinel-stage"
+	StageAttempt = "attempt"
+)
+
+// HostAttribute is the CEL path of the provider that Envoy has chosen for an attempt.
+const HostAttribute = "xds.upstream_host_metadata.filter_metadata['" + Namespace + "']['provider']"
+
+const (
+	// RetryHeader marks an answer that Envoy is to have made good by the next provider.
+	RetryHeader = "x-sentinel-retry"
+	// idempotencyKey is the header by which a client says that its call may be repeated.
+	idempotencyKey = "idempotency-key"
+	// retryOn is Envoy's header for what may be repeated beside what its route says; clients cannot send it.
+	retryOn = "x-envoy-retry-on"
+)
+
+var (
+	errNoTicket      = errors.New("an attempt without a ticket")
+	errOtherProvider = errors.New("Envoy has chosen a provider that the call was not admitted to")
+)
+
+// isAttempt tells whether Envoy's configuration says that a stream is of the attempt stage.
+func isAttempt(st stream) bool {
+	md, _ := metadata.FromIncomingContext(st.Context())
+	return slices.Contains(md.Get(StageKey), StageAttempt)
+}
+
+// attempt gives one attempt of a call the credential of the provider that it really goes to, whatever an earlier attempt has left on the
+// request, and decides on its answer's headers whether another provider is to make it good. Without an answer of this stage nothing goes
+// upstream.
+func (s *Server) attempt(st *answeredStream, first *extprocv3.ProcessingRequest) error {
+	t, ok := ticketOf(first)
+	if !ok {
+		return status.Error(codes.PermissionDenied, errNoTicket.Error())
+	}
+	in := s.attempted(t, first)
+	switch to := attribute(first, HostAttribute); {
+	case t.Attempt == 0 && t.Failed == 0 && to == t.Call.Provider:
+		a := governor.Admission{Ticket: t, Path: in.upstream}
+		credential, err := s.Credentials.Inject(in.request.Route, in.outgoing(a, in.request.Route, nil), s.Governor.Now())
+		if err != nil {
+			return s.attemptRefused(st, in, a, err)
+		}
+		if err := st.SendFinal(attemptOn(in, a, credential, s.withheldBy(in, in.request.Route), true)); err != nil {
+			return err
+		}
+	case t.Attempt == 0 && strings.HasPrefix(t.Next, to+"/") && to != "":
+		sent, err := s.secondAttempt(st, in, &t)
+		if err != nil || !sent {
+			return err
+		}
+	default:
+		return status.Error(codes.PermissionDenied, errOtherProvider.Error())
+	}
+	return s.outcome(st, t, in.headers.get(idempotencyKey) != "")
+}
+
+// attempted is the request of an attempt as the router sends it: the provider's own path, and no credential but that of an earlier attempt.
+func (s *Server) attempted(t governor.Ticket, first *extprocv3.ProcessingRequest) *inbound {
+	h := headersOf(first.GetRequestHeaders())
+	in := &inbound{headers: h, method: h.get(":method"), host: h.get(":authority"), started: s.Governor.Now(), bodyUnread: true}
+	in.path, in.query, _ = strings.Cut(h.get(":path"), "?")
+	in.upstream = in.path
+	in.request = governor.Request{Route: s.Governor.Route(t), Call: t.Call}
+	return in
+}
+
+// secondAttempt admits the call to the next provider, and sends it there in that one's words. It is not sent when it is refused.
+func (s *Server) secondAttempt(st *answeredStream, in *inbound, t *governor.Ticket) (sent bool, err error) {
+	first := *t
+	body, err := wholeBody(st)
+	if err != nil {
+		return false, err
+	}
+	in.body, in.hasBody, in.bodyUnread = body, true, false
+	keyed := in.headers.get(idempotencyKey) != ""
+	granted := first.Failed > 0 // its answer was judged
+	if !granted {
+		granted = s.Governor.Retry(first, governor.NoAnswer, keyed)
+		if err := s.bookUnanswered(st, &first, keyed); err != nil {
+			return false, err
+		}
+	}
+	route := in.request.Route
+	failed := governor.Failed{Ticket: first, Raw: provider.RawRequest{
+		Path: in.upstream, Query: in.query, ContentType: in.headers.get("content-type"), Header: in.headers.get,
+		Currencies: route.Currencies, OnBehalf: route.Provider.OnBehalf, Redirects: route.Provider.Redirects, Body: in.body,
+	}}
+	a := failed.Exhausted()
+	if granted {
+		if a, err = s.Governor.Failover(st.Context(), failed); err != nil {
+			s.Log.Error().Err(err).Str("call", t.Call.ID.String()).Msg("second attempt not decided")
+			return false, err
+		}
+	}
+	s.Log.Warn().Str("call", t.Call.ID.String()).Str("provider", first.Call.Provider).Int("status", first.Failed).Str("next", first.Next).
+		Str("action", a.Verdict.Action.String()).Str("detail", a.Verdict.Detail).Msg("provider failed a call")
+	if a.Verdict.Action.Refused() {
+		return false, st.SendFinal(attemptRefusal(in, a))
+	}
+	credential, err := s.Credentials.Inject(*a.To, in.outgoing(a, *a.To, nil), s.Governor.Now())
+	if err != nil {
+		return false, s.attemptRefused(st, in, a, err)
+	}
+	withheld := slices.Concat(s.withheldBy(in, route), s.withheldBy(in, *a.To))
+	if err := st.SendFinal(attemptOn(in, a, credential, withheld, false)); err != nil {
+		s.withdrawn(st, in, a, *deny(sentinel.ReasonUndelivered, "nobody waited for the second attempt any longer: "+err.Error()), 0)
+		return false, err
+	}
+	*t = a.Ticket
+	return true, nil
+}
+
+// wholeBody asks for a request's body.
+func wholeBody(st *answeredStream) ([]byte, error) {
+	if err := st.Send(attemptBody()); err != nil {
+		return nil, err
+	}
+	next, err := st.Recv()
+	if err != nil {
+		return nil, err
+	}
+	body := next.GetRequestBody()
+	if body == nil || !body.EndOfStream {
+		return nil, status.Error(codes.InvalidArgument, "expected the whole request body")
+	}
+	return body.Body, nil
+}
+
+// bookUnanswered books a first attempt that got no answer. Only a call that may be repeated can have reached its provider, which may then
+// bill what it can cost.
+func (s *Server) bookUnanswered(st *answeredStream, t *governor.Ticket, keyed bool) error {
+	m := provider.Metered{Reported: true}
+	if keyed {
+		m = governor.Unseen(*t)
+	}
+	ctx, cancel := detached(st.Context())
+	defer cancel()
+	entry, err := s.Governor.Settle(ctx, governor.Outcome{Ticket: *t, Metered: m})
+	if err != nil {
+		s.Log.Error().Err(err).Str("call", t.Call.ID.String()).Msg("failed attempt not settled")
+		return status.Error(codes.Unavailable, "the failed attempt could not be booked")
+	}
+	t.Failed = governor.NoAnswer
+	s.Observe(Observation{Call: t.Call, Action: t.Action, Reason: t.Reason, Entry: &entry})
+	return nil
+}
+
+// withheldBy lists the headers that an attempt at another provider must not carry: what the gateway gave this one, and clients' credentials.
+func (s *Server) withheldBy(in *inbound, r governor.Route) []string {
+	out := in.withheld(s.Credentials.Withheld(r.Provider))
+	if h := r.Provider.Credential.Header; h != "" {
+		out = append(slices.Clip(out), strings.ToLower(h))
+	}
+	return out
+}
+
+// attemptRefused ends an attempt for whose provider there is no credential.
+func (s *Server) attemptRefused(st *answeredStream, in *inbound, a governor.Admission, cause error) error {
+	s.Log.Error().Err(cause).Str("provider", a.Ticket.Call.Provider).Msg("no credential for provider")
+	v := deny(sentinel.ReasonCredential, "the gateway holds no usable credential for this provider")
+	s.withdrawn(st, in, a, *v, statusOf(*v))
+	a.Verdict = *v
+	a.Ticket.Action, a.Ticket.Reason, a.Ticket.Failed = v.Action, v.Reason, statusOf(*v)
+	return st.SendFinal(attemptRefusal(in, a))
+}
+
+// outcome waits for the headers of an attempt's answer. A failure that the next provider is to make good is booked here; every other answer is
+// the meter's.
+func (s *Server) outcome(st *answeredStream, t governor.Ticket, keyed bool) error {
+	r, err := st.Recv()
+	if err != nil {
+		return nil //nolint:nilerr // the attempt was reset, or its client has gone: the next stage, or the reconciler, books it
+	}
+	answer := r.GetResponseHeaders()
+	if answer == nil {
+		return status.Errorf(codes.InvalidArgument, "expected the headers of an answer, got %T", r.Request)
+	}
+	h := headersOf(answer)
+	code, _ := strconv.Atoi(h.get(":status"))
+	s.heed(t, code, h)
+	if !s.Governor.Retry(t, code, keyed) {
+		return st.SendFinal(attemptAnswer(nil))
+	}
+	a, _ := s.open(t, h)
+	if err := s.settleAnswer(st, a); err != nil {
+		return st.SendFinal(attemptAnswer(nil)) // the meter tries again, on an answer that goes to the client
+	}
+	t.Failed = code
+	return st.SendFinal(attemptAnswer(&t))
+}
+
+// settleAnswer books the answer of a failed attempt, whose body nobody will see.
+func (s *Server) settleAnswer(st *answeredStream, a *answer) error {
+	ctx, cancel := detached(st.Context())
+	defer cancel()
+	entry, err := s.Governor.Settle(ctx, governor.Outcome{Ticket: a.ticket, Metered: a.meter.Finish(true), Status: a.status, FirstByte: a.firstByte})
+	if err != nil {
+		s.Log.Error().Err(err).Str("call", a.ticket.Call.ID.String()).Msg("failed attempt not settled")
+		return err
+	}
+	s.Observe(Observation{Call: a.ticket.Call, Action: a.ticket.Action, Reason: a.ticket.Reason, Entry: &entry})
+	return nil
+}
+
+// attemptBody asks Envoy for the body of an attempt.
+func attemptBody() *extprocv3.ProcessingResponse {
+	r := bufferBody()
+	r.ModeOverride.ResponseHeaderMode = filterv3.ProcessingMode_SEND
+	return r
+}
+
+// attemptOn lets an attempt go: earlier credentials out, its provider's in, and the body in its words.
+func attemptOn(in *inbound, a governor.Admission, credential []Header, withheld []string, onHeaders bool) *extprocv3.ProcessingResponse {
+	common := onward(in, a, credential, withheld)
+	if a.To != nil {
+		common.HeaderMutation.SetHeaders = append(common.HeaderMutation.SetHeaders, overwrite(":path", a.Path), overwrite(":authority", a.To.Provider.Host))
+	}
+	return departing(common, a.Ticket, onHeaders)
+}
+
+// attemptRefusal answers in the place of a provider, and leaves the verdict for the meter: the router takes it off an answer of this stage.
+func attemptRefusal(in *inbound, a governor.Admission) *extprocv3.ProcessingResponse {
+	r := refusal(in, a.Verdict)
+	r.DynamicMetadata = mark(a.Ticket)
+	return r
+}
+
+// attemptAnswer lets an answer's headers go, with or without the mark of a failure. A provider's own mark says nothing.
+func attemptAnswer(failed *governor.Ticket) *extprocv3.ProcessingResponse {
+	common := &extprocv3.CommonResponse{HeaderMutation: &extprocv3.HeaderMutation{RemoveHeaders: []string{RetryHeader}}}
+	r := &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_ResponseHeaders{ResponseHeaders: &extprocv3.HeadersResponse{Response: common}}}
+	if failed != nil {
+		common.HeaderMutation = &extprocv3.HeaderMutation{SetHeaders: []*corev3.HeaderValueOption{overwrite(RetryHeader, "1")}}
+		r.DynamicMetadata = mark(*failed)
+	}
+	return r
+}

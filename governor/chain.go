@@ -1,0 +1,94 @@
+package governor
+
+import (
+	"slices"
+	"time"
+
+	"github.com/saas-sentinel/saas-sentinel/policy"
+	"github.com/saas-sentinel/saas-sentinel/provider"
+)
+
+// Chain is a way by which Envoy takes a call to a second provider when the first one fails it.
+type Chain struct {
+	Name        string // "openai~anthropic~30s": Envoy's paths begin with it
+	First, Then string
+	Routes      []string // of First: those that have a counterpart at Then
+	Silence     time.Duration
+}
+
+// chainName names a way. No provider's name has its sign.
+func chainName(first string, w policy.Way) string {
+	name := first + "~" + w.To
+	if w.Timeout > 0 {
+		name += "~" + w.Timeout.String()
+	}
+	return name
+}
+
+// chain collects the ways that the policy's rules may send calls.
+func (s *State) chain() {
+	for _, w := range s.Policy.Ways() {
+		for _, r := range s.Ordered {
+			if _, ok := s.counterpart(r, w.To); !ok || r.Provider.Name == w.To || signs(r) {
+				continue
+			}
+			n := len(s.Chains)
+			if name := chainName(r.Provider.Name, w); n == 0 || s.Chains[n-1].Name != name {
+				s.Chains = append(s.Chains, Chain{Name: name, First: r.Provider.Name, Then: w.To, Silence: w.Timeout})
+				n++
+			}
+			s.Chains[n-1].Routes = append(s.Chains[n-1].Routes, r.Name)
+		}
+	}
+}
+
+// counterpart finds the endpoint of another provider that means the same as a route's.
+func (s *State) counterpart(r Route, to string) (Route, bool) {
+	for _, other := range s.Ordered {
+		if other.Provider.Name != to {
+			continue
+		}
+		speech, ok := r.speech().Counterpart(other.Preset)
+		if !ok {
+			return Route{}, false
+		}
+		found, open := s.Routes[to+"/"+speech.Endpoint.Name]
+		return found, open && !signs(found)
+	}
+	return Route{}, false
+}
+
+// speech is how a route's provider is spoken to.
+func (r Route) speech() provider.Speech {
+	return provider.Speech{Preset: r.Preset, Endpoint: r.Endpoint}
+}
+
+// signs tells whether a route's requests carry a signature of their body: the stage of an attempt does not see the first one's.
+func signs(r Route) bool {
+	if k := r.Provider.Credential.Kind; k != policy.CredentialDefault {
+		return k == policy.CredentialSigV4
+	}
+	return r.Preset.Credential == string(policy.CredentialSigV4)
+}
+
+// next finds the provider that serves a call when its own fails: the first of the rule's that has such an endpoint, knows a price for the
+// model and takes calls now. Whether the call can be put in its words is found out when that is needed.
+func (g *Governor) next(d departure) (policy.Target, Chain, bool) {
+	if d.option.other != nil || d.read.Fixed {
+		return policy.Target{}, Chain{}, false
+	}
+	for _, t := range d.failover.To {
+		name := chainName(d.Route.Provider.Name, policy.Way{To: t.Provider, Timeout: d.failover.Timeout})
+		i := slices.IndexFunc(d.State.Chains, func(c Chain) bool { return c.Name == name && slices.Contains(c.Routes, d.Route.Name) })
+		if i < 0 {
+			continue
+		}
+		route, _ := d.State.counterpart(d.Route, t.Provider)
+		call := d.Call
+		call.Provider, call.Endpoint = route.Provider.Name, route.Endpoint.Name
+		if _, _, priced := d.State.price(route, t.Model, call); priced && g.paused(route, t.Model) <= 0 {
+			return t, d.State.Chains[i], true
+		}
+	}
+	return policy.Target{}, Chain{}, false
+}
