@@ -2,6 +2,7 @@ package ratelimit
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"reflect"
@@ -92,6 +93,21 @@ func (j *journey) amounts() sentinel.Amounts {
 	return sentinel.Amounts{sentinel.MeasureRequests: 1, sentinel.MeasureTokens: int64(j.IntN(3000)), sentinel.MeasureCost: cost[j.IntN(len(cost))]}
 }
 
+// peek compares what both count. Sums past 64 bits are only known to be large.
+func (j *journey) peek(t *testing.T, scripts *Redis, model *Model, limits []sentinel.Limit) {
+	t.Helper()
+	got, err := scripts.Peek(t.Context(), "acme", limits)
+	want, errModel := model.Peek(t.Context(), "acme", limits)
+	if err != nil || errModel != nil || len(got) != len(want) {
+		t.Fatalf("Peek gave %v, %v and %v, %v", got, err, want, errModel)
+	}
+	for i := range got {
+		if got[i].Posted != math.MaxInt64 && want[i].Posted != math.MaxInt64 && got[i].Used != math.MaxInt64 && !reflect.DeepEqual(got[i], want[i]) {
+			t.Fatalf("Peek(%+v) (−model +scripts):\n%s", limits[i], cmp.Diff(want[i], got[i]))
+		}
+	}
+}
+
 func TestModelAndScriptsAgreeOnRandomJourneys(t *testing.T) {
 	steps, seeds := 12_000, 12
 	if os.Getenv("E2E") == "must" || full() {
@@ -139,10 +155,17 @@ func travel(t *testing.T, seed uint64, steps int, scripts *Redis, advance func(n
 			advance(j.now, d)
 		case n < 7 || len(j.past) == 0:
 			a := j.ask()
+			j.peek(t, scripts, model, a.Candidates[0].Limits)
+			tried, errTry := scripts.Try(t.Context(), a)
 			got, err := scripts.Reserve(t.Context(), a)
 			want, errModel := model.Reserve(t.Context(), a)
 			if (err != nil) != (errModel != nil) || !reflect.DeepEqual(got, want) {
 				t.Fatalf("step %d: Reserve(%+v) gave %v, %v (−model +scripts):\n%s", step, a, err, errModel, cmp.Diff(want, got))
+			}
+			same := got
+			same.Hold, same.Crossed = "", nil
+			if (err != nil) != (errTry != nil) || err == nil && !reflect.DeepEqual(tried, same) {
+				t.Fatalf("step %d: Try(%+v) said %v (−reserved +tried):\n%s", step, a, errTry, cmp.Diff(same, tried))
 			}
 			if got.Chosen >= 0 {
 				j.past = append(j.past, taken{a, got.Hold})

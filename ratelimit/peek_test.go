@@ -64,6 +64,42 @@ func TestPeekTellsPostedHeldAndOrphanedApart(t *testing.T) {
 	}
 }
 
+// That a try says what an admission does is seen on the random journeys.
+func TestATryTouchesNothing(t *testing.T) {
+	m := miniredis.RunT(t)
+	r := dial(t, m.Addr())
+	budget := limitertest.Money(1000)
+	budget.WarnAt = []int64{sentinel.FullShare}
+	ask := func(cost int64) sentinel.Ask {
+		return sentinel.Ask{Org: "acme", Call: sentinel.NewCallID(time.Now()), TTL: time.Minute, Candidates: []sentinel.Candidate{{Limits: []sentinel.Limit{budget}, Bound: sentinel.Amounts{sentinel.MeasureCost: cost}}}}
+	}
+	for _, cost := range []int64{400, 900, 5000} {
+		before := m.Dump()
+		got, err := r.Try(t.Context(), ask(cost))
+		if err != nil || (got.Chosen == 0) != (cost == 400) || got.Hold != "" || len(got.Crossed) > 0 {
+			t.Errorf("a try of %d gave %+v, %v", cost, got, err)
+		}
+		if m.Dump() != before {
+			t.Errorf("a try of %d changed something", cost)
+		}
+		if cost > 400 {
+			continue
+		}
+		if got, err := r.Reserve(t.Context(), ask(300)); err != nil || got.Chosen != 0 {
+			t.Fatalf("%+v, %v", got, err)
+		}
+	}
+	if err := r.SetOverride(t.Context(), "acme", Override{Cell: budget.Cell, Max: 1300, Until: time.Now().Add(time.Hour)}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := r.Try(t.Context(), ask(900)); err != nil || got.Chosen != 0 || got.Levels[0].Limit.Max != 1300 {
+		t.Errorf("under an override a try gave %+v, %v", got, err)
+	}
+	if got, err := r.Reserve(t.Context(), ask(1100)); err != nil || len(got.Crossed) != 1 {
+		t.Errorf("the first refusal of the budget was used up by a try: %+v, %v", got, err)
+	}
+}
+
 func TestOverridesHoldUntilTheirEnd(t *testing.T) {
 	r := dial(t, miniredis.RunT(t).Addr())
 	budget := limitertest.Money(1000)

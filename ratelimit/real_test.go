@@ -52,7 +52,7 @@ func dialAt(t testing.TB, addrs ...string) *Redis {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = r.Close() })
-	r.scripts = newScripts(moved(admitSource), moved(settleSource), moved(peekSource), moved(seedSource))
+	r.scripts = newScripts(moved(admitSource), moved(trySource), moved(settleSource), moved(peekSource), moved(seedSource))
 	return r
 }
 

@@ -29,7 +29,10 @@ var admitBody string
 //go:embed settle.lua
 var settleBody string
 
-var admitSource, settleSource = pairsSource + admitBody, pairsSource + settleBody
+//go:embed try.lua
+var dryRun string
+
+var admitSource, trySource, settleSource = pairsSource + admitBody, pairsSource + dryRun + admitBody, pairsSource + settleBody
 
 //go:embed peek.lua
 var peekSource string
@@ -41,12 +44,12 @@ var replaceSource string
 var seedSource string
 
 // scripts are what runs inside Redis.
-type scripts struct{ admit, settle, peek, replace, seed *redis.Script }
+type scripts struct{ admit, try, settle, peek, replace, seed *redis.Script }
 
 // newScripts takes the sources of those that read the clock; the others have none.
-func newScripts(admit, settle, peek, seed string) scripts {
+func newScripts(admit, try, settle, peek, seed string) scripts {
 	return scripts{
-		admit: redis.NewScript(admit), settle: redis.NewScript(settle), peek: redis.NewScript(peek), seed: redis.NewScript(seed),
+		admit: redis.NewScript(admit), try: redis.NewScript(try), settle: redis.NewScript(settle), peek: redis.NewScript(peek), seed: redis.NewScript(seed),
 		replace: redis.NewScript(replaceSource),
 	}
 }
@@ -120,7 +123,7 @@ func Dial(ctx context.Context, o Options) (*Redis, error) {
 		u.IsClusterMode = true
 		client = redis.NewUniversalClient(u)
 	}
-	r := &Redis{client: client, scripts: newScripts(admitSource, settleSource, peekSource, seedSource), timeout: o.Timeout, begins: flag(!o.Ledger), forgot: make(chan struct{}, 1)}
+	r := &Redis{client: client, scripts: newScripts(admitSource, trySource, settleSource, peekSource, seedSource), timeout: o.Timeout, begins: flag(!o.Ledger), forgot: make(chan struct{}, 1)}
 	r.doubts, r.denials.life = make(chan doubt, maxDoubts), o.RememberDenials
 	r.pauses.news = make(chan pause, maxPauses)
 	if err := r.prepare(ctx); err != nil {
@@ -147,7 +150,7 @@ func (r *Redis) prepare(ctx context.Context) error {
 	if policy != "" && policy != "noeviction" {
 		return fmt.Errorf("its maxmemory-policy is %s: an evicted counter is a lost budget; set it to noeviction", policy)
 	}
-	for _, s := range []*redis.Script{r.scripts.admit, r.scripts.settle, r.scripts.peek, r.scripts.replace, r.scripts.seed} {
+	for _, s := range []*redis.Script{r.scripts.admit, r.scripts.try, r.scripts.settle, r.scripts.peek, r.scripts.replace, r.scripts.seed} {
 		if err := s.Load(ctx, r.client).Err(); err != nil {
 			return fmt.Errorf("load scripts: %w", err)
 		}
