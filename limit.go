@@ -1,6 +1,9 @@
 package sentinel
 
-import "time"
+import (
+	"strconv"
+	"time"
+)
 
 // Measure is what a limit counts.
 type Measure uint8
@@ -25,6 +28,14 @@ func (m Measure) String() string {
 		return measureNames[m]
 	}
 	return "unknown"
+}
+
+// Amount is an amount for people: dollars of money, else the count.
+func (m Measure) Amount(n int64) string {
+	if m == MeasureCost {
+		return NanoUSD(n).String()
+	}
+	return strconv.FormatInt(n, 10)
 }
 
 // Amounts are quantities by measure: what a call may take (a bound) or took (actual).

@@ -12,6 +12,7 @@ import (
 
 	domain "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/internal/app"
+	"github.com/saas-sentinel/saas-sentinel/internal/explain"
 	"github.com/saas-sentinel/saas-sentinel/internal/mockapi"
 	"github.com/saas-sentinel/saas-sentinel/internal/simulate"
 	"github.com/saas-sentinel/saas-sentinel/store"
@@ -27,12 +28,15 @@ func TestSimulationOfARecordIsWhatTheGatewayDid(t *testing.T) {
 	larger := fmt.Sprintf("policies:\n  - {name: large models, match: {model: gpt-5}, budget: {usd: %.6f/day}, on_exceed: [{downgrade: [gpt-5-mini]}]}\n"+
 		"  - {name: weather quota, match: {provider: weather}, limits: {requests: %d/day}}\n", float64(calls)*0.00004, calls/80)
 	g := open(t, mockapi.DefaultConfig(), fmt.Sprintf("{budget: {usd: %.6f/day, mode: hard}, limits: {requests: 100k/minute}}", float64(calls)*0.0012), larger)
+	answered := map[string]string{} // by the reason of a 429, the id that it carried
 	for n := range calls {
-		if n%10 == 9 {
-			g.do(http.MethodGet, "/weather/v1/forecast/lima", "")
-			continue
+		method, path, body := http.MethodGet, "/weather/v1/forecast/lima", ""
+		if n%10 != 9 {
+			method, path, body = http.MethodPost, "/openai/v1/chat/completions", fmt.Sprintf(`{"model":%q,"max_completion_tokens":%d,"messages":[{"role":"user","content":"hello %d"}]}`, []string{"gpt-5", "gpt-5-mini"}[n%2], 20+n%300, n)
 		}
-		g.do(http.MethodPost, "/openai/v1/chat/completions", fmt.Sprintf(`{"model":%q,"max_completion_tokens":%d,"messages":[{"role":"user","content":"hello %d"}]}`, []string{"gpt-5", "gpt-5-mini"}[n%2], 20+n%300, n))
+		if code, header, _ := g.do(method, path, body); code == http.StatusTooManyRequests {
+			answered[header.Get("x-sentinel-verdict")] = header.Get("x-sentinel-call")
+		}
 	}
 	rows := g.ledger(calls)
 	state, err := app.LoadState(filepath.Join(g.dir, "policies.yaml"))
@@ -41,7 +45,6 @@ func TestSimulationOfARecordIsWhatTheGatewayDid(t *testing.T) {
 	g.must(err)
 	defer st.Close()
 	sim, kinds := simulate.New(state), map[string]int{}
-	var refused domain.CallID
 	err = st.EachEntry(t.Context(), rows[len(rows)-1].At, rows[0].At.Add(1), func(e domain.Entry) error {
 		got, _, err := sim.Judge(t.Context(), e)
 		if err != nil {
@@ -50,9 +53,7 @@ func TestSimulationOfARecordIsWhatTheGatewayDid(t *testing.T) {
 		if got.Outside || got.Verdict.Action != e.Action || got.Verdict.Reason != e.Reason || got.Cost != e.Cost || !e.Action.Refused() && got.Verdict.Model != e.Model {
 			t.Errorf("call %s was %s %s %s for %s, and is simulated as %s %s %s for %s", e.ID, e.Action, e.Reason, e.Model, e.Cost, got.Verdict.Action, got.Verdict.Reason, got.Verdict.Model, got.Cost)
 		}
-		if kinds[e.Action.String()+" "+string(e.Reason)]++; e.Action.Refused() {
-			refused = e.ID
-		}
+		kinds[e.Action.String()+" "+string(e.Reason)]++
 		return nil
 	})
 	g.must(err)
@@ -61,12 +62,19 @@ func TestSimulationOfARecordIsWhatTheGatewayDid(t *testing.T) {
 	}
 	t.Logf("%d calls: %v", len(rows), kinds)
 
-	code, stdout, stderr := sentinelIn(t, g.dir, g.env, "policy", "explain", refused.String())
-	if code != 0 || !strings.Contains(stdout, "decided by: ") || !strings.Contains(stdout, "LEFT") {
-		t.Errorf("explain ended with %d:\n%s%s", code, stdout, stderr)
+	if len(answered) == 0 {
+		t.Error("no call was answered 429")
 	}
+	for verdict, id := range answered {
+		action, reason, _ := strings.Cut(verdict, "; reason=")
+		code, stdout, stderr := sentinelIn(t, g.dir, g.env, "policy", "explain", id)
+		if code != 0 || !strings.Contains(stdout, "verdict: "+action+": "+reason) || !strings.Contains(stdout, "decided by: ") || !strings.Contains(stdout, "LEFT") {
+			t.Errorf("explain of %s, which was answered %q, ended with %d:\n%s%s", id, verdict, code, stdout, stderr)
+		}
+	}
+	g.describe()
 	g.write("new.yaml", g.policyOf(fmt.Sprintf("{budget: {usd: %.6f/day, mode: hard}}", float64(calls)*0.001), larger))
-	code, stdout, stderr = sentinelIn(t, g.dir, g.env, "policy", "simulate", "--policy", "new.yaml", "--since", "1h", "--format", "json")
+	code, stdout, stderr := sentinelIn(t, g.dir, g.env, "policy", "simulate", "--policy", "new.yaml", "--since", "1h", "--format", "json")
 	var report simulate.Report
 	if err := json.Unmarshal([]byte(stdout), &report); code != 0 || err != nil {
 		t.Fatalf("simulate ended with %d, %v:\n%s", code, err, stderr)
@@ -74,5 +82,21 @@ func TestSimulationOfARecordIsWhatTheGatewayDid(t *testing.T) {
 	_, spent := sums(rows)
 	if report.Now.Cost != spent || report.Recorded.Cost != spent || report.Now.Refused != report.Recorded.Refused || report.Then.Refused <= report.Now.Refused || report.Then.Cost >= report.Now.Cost {
 		t.Errorf("now %+v\nthen %+v\nthe ledger has %s", report.Now, report.Then, spent)
+	}
+}
+
+// describe asks what would become of a call, and compares it with what becomes of it.
+func (g *gateway) describe() {
+	g.t.Helper()
+	const body = `{"model":"gpt-5","max_completion_tokens":100000,"messages":[{"role":"user","content":"hello"}]}`
+	g.write("body.json", body)
+	code, stdout, stderr := sentinelIn(g.t, g.dir, g.env, "policy", "explain", "--service", "app", "--path", "/openai/v1/chat/completions", "--body", "body.json", "--json")
+	var x explain.Explanation
+	if err := json.Unmarshal([]byte(stdout), &x); code != 0 || err != nil {
+		g.t.Fatalf("explain of a described call ended with %d, %v:\n%s", code, err, stderr)
+	}
+	_, header, _ := g.do(http.MethodPost, "/openai/v1/chat/completions", body)
+	if got := x.Action + "; reason=" + x.Reason; got != header.Get("x-sentinel-verdict") || len(x.Rules) == 0 || len(x.Counters) < 2 || x.Counters[1].Used == 0 {
+		g.t.Errorf("described, the call is %q by %+v; sent, it is %q", got, x, header.Get("x-sentinel-verdict"))
 	}
 }

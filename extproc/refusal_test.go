@@ -11,6 +11,7 @@ import (
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/extproc"
 	"github.com/saas-sentinel/saas-sentinel/governor"
+	"github.com/saas-sentinel/saas-sentinel/policy"
 )
 
 func refusing(l sentinel.Limit, retry time.Duration) func(p *parts) {
@@ -127,7 +128,54 @@ func TestRefusalsSpeakAsTheProviderDoes(t *testing.T) {
 			}
 			r.finish()
 			r.bookedAs(tt.reason, tt.status, tt.unbooked)
+			if ids := set["x-sentinel-call"]; len(r.entries) == 1 && !slices.Equal(ids, []string{r.entries[0].ID.String()}) || tt.status == 429 && len(r.entries) != 1 {
+				t.Errorf("the answer carries the id %q, and the ledger has %+v", ids, r.entries)
+			}
 		})
+	}
+}
+
+// TestEvery429CarriesTheIDThatExplainTakes goes through every kind of refusal that is answered 429, in the words of every provider.
+func TestEvery429CarriesTheIDThatExplainTakes(t *testing.T) {
+	ends := time.Now().Add(time.Hour)
+	unusual := func(r *rig) {
+		minutes := make([]float64, policy.MostMinutes)
+		minutes[0] = 0.999
+		r.server.Governor.Scores.Store(policy.NewScores(map[string][]float64{"app": minutes}))
+	}
+	limited := func(l sentinel.Limit) func(*rig) {
+		return func(r *rig) { refusing(l, time.Second)(r.parts) }
+	}
+	for name, tt := range map[string]struct {
+		arrange func(*rig)
+		reason  sentinel.Reason
+	}{
+		"rate":        {limited(pace), sentinel.ReasonRate},
+		"concurrency": {limited(sentinel.Limit{Name: "slots", Kind: sentinel.Concurrent, Measure: sentinel.MeasureConcurrent, Max: 2}), sentinel.ReasonConcurrency},
+		"quota":       {limited(sentinel.Limit{Name: "quota", Kind: sentinel.Window, Measure: sentinel.MeasureTokens, Max: 2, End: ends}), sentinel.ReasonQuota},
+		"budget":      {limited(cash), sentinel.ReasonBudget},
+		"anomaly":     {unusual, sentinel.ReasonAnomaly},
+	} {
+		for line, a := range map[string]ask{
+			"POST /openai/v1/chat/completions":                   {route: "openai/chat.completions", headers: [][2]string{bearer}, body: chat},
+			"POST /stripe/v1/charges":                            {route: "stripe/charges.create", headers: [][2]string{bearer, {"content-type", "application/x-www-form-urlencoded"}}, body: "amount=100&currency=usd"},
+			"GET /weather/v1/forecast/lima":                      {route: "weather/forecast", headers: [][2]string{{"x-api-key", token}}},
+			"POST /bedrock/model/amazon.nova-lite-v1:0/converse": {route: "bedrock/converse", spiffe: "spiffe://acme/app", body: `{"messages":[]}`},
+			"GET /s3/bucket/key":                                 {route: "s3/object.get", spiffe: "spiffe://acme/app"},
+		} {
+			t.Run(name+" of "+a.route, func(t *testing.T) {
+				r := newRig(t)
+				tt.arrange(r)
+				method, path, _ := strings.Cut(line, " ")
+				v, _ := r.judged(a, method, path)
+				r.finish()
+				r.bookedAs(tt.reason, 429, false)
+				got := v.GetImmediateResponse()
+				if ids := setOf(got.GetHeaders())["x-sentinel-call"]; got.GetStatus().GetCode() != 429 || !slices.Equal(ids, []string{r.entries[0].ID.String()}) {
+					t.Errorf("it is answered %d with the id %q, and the ledger has %s", got.GetStatus().GetCode(), ids, r.entries[0].ID)
+				}
+			})
+		}
 	}
 }
 

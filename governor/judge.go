@@ -9,13 +9,16 @@ import (
 	"github.com/saas-sentinel/saas-sentinel/provider"
 )
 
-// Judgement is what Admit would have decided on a recorded call.
+// Judgement is what Admit would have decided on a recorded call, or on one that is described.
 type Judgement struct {
 	Verdict sentinel.Verdict
 	Ask     sentinel.Ask
 	Chosen  sentinel.Candidate // of a call that goes out
 	Hold    sentinel.Hold      // to be settled by the caller
 	Limited bool               // the limiter was asked
+	// Avoided says that the asked model was not tried because of a rule; Denials say why the next ones were passed over.
+	Avoided bool
+	Denials []sentinel.Denial
 }
 
 // ErrNoDemand says that a recorded call cannot be judged again: its request was not read, or it was recorded by a release that did not
@@ -35,15 +38,38 @@ func (g *Governor) Judge(ctx context.Context, c sentinel.Call) (Judgement, error
 		return Judgement{Verdict: sentinel.Verdict{Action: sentinel.Deny, Reason: sentinel.ReasonUnknownEndpoint}}, nil
 	}
 	rq := provider.Request{Model: c.Model, Tier: c.Tier, Stream: c.Stream, Bound: wanted.Bound, Choices: wanted.Choices, TextBytes: wanted.TextBytes, Fixed: wanted.Fixed}
+	return g.judge(ctx, r, rq)
+}
+
+// Describe decides on a request that nobody sent, as Admit would, without a record of it. A model replaces the one that the body names;
+// a call with a model and without a body may use as much as the model allows. The call may hold room in the limiter.
+func (g *Governor) Describe(ctx context.Context, r Request, model string) (Judgement, error) {
+	rq := provider.Request{Choices: 1, Bound: sentinel.Usage{sentinel.Requests: 1, sentinel.InputTokens: provider.AsModelAllows, sentinel.OutputTokens: provider.AsModelAllows}}
+	if r.Raw.Body != nil || model == "" {
+		var err error
+		if rq, err = r.Route.Preset.ReadRequest(r.Route.Endpoint, r.Raw); err != nil {
+			return Judgement{Verdict: sentinel.Verdict{Action: sentinel.Deny, Reason: sentinel.ReasonBadRequest, Detail: err.Error()}}, nil
+		}
+	}
+	if model != "" {
+		rq.Model = model
+	}
+	r.Call.Model, r.Call.Tier, r.Call.Stream = rq.Model, rq.Tier, rq.Stream
+	return g.judge(ctx, r, rq)
+}
+
+// judge matches, prices, asks the limiter and decides.
+func (g *Governor) judge(ctx context.Context, r Request, rq provider.Request) (Judgement, error) {
 	found, ok := g.candidates(r, rq)
 	if !ok {
-		return Judgement{Verdict: sentinel.Verdict{Action: sentinel.Deny, Reason: sentinel.ReasonUnpriced, Detail: unpriced(c)}}, nil
+		return Judgement{Verdict: sentinel.Verdict{Action: sentinel.Deny, Reason: sentinel.ReasonUnpriced, Detail: unpriced(r.Call)}}, nil
 	}
 	j := Judgement{Ask: g.ask(r, found)}
 	if found.plan.Refuse {
 		j.Verdict = policy.Decide(found.plan, j.Ask, sentinel.Reservation{})
 		return j, nil
 	}
+	j.Avoided = found.plan.Avoid && len(found.options) > 1
 	reserved, err := g.reserve(ctx, &found, j.Ask)
 	if err != nil {
 		return Judgement{}, err
@@ -51,7 +77,7 @@ func (g *Governor) Judge(ctx context.Context, c sentinel.Call) (Judgement, error
 	for _, candidate := range j.Ask.Candidates {
 		j.Limited = j.Limited || len(candidate.Limits) > 0
 	}
-	j.Verdict = policy.Decide(found.plan, j.Ask, reserved)
+	j.Verdict, j.Denials = policy.Decide(found.plan, j.Ask, reserved), reserved.Denials
 	if !j.Verdict.Action.Refused() {
 		j.Chosen, j.Hold = j.Ask.Candidates[reserved.Chosen], reserved.Hold
 	}

@@ -112,3 +112,13 @@ func (s *Set) Rules() []string {
 	}
 	return out
 }
+
+// Matching lists the rules that hold for a call if it used this model now, by name and in the order in which they apply: up to a
+// final one.
+func (s *Set) Matching(scores *Scores, c *sentinel.Call, model string, now time.Time) []string {
+	var out []string
+	for _, r := range s.index.find(s.rules, c, under{model: model, now: now, scores: scores}, nil) {
+		out = append(out, r.name)
+	}
+	return out
+}

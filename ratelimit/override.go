@@ -90,7 +90,7 @@ func (r *Redis) Watch(ctx context.Context, org func() string) error {
 		if all, err := r.Overrides(read, org()); err == nil {
 			r.overrides.Store(&all)
 		}
-		r.hear(read, org())
+		r.Hear(read, org())
 		cancel()
 		for waiting := true; waiting; {
 			select {

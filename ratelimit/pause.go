@@ -86,8 +86,8 @@ func (r *Redis) tell(ctx context.Context, org string, p pause) {
 	_, _ = pipe.Exec(ctx) // this process heeds it anyway
 }
 
-// hear takes over what the other processes have told.
-func (r *Redis) hear(ctx context.Context, org string) {
+// Hear takes over what the other processes have told.
+func (r *Redis) Hear(ctx context.Context, org string) {
 	all, err := r.client.HGetAll(ctx, pausesKey(org)).Result()
 	if err != nil {
 		return

@@ -88,9 +88,9 @@ func (m *Model) Peek(_ context.Context, org string, limits []sentinel.Limit) ([]
 	now := m.now()
 	out := make([]Use, len(limits))
 	for i, l := range limits {
-		c := m.cells[prefix(org)+keyOf(l)]
+		c := m.cells[cellKey{org, keyOf(l)}]
 		if c == nil || !c.until.After(now) {
-			c = newCell()
+			c = &cell{}
 		}
 		out[i] = c.use(l, now)
 	}
@@ -104,23 +104,15 @@ func (c *cell) use(l sentinel.Limit, now time.Time) Use {
 		product := ahead * float64(l.Max) // a statement of its own: no fused multiply-add, as in Lua
 		return Use{Limit: l, Used: int64(math.Ceil(product/float64(periodOf(l)) - 0.000001))}
 	}
-	orphaned, bucket := new(big.Int), now.UnixMilli()/bucketMS
-	for k, amount := range c.pending {
-		if k.charge && k.bucket < bucket {
-			orphaned.Add(orphaned, amount)
+	orphaned, bucket := sum{}, now.UnixMilli()/bucketMS
+	for _, p := range c.pending {
+		if p.charge && p.bucket < bucket {
+			orphaned = orphaned.and(p.amount)
 		}
 	}
-	u := Use{Limit: l, Used: clipped(c.used(bucket)), Posted: clipped(c.posted), Orphaned: clipped(orphaned)}
+	u := Use{Limit: l, Used: c.used(bucket).int64(), Posted: c.posted.int64(), Orphaned: orphaned.int64()}
 	u.Held = max(0, u.Used-u.Posted-u.Orphaned)
 	return u
-}
-
-// clipped is a sum as far as it can be told.
-func clipped(n *big.Int) int64 {
-	if !n.IsInt64() {
-		return math.MaxInt64
-	}
-	return n.Int64()
 }
 
 // ErrBusy says that a counter changed while it was to be reset. Trying again helps.

@@ -170,7 +170,7 @@ func openAudit(c *cobra.Command, config string) (*audit.Log, *store.Store, func(
 	if err != nil {
 		return nil, nil, nil, refused(err)
 	}
-	st, err := openStore(c, config)
+	st, err := storeOf(c.Context(), cfg)
 	if err != nil {
 		return nil, nil, nil, err
 	}

@@ -29,13 +29,9 @@ func caCreate() *cobra.Command {
 	config := configFlag(c)
 	more := c.Flags().StringSlice("host", nil, "a host beside the policy's, for a provider that comes later; repeatable")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		cfg, err := app.LoadConfig(*config)
+		cfg, state, err := load(*config)
 		if err != nil {
-			return refused(err)
-		}
-		state, err := app.LoadState(cfg.Policies)
-		if err != nil {
-			return refused(err)
+			return err
 		}
 		a, err := ca.Create(cfg.Proxy.CA, append(app.ProviderHosts(state), *more...), state.Policy.Org, time.Now)
 		if err != nil {

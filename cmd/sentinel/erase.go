@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
-	"github.com/saas-sentinel/saas-sentinel/internal/app"
 	"github.com/saas-sentinel/saas-sentinel/store"
 )
 
@@ -32,13 +31,9 @@ func usageEraseCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		cfg, err := app.LoadConfig(*config)
+		_, state, err := load(*config)
 		if err != nil {
-			return refused(err)
-		}
-		state, err := app.LoadState(cfg.Policies)
-		if err != nil {
-			return refused(err)
+			return err
 		}
 		log, st, done, err := openAudit(c, *config)
 		if err != nil {

@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
-	"github.com/saas-sentinel/saas-sentinel/internal/app"
 	"github.com/saas-sentinel/saas-sentinel/policy"
 	"github.com/saas-sentinel/saas-sentinel/ratelimit"
 )
@@ -33,18 +32,13 @@ type bench struct {
 }
 
 func openBench(ctx context.Context, config string) (*bench, error) {
-	cfg, err := app.LoadConfig(config)
+	cfg, state, err := load(config)
 	if err != nil {
-		return nil, refused(err)
+		return nil, err
 	}
-	state, err := app.LoadState(cfg.Policies)
+	limiter, err := openLimiter(ctx, cfg)
 	if err != nil {
-		return nil, refused(err)
-	}
-	cfg.Redis.Timeout = time.Second // nobody's call waits for it
-	limiter, err := app.OpenLimiter(ctx, cfg.Redis)
-	if err != nil {
-		return nil, refused(err)
+		return nil, err
 	}
 	return &bench{set: state.Policy, limiter: limiter, now: time.Now().UTC()}, nil
 }
@@ -88,18 +82,11 @@ func (b *bench) print(ctx context.Context, w io.Writer, limits []sentinel.Limit,
 		if o, ok := overrides[l.Cell]; ok {
 			note = fmt.Sprintf("override until %s by %s: %s", o.Until.Format(time.RFC3339), o.By, o.Why)
 		}
-		show := func(n int64) string { return amount(l.Measure, n) }
+		show := func(n int64) string { return l.Measure.Amount(n) }
 		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", l.Name, l.Cell, show(l.Max), show(u.Used), show(u.Held), show(u.Orphaned),
 			show(max(0, l.Max-u.Used)), until(l), note)
 	}
 	return t.Flush()
-}
-
-func amount(m sentinel.Measure, n int64) string {
-	if m == sentinel.MeasureCost {
-		return sentinel.NanoUSD(n).String()
-	}
-	return strconv.FormatInt(n, 10)
 }
 
 func until(l sentinel.Limit) string {
@@ -206,12 +193,12 @@ func limitsOverride() *cobra.Command {
 			return err
 		}
 		if args[1] == "end" {
-			row := sentinel.AuditRow{Action: "limit.override_end", Object: l.Cell, After: amount(l.Measure, l.Max)}
+			row := sentinel.AuditRow{Action: "limit.override_end", Object: l.Cell, After: l.Measure.Amount(l.Max)}
 			err := around(c, *config, row, func(ctx context.Context) error { return b.limiter.EndOverride(ctx, b.set.Org, l.Cell) })
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(c.OutOrStdout(), "%s is %s again\n", l.Name, amount(l.Measure, l.Max))
+			_, err = fmt.Fprintf(c.OutOrStdout(), "%s is %s again\n", l.Name, l.Measure.Amount(l.Max))
 			return err
 		}
 		most, err := policy.ParseMax(l.Measure, args[1])
@@ -219,13 +206,13 @@ func limitsOverride() *cobra.Command {
 			return refused(err)
 		}
 		o := ratelimit.Override{Cell: l.Cell, Max: most, Until: b.now.Add(*life), By: operator(), Why: *why}
-		row := sentinel.AuditRow{Action: "limit.override", Object: l.Cell, Before: amount(l.Measure, l.Max),
-			After: fmt.Sprintf("%s until %s: %s", amount(l.Measure, most), o.Until.Format(time.RFC3339), *why)}
+		row := sentinel.AuditRow{Action: "limit.override", Object: l.Cell, Before: l.Measure.Amount(l.Max),
+			After: fmt.Sprintf("%s until %s: %s", l.Measure.Amount(most), o.Until.Format(time.RFC3339), *why)}
 		err = around(c, *config, row, func(ctx context.Context) error { return b.limiter.SetOverride(ctx, b.set.Org, o) })
 		if err != nil {
 			return refused(err)
 		}
-		_, err = fmt.Fprintf(c.OutOrStdout(), "%s is %s instead of %s until %s\n", l.Name, amount(l.Measure, most), amount(l.Measure, l.Max), o.Until.Format(time.RFC3339))
+		_, err = fmt.Fprintf(c.OutOrStdout(), "%s is %s instead of %s until %s\n", l.Name, l.Measure.Amount(most), l.Measure.Amount(l.Max), o.Until.Format(time.RFC3339))
 		return err
 	}
 	return c
@@ -269,7 +256,7 @@ func limitsReset() *cobra.Command {
 			return err
 		}
 		if n, err := strconv.ParseInt(forgiven, 10, 64); err == nil {
-			forgiven = amount(l.Measure, n)
+			forgiven = l.Measure.Amount(n)
 		}
 		_, err = fmt.Fprintf(c.OutOrStdout(), "%s: %s forgiven\n", l.Name, forgiven)
 		return err

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"text/tabwriter"
+	"net/http"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,83 +15,72 @@ import (
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/governor"
 	"github.com/saas-sentinel/saas-sentinel/internal/app"
-	"github.com/saas-sentinel/saas-sentinel/internal/simulate"
+	"github.com/saas-sentinel/saas-sentinel/internal/explain"
+	"github.com/saas-sentinel/saas-sentinel/provider"
 	"github.com/saas-sentinel/saas-sentinel/store"
 )
 
-// explanation is why a call was judged as it was.
-type explanation struct {
-	Call      string         `json:"call"`
-	At        time.Time      `json:"at"`
-	Caller    string         `json:"caller"`
-	Asked     string         `json:"asked"`
-	Recorded  string         `json:"recorded"`
-	Policy    string         `json:"policy"`   // of the record
-	InForce   string         `json:"in_force"` // that explains it
-	Verdict   string         `json:"verdict"`  // of the policy in force
-	Limit     string         `json:"limit"`    // that decided
-	Detail    string         `json:"detail"`   // in words
-	BoundCost string         `json:"bound"`    // the most that the call could cost
-	BoundUse  int64          `json:"bound_tokens"`
-	Outside   bool           `json:"outside"`
-	Counters  []counterState `json:"counters"`
-}
-
-// counterState is what one limit held at the moment of the call.
-type counterState struct {
-	Limit  string `json:"limit"`
-	Cell   string `json:"cell"`
-	Max    string `json:"max"`
-	Left   string `json:"left"` // after the call was admitted, or where it was refused
-	Wanted string `json:"wanted"`
-}
-
 func policyExplainCommand() *cobra.Command {
+	d := &described{}
 	c := &cobra.Command{
-		Use: "explain CALL", Short: "Show why a call was allowed, downgraded or refused", Args: exactly(1, "a call's id, as answers carry it in x-sentinel-call,"),
-		Long: "Explain judges the calls of the ledger again up to the one that is asked about, and shows which limits it met, what each counter held,\n" +
-			"the bound that the call had to fit in, and which limit decided. It uses the policy in force; where the call was judged by another\n" +
-			"version, it says so.",
-		Example: "  sentinel policy explain 01a20d60-e966-7a80-9ab1-c118bcb547b3",
+		Use: "explain [CALL]", Short: "Show why a call was allowed, downgraded or refused, or what would become of one now", Args: atMost(1, "a call's id"),
+		Long: "Explain shows which rules a call matches, which limits it meets, what each counter held before it, the bound that it had to fit in, and\n" +
+			"which limit decided. CALL is the id that answers carry in x-sentinel-call: the calls of the ledger are judged again up to that one.\n" +
+			"Without it, flags describe a call, and it is judged by the policy file and the counters in Redis as they are now; nothing is sent,\n" +
+			"held or written. A call with --model and without --body may use as much as the model allows.",
+		Example: "  sentinel policy explain 01a20d60-e966-7a80-9ab1-c118bcb547b3\n" +
+			"  sentinel policy explain --service summariser --path /openai/v1/chat/completions --body request.json\n" +
+			"  sentinel policy explain --service summariser --host api.openai.com --path /v1/chat/completions --model gpt-5 --json",
 	}
 	config := configFlag(c)
-	asJSON := c.Flags().Bool("json", false, "print JSON")
+	asJSON := c.Flags().Bool("json", false, "print JSON; money is in nano-dollars")
+	c.Flags().StringVar(&d.service, "service", "", "who calls: a service of the policy")
+	c.Flags().StringVar(&d.at.Host, "host", "", "the provider's own host; without it the path begins with the provider's name")
+	c.Flags().StringVar(&d.at.Path, "path", "", "the path, and perhaps a query after ?")
+	c.Flags().StringVar(&d.at.Method, "method", "", "the method. Default: POST with a body or a model, else GET")
+	c.Flags().StringVar(&d.model, "model", "", "the model; it takes the place of the body's")
+	c.Flags().StringVar(&d.body, "body", "", "file with the request's body, - for standard input")
+	c.Flags().StringArrayVar(&d.headers, "header", nil, "a header, such as \"content-type: application/json\"; repeatable")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		id, err := sentinel.ParseCallID(args[0])
-		if err != nil {
-			return refused(err)
+		if (len(args) == 1) == (d.service != "" || d.at.Path != "") {
+			return refused(errors.New("name either a call's id, or a service and a path: see --help"))
 		}
-		cfg, err := app.LoadConfig(*config)
+		cfg, state, err := load(*config)
 		if err != nil {
-			return refused(err)
+			return err
 		}
-		state, err := app.LoadState(cfg.Policies)
-		if err != nil {
-			return refused(err)
-		}
-		st, err := openStore(c, *config)
+		st, err := storeOf(c.Context(), cfg)
 		if err != nil {
 			return err
 		}
 		defer st.Close()
-		x, err := explainCall(c, st, state, id)
+		var x *explanation
+		if len(args) == 1 {
+			x, err = explainCall(c, st, state, args[0])
+		} else {
+			x, err = d.explain(c, cfg, st, state)
+		}
 		if err != nil {
 			return err
 		}
-		if *asJSON {
-			e := json.NewEncoder(c.OutOrStdout())
-			e.SetIndent("", "  ")
-			return e.Encode(x)
+		if !*asJSON {
+			return x.Words(c.OutOrStdout())
 		}
-		return x.print(c.OutOrStdout())
+		e := json.NewEncoder(c.OutOrStdout())
+		e.SetIndent("", "  ")
+		return e.Encode(x)
 	}
 	return c
 }
 
-// errFound ends the reading of the ledger.
-var errFound = errors.New("found")
+type explanation = explain.Explanation
 
-func explainCall(c *cobra.Command, st *store.Store, state *governor.State, id sentinel.CallID) (*explanation, error) {
+// explainCall explains a call of the ledger.
+func explainCall(c *cobra.Command, st *store.Store, state *governor.State, text string) (*explanation, error) {
+	id, err := sentinel.ParseCallID(text)
+	if err != nil {
+		return nil, refused(err)
+	}
 	rows, err := st.Entries(c.Context(), store.EntryQuery{CallID: id, Limit: 1})
 	if err != nil {
 		return nil, err
@@ -97,83 +88,99 @@ func explainCall(c *cobra.Command, st *store.Store, state *governor.State, id se
 	if len(rows) == 0 {
 		return nil, refused(fmt.Errorf("the ledger has no call %s: it is under way, refused before its caller was known, or of another gateway", id))
 	}
-	at := rows[0].At
-	sim := simulate.New(state)
-	var x *explanation
-	err = st.EachEntry(c.Context(), simulate.Begin(at, state), at.Add(time.Microsecond), func(e sentinel.Entry) error {
-		out, j, err := sim.Judge(c.Context(), e)
-		if err != nil || e.ID != id {
-			return err
-		}
-		x = explained(e, out, j, state)
-		return errFound
-	})
-	if err != nil && !errors.Is(err, errFound) {
+	return explain.Call(c.Context(), st.EachEntry, state, rows[0])
+}
+
+// described is a call that flags describe.
+type described struct {
+	service, model, body string
+	at                   explain.Place
+	headers              []string
+}
+
+// explain judges the described call by what the counters hold now.
+func (d *described) explain(c *cobra.Command, cfg app.Config, st *store.Store, state *governor.State) (*explanation, error) {
+	r, err := d.request(c, cfg.Envoy.MaxBody, state)
+	if err != nil {
+		return nil, refused(err)
+	}
+	limiter, err := openLimiter(c.Context(), cfg)
+	if err != nil {
 		return nil, err
 	}
-	return x, nil
+	defer func() { _ = limiter.Close() }()
+	if r.Scores, err = app.CurrentScores(c.Context(), st, r.Call.At); err != nil {
+		return nil, err
+	}
+	return explain.Request(c.Context(), limiter, r, d.model)
 }
 
-func explained(e sentinel.Entry, out simulate.Outcome, j governor.Judgement, state *governor.State) *explanation {
-	x := &explanation{Call: e.ID.String(), At: e.At, Caller: e.Caller.Team + "/" + e.Caller.Service, Asked: e.Provider + " " + e.Endpoint + " " + e.Asked,
-		Recorded: verdictText(e.Action, e.Reason, e.Model, e.Asked), Policy: e.PolicyVersion, InForce: state.Policy.Version, Outside: out.Outside, Counters: []counterState{}}
-	if out.Outside {
-		return x
+// request describes the call as the gateway would recognise it.
+func (d *described) request(c *cobra.Command, maxBody int64, state *governor.State) (r governor.Request, err error) {
+	caller, ok := state.Policy.Caller(d.service)
+	if !ok {
+		return r, fmt.Errorf("--service: the policy has no service %q", d.service)
 	}
-	v := out.Verdict
-	x.Verdict, x.Limit, x.Detail = verdictText(v.Action, v.Reason, v.Model, e.Asked), v.Limit, v.Detail
-	if len(j.Ask.Candidates) == 0 {
-		return x
+	var body []byte
+	if d.body != "" {
+		if body, err = readBody(c.InOrStdin(), d.body, maxBody); err != nil {
+			return r, err
+		}
 	}
-	candidate := j.Ask.Candidates[0]
-	if !v.Action.Refused() {
-		candidate = j.Chosen
+	at := d.at
+	if at.Method == "" {
+		at.Method = http.MethodGet
+		if body != nil || d.model != "" {
+			at.Method = http.MethodPost
+		}
 	}
-	x.BoundCost, x.BoundUse = sentinel.NanoUSD(candidate.Bound[sentinel.MeasureCost]).String(), candidate.Bound[sentinel.MeasureTokens]
-	for _, l := range v.Levels {
-		m := l.Limit.Measure
-		x.Counters = append(x.Counters, counterState{Limit: l.Limit.Name, Cell: l.Limit.Cell, Max: amount(m, l.Limit.Max), Left: amount(m, l.Remaining), Wanted: amount(m, candidate.Bound[m])})
+	var query string
+	at.Path, query, _ = strings.Cut(at.Path, "?")
+	route, own, err := explain.Find(state, at)
+	if err != nil {
+		return r, err
 	}
-	return x
+	if route.Endpoint.Body != provider.BodyNone && body == nil && d.model == "" {
+		return r, fmt.Errorf("--body: what a call to %s can cost is read from its body: name a file with it, or --model for as much as the model allows", route.Name)
+	}
+	header := http.Header{}
+	for _, h := range d.headers {
+		name, value, ok := strings.Cut(h, ":")
+		if !ok {
+			return r, fmt.Errorf("--header: %q is not \"name: value\"", h)
+		}
+		header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
+	}
+	if body != nil && header.Get("Content-Type") == "" {
+		header.Set("Content-Type", "application/json")
+		if route.Endpoint.Body == provider.BodyForm {
+			header.Set("Content-Type", "application/x-www-form-urlencoded")
+		}
+	}
+	now := time.Now().UTC()
+	return governor.Request{State: state, Route: route,
+		Call: sentinel.Call{ID: sentinel.NewCallID(now), At: now, Caller: caller, Provider: route.Provider.Name, Endpoint: route.Endpoint.Name},
+		Raw: provider.RawRequest{Path: own, Query: query, ContentType: header.Get("Content-Type"), Header: header.Get, Currencies: route.Currencies,
+			OnBehalf: route.Provider.OnBehalf, Redirects: route.Provider.Redirects, Body: body}}, nil
 }
 
-func verdictText(a sentinel.Action, r sentinel.Reason, model, asked string) string {
-	text := a.String()
-	if model != asked && (a == sentinel.Downgrade || a == sentinel.Fallback) {
-		text += " to " + model
+// readBody reads a file as far as the gateway reads a body.
+func readBody(stdin io.Reader, name string, most int64) ([]byte, error) {
+	in := stdin
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, fmt.Errorf("--body: %w", err)
+		}
+		defer func() { _ = f.Close() }()
+		in = f
 	}
-	if r != sentinel.ReasonNone {
-		text += ": " + string(r)
+	body, err := io.ReadAll(io.LimitReader(in, most+1))
+	if err == nil && int64(len(body)) > most {
+		err = fmt.Errorf("%s has more than envoy.max_body_bytes, %d: the gateway answers 413", name, most)
 	}
-	return text
-}
-
-func (x *explanation) print(w io.Writer) error {
-	_, _ = fmt.Fprintf(w, "call %s at %s\n%s asked for %s\nrecorded: %s, by policy %s\n", x.Call, x.At.Format(time.RFC3339Nano), x.Caller, x.Asked, x.Recorded, x.Policy)
-	if x.Outside {
-		_, err := fmt.Fprintln(w, "no limit decided on it: the request itself was refused, or the record does not have what it asked for")
-		return err
+	if err != nil {
+		return nil, fmt.Errorf("--body: %w", err)
 	}
-	if x.Policy != x.InForce {
-		_, _ = fmt.Fprintf(w, "the policy in force is %s: by it the call is judged\n", x.InForce)
-	}
-	_, _ = fmt.Fprintf(w, "judged again: %s\n", x.Verdict)
-	if x.Limit != "" {
-		_, _ = fmt.Fprintf(w, "decided by: %s\n", x.Limit)
-	}
-	if x.Detail != "" {
-		_, _ = fmt.Fprintf(w, "in words: %s\n", x.Detail)
-	}
-	if x.BoundCost != "" {
-		_, _ = fmt.Fprintf(w, "bound: at most %s and %d tokens\n", x.BoundCost, x.BoundUse)
-	}
-	if len(x.Counters) == 0 {
-		return nil
-	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(t, "\nLIMIT\tCOUNTED AS\tMAX\tWANTED\tLEFT")
-	for _, c := range x.Counters {
-		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", c.Limit, c.Cell, c.Max, c.Wanted, c.Left)
-	}
-	return t.Flush()
+	return append([]byte{}, body...), nil // an empty body is one
 }

@@ -71,13 +71,9 @@ func between(from, to string, since time.Duration) (begin, end time.Time, err er
 }
 
 func runSimulation(c *cobra.Command, config, candidate string, from, to time.Time) (r simulate.Report, err error) {
-	cfg, err := app.LoadConfig(config)
+	_, now, err := load(config)
 	if err != nil {
-		return r, refused(err)
-	}
-	now, err := app.LoadState(cfg.Policies)
-	if err != nil {
-		return r, refused(err)
+		return r, err
 	}
 	then, err := app.LoadState(candidate)
 	if err != nil {

@@ -13,7 +13,6 @@ import (
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/governor"
-	"github.com/saas-sentinel/saas-sentinel/internal/app"
 	"github.com/saas-sentinel/saas-sentinel/reconcile"
 )
 
@@ -42,13 +41,9 @@ func pricesRerateCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		cfg, err := app.LoadConfig(*config)
+		_, state, err := load(*config)
 		if err != nil {
-			return refused(err)
-		}
-		state, err := app.LoadState(cfg.Policies)
-		if err != nil {
-			return refused(err)
+			return err
 		}
 		st, err := openStore(c, *config)
 		if err != nil {

@@ -18,7 +18,6 @@ import (
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/audit"
 	"github.com/saas-sentinel/saas-sentinel/credential"
-	"github.com/saas-sentinel/saas-sentinel/internal/app"
 	"github.com/saas-sentinel/saas-sentinel/policy"
 	"github.com/saas-sentinel/saas-sentinel/reconcile"
 	"github.com/saas-sentinel/saas-sentinel/store"
@@ -62,13 +61,9 @@ func (f reconcileFlags) run(c *cobra.Command, name string) error {
 	if err != nil {
 		return err
 	}
-	cfg, err := app.LoadConfig(*f.config)
+	_, state, err := load(*f.config)
 	if err != nil {
-		return refused(err)
-	}
-	state, err := app.LoadState(cfg.Policies)
-	if err != nil {
-		return refused(err)
+		return err
 	}
 	kind, err := f.kind(state.Policy.Providers, name)
 	if err != nil {

@@ -11,7 +11,6 @@ import (
 	"github.com/saas-sentinel/saas-sentinel/envoy"
 	"github.com/saas-sentinel/saas-sentinel/internal/app"
 	"github.com/saas-sentinel/saas-sentinel/internal/harden"
-	"github.com/saas-sentinel/saas-sentinel/store"
 )
 
 func runCommand() *cobra.Command {
@@ -59,13 +58,9 @@ func envoyCommand() *cobra.Command {
 	static := b.Flags().Bool("static", false, "print the whole configuration")
 	output := b.Flags().String("output", "-", "file, or - for standard output")
 	b.RunE = func(c *cobra.Command, _ []string) error {
-		cfg, err := app.LoadConfig(*config)
+		cfg, state, err := load(*config)
 		if err != nil {
-			return refused(err)
-		}
-		state, err := app.LoadState(cfg.Policies)
-		if err != nil {
-			return refused(err)
+			return err
 		}
 		write := envoy.Bootstrap
 		if *static {
@@ -83,19 +78,6 @@ func envoyCommand() *cobra.Command {
 	}
 	c.AddCommand(b)
 	return c
-}
-
-// openStore opens the ledger of a configuration.
-func openStore(c *cobra.Command, config string) (*store.Store, error) {
-	cfg, err := app.LoadConfig(config)
-	if err != nil {
-		return nil, refused(err)
-	}
-	st, err := store.Open(c.Context(), store.Options{DSN: cfg.Database.URL, MaxConns: int32(cfg.Database.MaxConns)})
-	if err != nil {
-		return nil, refused(fmt.Errorf("SENTINEL_DATABASE_URL: %w", err))
-	}
-	return st, nil
 }
 
 func migrateCommand() *cobra.Command {

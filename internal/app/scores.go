@@ -7,6 +7,7 @@ import (
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/policy"
+	"github.com/saas-sentinel/saas-sentinel/store"
 )
 
 // Bounds of how scores are shared.
@@ -148,9 +149,23 @@ func (a *App) shareOnce(ctx context.Context, b *board, now time.Time) error {
 		b.unwritten = b.unwritten[len(list):]
 		b.mu.Unlock()
 	}
-	feedback, err := a.store.Feedback(ctx, now.Add(-recallOf))
+	scores, err := b.read(ctx, a.store, now)
+	if err == nil {
+		a.governor.Scores.Store(scores)
+	}
+	return err
+}
+
+// CurrentScores says who is unusual now, as every process that runs knows it.
+func CurrentScores(ctx context.Context, st *store.Store, now time.Time) (*policy.Scores, error) {
+	return (&board{}).read(ctx, st, now)
+}
+
+// read takes what people said and the scores of every process from the database.
+func (b *board) read(ctx context.Context, st *store.Store, now time.Time) (*policy.Scores, error) {
+	feedback, err := st.Feedback(ctx, now.Add(-recallOf))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	said := map[string]lenience{}
 	for _, f := range feedback {
@@ -159,10 +174,9 @@ func (a *App) shareOnce(ctx context.Context, b *board, now time.Time) error {
 	b.mu.Lock()
 	b.said = said
 	b.mu.Unlock()
-	scores, err := a.store.UnusualScores(ctx, now.Add(-policy.MostMinutes*time.Minute-staysOpen))
+	scores, err := st.UnusualScores(ctx, now.Add(-policy.MostMinutes*time.Minute-staysOpen))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	a.governor.Scores.Store(b.judge(scores, now))
-	return nil
+	return b.judge(scores, now), nil
 }

@@ -94,6 +94,14 @@ func (s *Simulator) Judge(ctx context.Context, e sentinel.Entry) (Outcome, gover
 	return out, j, nil
 }
 
+// Peek says what limits have counted at a moment, which must not be before the last call that was judged.
+func (s *Simulator) Peek(ctx context.Context, at time.Time, org string, limits []sentinel.Limit) ([]ratelimit.Use, error) {
+	if err := s.advance(ctx, at); err != nil {
+		return nil, err
+	}
+	return s.limiter.Peek(ctx, org, limits)
+}
+
 // used says what a call that goes out uses and costs, and how long it runs.
 func (s *Simulator) used(e sentinel.Entry, j governor.Judgement, out *Outcome) (sentinel.Amounts, time.Duration) {
 	like := s.like(e, j.Chosen.Model)
