@@ -3,6 +3,8 @@ https://github.com/pydantic/genai-prices). The same release always gives the sam
 
     pip download genai-prices==0.2.3 --no-deps -d /tmp/genai && unzip -q /tmp/genai/*.whl -d /tmp/genai
     python3 tools/prices/genai_prices.py /tmp/genai 0.2.3 2026-11-23 pricing/catalog
+
+It also writes pricing/testdata/genai_prices.json: how many models of each provider the data has, and which are left out and why.
 """
 
 import datetime
@@ -179,6 +181,17 @@ def is_free(model, provider):
     return model.id.endswith(":free") or (provider, model.id) == ("openai", "moderation")
 
 
+def why_left_out(model, names):
+    """Says why a model of the data is not in the catalog."""
+    prices = model.prices if isinstance(model.prices, list) else [types.SimpleNamespace(prices=model.prices)]
+    keys = {k for p in prices for k, v in vars(p.prices).items() if v is not None and k != ANNOTATED}
+    if not keys:
+        return "the data has no price for it, and it is not published as free"
+    if keys - set(KEYS):
+        return "billed by what no answer shows: " + ", ".join(sorted(keys - set(KEYS)))
+    return "its names stand for other models" if not names else "its price has no unit here"
+
+
 def entries_of(model, provider):
     prices = model.prices if isinstance(model.prices, list) else [types.SimpleNamespace(constraint=None, prices=model.prices)]
     newest = None
@@ -233,13 +246,13 @@ def write(provider, release, read, folder):
         for entry in named:
             for n in entry[rank]:
                 taken.setdefault(n, entry[0].id)
-    written, left_out = 0, []
+    written, left_out = 0, {}
     for model, exact, loose in sorted(named, key=lambda e: e[0].id):
         own = [n for n in dict.fromkeys(exact + loose) if taken[n] == model.id]
         own = [n for n in own if undated(n) not in own]  # the catalog finds snapshots by the date at their end
         entries = entries_of(model, provider.id)
         if entries is None or not own:
-            left_out.append(model.id)
+            left_out[model.id] = why_left_out(model, own)
             continue
         written += 1
         for e in entries:
@@ -253,13 +266,16 @@ def write(provider, release, read, folder):
 
 
 def main(folder, release, read, out):
-    total = 0
+    account = {}
     for provider in load(folder):
         written, left_out = write(provider, release, read, out)
-        total += written
+        account[NAMES.get(provider.id, provider.id.replace("_", "-"))] = {"models": len(provider.models), "left_out": left_out}
         if left_out:
             print(f"{provider.id}: left out {', '.join(left_out)}")
-    print(f"{total} models")
+    print(f"{sum(a['models'] - len(a['left_out']) for a in account.values())} models")
+    target = pathlib.Path(out).parent / "testdata" / "genai_prices.json"
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(json.dumps({"release": release, "providers": account}, indent=1, sort_keys=True) + "\n")
 
 
 if __name__ == "__main__":
