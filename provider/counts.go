@@ -14,8 +14,7 @@ type count struct {
 // counts reads the whole numbers of a usage object, some of them in objects within it, and allocates nothing:
 // it stands in the way of every answer. It is as strict about the numbers that it is asked for as encoding/json is.
 type counts struct {
-	b  []byte
-	i  int
+	jsonCursor
 	to *openAIReport // a concrete type, because what an interface points to is allocated
 }
 
@@ -121,50 +120,12 @@ func (r *counts) number(slot *count) bool {
 
 // text reads a string and gives it as it is written.
 func (r *counts) text() ([]byte, bool) {
-	if !r.is('"') {
+	if r.i == len(r.b) || r.b[r.i] != '"' {
 		return nil, false
 	}
-	begin := r.i
-	for r.i < len(r.b) {
-		switch r.b[r.i] {
-		case '"':
-			r.i++
-			return r.b[begin : r.i-1], true
-		case '\\':
-			r.i++
-		}
-		r.i++
+	s, ok := r.quoted()
+	if !ok {
+		return nil, false
 	}
-	return nil, false
-}
-
-// skip passes over a value that nobody asked for.
-func (r *counts) skip() bool {
-	depth := 0
-	for r.i < len(r.b) {
-		switch r.b[r.i] {
-		case '"':
-			if _, ok := r.text(); !ok {
-				return false
-			}
-			if depth == 0 {
-				return true
-			}
-			continue
-		case '{', '[':
-			depth++
-		case '}', ']', ',':
-			if depth == 0 {
-				return true
-			}
-			if r.b[r.i] != ',' {
-				if depth--; depth == 0 {
-					r.i++
-					return true
-				}
-			}
-		}
-		r.i++
-	}
-	return false
+	return s[1 : len(s)-1], true
 }

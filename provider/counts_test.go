@@ -9,7 +9,7 @@ import (
 // read gives the prompt and the cached tokens of a usage object.
 func readCounts(s string) (prompt, cached count, ok bool) {
 	var r openAIReport
-	in := counts{b: []byte(s), to: &r}
+	in := counts{jsonCursor{b: []byte(s)}, &r}
 	ok = in.read()
 	return r.prompt, r.in.cached, ok
 }

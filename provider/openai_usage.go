@@ -121,7 +121,7 @@ func (d openAIDialect) usage(found *scanner) (Metered, bool) {
 // completion; our classes do not overlap.
 func (d openAIDialect) report(raw []byte) (Metered, bool) {
 	var r openAIReport
-	in := counts{b: raw, to: &r}
+	in := counts{jsonCursor{b: raw}, &r}
 	if !in.read() {
 		return Metered{}, false
 	}

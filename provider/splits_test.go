@@ -62,39 +62,65 @@ func TestAnySplitOfAnyAnswerGivesTheSameUsage(t *testing.T) {
 	})
 }
 
-// What a stream holds does not grow with the stream, whatever it is filled with.
-func TestAStreamHoldsLittle(t *testing.T) {
-	const most = 1 << 20
-	fill := map[string]string{
-		"deltas":             `data: {"type":"content_block_delta","choices":[{"delta":{"content":"some words of text "}}],"delta":{"type":"text_delta","text":"some words of text "},"candidates":[{"content":{"parts":[{"text":"words"}]}}]}` + "\n\n",
-		"one line of 10 MiB": strings.Repeat("x", 4096), "comments": ": x\n", "lines of data": "data: {\n",
-	}
-	for _, preset := range []string{"openai", "anthropic", "gemini", "cohere"} {
-		p, _ := provider.Find(preset)
-		e := p.Endpoints[0]
+// What a reader holds does not grow with the answer, whatever that is filled with.
+func TestAReaderHoldsLittle(t *testing.T) {
+	const delta = `{"type":"content_block_delta","choices":[{"delta":{"content":"some words of text "}}],"delta":{"type":"text_delta","text":"some words of text "},"candidates":[{"content":{"parts":[{"text":"words"}]}}]}`
+	const sse, plain = "text/event-stream", "application/json"
+	long := strings.Repeat("x", 4096)
+	for _, of := range []struct {
+		preset, endpoint, contentType string
+		begin, fill                   map[string]string // by what they are
+	}{
+		{"openai", "chat.completions", sse, nil, nil}, {"anthropic", "messages", sse, nil, nil}, {"gemini", "generateContent", sse, nil, nil}, {"cohere", "chat", sse, nil, nil},
+		{"gemini", "streamGenerateContent", plain, map[string]string{"": `[`, "one long element": `[{"a":"`}, map[string]string{"elements": delta + ",", "one long element": long}},
+		{"aws-bedrock", "converse-stream", "application/vnd.amazon.eventstream", nil, map[string]string{
+			"frames": string(frame("contentBlockDelta", []byte(`{"delta":{"text":"some words"}}`))), "a frame of 100 KiB": string(frame("x", bytes.Repeat([]byte("y"), 100<<10)))}},
+		{"openai", "chat.completions", plain, map[string]string{"": `{"choices":[`, "one long member": `{"usage":"`}, map[string]string{"choices": delta + ",", "one long member": long}},
+		{"stripe", "charges.create", plain, map[string]string{"": `{`}, map[string]string{"the same member": `"payment_method_details":{"type":"card"},`}},
+		{"twilio", "messages.create", plain, map[string]string{"": `{"num_segments":"`}, map[string]string{"digits": "9"}},
+		{"mistral", "ocr", plain, map[string]string{"": `{"pages":[`}, map[string]string{"pages": `{"markdown":"text"},`}},
+	} {
+		fill := of.fill
+		if fill == nil {
+			fill = map[string]string{"deltas": "data: " + delta + "\n\n", "one line of 10 MiB": long, "comments": ": x\n", "lines of data": "data: {\n"}
+			of.begin = map[string]string{"one line of 10 MiB": "data: "}
+		}
+		p, _ := provider.Find(of.preset)
+		e, ok := p.Endpoint(of.endpoint)
+		if !ok {
+			t.Fatalf("no endpoint %s of %s", of.endpoint, of.preset)
+		}
 		for _, hide := range []bool{false, true} {
 			for name, piece := range fill {
-				spec := provider.MeterSpec{Endpoint: e, Status: 200, Stream: true, HideUsage: hide, ContentType: "text/event-stream"}
-				m := p.NewMeter(spec)
-				if name == "one line of 10 MiB" {
-					m.Write([]byte("data: "))
+				begin, ok := of.begin[name]
+				if !ok {
+					begin = of.begin[""]
 				}
-				chunk := bytes.Repeat([]byte(piece), 1+8192/len(piece))
-				var before, after runtime.MemStats
-				runtime.GC()
-				runtime.ReadMemStats(&before)
-				for sent := 0; sent < 10<<20; sent += len(chunk) {
-					m.Write(chunk)
-				}
-				runtime.GC()
-				runtime.ReadMemStats(&after)
-				if held := int64(after.HeapAlloc) - int64(before.HeapAlloc); held > most {
-					t.Errorf("%s, hiding %v, filled with %s: %d bytes are held, at most %d", preset, hide, name, held, most)
-				}
-				runtime.KeepAlive(m)
+				spec := provider.MeterSpec{Endpoint: e, Status: 200, Stream: true, HideUsage: hide, ContentType: of.contentType}
+				holdsLittle(t, fmt.Sprintf("%s %s, hiding %v, filled with %s", of.preset, of.endpoint, hide, name), p.NewMeter(spec), begin, piece)
 			}
 		}
 	}
+}
+
+// holdsLittle fills a meter with 10 MiB, and looks at what stays in memory.
+func holdsLittle(t *testing.T, what string, m provider.Meter, begin, piece string) {
+	t.Helper()
+	const most = 1 << 20
+	m.Write([]byte(begin))
+	chunk := bytes.Repeat([]byte(piece), 1+8192/len(piece))
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for sent := 0; sent < 10<<20; sent += len(chunk) {
+		m.Write(chunk)
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if held := int64(after.HeapAlloc) - int64(before.HeapAlloc); held > most {
+		t.Errorf("%s: %d bytes are held, at most %d", what, held, most)
+	}
+	runtime.KeepAlive(m)
 }
 
 // fuzzReader holds that any two splits of any bytes give the same usage within its limits, for one reader.
@@ -148,6 +174,18 @@ func FuzzConverseStream(f *testing.F) {
 func FuzzInvokeStream(f *testing.F) {
 	fuzzReader(f, "aws-bedrock", "invoke-with-response-stream", "application/vnd.amazon.eventstream")
 }
+func FuzzInvokeJSON(f *testing.F)    { fuzzReader(f, "aws-bedrock", "invoke", "") }
+func FuzzCohereJSON(f *testing.F)    { fuzzReader(f, "cohere", "chat", "") }
+func FuzzResponsesJSON(f *testing.F) { fuzzReader(f, "openai", "responses", "") }
+func FuzzImagesJSON(f *testing.F)    { fuzzReader(f, "openai", "images.generations", "") }
+func FuzzTranscription(f *testing.F) { fuzzReader(f, "openai", "audio.transcriptions", "") }
+func FuzzEmbeddingJSON(f *testing.F) { fuzzReader(f, "gemini", "embedContent", "") }
+func FuzzOCR(f *testing.F)           { fuzzReader(f, "mistral", "ocr", "") }
+func FuzzStripeCharge(f *testing.F)  { fuzzReader(f, "stripe", "charges.create", "") }
+func FuzzTwilioMessage(f *testing.F) { fuzzReader(f, "twilio", "messages.create", "") }
+func FuzzMistralStream(f *testing.F) {
+	fuzzReader(f, "mistral", "chat.completions", "text/event-stream; charset=utf-8")
+}
 func FuzzCohereStream(f *testing.F) {
 	fuzzReader(f, "cohere", "chat", "text/event-stream; charset=utf-8")
 }
@@ -160,7 +198,14 @@ func FuzzRequests(f *testing.F) {
 			p, _ := provider.Find(name)
 			for _, e := range p.Endpoints {
 				path := strings.NewReplacer("{", "", "}", "", "...", "").Replace(e.Path)
-				rq, err := p.ReadRequest(e, provider.RawRequest{Path: path, ContentType: "application/json", Body: body})
+				contentType := "application/json"
+				switch e.Body { //nolint:exhaustive // the others are JSON, or not read
+				case provider.BodyForm:
+					contentType = "application/x-www-form-urlencoded"
+				case provider.BodyParts:
+					contentType = "multipart/form-data; boundary=b"
+				}
+				rq, err := p.ReadRequest(e, provider.RawRequest{Path: path, ContentType: contentType, Body: body})
 				if err != nil {
 					continue
 				}

@@ -35,14 +35,13 @@ func textMembers(names ...string) []textMember {
 // textWalk takes the text out of one event. It jumps over what is not asked for, allocates nothing for a text without
 // escapes, and does not check the rest: the provider wrote it. What is no JSON has the text that came before the fault.
 type textWalk struct {
-	b  []byte
-	i  int
+	jsonCursor
 	to *textCounter
 }
 
 // takeText adds an event's text in the order in which it stands there.
 func takeText(data []byte, wanted []textMember, to *textCounter) {
-	w := textWalk{b: data, to: to}
+	w := textWalk{jsonCursor{b: data}, to}
 	if w.next() == '{' {
 		w.object(wanted)
 	}
@@ -133,81 +132,6 @@ func (w *textWalk) member(of *textMember) bool {
 			}
 		}
 	}
-}
-
-// shortString is how far a string's end is looked for byte by byte: a call of bytes.IndexByte costs as much.
-const shortString = 16
-
-// quoted reads a string and gives it with its quotes.
-func (w *textWalk) quoted() ([]byte, bool) {
-	b := w.b[w.i:]
-	near := min(1+shortString, len(b))
-	for i := 1; i < near; i++ {
-		switch b[i] {
-		case '"':
-			w.i += i + 1
-			return b[:i+1], true
-		case '\\':
-			return w.escaped(i)
-		}
-	}
-	end := bytes.IndexByte(b[near:], '"')
-	if end < 0 {
-		return nil, false
-	}
-	if escape := bytes.IndexByte(b[near:near+end], '\\'); escape >= 0 {
-		return w.escaped(near + escape)
-	}
-	w.i += near + end + 1
-	return b[:near+end+1], true
-}
-
-// escaped reads on in a string that has an escape there.
-func (w *textWalk) escaped(at int) ([]byte, bool) {
-	b := w.b[w.i:]
-	for i := at; i < len(b); i++ {
-		switch b[i] {
-		case '"':
-			w.i += i + 1
-			return b[:i+1], true
-		case '\\':
-			i++
-		}
-	}
-	return nil, false
-}
-
-// skip passes over a value and tells whether its end was found.
-func (w *textWalk) skip() bool {
-	depth := 0
-	for w.i < len(w.b) {
-		switch w.b[w.i] {
-		case '"':
-			if _, ok := w.quoted(); !ok {
-				return false
-			}
-			if depth == 0 {
-				return true
-			}
-			continue
-		case '{', '[':
-			depth++
-		case '}', ']':
-			if depth == 0 {
-				return true
-			}
-			if depth--; depth == 0 {
-				w.i++
-				return true
-			}
-		case ',':
-			if depth == 0 {
-				return true
-			}
-		}
-		w.i++
-	}
-	return false
 }
 
 // addQuoted adds a JSON string.
