@@ -89,7 +89,10 @@ func (x *exchange) buckets(from, to int64, most int64, bucket func(day int64) ma
 	for ; day < to && int64(len(data)) < limit; day += daySeconds {
 		data = append(data, bucket(day))
 	}
-	page := map[string]any{"object": "page", "data": data, "has_more": day < to, "next_page": nil}
+	page := map[string]any{"data": data, "has_more": day < to, "next_page": nil}
+	if x.provider == "openai" {
+		page["object"] = "page"
+	}
 	if day < to {
 		page["next_page"] = fmt.Sprintf("page_%d", day)
 	}
@@ -116,27 +119,36 @@ func (x *exchange) openAIReport(name string) {
 			switch {
 			case l.day != day:
 			case name == "costs":
-				_, out := x.rates("openai", l.model)
-				money := min(l.cost, (output*out+500)/1000)
-				for _, item := range []struct {
-					name string
-					nano int64
-				}{{"input", l.cost - money}, {"output", money}} {
+				for _, item := range x.items(l, "input", "output") {
 					results = append(results, map[string]any{
 						"object": "organization.costs.result", "amount": map[string]any{"value": usd(item.nano), "currency": "usd"},
-						"line_item": l.model + ", " + item.name, "project_id": nil,
+						"line_item": l.model + ", " + item.name, "project_id": nil, "api_key_id": nil, "quantity": nil,
 					})
 				}
 			case l.embedding == (name == "usage/embeddings"):
 				results = append(results, map[string]any{
 					"object": "organization." + strings.ReplaceAll(name, "/", ".") + ".result", "model": l.model, "num_model_requests": l.calls,
 					"input_tokens": l.usage.InputTokenSum(), "input_cached_tokens": l.usage[sentinel.CachedInputTokens], "output_tokens": output,
-					"project_id": nil, "user_id": nil, "api_key_id": nil, "batch": nil,
+					"input_cache_write_tokens": l.usage[sentinel.CacheWriteTokens],
+					"project_id":               nil, "user_id": nil, "api_key_id": nil, "batch": nil, "service_tier": nil,
 				})
 			}
 		}
 		return map[string]any{"object": "bucket", "start_time": day, "end_time": day + daySeconds, "results": results}
 	})
+}
+
+// item is a part of a line's money.
+type item struct {
+	name string
+	nano int64
+}
+
+// items parts a line's money into its input's and its output's.
+func (x *exchange) items(l reported, input, output string) []item {
+	_, rate := x.rates(l.provider, l.model)
+	money := min(l.cost, (l.usage.OutputTokenSum()*rate+500)/1000)
+	return []item{{input, l.cost - money}, {output, money}}
 }
 
 // rates are the input and output rates of a model, in pico-dollars a token.
@@ -149,8 +161,9 @@ func (x *exchange) rates(provider, model string) (in, out int64) {
 	return 0, 0
 }
 
-// anthropicReport serves the usage report of messages and the cost report, as https://docs.anthropic.com/en/api/usage-cost-api
-// has them: amounts are decimal texts in cents.
+// anthropicReport serves the usage report of messages, grouped by model, and the cost report, grouped by description, as
+// https://platform.claude.com/docs/en/api/admin/usage_report and /cost_report have them: amounts are decimal texts in cents, and what is not
+// grouped by is null.
 func (x *exchange) anthropicReport(name string) {
 	q := x.r.URL.Query()
 	from, err := time.Parse(time.RFC3339, q.Get("starting_at"))
@@ -168,16 +181,22 @@ func (x *exchange) anthropicReport(name string) {
 			case l.day != day:
 			case name == "cost_report":
 				const centsPerUSD = 100
-				results = append(results, map[string]any{
-					"amount": usd(l.cost * centsPerUSD).String(), "currency": "USD", "cost_type": "tokens", "description": l.model + " Usage",
-					"model": l.model, "service_tier": "standard", "context_window": "0-200k", "workspace_id": nil,
-				})
+				for _, item := range x.items(l, "uncached_input_tokens", "output_tokens") {
+					results = append(results, map[string]any{
+						"amount": usd(item.nano * centsPerUSD).String(), "currency": "USD", "cost_type": "tokens", "token_type": item.name,
+						"description": l.model + " Usage - " + item.name, "model": l.model, "service_tier": "standard", "context_window": "0-200k",
+						"inference_geo": nil, "workspace_id": nil,
+					})
+				}
 			default:
 				results = append(results, map[string]any{
 					"model": l.model, "uncached_input_tokens": l.usage[sentinel.InputTokens], "cache_read_input_tokens": l.usage[sentinel.CachedInputTokens],
-					"cache_creation":  map[string]any{"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
+					"cache_creation": map[string]any{
+						"ephemeral_5m_input_tokens": l.usage[sentinel.CacheWriteTokens], "ephemeral_1h_input_tokens": l.usage[sentinel.CacheWriteLongTokens],
+					},
 					"output_tokens":   l.usage.OutputTokenSum(),
-					"server_tool_use": map[string]any{"web_search_requests": 0}, "service_tier": "standard", "context_window": "0-200k",
+					"server_tool_use": map[string]any{"web_search_requests": l.usage[sentinel.WebSearches]},
+					"service_tier":    nil, "context_window": nil, "inference_geo": nil, "api_key_id": nil, "workspace_id": nil,
 				})
 			}
 		}
@@ -211,7 +230,9 @@ func (x *exchange) balanceTransactions() {
 		}
 		page = append(page, map[string]any{
 			"id": name(i), "object": "balance_transaction", "amount": f.amount, "fee": f.cents, "net": f.amount - f.cents, "currency": "usd",
-			"created": f.created, "type": "charge", "reporting_category": "charge", "status": "available",
+			"created": f.created, "available_on": f.created, "type": "charge", "reporting_category": "charge", "status": "available",
+			"exchange_rate": nil, "description": nil,
+			"fee_details": []any{map[string]any{"amount": f.cents, "application": nil, "currency": "usd", "description": "Stripe processing fees", "type": "stripe_fee"}},
 		})
 	}
 	writeJSON(x.w, http.StatusOK, map[string]any{"object": "list", "url": x.path, "has_more": more, "data": page})
