@@ -4,9 +4,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	domain "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/internal/mockapi"
@@ -98,5 +101,121 @@ func TestAFailedCallIsServedByTheOtherProvider(t *testing.T) {
 		if e.Estimated() || first != (e.Provider == "openai") || first != (e.Action == domain.Allow) || e.Asked != "gpt-5-mini" || !first && (e.Status != 200 || e.Reason != domain.ReasonProviderFailed || e.Cost == 0) {
 			t.Errorf("attempt %d at %s: %s, %s, status %d, %s, %s", e.Attempt, e.Provider, e.Action, e.Reason, e.Status, e.Cost, e.Method)
 		}
+	}
+}
+
+// A call that its provider may have served is repeated only where its client says that it may be.
+func TestWhatCouldBeBilledTwiceIsNotRepeatedWithoutAKey(t *testing.T) {
+	const broken, cut, slow = "gpt-5", "gpt-5-mini", "gpt-5-nano"
+	g := open(t, failing(
+		mockapi.Fault{Provider: "openai", Model: broken, Kind: mockapi.FaultStatus, First: 9, Status: 500},
+		mockapi.Fault{Provider: "openai", Model: cut, Kind: mockapi.FaultReset, First: 9},
+		mockapi.Fault{Provider: "openai", Model: slow, Kind: mockapi.FaultSlow, First: 9, Delay: 4 * time.Second},
+	), "{}", `policies:
+  - {name: openai fails, match: {provider: openai}, failover: {to: [anthropic/claude-haiku-4-5], timeout: 1s}}
+`)
+	for model, status := range map[string]int{broken: 500, cut: 503, slow: 504} {
+		body := strings.Replace(chat, "gpt-5-mini", model, 1)
+		if code, header, text := g.ask("/openai/v1/chat/completions", body); code != status || header.Get("X-Sentinel-Verdict") != "allow" {
+			t.Errorf("%s without a key got %d %v %s, want %d", model, code, header, text, status)
+		}
+	}
+	if n := g.mock.Stats().Providers["anthropic"].Calls; n != 0 {
+		t.Errorf("anthropic was asked %d times, want never", n)
+	}
+	for _, model := range []string{broken, cut, slow} {
+		body := strings.Replace(chat, "gpt-5-mini", model, 1)
+		if code, header, text := g.ask("/openai/v1/chat/completions", body, "Idempotency-Key", "k-"+model); code != 200 || header.Get("X-Sentinel-Model") != "claude-haiku-4-5" {
+			t.Errorf("%s with a key got %d %v %s", model, code, header, text)
+		}
+	}
+	for _, e := range g.ledger(9) {
+		unseen := e.Attempt == 0 && e.Status <= 0
+		if unseen != (e.Method == "bound") || unseen && e.Cost == 0 || e.Attempt == 1 && (e.Provider != "anthropic" || e.Estimated() || e.Cost == 0) {
+			t.Errorf("%s, attempt %d at %s: status %d, %s, %s", e.Model, e.Attempt, e.Provider, e.Status, e.Cost, e.Method)
+		}
+	}
+	g.ownKeys()
+}
+
+// When everything fails, a provider that is down must not double the load of the next.
+func TestRetriesStayWithinTheirBudget(t *testing.T) {
+	g := open(t, failing(
+		mockapi.Fault{Provider: "openai", Kind: mockapi.FaultStatus, First: 1_000_000, Status: 429},
+		mockapi.Fault{Provider: "anthropic", Kind: mockapi.FaultStatus, First: 1_000_000, Status: 503},
+	), "{}", failingOver)
+	const calls = 400
+	var group sync.WaitGroup
+	for range 10 {
+		group.Go(func() {
+			for range calls / 10 {
+				if code, _, text := g.ask("/openai/v1/chat/completions", chat); code != 429 && code != 503 {
+					t.Errorf("a call got %d %s", code, text)
+				}
+			}
+		})
+	}
+	group.Wait()
+	var attempts int64
+	for _, r := range g.mock.Stats().Rows {
+		attempts += r.Calls
+	}
+	if attempts > calls*11/10 || attempts < calls+10 {
+		t.Errorf("%d attempts for %d calls, want at most 110 %% and at least the 10 that are free", attempts, calls)
+	}
+	g.exact(int(attempts))
+}
+
+// Where the second provider cannot serve the call either, the client is told both reasons in its own words, and nothing is sent there.
+func TestASecondProviderKeepsItsOwnLimits(t *testing.T) {
+	g := open(t, failing(mockapi.Fault{Provider: "openai", Kind: mockapi.FaultStatus, First: 1_000_000, Status: 429}), "{}", failingOver+`  - {name: little claude, match: {provider: anthropic}, budget: {usd: 0.000001/day}}
+  - {name: one at a time, match: {provider: openai}, limits: {concurrent: 1}}
+`)
+	for name, tt := range map[string]struct{ body, why string }{
+		"its budget is spent":                {chat, "little claude"},
+		"it has no words for this":           {strings.Replace(chat, `"messages"`, `"seed":1,"messages"`, 1), "seed"},
+		"the first one's slot is free again": {chat, "little claude"},
+	} {
+		code, header, text := g.ask("/openai/v1/chat/completions", tt.body)
+		if code != 429 || header.Get("X-Sentinel-Verdict") != "throttle; reason=provider_limited" || !strings.Contains(text, "openai answered 429") || !strings.Contains(text, tt.why) || !strings.Contains(text, "rate_limit_error") {
+			t.Errorf("%s: got %d %v %s", name, code, header, text)
+		}
+	}
+	for _, e := range g.exact(3) {
+		if e.Attempt != 0 || e.Status != 429 || e.Cost != 0 || e.Action != domain.Allow {
+			t.Errorf("attempt %d: status %d, %s, %s", e.Attempt, e.Status, e.Cost, e.Action)
+		}
+	}
+}
+
+// The official clients notice nothing but the model; when both providers fail they raise their usual error.
+func TestOfficialClientsFailOver(t *testing.T) {
+	all := mockapi.Fault{Provider: "openai", Model: "gpt-5", Kind: mockapi.FaultStatus, First: 1_000_000, Status: 503}
+	both := []mockapi.Fault{
+		{Provider: "openai", Model: "gpt-5-nano", Kind: mockapi.FaultStatus, First: 1_000_000, Status: 503},
+		{Provider: "anthropic", Model: "claude-sonnet-4-5", Kind: mockapi.FaultStatus, First: 1_000_000, Status: 429},
+	}
+	const rules = failingOver + "  - {name: both fail, priority: 1, match: {model: gpt-5-nano}, failover: {to: [anthropic/claude-sonnet-4-5]}}\n"
+	g := open(t, failing(all, both[0], both[1], mockapi.Fault{Provider: "anthropic", Model: "claude-opus-5", Kind: mockapi.FaultStatus, First: 1_000_000, Status: 529}), "{}", rules)
+	run := func(script string, env ...string) (string, error) {
+		path, err := filepath.Abs("../examples/clients/" + script)
+		g.must(err)
+		out, err := g.stack.Python(t.Context(), path, env...)
+		return string(out), err
+	}
+	openai := []string{"OPENAI_BASE_URL=" + g.url + "/openai/v1", "OPENAI_API_KEY=" + token, "MODEL=gpt-5", "MAX_TOKENS=30"}
+	if out, err := run("openai_chat.py", openai...); err != nil || !strings.Contains(out, `"model": "claude-haiku-4-5`) {
+		t.Errorf("OpenAI's client was answered with %s, %v", out, err)
+	}
+	if out, err := run("openai_stream.py", openai...); err != nil {
+		t.Errorf("OpenAI's streaming client was answered with %s, %v", out, err)
+	}
+	if out, err := run("anthropic_messages.py", "ANTHROPIC_BASE_URL="+g.url+"/anthropic", "ANTHROPIC_API_KEY="+token, "MODEL=claude-opus-5"); err != nil || !strings.Contains(out, "gpt-5-mini") {
+		t.Errorf("Anthropic's client was answered with %s, %v", out, err)
+	}
+	rows := g.ledger(6)
+	g.exact(len(rows))
+	if out, err := run("openai_chat.py", append(openai, "MODEL=gpt-5-nano")...); err == nil || !strings.Contains(err.Error()+out, "RateLimitError") {
+		t.Errorf("with both providers failing OpenAI's client got %s, %v", out, err)
 	}
 }
