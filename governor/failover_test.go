@@ -1,0 +1,108 @@
+package governor_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/governor"
+)
+
+const failover = others + "policies:\n  - {name: f, match: {model: [gpt-5, gpt-5-mini]}, failover: {to: [anthropic/claude-haiku-4-5], on: [429, unreachable], timeout: 30s}}\n"
+
+func TestOnlyWhatCannotBeBilledTwiceIsTriedAgain(t *testing.T) {
+	w := newWorld(t, strings.Replace(failover, "on: [429, unreachable], ", "", 1))
+	ticket := w.admit(w.request("app", chat, large)).Ticket
+	for status, want := range map[int]struct{ keyless, keyed bool }{
+		429: {true, true}, 503: {true, true}, 529: {true, true}, 500: {false, true}, 502: {false, true}, 504: {false, true},
+		governor.NoAnswer: {true, true}, 200: {}, 400: {}, 401: {}, 404: {},
+	} {
+		for keyed, want := range map[bool]bool{false: want.keyless, true: want.keyed} {
+			w := newWorld(t, strings.Replace(failover, "on: [429, unreachable], ", "", 1))
+			if got := w.Retry(ticket, status, keyed); got != want {
+				t.Errorf("a call with status %d, with a key: %v, is tried again: %v, want %v", status, keyed, got, want)
+			}
+		}
+	}
+	narrow := newWorld(t, failover)
+	ticket = narrow.admit(narrow.request("app", chat, large)).Ticket
+	if narrow.Retry(ticket, 503, true) || !narrow.Retry(ticket, 429, false) {
+		t.Error("a rule on 429 alone is about 503, or not about 429")
+	}
+	ticket.Failed = 429
+	if narrow.Retry(ticket, 429, true) {
+		t.Error("a call is tried a third time")
+	}
+}
+
+func TestTheSecondAttemptIsHeldAndBookedByItself(t *testing.T) {
+	w := newWorld(t, failover)
+	r := w.request("app", chat, large)
+	a := w.admit(r)
+	if a.Chain != "openai~anthropic~30s" || a.Ticket.Next != "anthropic/claude-haiku-4-5" {
+		t.Fatalf("the call goes by %q, then to %q", a.Chain, a.Ticket.Next)
+	}
+	a.Ticket.Failed = 429
+	second, err := w.Failover(t.Context(), governor.Failed{Ticket: a.Ticket, Raw: r.Raw})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, in := w.journal.intents[0], w.journal.intents[1]
+	if in.ID != first.ID || in.Attempt != 1 || in.Provider != "anthropic" || in.Model != "claude-haiku-4-5" || in.Asked != "gpt-5" || in.Action != sentinel.Fallback || in.Reason != sentinel.ReasonProviderFailed {
+		t.Errorf("the second attempt's intent is %+v", in)
+	}
+	if w.limiter.asks[1].Call == w.limiter.asks[0].Call || !strings.Contains(string(second.Body), "claude-haiku-4-5") || second.To == nil || second.To.Provider.Name != "anthropic" || second.Path != "/v1/messages" {
+		t.Errorf("it is asked for as %s, goes to %+v, %s: %s", w.limiter.asks[1].Call, second.To, second.Path, second.Body)
+	}
+	if next := second.Ticket.Next; next != "" {
+		t.Errorf("it has another one behind it: %s", next)
+	}
+}
+
+func TestACallThatCannotGoElsewhereIsAnsweredForBoth(t *testing.T) {
+	full := func(a sentinel.Ask) (sentinel.Reservation, error) {
+		return sentinel.Reservation{Chosen: -1, Denials: []sentinel.Denial{{Limit: a.Candidates[0].Limits[0]}}}, nil
+	}
+	for name, tt := range map[string]struct {
+		body   string
+		failed int
+		answer func(sentinel.Ask) (sentinel.Reservation, error)
+		reason sentinel.Reason
+		why    string
+	}{
+		"it cannot be translated": {`{"model":"gpt-5","seed":1,"max_completion_tokens":9,"messages":[{"role":"user","content":"hi"}]}`, 503, nil, sentinel.ReasonProviderFailed, "seed"},
+		"the limits are reached":  {large, 429, full, sentinel.ReasonProviderLimit, "answered 429"},
+		"nobody answered":         {large, governor.NoAnswer, full, sentinel.ReasonProviderFailed, "gave no answer"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, failover)
+			r := w.request("app", chat, tt.body)
+			ticket := w.admit(r).Ticket
+			ticket.Failed = tt.failed
+			w.limiter.answer = tt.answer
+			a, err := w.Failover(t.Context(), governor.Failed{Ticket: ticket, Raw: r.Raw})
+			if err != nil || !a.Verdict.Action.Refused() || a.Verdict.Reason != tt.reason || !strings.Contains(a.Verdict.Detail, tt.why) {
+				t.Errorf("judged %+v, %v", a.Verdict, err)
+			}
+			if len(w.journal.intents) != 1 || a.Ticket.Failed != tt.failed || a.Ticket.Attempt != 0 {
+				t.Errorf("%d intents; the ticket is of attempt %d, failed %d", len(w.journal.intents), a.Ticket.Attempt, a.Ticket.Failed)
+			}
+		})
+	}
+}
+
+// Without an intent nothing goes out, and the second hold is given back under its own id.
+func TestASecondAttemptThatCannotBeJournaledIsGivenBack(t *testing.T) {
+	w := newWorld(t, failover)
+	r := w.request("app", chat, large)
+	a := w.admit(r)
+	a.Ticket.Failed = 429
+	w.journal.fault = errors.New("disk full")
+	if _, err := w.Failover(t.Context(), governor.Failed{Ticket: a.Ticket, Raw: r.Raw}); !errors.Is(err, governor.ErrJournal) {
+		t.Errorf("Failover() = %v, want %v", err, governor.ErrJournal)
+	}
+	if n := len(w.limiter.settled); n != 1 || w.limiter.settled[0].Call != w.limiter.asks[1].Call {
+		t.Errorf("%d holds given back: %+v", n, w.limiter.settled)
+	}
+}
