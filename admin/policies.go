@@ -56,6 +56,7 @@ type Simulation struct {
 	Outside   int64            `json:"outside" doc:"Calls that no policy decides, or that were recorded without what they asked for."`
 	Limits    map[string]int64 `json:"limits" doc:"Limits that decide by the candidate, with the calls." nullable:"false"`
 	Teams     []SimulatedTeam  `json:"teams" nullable:"false"`
+	Hours     []SimulatedHour  `json:"hours" nullable:"false" doc:"For charts; hours without calls are left out."`
 }
 
 // Simulated is one side of a simulation.
@@ -63,7 +64,20 @@ type Simulated struct {
 	Calls      int64 `json:"calls"`
 	Refused    int64 `json:"refused"`
 	Downgraded int64 `json:"downgraded"`
+	Delayed    int64 `json:"delayed" doc:"Calls that wait for a limit, and go out."`
 	Cost       Money `json:"cost"`
+
+	WorstFrom    time.Time `json:"worst_from" doc:"Begin of the five minutes with the most refusals; of a team not told."`
+	WorstRefused int64     `json:"worst_refused"`
+}
+
+// SimulatedHour is one hour of a simulation.
+type SimulatedHour struct {
+	At          time.Time `json:"at"`
+	NowCost     Money     `json:"now_cost"`
+	ThenCost    Money     `json:"then_cost"`
+	NowRefused  int64     `json:"now_refused"`
+	ThenRefused int64     `json:"then_refused"`
 }
 
 // SimulatedTeam is a team's part.

@@ -38,10 +38,8 @@ func (g *Governor) patiently(ctx context.Context, ask sentinel.Ask, c *choice, r
 		if wait <= 0 || wait > left || c.plan.Patience(d.Limit) == 0 {
 			break
 		}
-		select {
-		case <-ctx.Done():
+		if !g.wait(ctx, wait) {
 			return refused, waited, nil
-		case <-time.After(wait):
 		}
 		left, waited = left-wait, true
 		var err error
@@ -50,4 +48,16 @@ func (g *Governor) patiently(ctx context.Context, ask sentinel.Ask, c *choice, r
 		}
 	}
 	return refused, waited, nil
+}
+
+func (g *Governor) wait(ctx context.Context, d time.Duration) bool {
+	if g.Wait != nil {
+		return g.Wait(ctx, d)
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
 }

@@ -39,6 +39,8 @@ type Options struct {
 	Instance string           // boot id of this process, written on every intent
 	HoldTTL  time.Duration    // life of a hold that nobody settles
 	Now      func() time.Time // UTC
+	// Wait lets a call wait for a limit; false where its client has gone. nil waits in real time.
+	Wait func(ctx context.Context, d time.Duration) bool
 }
 
 // Governor admits and settles calls. It is safe for concurrent use.

@@ -70,7 +70,11 @@ func (g *Governor) judge(ctx context.Context, r Request, rq provider.Request) (J
 		return j, nil
 	}
 	j.Avoided = found.plan.Avoid && len(found.options) > 1
+	waited := false
 	reserved, err := g.reserve(ctx, &found, j.Ask)
+	if err == nil && reserved.Chosen < 0 {
+		reserved, waited, err = g.patiently(ctx, j.Ask, &found, reserved)
+	}
 	if err != nil {
 		return Judgement{}, err
 	}
@@ -78,6 +82,9 @@ func (g *Governor) judge(ctx context.Context, r Request, rq provider.Request) (J
 		j.Limited = j.Limited || len(candidate.Limits) > 0
 	}
 	j.Verdict, j.Denials = policy.Decide(found.plan, j.Ask, reserved), reserved.Denials
+	if waited && j.Verdict.Action == sentinel.Allow {
+		j.Verdict.Action = sentinel.Delay
+	}
 	if !j.Verdict.Action.Refused() {
 		j.Chosen, j.Hold = j.Ask.Candidates[reserved.Chosen], reserved.Hold
 	}

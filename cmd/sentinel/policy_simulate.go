@@ -95,17 +95,17 @@ func printSimulationJSON(w io.Writer, r simulate.Report) error {
 
 func printSimulation(w io.Writer, r simulate.Report) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	_, _ = fmt.Fprintf(t, "%s to %s\n\n\tcalls\trefused\tdowngraded\tspend\tworst five minutes\t\n", r.From.Format(time.RFC3339), r.To.Format(time.RFC3339))
+	_, _ = fmt.Fprintf(t, "%s to %s\n\n\tcalls\trefused\tdowngraded\tdelayed\tspend\tworst five minutes\t\n", r.From.Format(time.RFC3339), r.To.Format(time.RFC3339))
 	for _, s := range []simulate.Side{r.Recorded, r.Now, r.Then} {
 		worst := "-"
 		if s.Worst.Refused > 0 {
 			worst = fmt.Sprintf("%d refused at %s", s.Worst.Refused, s.Worst.From.UTC().Format("2006-01-02 15:04"))
 		}
-		_, _ = fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%s\t%s\t\n", s.Name, s.Calls, s.Refused, s.Downgraded, s.Cost, worst)
+		_, _ = fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%s\t%s\t\n", s.Name, s.Calls, s.Refused, s.Downgraded, s.Delayed, s.Cost, worst)
 	}
-	_, _ = fmt.Fprintf(t, "\nteam\tcalls\trefused now\tthen\tdowngraded now\tthen\tspend now\tthen\t\n")
+	_, _ = fmt.Fprintf(t, "\nteam\tcalls\trefused now\tthen\tdowngraded now\tthen\tdelayed now\tthen\tspend now\tthen\t\n")
 	for _, g := range r.Teams {
-		_, _ = fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t%s\t%s\t\n", g.Name, g.Now.Calls, g.Now.Refused, g.Then.Refused, g.Now.Downgraded, g.Then.Downgraded, g.Now.Cost, g.Then.Cost)
+		_, _ = fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%s\t%s\t\n", g.Name, g.Now.Calls, g.Now.Refused, g.Then.Refused, g.Now.Downgraded, g.Then.Downgraded, g.Now.Delayed, g.Then.Delayed, g.Now.Cost, g.Then.Cost)
 	}
 	if err := t.Flush(); err != nil {
 		return err

@@ -106,13 +106,17 @@ func (b *adminBackend) SimulatePolicy(ctx context.Context, text string, from, to
 		return admin.Simulation{}, err
 	}
 	side := func(s simulate.Side) admin.Simulated {
-		return admin.Simulated{Calls: s.Calls, Refused: s.Refused, Downgraded: s.Downgraded, Cost: admin.Money(s.Cost)}
+		return admin.Simulated{Calls: s.Calls, Refused: s.Refused, Downgraded: s.Downgraded, Delayed: s.Delayed, Cost: admin.Money(s.Cost),
+			WorstFrom: s.Worst.From, WorstRefused: s.Worst.Refused}
 	}
 	sums := func(s simulate.Sums) admin.Simulated {
-		return admin.Simulated{Calls: s.Calls, Refused: s.Refused, Downgraded: s.Downgraded, Cost: admin.Money(s.Cost)}
+		return admin.Simulated{Calls: s.Calls, Refused: s.Refused, Downgraded: s.Downgraded, Delayed: s.Delayed, Cost: admin.Money(s.Cost)}
 	}
 	out := admin.Simulation{From: from, To: to, Recorded: side(r.Recorded), Now: side(r.Now), Then: side(r.Then), Avoided: admin.Money(r.Avoided),
-		Different: r.Different, Estimated: r.Then.Estimated, Outside: r.Outside, Limits: r.Then.Limits, Teams: []admin.SimulatedTeam{}}
+		Different: r.Different, Estimated: r.Then.Estimated, Outside: r.Outside, Limits: r.Then.Limits, Teams: []admin.SimulatedTeam{}, Hours: []admin.SimulatedHour{}}
+	for _, h := range r.Hours {
+		out.Hours = append(out.Hours, admin.SimulatedHour{At: h.At, NowCost: admin.Money(h.NowCost), ThenCost: admin.Money(h.ThenCost), NowRefused: h.NowRefused, ThenRefused: h.ThenRefused})
+	}
 	for _, g := range r.Teams[:min(len(r.Teams), maxGroups)] {
 		out.Teams = append(out.Teams, admin.SimulatedTeam{Name: g.Name, Now: sums(g.Now), Then: sums(g.Then)})
 	}

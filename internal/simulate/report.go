@@ -19,6 +19,7 @@ type Side struct {
 	Calls      int64            `json:"calls"`
 	Refused    int64            `json:"refused"`
 	Downgraded int64            `json:"downgraded"`
+	Delayed    int64            `json:"delayed"`
 	Estimated  int64            `json:"estimated"` // calls that were refused in truth and go out here
 	Cost       sentinel.NanoUSD `json:"cost_nano_usd"`
 	Reasons    map[string]int64 `json:"reasons"`
@@ -47,6 +48,7 @@ type Sums struct {
 	Calls      int64            `json:"calls"`
 	Refused    int64            `json:"refused"`
 	Downgraded int64            `json:"downgraded"`
+	Delayed    int64            `json:"delayed"`
 	Cost       sentinel.NanoUSD `json:"cost_nano_usd"`
 }
 
@@ -201,6 +203,9 @@ func (s *Side) take(at time.Time, o Outcome) {
 		s.fiveCalls++
 	case v.Action == sentinel.Downgrade:
 		s.Downgraded++
+	case v.Action == sentinel.Delay:
+		s.Delayed++
+		return
 	default:
 		return
 	}
@@ -241,6 +246,8 @@ func (s *Sums) take(o Outcome) {
 		s.Refused++
 	case o.Verdict.Action == sentinel.Downgrade:
 		s.Downgraded++
+	case o.Verdict.Action == sentinel.Delay:
+		s.Delayed++
 	}
 }
 

@@ -1,6 +1,7 @@
 package simulate_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -44,7 +45,8 @@ func newGateway(t *testing.T, policies string, candidate string) *gateway {
 		g.state.Candidate = compiled(t, candidate)
 	}
 	now := func() time.Time { return g.now }
-	g.Governor = governor.New(governor.Options{Limiter: ratelimit.NewModel(now), Journal: &g.journal, Instance: "live", HoldTTL: 15 * time.Minute, Now: now}, g.state)
+	g.Governor = governor.New(governor.Options{Limiter: ratelimit.NewModel(now), Journal: &g.journal, Instance: "live", HoldTTL: 15 * time.Minute, Now: now,
+		Wait: func(_ context.Context, d time.Duration) bool { g.now = g.now.Add(d); return true }}, g.state)
 	return g
 }
 

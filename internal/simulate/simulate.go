@@ -34,7 +34,7 @@ type Simulator struct {
 func New(state *governor.State) *Simulator {
 	s := &Simulator{state: state, typical: map[kind]*typical{}}
 	s.limiter = ratelimit.NewModel(func() time.Time { return s.now })
-	s.governor = governor.New(governor.Options{Limiter: s.limiter, Journal: nothing{}, Instance: "simulation", HoldTTL: holdTTL, Now: func() time.Time { return s.now }}, state)
+	s.governor = governor.New(governor.Options{Limiter: s.limiter, Journal: nothing{}, Instance: "simulation", HoldTTL: holdTTL, Wait: s.wait, Now: func() time.Time { return s.now }}, state)
 	return s
 }
 
@@ -73,6 +73,7 @@ func (s *Simulator) Judge(ctx context.Context, e sentinel.Entry) (Outcome, gover
 	c := e.Call
 	c.Model = e.Asked
 	j, err := s.governor.Judge(ctx, c)
+	s.now = e.At // a call that waited has moved the clock for itself alone
 	if errors.Is(err, governor.ErrNoDemand) {
 		return recorded, j, nil
 	}
@@ -100,6 +101,12 @@ func (s *Simulator) Peek(ctx context.Context, at time.Time, org string, limits [
 		return nil, err
 	}
 	return s.limiter.Peek(ctx, org, limits)
+}
+
+// wait moves the clock while a call waits for a limit. What ends meanwhile gives its slot back; calls that come meanwhile are judged after
+// the one that waits, as it was here first.
+func (s *Simulator) wait(ctx context.Context, d time.Duration) bool {
+	return s.advance(ctx, s.now.Add(d)) == nil
 }
 
 // used says what a call that goes out uses and costs, and how long it runs.

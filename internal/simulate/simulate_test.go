@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -200,6 +201,93 @@ func TestOldRecordsEndAsTheyDid(t *testing.T) {
 			t.Errorf("%+v is simulated as %+v, %v", e, got, err)
 		}
 	}
+}
+
+// A call that waits for a pace in truth waits in the simulation, and counts as delayed.
+func TestCallsThatWaitAreDelayed(t *testing.T) {
+	text := shadowHead + "policies: [{name: pace, limits: {requests: 8/minute}, on_exceed: [{delay: 2s}, throttle]}]\n"
+	g := newGateway(t, text, "")
+	for _, w := range wishes(1000, 11) {
+		g.serve(t, w)
+	}
+	r, err := simulate.Compare(t.Context(), g.each, day, day.AddDate(0, 0, 1), compiled(t, text), compiled(t, shadowHead))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Now.Delayed != r.Recorded.Delayed || r.Now.Refused != r.Recorded.Refused || r.Now.Delayed < 50 || r.Now.Refused < 50 || r.Then.Delayed+r.Then.Refused != 0 {
+		t.Errorf("recorded %+v\nnow %+v\nthen %+v", r.Recorded, r.Now, r.Then)
+	}
+	if delayed := r.Teams[0].Now.Delayed + r.Teams[1].Now.Delayed; delayed != r.Now.Delayed {
+		t.Errorf("the teams have %d delayed calls, all have %d", delayed, r.Now.Delayed)
+	}
+}
+
+// varied makes a record such as a large organisation's: services of many teams and models, most calls go out, one in forty was refused. The
+// same n gives the same record, of which nothing is kept.
+func varied(n int) simulate.Record {
+	return func(_ context.Context, from, to time.Time, use func(sentinel.Entry) error) error {
+		rng, at := rand.New(rand.NewPCG(7, 7)), from
+		for i := range n {
+			at = at.Add(time.Duration(rng.IntN(int(2*to.Sub(from)/time.Duration(n))) + 1)).Truncate(time.Microsecond)
+			out, model := int64(50+rng.IntN(900)), []string{"gpt-5", "gpt-5-mini"}[rng.IntN(2)]
+			who := sentinel.Caller{Org: "acme", Team: "core", Service: "app"}
+			if rng.IntN(3) == 0 {
+				who = sentinel.Caller{Org: "acme", Team: "growth", Service: "bot"}
+			}
+			wanted := sentinel.Wanted{Bound: sentinel.Usage{sentinel.Requests: 1, sentinel.InputTokens: int64(200 + rng.IntN(4000)), sentinel.OutputTokens: 1000}, Choices: 1, TextBytes: 2000}
+			e := sentinel.Entry{Asked: model, Status: 200, Usage: sentinel.Usage{sentinel.Requests: 1, sentinel.InputTokens: wanted.Bound[sentinel.InputTokens], sentinel.OutputTokens: out},
+				Cost: sentinel.NanoUSD(out * 10_000), Source: sentinel.SourceMeter, Duration: time.Duration(300+rng.IntN(3000)) * time.Millisecond,
+				Call: sentinel.Call{At: at, Caller: who, Provider: "openai", Endpoint: "chat.completions", Model: model, Demand: wanted.Demand()}}
+			e.ID[12], e.ID[13], e.ID[14], e.ID[15] = byte(i>>24), byte(i>>16), byte(i>>8), byte(i)
+			if i%40 == 39 {
+				e.Action, e.Reason, e.Status, e.Usage, e.Cost = sentinel.Throttle, sentinel.ReasonRate, 429, sentinel.Usage{}, 0
+			}
+			if err := use(e); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// Twice the calls of a day need no more memory: what is kept is what runs at one moment, and sums.
+func TestASimulationKeepsNoMoreOfALongRecord(t *testing.T) {
+	kept := func(n int, span time.Duration) uint64 {
+		now, then := state(t, ""), state(t, "limits: {requests: 500/minute}")
+		runtime.GC()
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		last := func(ctx context.Context, from, to time.Time, use func(sentinel.Entry) error) error {
+			err := varied(n)(ctx, from, to, use)
+			runtime.GC() // while all that is kept is still in use
+			runtime.ReadMemStats(&after)
+			return err
+		}
+		if _, err := simulate.Compare(t.Context(), last, day, day.Add(span), now, then); err != nil {
+			t.Fatal(err)
+		}
+		return after.HeapAlloc - min(before.HeapAlloc, after.HeapAlloc)
+	}
+	short, long := kept(20_000, 2*time.Hour), kept(160_000, 16*time.Hour)
+	if long > short+short/2+1<<20 {
+		t.Errorf("20,000 calls keep %d bytes, 160,000 at the same pace %d", short, long)
+	}
+}
+
+// BenchmarkCompare judges records by two policies, as sentinel policy simulate does: calls/s are of the record, judged twice.
+func BenchmarkCompare(b *testing.B) {
+	now, then := state(b, ""), state(b, "budget: {usd: 400/day}, limits: {requests: 500/minute}")
+	const calls = 100_000
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		if _, err := simulate.Compare(b.Context(), varied(calls), day, day.AddDate(0, 0, 1), now, then); err != nil {
+			b.Fatal(err)
+		}
+		n += calls
+	}
+	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "calls/s")
+	b.ReportMetric(2*float64(n)/b.Elapsed().Seconds(), "judged/s")
 }
 
 func BenchmarkJudge(b *testing.B) {
