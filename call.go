@@ -86,6 +86,7 @@ func ParseCallID(s string) (CallID, error) {
 // Caller is who pays.
 type Caller struct {
 	Org, Team, Service string
+	Tags               string // of the service those that the ledger keeps, as "cost_center=7,env=prod", by name; they narrow, and pay nothing
 }
 
 // Call is one logical request of a caller to a provider.

@@ -35,9 +35,9 @@ type Ticket struct {
 }
 
 const (
-	ticketFields    = 26
+	ticketFields    = 27
 	ticketSeparator = "\x1f"
-	ticketVersion   = "7"
+	ticketVersion   = "8"
 )
 
 // ErrTicket says that a ticket is not one of ours.
@@ -51,7 +51,7 @@ func (t Ticket) Encode() string {
 		c.Caller.Org, c.Caller.Team, c.Caller.Service, c.Provider, c.Endpoint, c.Model, t.Asked,
 		strconv.Itoa(int(t.Action)), string(t.Reason), string(t.Hold), t.PriceVersion, t.PolicyVersion,
 		t.Bound.Text(), c.Tier, strconv.FormatInt(t.TextBytes, 36), flags(c.Stream, t.HideUsage), string(c.Demand), t.From,
-		strconv.Itoa(int(t.Attempt)), string(t.Shadow), t.Next, strconv.Itoa(int(t.On)), strconv.Itoa(t.Failed),
+		strconv.Itoa(int(t.Attempt)), string(t.Shadow), t.Next, strconv.Itoa(int(t.On)), strconv.Itoa(t.Failed), c.Caller.Tags,
 	}, ticketSeparator)
 }
 
@@ -88,7 +88,7 @@ func ParseTicket(s string) (Ticket, error) {
 	return Ticket{
 		Call: sentinel.Call{
 			ID: id, At: time.UnixMicro(at).UTC(),
-			Caller:   sentinel.Caller{Org: f[3], Team: f[4], Service: f[5]},
+			Caller:   sentinel.Caller{Org: f[3], Team: f[4], Service: f[5], Tags: f[26]},
 			Provider: f[6], Endpoint: f[7], Model: f[8], Tier: f[16], Stream: bits&1 != 0, Demand: sentinel.Demand(f[19]),
 		},
 		Asked: f[9], Action: sentinel.Action(action), Reason: sentinel.Reason(f[11]), Hold: sentinel.Hold(f[12]),

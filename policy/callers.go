@@ -16,7 +16,7 @@ import (
 func (c *compiler) service(name string, s serviceYAML) {
 	key := "services." + name
 	c.name(key, name)
-	caller := sentinel.Caller{Org: c.in.Org, Team: s.Team, Service: name}
+	caller := sentinel.Caller{Org: c.in.Org, Team: s.Team, Service: name, Tags: c.kept(s.Tags)}
 	if _, ok := c.in.Teams[s.Team]; !ok && c.Has(key+".team") {
 		c.Fault(key+".team", "there is no team %q: known are %s", clip(s.Team), list(slices.Sorted(maps.Keys(c.in.Teams))))
 	}

@@ -76,6 +76,7 @@ func compiled(files []File, o Options) (*compiler, error) {
 			t := c.in.Teams[name]
 			c.set.teams[name] = c.limits("teams."+name, "team/"+name, "team "+name, t.Limits, t.Budget)
 		}
+		c.ledger("ledger.tags", c.in.Ledger.Tags)
 		for _, name := range slices.Sorted(maps.Keys(c.in.Services)) {
 			c.service(name, c.in.Services[name])
 		}

@@ -22,9 +22,14 @@ type file struct {
 	Issuers    map[string]issuerYAML   `yaml:"issuers" doc:"Who signs tokens of workloads, such as a Kubernetes cluster: issuers by name."`
 	Groups     groupsYAML              `yaml:"groups" doc:"Names for models and endpoints that several rules speak of: a rule's match names a group as @NAME."`
 	Schedules  map[string]scheduleYAML `yaml:"schedules" doc:"Times by name, such as business hours and freezes, on which rules can depend."`
+	Ledger     ledgerYAML              `yaml:"ledger" doc:"What the ledger keeps besides."`
 	Providers  map[string]providerYAML `yaml:"providers" doc:"What may be called. The name is the path prefix at the gateway."`
 	Policies   []ruleYAML              `yaml:"policies" doc:"Rules; every rule that matches a call applies, up to a final one."`
 	Alerts     alertsYAML              `yaml:"alerts" doc:"Who is told what, and how."`
+}
+
+type ledgerYAML struct {
+	Tags []string `yaml:"tags" doc:"Tags of services that every entry and the sums by minute, hour and day keep, at most four: sentinel usage --by tag.env."`
 }
 
 type calendarYAML struct {

@@ -71,6 +71,15 @@ func ParseMax(m sentinel.Measure, text string) (int64, error) {
 // Callers lists every service, by name.
 func (s *Set) Callers() []sentinel.Caller { return slices.Clone(s.callers) }
 
+// KeptTags lists the tags that the ledger keeps, as dimensions of usage: "tag.env".
+func (s *Set) KeptTags() []string {
+	out := make([]string, len(s.kept))
+	for i, name := range s.kept {
+		out[i] = tagPrefix + name
+	}
+	return out
+}
+
 // Caller finds a service by its name.
 func (s *Set) Caller(service string) (sentinel.Caller, bool) {
 	i := slices.IndexFunc(s.callers, func(c sentinel.Caller) bool { return c.Service == service })

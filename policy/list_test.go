@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"strings"
 	"testing"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
@@ -38,6 +39,31 @@ func TestParseMaxReadsAsThePolicyFileDoes(t *testing.T) {
 	} {
 		if got, err := ParseMax(tt.measure, tt.text); got != tt.want || (err != nil) != (tt.want == 0) {
 			t.Errorf("ParseMax(%s, %q) = %d, %v, want %d", tt.measure, tt.text, got, err, tt.want)
+		}
+	}
+}
+
+func TestTheLedgerKeepsChosenTags(t *testing.T) {
+	const rest = "org: acme\nteams: {a: {}}\nproviders: {openai: {preset: openai, credential: secret/a#b}}\n" +
+		"services:\n  s: {team: a, identity: {token: abcdefgh}, tags: {env: prod, zone: eu, cost_center: \"7\"}}\n  u: {team: a, identity: {token: ijklmnop}}\n"
+	set := compile(t, rest+"ledger: {tags: [zone, env]}\n")
+	if c, ok := set.CallerByToken("abcdefgh"); !ok || c.Tags != "env=prod,zone=eu" {
+		t.Errorf("the caller has the tags %q, want those that the ledger keeps, by name", c.Tags)
+	}
+	if c, _ := set.Caller("u"); c.Tags != "" {
+		t.Errorf("a service without tags has %q", c.Tags)
+	}
+	if got := set.KeptTags(); len(got) != 2 || got[0] != "tag.env" || got[1] != "tag.zone" {
+		t.Errorf("KeptTags() = %q", got)
+	}
+	if c, _ := compile(t, rest).Caller("s"); c.Tags != "" {
+		t.Errorf("tags that nobody chose: %q", c.Tags)
+	}
+	for tags, want := range map[string]string{
+		"[envv]": `no service has a tag "envv"`, "[env, env]": `tag "env" is named twice`, "[env, zone, cost_center, env, zone]": "5 tags: the ledger keeps at most 4",
+	} {
+		if _, err := Compile(File{Name: "policies.yaml", Data: []byte(rest + "ledger: {tags: " + tags + "}\n")}, Options{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("ledger.tags %s gives %v, want %q", tags, err, want)
 		}
 	}
 }

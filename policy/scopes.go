@@ -134,6 +134,36 @@ func (c *compiler) dimensions(key string, per []perYAML) []dimension {
 	return out
 }
 
+// maxKeptTags bounds the tags that the ledger keeps: sums are by their product.
+const maxKeptTags = 4
+
+// ledger checks which tags the ledger keeps.
+func (c *compiler) ledger(key string, tags []string) {
+	c.set.kept = slices.Sorted(slices.Values(tags))
+	if len(tags) > maxKeptTags {
+		c.Fault(key, "%d tags: the ledger keeps at most %d", len(tags), maxKeptTags)
+	}
+	for i, name := range tags {
+		used := slices.ContainsFunc(slices.Collect(maps.Values(c.in.Services)), func(s serviceYAML) bool { return s.Tags[name] != "" })
+		if at := fmt.Sprintf("%s[%d]", key, i); !used {
+			c.Fault(at, "no service has a tag %q", clip(name))
+		} else if slices.Contains(tags[:i], name) {
+			c.Fault(at, "tag %q is named twice", clip(name))
+		}
+	}
+}
+
+// kept gives the tags of a service that the ledger keeps, as a Caller has them.
+func (c *compiler) kept(tags map[string]string) string {
+	var list []string
+	for _, name := range slices.Sorted(slices.Values(c.in.Ledger.Tags)) {
+		if v := tags[name]; v != "" {
+			list = append(list, name+"="+v)
+		}
+	}
+	return strings.Join(list, ",")
+}
+
 // tags checks the tags of a service.
 func (c *compiler) tags(key string, tags map[string]string) {
 	if len(tags) > maxTags {

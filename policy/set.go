@@ -38,6 +38,7 @@ type Set struct {
 	windows    windows // that were found last: what is remembered here changes nothing that a set says
 	index      index
 	callers    []sentinel.Caller // by service
+	kept       []string          // tags that the ledger keeps
 }
 
 // Unpriced says what to do with calls that have no price.

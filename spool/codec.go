@@ -14,7 +14,7 @@ import (
 // so that an older release reads its part and leaves the rest; any other change takes a new kind,
 // which an older release refuses. Integers are varints, strings have a length before them.
 const (
-	version    = 5 // since 2, records end with the call's tier; since 3, with its demand after that; since 4, intents with their attempt; since 5, entries with their shadows
+	version    = 6 // since 2, records end with the call's tier; since 3, with its demand after that; since 4, intents with their attempt; since 5, entries with their shadows; since 6, all with their caller's tags
 	kindIntent = 1
 	kindEntry  = 2
 )
@@ -112,6 +112,7 @@ func (e *encoder) intent(i *sentinel.Intent) {
 	e.text(i.Tier)
 	e.text(string(i.Demand))
 	e.int(int64(i.Attempt))
+	e.text(i.Caller.Tags)
 }
 
 func (e *encoder) entry(n *sentinel.Entry) {
@@ -132,6 +133,7 @@ func (e *encoder) entry(n *sentinel.Entry) {
 	e.text(n.Tier)
 	e.text(string(n.Demand))
 	e.text(string(n.Shadow))
+	e.text(n.Caller.Tags)
 }
 
 // decodeRecord reads a payload. Texts are copied, so the record outlives b.
@@ -245,6 +247,7 @@ func (d *decoder) intent() *sentinel.Intent {
 	if d.version >= 4 {
 		i.Attempt = d.attempt()
 	}
+	i.Caller.Tags = d.since(6)
 	return i
 }
 
@@ -264,5 +267,6 @@ func (d *decoder) entry() *sentinel.Entry {
 	e.Duration = time.Duration(d.int64())
 	e.FirstByte = time.Duration(d.int64())
 	e.Tier, e.Demand, e.Shadow = d.since(2), sentinel.Demand(d.since(3)), sentinel.Shadows(d.since(5))
+	e.Caller.Tags = d.since(6)
 	return e
 }

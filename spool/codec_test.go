@@ -15,7 +15,7 @@ func drawCall(t *rapid.T) sentinel.Call {
 	word := func(name string) string { return string(rapid.SliceOfN(rapid.Byte(), 0, 40).Draw(t, name)) }
 	c := sentinel.Call{
 		At:       time.Unix(rapid.Int64Range(-62135596800, 1<<40).Draw(t, "at"), rapid.Int64Range(0, 999_999_999).Draw(t, "ns")).UTC(),
-		Caller:   sentinel.Caller{Org: word("org"), Team: word("team"), Service: word("service")},
+		Caller:   sentinel.Caller{Org: word("org"), Team: word("team"), Service: word("service"), Tags: word("tags")},
 		Provider: word("provider"), Endpoint: word("endpoint"), Model: word("model"), Stream: rapid.Bool().Draw(t, "stream"),
 	}
 	copy(c.ID[:], rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "id"))
@@ -73,7 +73,7 @@ func TestRecordsComeBackAsTheyWere(t *testing.T) {
 	})
 }
 
-// Records of earlier releases have no shadow, then no demand, and those of the first no tier either, and intents no attempt; all read as
+// Records of earlier releases have no tags, then no shadow, then no demand, and those of the first no tier either, and intents no attempt; all read as
 // before.
 func TestCodecReadsEarlierVersions(t *testing.T) {
 	for i := range 2 * version {
@@ -89,7 +89,7 @@ func TestCodecReadsEarlierVersions(t *testing.T) {
 		earlier := 1 + i/2
 		shorter := 0 // by what came since: an empty text is one byte, and so is a zero
 		for since := earlier + 1; since <= version; since++ {
-			if since < 4 || since == 4 && want.Intent != nil || since == 5 && want.Entry != nil {
+			if since < 4 || since == 4 && want.Intent != nil || since == 5 && want.Entry != nil || since == 6 {
 				shorter++
 			}
 		}

@@ -83,6 +83,7 @@ func callColumns[T any](call func(*T) *sentinel.Call) []column[T] {
 		text("org", func(r *T) *string { return &call(r).Caller.Org }),
 		text("team", func(r *T) *string { return &call(r).Caller.Team }),
 		text("service", func(r *T) *string { return &call(r).Caller.Service }),
+		text("tags", func(r *T) *string { return &call(r).Caller.Tags }),
 		text("provider", func(r *T) *string { return &call(r).Provider }),
 		text("endpoint", func(r *T) *string { return &call(r).Endpoint }),
 		text("model", func(r *T) *string { return &call(r).Model }),

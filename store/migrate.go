@@ -42,10 +42,31 @@ func (s *Store) Migrate(ctx context.Context) (applied []string, err error) {
 	for _, r := range results {
 		applied = append(applied, r.Source.Path)
 	}
+	if err == nil && len(applied) > 0 {
+		err = s.sumHistory(ctx)
+	}
 	if err != nil {
 		return applied, fmt.Errorf("migrate: %w", err)
 	}
 	return applied, s.EnsurePartitions(ctx, time.Now().AddDate(0, partitionsAhead, 0))
+}
+
+// sumHistory fills continuous aggregates that a migration made: their policies look back for 60 days only. It cannot be part of the
+// migration's transaction.
+func (s *Store) sumHistory(ctx context.Context) error {
+	if !s.Timescale() {
+		return nil
+	}
+	for _, name := range []string{"usage_1m", "usage_1h", "usage_1d"} {
+		var there bool
+		if err := s.pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM timescaledb_information.continuous_aggregates WHERE view_name = $1)`, name).Scan(&there); err != nil || !there {
+			return err
+		}
+		if _, err := s.pool.Exec(ctx, `CALL refresh_continuous_aggregate('`+name+`', NULL, NULL)`); err != nil {
+			return fmt.Errorf("sum the past in %s: %w", name, err)
+		}
+	}
+	return nil
 }
 
 // Down undoes migrations above version to, with their data.

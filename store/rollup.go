@@ -64,6 +64,9 @@ func (s *Store) Keep(ctx context.Context, k Keeping) error {
 	if err := k.Validate(); err != nil {
 		return err
 	}
+	if err := s.forgetNames(ctx); err != nil {
+		return explain("keep the ledger", err)
+	}
 	if s.Timescale() {
 		return explain("keep the ledger", s.keepChunks(ctx, k))
 	}

@@ -37,6 +37,7 @@ func spread(rng *rand.Rand, from, to int) (rs []sentinel.Record) {
 		}
 		e.At = noon.Add(time.Duration(rng.Int64N(int64(3 * 24 * time.Hour)))).Truncate(time.Microsecond)
 		e.Model = fmt.Sprintf("model-%d", n%3)
+		e.Caller.Tags = [...]string{"", "env=prod", "cost_center=7,env=dev"}[n%3]
 		rs = append(rs, ofEntry(e))
 	}
 	return rs
@@ -49,6 +50,8 @@ func sameSums(t *testing.T, s *Store, when string) {
 	for name, q := range map[string]UsageQuery{
 		"all":              {},
 		"by two":           {By: []string{"team", "model"}},
+		"by tag":           {By: []string{"tag.env", "team"}},
+		"of a tag":         {By: []string{"service"}, Filter: map[string]string{"tag.cost_center": "7"}},
 		"by verdict":       {By: []string{"action", "provider"}},
 		"by hour":          {By: []string{"hour"}},
 		"by day of a team": {By: []string{"day", "service"}, Filter: map[string]string{"team": "growth"}},

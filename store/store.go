@@ -33,6 +33,8 @@ type Options struct {
 	// SimpleProtocolBatchRows is the number of rows of one insert, 0 is DefaultBatchRows. A server
 	// behind a proxy that cannot take messages over 64 KB wants 100.
 	SimpleProtocolBatchRows int
+	// MaxSeries is how many models, services and sets of tags a day has in the sums, each; what is past it is Other. 0 is DefaultMaxSeries.
+	MaxSeries int
 }
 
 // Store is safe for use by many goroutines.
@@ -40,6 +42,9 @@ type Store struct {
 	pool      *pgxpool.Pool
 	rows      int
 	timescale atomic.Bool
+	maxSeries int
+	sums      sumNames
+	folded    atomic.Int64
 }
 
 // Open connects, and fails when the server cannot be reached. It changes nothing: see Migrate.
@@ -63,6 +68,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		s.rows = DefaultBatchRows
 	}
 	s.rows = min(s.rows, maxBatchRows)
+	if s.maxSeries = o.MaxSeries; s.maxSeries <= 0 {
+		s.maxSeries = DefaultMaxSeries
+	}
 	if s.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}

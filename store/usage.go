@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -32,6 +33,20 @@ var spans, calendar = []string{"month", "day", "hour", "minute"}, []string{"mont
 
 // Dimensions lists the names for UsageQuery, sorted.
 func Dimensions() []string { return slices.Sorted(maps.Keys(dimensions)) }
+
+// tagDimension begins the name of a dimension that is one of the tags that the ledger keeps, such as tag.env.
+const tagDimension = "tag."
+
+var tagName = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,39}$`)
+
+// expressionOf finds a dimension's expression.
+func expressionOf(name string) (string, bool) {
+	if tag, ok := strings.CutPrefix(name, tagDimension); ok && tagName.MatchString(tag) { // what the name can hold means nothing in a pattern
+		return `CASE WHEN tags = '` + Other + `' THEN tags ELSE coalesce(substring(tags from '(?:^|,)` + tag + `=([^,]*)'), '') END`, true
+	}
+	expression, ok := dimensions[name]
+	return expression, ok
+}
 
 // UsageQuery asks for sums of the ledger.
 type UsageQuery struct {
@@ -111,7 +126,7 @@ func (q UsageQuery) table() (usageTable, error) {
 		return entriesTable, nil
 	}
 	for _, name := range slices.Concat(q.By, slices.Collect(maps.Keys(q.Filter))) {
-		if !slices.Contains(rolledDimensions, name) {
+		if _, tag := strings.CutPrefix(name, tagDimension); !tag && !slices.Contains(rolledDimensions, name) {
 			return usageTable{}, fmt.Errorf("usage by %q: the sums by minute, hour and day have %s", name, strings.Join(rolledDimensions, ", "))
 		}
 	}
@@ -242,9 +257,9 @@ func (q UsageQuery) build() (string, []any, error) {
 
 // dimension gives a name's expression. Zone is the parameter with the time zone, or empty.
 func (t usageTable) dimension(name, zone string) (string, error) {
-	expression, ok := dimensions[name]
+	expression, ok := expressionOf(name)
 	if !ok {
-		return "", fmt.Errorf("usage by %q: choose from %s", name, strings.Join(Dimensions(), ", "))
+		return "", fmt.Errorf("usage by %q: choose from %s, tag.NAME", name, strings.Join(Dimensions(), ", "))
 	}
 	if zone != "" && slices.Contains(calendar, name) {
 		expression = strings.ReplaceAll(expression, "'UTC'", zone)

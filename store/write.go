@@ -33,8 +33,8 @@ func (k key) compare(o key) int {
 }
 
 var (
-	insertEntries  = `INSERT INTO entries AS e (` + names(entryColumns, "") + `) SELECT `
-	replaceEntries = ` ON CONFLICT (ts, call_id, attempt) DO UPDATE SET ` + overwrite(entryColumns) + `
+	insertEntries  = `INSERT INTO entries AS e (` + names(entryColumns, "") + `, folded) SELECT `
+	replaceEntries = ` ON CONFLICT (ts, call_id, attempt) DO UPDATE SET folded = EXCLUDED.folded, ` + overwrite(entryColumns) + `
 		WHERE EXCLUDED.source > e.source`
 	// An intent that comes after its entry (another order, a repetition) would never be settled again. An attempt begins when the one
 	// before it has its entry, so an entry closes every intent up to its own attempt, and a later intent takes the place of an earlier one.
@@ -71,7 +71,7 @@ const maxWriters = 4
 // the database refuses by itself goes to the table parked, and the others land. An error means
 // that nothing is known of rs: write it again. In a change that is audited a refused record fails the whole change.
 func (s *Store) Write(ctx context.Context, rs []sentinel.Record) error {
-	entries, intents := fold(rs)
+	entries, intents := foldRecords(rs)
 	// Chunks share no key, so they need no order among themselves; each is a transaction of its own.
 	parts, group := errgroup.WithContext(ctx)
 	parts.SetLimit(s.writers(ctx))
@@ -97,9 +97,9 @@ func (s *Store) writers(ctx context.Context) int {
 	return max(1, min(maxWriters, int(s.pool.Config().MaxConns)/2))
 }
 
-// fold keeps one entry a key, the strongest, and one intent a call, that of its last attempt, unless among rs is an entry of that one. Both come
+// foldRecords keeps one entry a key, the strongest, and one intent a call, that of its last attempt, unless among rs is an entry of that one. Both come
 // in the order of their keys, so that two writers lock rows in the same order.
-func fold(rs []sentinel.Record) (entries []*sentinel.Entry, intents []*sentinel.Intent) {
+func foldRecords(rs []sentinel.Record) (entries []*sentinel.Entry, intents []*sentinel.Intent) {
 	best := make(map[key]*sentinel.Entry)
 	open := make(map[key]*sentinel.Intent)
 	for _, r := range rs {
@@ -154,7 +154,12 @@ func (s *Store) writeChunk(ctx context.Context, entries []*sentinel.Entry, inten
 func (s *Store) send(ctx context.Context, entries []*sentinel.Entry, intents []*sentinel.Intent) error {
 	var batch pgx.Batch // one round trip, one implicit transaction
 	if len(entries) > 0 {
-		from, args := source(entryColumns, entries)
+		folded, err := s.fold(ctx, entries)
+		if err != nil {
+			return err
+		}
+		from, args := source(append(slices.Clip(entryColumns), column[sentinel.Entry]{name: "folded", kind: "smallint",
+			collect: func([]*sentinel.Entry) any { return folded }}), entries)
 		batch.Queue(insertEntries+from+replaceEntries, args...)
 		batch.Queue(deleteIntents, arrays(closing, entries)...)
 	}

@@ -34,7 +34,7 @@ func openStore(c *cobra.Command, config string) (*store.Store, error) {
 
 // storeOf is openStore of a configuration that was read.
 func storeOf(ctx context.Context, cfg app.Config) (*store.Store, error) {
-	st, err := store.Open(ctx, store.Options{DSN: cfg.Database.URL, MaxConns: int32(cfg.Database.MaxConns)})
+	st, err := store.Open(ctx, store.Options{DSN: cfg.Database.URL, MaxConns: int32(cfg.Database.MaxConns), MaxSeries: cfg.Database.MaxSeries})
 	if err != nil {
 		return nil, refused(fmt.Errorf("SENTINEL_DATABASE_URL: %w", err))
 	}

@@ -17,7 +17,7 @@ import (
 func usageCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "usage", Short: "Show spend by any dimension", Args: none,
-		Long: "Usage sums the ledger. Dimensions: " + strings.Join(store.Dimensions(), ", ") + ".\nTimes are UTC.",
+		Long: "Usage sums the ledger. Dimensions: " + strings.Join(store.Dimensions(), ", ") + ",\nand tag.NAME of the tags that the policy's ledger.tags names. Times are UTC.",
 		Example: "  sentinel usage --by team,model --since 24h\n" +
 			"  sentinel usage --by day --filter service=checkout --from 2026-11-01 --to 2026-12-01\n" +
 			"  sentinel usage --by team --json",

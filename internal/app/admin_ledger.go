@@ -83,7 +83,9 @@ func (b *adminBackend) Entries(ctx context.Context, q admin.EntryQuery) ([]senti
 }
 
 // Dimensions are what the ledger can be grouped by.
-func (*adminBackend) Dimensions() []string { return store.Dimensions() }
+func (b *adminBackend) Dimensions() []string {
+	return append(store.Dimensions(), b.set().KeptTags()...)
+}
 
 // Reprice prices an entry by the rules in force.
 func (b *adminBackend) Reprice(e sentinel.Entry) (sentinel.NanoUSD, bool) {

@@ -190,7 +190,7 @@ func openVaultOf(config Config, onError func(error)) (*credential.Vault, error) 
 
 func (a *App) openLedger(ctx context.Context) error {
 	st, err := store.Open(ctx, store.Options{
-		DSN: a.config.Database.URL, MaxConns: int32(a.config.Database.MaxConns), SimpleProtocolBatchRows: a.config.Database.BatchRows,
+		DSN: a.config.Database.URL, MaxConns: int32(a.config.Database.MaxConns), SimpleProtocolBatchRows: a.config.Database.BatchRows, MaxSeries: a.config.Database.MaxSeries,
 	})
 	if err != nil {
 		return fmt.Errorf("SENTINEL_DATABASE_URL: %w", err)

@@ -110,6 +110,7 @@ type DatabaseConfig struct {
 	MaxConns      int             `yaml:"max_conns" doc:"Most connections."`
 	BatchRows     int             `yaml:"batch_rows" doc:"Rows of one insert."`
 	Retention     time.Duration   `yaml:"retention" doc:"Age at which ledger entries are deleted, at least 2160h; 0 keeps them. Sums by minute, hour and day stay."`
+	MaxSeries     int             `yaml:"max_series" doc:"Most models, services and sets of tags of a day in the sums, each; those past it are summed as other. The entries keep every name."`
 	CompressAfter time.Duration   `yaml:"compress_after" doc:"Age at which TimescaleDB compresses entries."`
 	URL           sentinel.Secret `yaml:"-"` // SENTINEL_DATABASE_URL
 }
@@ -157,7 +158,7 @@ func DefaultConfig() Config {
 		Proxy:     ProxyConfig{CA: "proxy-ca.pem", Life: 24 * time.Hour},
 		Redis:     RedisConfig{Address: []string{"127.0.0.1:6379"}, Timeout: 25 * time.Millisecond},
 		Vault:     VaultConfig{Refresh: 30 * time.Second, MaxStale: time.Hour},
-		Database:  DatabaseConfig{MaxConns: 8, BatchRows: 500, CompressAfter: 7 * 24 * time.Hour},
+		Database:  DatabaseConfig{MaxConns: 8, BatchRows: 500, MaxSeries: store.DefaultMaxSeries, CompressAfter: 7 * 24 * time.Hour},
 		Spool:     SpoolConfig{Dir: "spool", Mode: "sync", MaxBytes: 4 << 30},
 		Reconcile: ReconcileConfig{After: time.Minute, Every: 10 * time.Second},
 		Log:       LogConfig{Level: "info", Format: "json"},
@@ -239,6 +240,9 @@ func (c *Config) check(doc *strictyaml.Doc) {
 	}
 	if c.Envoy.MaxBody < 1024 || c.Envoy.MaxBody > 64<<20 {
 		doc.Fault("envoy.max_body_bytes", "%d is outside 1024 to %d", c.Envoy.MaxBody, 64<<20)
+	}
+	if c.Database.MaxSeries < 10 || c.Database.MaxSeries > 100_000 {
+		doc.Fault("database.max_series", "%d is outside 10 to 100000", c.Database.MaxSeries)
 	}
 	if c.Spool.Mode != "sync" && c.Spool.Mode != "buffered" {
 		doc.Fault("spool.mode", "%q is not a mode: use sync or buffered", c.Spool.Mode)

@@ -115,6 +115,14 @@ func newMetrics(a *App) *metrics {
 	m.registry.MustRegister(limiterMetrics(a)...)
 	m.registry.MustRegister(witnessMetrics(a)...)
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "sentinel_ledger_folded_names_total", Help: "Models, services and tags of entries that the sums call other: a day had database.max_series before.",
+	}, func() float64 {
+		if a.store == nil {
+			return 0
+		}
+		return float64(a.store.Folded())
+	}))
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "sentinel_audit_verdicts_lost_total", Help: "Chosen verdicts that came faster than the audit chain could take them.",
 	}, func() float64 {
 		if a.verdicts == nil {
