@@ -13,6 +13,7 @@ import (
 
 	domain "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/internal/mockapi"
+	"github.com/saas-sentinel/saas-sentinel/internal/stack"
 )
 
 const failingOver = `policies:
@@ -218,4 +219,36 @@ func TestOfficialClientsFailOver(t *testing.T) {
 	if out, err := run("openai_chat.py", append(openai, "MODEL=gpt-5-nano")...); err == nil || !strings.Contains(err.Error()+out, "RateLimitError") {
 		t.Errorf("with both providers failing OpenAI's client got %s, %v", out, err)
 	}
+}
+
+// A provider that cannot be reached has not billed anything, so its calls need no key; what clients say of retries is not heard.
+func TestACallThatReachesNobodyGoesToTheOtherProvider(t *testing.T) {
+	g := open(t, failing(), "{}", failingOver)
+	ports, err := stack.FreePorts(1)
+	g.must(err)
+	nobody := "127.0.0.1:" + strconv.Itoa(ports[0])
+	policy := g.policyOf("{}", failingOver)
+	const openai = `openai: {preset: openai, credential: "vault:secret/openai#api_key", address: "`
+	g.write("policies.yaml", strings.Replace(policy, openai+g.mock.TLSAddr, openai+nobody, 1))
+	var calls int
+	g.eventually("the provider's new address is in force", func() bool {
+		code, header, _ := g.ask("/openai/v1/chat/completions", chat, "X-Envoy-Max-Retries", "9", "X-Envoy-Retry-On", "5xx,reset", "X-Sentinel-Retry", "1")
+		calls++
+		return code == 200 && header.Get("X-Sentinel-Verdict") == "fallback; reason=provider_failed"
+	})
+	for range 5 {
+		if code, header, text := g.ask("/openai/v1/chat/completions", chat); code != 200 || header.Get("X-Sentinel-Model") != "claude-haiku-4-5" {
+			t.Errorf("got %d %v %s", code, header, text)
+		}
+	}
+	for _, e := range g.ledger(calls + 6 + 5) {
+		if failed := e.Attempt == 0 && e.Status <= 0; failed && (e.Cost != 0 || e.Provider != "openai" || e.Estimated()) || e.Attempt == 1 && (e.Provider != "anthropic" || e.Cost == 0) {
+			t.Errorf("attempt %d at %s: status %d, %s, %s", e.Attempt, e.Provider, e.Status, e.Cost, e.Method)
+		}
+	}
+	served := g.mock.Stats()
+	if _, cost := sums(g.ledger(calls + 11)); int64(cost) != served.CostNanoUSD {
+		t.Errorf("the ledger has %d, the providers billed %d", cost, served.CostNanoUSD)
+	}
+	g.ownKeys()
 }
