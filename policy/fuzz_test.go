@@ -41,6 +41,39 @@ func FuzzCompile(f *testing.F) {
 	})
 }
 
+// FuzzCompileFolder: two files of a folder, cut anywhere, panic no more than one does, and every fault names one of them.
+func FuzzCompileFolder(f *testing.F) {
+	files, _ := filepath.Glob("testdata/*.in.yaml")
+	for i, name := range append(files, "../examples/policies.yaml") {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		other, err := os.ReadFile(files[(i+7)%len(files)])
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data, other)
+		if at := strings.Index(string(data), "\npolicies:"); at > 0 {
+			f.Add(data[:at+1], data[at+1:])
+		}
+	}
+	f.Fuzz(func(t *testing.T, one, two []byte) {
+		set, err := CompileFiles([]File{{Name: "a.yaml", Data: one}, {Name: "b.yaml", Data: two}}, options)
+		if (set == nil) == (err == nil) {
+			t.Fatalf("a set and an error, or neither: %v %v", set, err)
+		}
+		if err == nil {
+			return
+		}
+		for line := range strings.Lines(err.Error()) {
+			if !strings.HasPrefix(line, "a.yaml") && !strings.HasPrefix(line, "b.yaml") {
+				t.Errorf("no place in %q", line)
+			}
+		}
+	})
+}
+
 func checkPlan(t *testing.T, p Plan) {
 	t.Helper()
 	if len(p.Limits) > maxLimits {
