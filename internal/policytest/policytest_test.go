@@ -88,7 +88,7 @@ func TestFaultsOfTheFileAreNamedWithTheirPlace(t *testing.T) {
 		"no such service": {head + "{service: q, provider: w, endpoint: get, path: /v1/a, expect: {action: allow}}", `p_test.yaml:5:6: tests[0].calls[0].service: "q" is not a service`},
 		"no such route":   {head + "{service: s, provider: w, endpoint: put, expect: {action: allow}}", "no endpoint put of w"},
 		"no path":         {head + "{service: s, provider: w, endpoint: get, expect: {action: allow}}", "is not a path of the endpoint"},
-		"a bad action":    {head + "{service: s, provider: w, endpoint: get, expect: {action: alow}}", "use allow, downgrade, throttle or deny"},
+		"a bad action":    {head + "{service: s, provider: w, endpoint: get, expect: {action: alow}}", "use allow, downgrade, fallback, delay, throttle or deny"},
 		"an unknown key":  {head + "{servise: s}", "did you mean service"},
 		"a bad clock":     {"clock: noon\n" + head + "{service: s, provider: w, endpoint: get, path: /v1/a, expect: {action: allow}}", "not an RFC 3339 time"},
 		"too often":       {head + "{service: s, provider: w, endpoint: get, path: /v1/a, times: 100001, expect: {action: allow}}", "outside of 1 to 100000"},
@@ -133,5 +133,52 @@ func TestSchemaIsPublished(t *testing.T) {
 	want, err := os.ReadFile(name)
 	if err != nil || !bytes.Equal(got, want) {
 		t.Errorf("%s is not what the code says: run make golden (%v)", name, err)
+	}
+}
+
+// A test says how unusual a service is, how long a call may wait, and what the client is told.
+func TestScoresWaitsAndRetryAfter(t *testing.T) {
+	const more = `
+policies:
+  - {name: strange, match: {service: s}, anomaly: {above: 0.999, for: 2m}, then: deny}
+  - {name: pace, match: {service: other}, limits: {requests: 60/minute}, on_exceed: [{delay: 1s}, throttle]}
+`
+	head := strings.Split(rules, "policies:")[0]
+	name := filepath.Join(t.TempDir(), "policies.yaml")
+	if err := os.WriteFile(name, []byte(strings.Replace(head, "budget: {usd: 1/day}", "", 1)+more), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	state, err := app.LoadState(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := func(tests string) (policytest.Report, error) {
+		s, err := policytest.Read("p_test.yaml", []byte("policy: policies.yaml\ntests:\n"+tests))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.Run(t.Context(), state)
+	}
+	got, err := run(`- {name: usual, calls: [{service: s, provider: w, endpoint: get, path: /v1/a, expect: {action: allow, provider: w, retry_after: 0s}}]}
+- name: unusual
+  scores: {s: 0.9995}
+  calls:
+  - {service: s, provider: w, endpoint: get, path: /v1/a, expect: {action: deny, reason: anomaly, limit: strange}}
+  - {service: other, provider: w, endpoint: get, path: /v1/a, expect: {action: allow}}
+- name: a wait
+  calls:
+  - {service: other, provider: w, endpoint: get, path: /v1/a, times: 60, expect: {action: allow}}
+  - {service: other, provider: w, endpoint: get, path: /v1/a, expect: {action: delay}}
+`)
+	if err != nil || got.Failed() != 0 || len(got.Untouched) != 0 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	got, err = run(`- {name: wrong, calls: [{service: s, provider: w, endpoint: get, path: /v1/a, expect: {action: allow, retry_after: 5s}}]}` + "\n")
+	if err != nil || got.Failed() != 1 || !strings.Contains(got.Results[0].Faults[0], "retry_after is 0s, want 5s") {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if _, err = run(`- {name: nobody, scores: {nobody: 2}, calls: [{service: s, provider: w, endpoint: get, path: /v1/a, expect: {action: allow}}]}` + "\n"); err == nil ||
+		!strings.Contains(err.Error(), `"nobody" is not a service`) || !strings.Contains(err.Error(), `"2" is not a score`) {
+		t.Errorf("a score of 2 of nobody: %v", err)
 	}
 }

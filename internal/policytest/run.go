@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/governor"
 	"github.com/saas-sentinel/saas-sentinel/internal/strictyaml"
+	"github.com/saas-sentinel/saas-sentinel/policy"
 	"github.com/saas-sentinel/saas-sentinel/provider"
 	"github.com/saas-sentinel/saas-sentinel/ratelimit"
 )
@@ -90,7 +92,9 @@ func (s *Suite) Run(ctx context.Context, state *governor.State) (Report, error) 
 		}
 		d := &drill{state: state, now: at, rules: rules, touched: touched, doc: s.doc}
 		d.limiter = ratelimit.NewModel(func() time.Time { return d.now })
-		d.governor = governor.New(governor.Options{Limiter: d, Journal: discard{}, Instance: "test", HoldTTL: time.Hour, Now: func() time.Time { return d.now }}, state)
+		d.governor = governor.New(governor.Options{Limiter: d, Journal: discard{}, Instance: "test", HoldTTL: time.Hour, Now: func() time.Time { return d.now },
+			Wait: func(_ context.Context, wait time.Duration) bool { d.now = d.now.Add(wait); return true }}, state)
+		d.governor.Scores.Store(s.scores(place, t.Scores, state))
 		r := Result{Name: t.Name}
 		for j, c := range t.Calls {
 			n, faults := d.make(ctx, fmt.Sprintf("%s.calls[%d]", place, j), c)
@@ -105,6 +109,24 @@ func (s *Suite) Run(ctx context.Context, state *governor.State) (Report, error) 
 		}
 	}
 	return report, strictyaml.Join(s.doc.Faults())
+}
+
+// scores make services unusual for as long as any rule asks.
+func (s *Suite) scores(place string, given map[string]string, state *governor.State) *policy.Scores {
+	lasted := map[string][]float64{}
+	for service, text := range given {
+		score, err := strconv.ParseFloat(text, 64)
+		if _, known := state.Policy.Caller(service); !known {
+			s.doc.Fault(place+".scores."+service, "%q is not a service of the policy", service)
+		}
+		if err != nil || !(score >= 0 && score < 1) {
+			s.doc.Fault(place+".scores."+service, "%q is not a score from 0 up to 1, such as 0.9995", text)
+		}
+		for range policy.MostMinutes {
+			lasted[service] = append(lasted[service], score)
+		}
+	}
+	return policy.NewScores(lasted)
 }
 
 func clock(text string, otherwise time.Time) (time.Time, error) {
@@ -137,10 +159,10 @@ type drill struct {
 
 // Reserve notes the rules that a call meets.
 func (d *drill) Reserve(ctx context.Context, a sentinel.Ask) (sentinel.Reservation, error) {
-	for _, c := range a.Candidates {
+	for _, c := range slices.Concat(a.Candidates, slices.Concat(a.Shadows...)) {
 		for _, l := range c.Limits {
 			for _, name := range d.rules {
-				if strings.HasPrefix(l.Cell, "rule/"+name+"/") {
+				if strings.HasPrefix(strings.TrimPrefix(l.Cell, "shadow/"), "rule/"+name+"/") {
 					d.touched[name] = true
 				}
 			}
@@ -229,6 +251,10 @@ func differs(want expectYAML, a governor.Admission) string {
 	add("model", want.Model, model)
 	add("reason", want.Reason, string(v.Reason))
 	add("limit", want.Limit, v.Limit)
+	add("provider", want.Provider, a.Ticket.Call.Provider)
+	if wait := (v.RetryAfter + time.Second - 1).Truncate(time.Second); want.RetryAfter != nil && *want.RetryAfter != wait {
+		wrong = append(wrong, fmt.Sprintf("retry_after is %s, want %s", wait, *want.RetryAfter))
+	}
 	if len(wrong) > 0 && v.Detail != "" {
 		wrong = append(wrong, "("+v.Detail+")")
 	}
