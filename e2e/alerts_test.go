@@ -1,8 +1,10 @@
 package e2e
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"image/png"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -102,6 +104,35 @@ func TestBudgetAt80PercentIsOneSlackMessageWithinFiveSeconds(t *testing.T) {
 	code, out, stderr := sentinelIn(t, g.dir, g.env, "alerts", "test", "budget")
 	if code != 0 || !strings.HasPrefix(out, "finops") || !strings.Contains(out, "taken") || len(posts(mock)) != 2 {
 		t.Errorf("sentinel alerts test: %d %s %s", code, out, stderr)
+	}
+}
+
+// A digest that is due is told once, with a chart, also when the gateway starts again after it.
+func TestADigestIsToldOnceWithAChart(t *testing.T) {
+	team := "{budget: {usd: 100/day}}"
+	g := open(t, mockapi.DefaultConfig(), team, "")
+	g.do("GET", "/weather/v1/forecast/Oslo", "")
+	mock, _ := g.tell(team, fmt.Sprintf("  digest: {every: [day], at: %q}\n", time.Now().UTC().Add(-time.Minute).Format("15:04")))
+	picture := func() []byte {
+		for _, m := range mock.Messages("slack") {
+			if m.Method == "files.getUploadURLExternal" {
+				return mock.Upload("F" + m.ID)
+			}
+		}
+		return nil
+	}
+	g.eventually("the digest and its chart are at Slack", func() bool { return len(posts(mock)) == 1 && picture() != nil })
+	if body := posts(mock)[0].Body; !strings.Contains(body, "acme+spent") {
+		t.Errorf("the digest: %s", body)
+	}
+	if _, err := png.Decode(bytes.NewReader(picture())); err != nil {
+		t.Errorf("its chart: %v", err)
+	}
+	g.kill()
+	g.start()
+	time.Sleep(15 * time.Second) // the next process takes the lease after 3 s, and looks at digests every 10 s
+	if n := len(posts(mock)); n != 1 {
+		t.Errorf("%d digests after a restart, want the one", n)
 	}
 }
 
