@@ -1,4 +1,4 @@
-// Command mockapi serves stand-ins of OpenAI, Anthropic, Stripe, Bedrock, S3 and a weather API for
+// Command mockapi serves stand-ins of OpenAI, Anthropic, Gemini, Stripe, Twilio, Bedrock, S3 and a weather API for
 // tests and demonstrations. They are told apart by Host, or by the first segment of the path.
 package main
 
