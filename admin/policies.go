@@ -28,6 +28,9 @@ type PolicyFile struct {
 // ErrManaged says that the policy is changed where it comes from, and not through the gateway.
 var ErrManaged = errors.New("the policy is a folder, which is changed at its source (a Git checkout or a ConfigMap): commit the change there")
 
+// Authorship is who changes a policy, and why.
+type Authorship struct{ Author, Reason string }
+
 // Policies is the policy file.
 type Policies interface {
 	Org() Org
@@ -36,7 +39,8 @@ type Policies interface {
 	// CheckPolicy compiles a candidate.
 	CheckPolicy(text string) Checked
 	// PublishPolicy replaces the file of the version that it was made from. ok is false where that is not in force any longer.
-	PublishPolicy(ctx context.Context, was, text string) (ok bool, err error)
+	// The version is kept with who publishes it, and why.
+	PublishPolicy(ctx context.Context, was, text string, by Authorship) (ok bool, err error)
 	// SimulatePolicy judges the calls of [from, to) again, by the policy in force and by a candidate that compiles.
 	SimulatePolicy(ctx context.Context, text string, from, to time.Time) (Simulation, error)
 	// Shadows counts the calls of [from, to) that shadows judge otherwise, and names the candidate's version.
@@ -196,7 +200,7 @@ func (s *Server) publish(ctx context.Context, in *publishInput) (*policyAnswer, 
 	was := trimETag(in.IfMatch)
 	row := sentinel.AuditRow{Action: "policy.publish", Object: "policy", Before: was, After: checked.Version + ": " + in.Body.Reason}
 	err := s.changeElsewhere(ctx, row, func(ctx context.Context) error {
-		ok, err := s.Backend.PublishPolicy(ctx, was, in.Body.Text)
+		ok, err := s.Backend.PublishPolicy(ctx, was, in.Body.Text, Authorship{who(ctx).Name, in.Body.Reason})
 		if errors.Is(err, ErrManaged) {
 			return huma.Error409Conflict(err.Error())
 		}

@@ -258,6 +258,16 @@ func TestPolicyIsPublishedCheckedAndGuarded(t *testing.T) {
 		t.Errorf("after the new price a call cost %s", rows[0].Cost)
 	}
 	b.want(http.StatusPreconditionFailed, "PUT", "/policy", body(p.Text), nil, "If-Match", tag)
+	code, versions, stderr := sentinelIn(t, g.dir, g.env, "policy", "versions")
+	if lines := strings.Split(strings.TrimSpace(versions), "\n"); code != 0 || len(lines) != 3 || !strings.HasSuffix(lines[1], "a test") || !strings.HasPrefix(lines[2], p.Version) || !strings.Contains(lines[2], "sentinel ") {
+		t.Errorf("the versions are %d:\n%s%s", code, versions, stderr)
+	}
+	if code, text, stderr := sentinelIn(t, g.dir, g.env, "policy", "show", p.Version); code != 0 || text != p.Text {
+		t.Errorf("the first version is kept as %d %q, %s; want %q", code, text, stderr, p.Text)
+	}
+	if code, _, stderr := sentinelIn(t, g.dir, g.env, "policy", "show", "0123456789ab"); code != 2 || !strings.Contains(stderr, "no such version of the policy is kept: 0123456789ab") {
+		t.Errorf("a version that is not kept: %d %s", code, stderr)
+	}
 	var s struct {
 		Then      struct{ Refused int64 }
 		Different int64

@@ -25,7 +25,8 @@ func policyExplainCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "explain [CALL]", Short: "Show why a call was allowed, downgraded or refused, or what would become of one now", Args: atMost(1, "a call's id"),
 		Long: "Explain shows which rules a call matches, which limits it meets, what each counter held before it, the bound that it had to fit in, and\n" +
-			"which limit decided. CALL is the id that answers carry in x-sentinel-call: the calls of the ledger are judged again up to that one.\n" +
+			"which limit decided. CALL is the id that answers carry in x-sentinel-call: the calls of the ledger are judged again up to that one,\n" +
+			"by the version of the policy that judged it where that is kept.\n" +
 			"Without it, flags describe a call, and it is judged by the policy file and the counters in Redis as they are now; nothing is sent,\n" +
 			"held or written. A call with --model and without --body may use as much as the model allows.",
 		Example: "  sentinel policy explain 01a20d60-e966-7a80-9ab1-c118bcb547b3\n" +
@@ -87,6 +88,15 @@ func explainCall(c *cobra.Command, st *store.Store, state *governor.State, text 
 	}
 	if len(rows) == 0 {
 		return nil, refused(fmt.Errorf("the ledger has no call %s: it is under way, refused before its caller was known, or of another gateway", id))
+	}
+	if version := rows[0].PolicyVersion; version != state.Policy.Version {
+		kept, err := app.StateOf(c.Context(), st, version)
+		switch {
+		case err == nil:
+			state = kept
+		case !errors.Is(err, store.ErrNoVersion):
+			return nil, err
+		}
 	}
 	return explain.Call(c.Context(), st.EachEntry, state, rows[0])
 }

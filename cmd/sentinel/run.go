@@ -42,7 +42,7 @@ func runCommand() *cobra.Command {
 
 func policyCommand() *cobra.Command {
 	c := &cobra.Command{Use: "policy", Short: "Work with policy files"}
-	c.AddCommand(policyCheckCommand(), policyTestCommand(), policySimulateCommand(), policyShadowCommand(), policyExplainCommand())
+	c.AddCommand(policyCheckCommand(), policyTestCommand(), policySimulateCommand(), policyShadowCommand(), policyExplainCommand(), policyVersionsCommand(), policyShowCommand())
 	return c
 }
 

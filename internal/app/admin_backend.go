@@ -129,7 +129,7 @@ const (
 )
 
 // PublishPolicy replaces the file, and waits until it is in force. A file that cannot be put in force is taken back.
-func (b *adminBackend) PublishPolicy(ctx context.Context, was, text string) (bool, error) {
+func (b *adminBackend) PublishPolicy(ctx context.Context, was, text string, by admin.Authorship) (bool, error) {
 	b.app.publishing.Lock()
 	defer b.app.publishing.Unlock()
 	if policiesManaged(b.app.config.Policies) {
@@ -147,6 +147,8 @@ func (b *adminBackend) PublishPolicy(ctx context.Context, was, text string) (boo
 	if err != nil {
 		return false, err
 	}
+	b.app.published.Store(&publication{next.Policy.Version, by.Author, by.Reason})
+	defer b.app.published.Store(nil)
 	if err := replaceFile(file, []byte(text)); err != nil {
 		return false, err
 	}

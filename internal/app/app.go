@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -25,6 +26,7 @@ import (
 	"github.com/saas-sentinel/saas-sentinel/envoy"
 	"github.com/saas-sentinel/saas-sentinel/extproc"
 	"github.com/saas-sentinel/saas-sentinel/governor"
+	"github.com/saas-sentinel/saas-sentinel/policy"
 	"github.com/saas-sentinel/saas-sentinel/ratelimit"
 	"github.com/saas-sentinel/saas-sentinel/spool"
 	"github.com/saas-sentinel/saas-sentinel/store"
@@ -63,7 +65,9 @@ type App struct {
 	admin     *admin.Server
 	// publishing lets one policy be published at a time.
 	publishing sync.Mutex
-	served     chan struct{} // closed when the control port has ended, and every answer has settled
+	published  atomic.Pointer[publication] // the last one through this process
+	started    []policy.File               // with which this process started
+	served     chan struct{}               // closed when the control port has ended, and every answer has settled
 	closers    []func()
 }
 
@@ -135,7 +139,11 @@ func port(key, addr string) (net.Listener, error) {
 }
 
 func (a *App) openPolicy(context.Context) error {
-	state, err := LoadState(a.config.Policies)
+	var err error
+	if a.started, err = readPolicies(a.config.Policies); err != nil {
+		return err
+	}
+	state, err := compile(a.started...)
 	if err != nil {
 		return err
 	}

@@ -45,7 +45,7 @@ func (a *App) openAudit(ctx context.Context) error {
 	}
 	a.onClose(done)
 	a.audit, a.verdicts = log, newVerdicts(a.config.Audit.Verdicts)
-	return a.audit.Record(ctx, a.policyRow("policy.start", "", a.governor.State().Policy.Version))
+	return a.keepPolicy(ctx, "policy.start", "", a.governor.State(), a.started)
 }
 
 // policyRow is a change of the policy in this process.

@@ -11,6 +11,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 
 	"github.com/saas-sentinel/saas-sentinel/governor"
+	"github.com/saas-sentinel/saas-sentinel/policy"
 )
 
 // settleFile is how long a file must be left alone before it is read: editors and ConfigMaps write in steps.
@@ -58,7 +59,11 @@ func (a *App) watch(ctx context.Context) error {
 // is routed that could not be served, and none under rules that nobody recorded. Any fault leaves everything as it was.
 func (a *App) reload(ctx context.Context) {
 	old := a.governor.State()
-	next, err := LoadState(a.config.Policies)
+	var next *governor.State
+	files, err := readPolicies(a.config.Policies)
+	if err == nil {
+		next, err = compile(files...)
+	}
 	if err == nil && next.Policy.Version == old.Policy.Version {
 		return
 	}
@@ -67,7 +72,7 @@ func (a *App) reload(ctx context.Context) {
 		err = a.config.checkIssued(next.Policy)
 	}
 	if err == nil {
-		err = a.replace(ctx, old, next)
+		err = a.replace(ctx, old, next, files)
 	}
 	if err != nil {
 		a.metrics.reloads.WithLabelValues("failed").Inc()
@@ -82,7 +87,7 @@ func (a *App) reload(ctx context.Context) {
 }
 
 // replace puts a policy in force, and records that before and after.
-func (a *App) replace(ctx context.Context, old, next *governor.State) error {
+func (a *App) replace(ctx context.Context, old, next *governor.State, files []policy.File) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	if err := a.vault.Load(ctx, refsOf(next)); err != nil {
@@ -91,6 +96,9 @@ func (a *App) replace(ctx context.Context, old, next *governor.State) error {
 	return a.audit.Around(ctx, a.policyRow("policy.reload", old.Policy.Version, next.Policy.Version), func(context.Context) error {
 		told, err := a.alerting.newBook(next.Policy)
 		if err != nil {
+			return err
+		}
+		if err := a.keepPolicy(ctx, "policy.keep", old.Policy.Version, next, files); err != nil {
 			return err
 		}
 		if err := a.envoy.Set(a.forEnvoy(next)); err != nil {

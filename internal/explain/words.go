@@ -27,7 +27,7 @@ func (x *Explanation) Words(w io.Writer) error {
 		return err
 	}
 	if x.Recorded != nil && x.Recorded.Policy != x.Policy {
-		say("the policy in force is %s: by it the call is judged", x.Policy)
+		say("that version is not kept: the call is judged by %s, the policy in force", x.Policy)
 	}
 	if len(x.Rules) > 0 {
 		say("rules that match: %s", strings.Join(x.Rules, ", "))

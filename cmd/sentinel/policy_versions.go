@@ -1,0 +1,77 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/saas-sentinel/saas-sentinel/store"
+)
+
+func policyVersionsCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "versions", Short: "List the policies that were in force", Args: none,
+		Long: "Versions lists what was in force from when, the latest first, with who published it and why. A file that changed by itself has\n" +
+			"the process that took it as its author, and no reason.",
+		Example: "  sentinel policy versions --limit 20",
+	}
+	config := configFlag(c)
+	limit := c.Flags().Int("limit", 50, "how many, at most 1000")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if *limit < 1 {
+			return refused(fmt.Errorf("--limit: %d is below 1", *limit))
+		}
+		st, err := openStore(c, *config)
+		if err != nil {
+			return err
+		}
+		defer st.Close()
+		list, err := st.PolicyChanges(c.Context(), *limit)
+		if err != nil {
+			return err
+		}
+		t := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
+		_, _ = fmt.Fprintln(t, "VERSION\tSINCE\tAUTHOR\tREASON")
+		for _, v := range list {
+			_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", v.Version, v.At.Format(time.RFC3339), v.Author, orDash(v.Reason))
+		}
+		return t.Flush()
+	}
+	return c
+}
+
+func policyShowCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "show VERSION", Short: "Print a policy that was in force", Args: exactly(1, "a version, as sentinel policy versions lists it,"),
+		Long:    "Show prints the text of a version as it was in force, with what is written into it: tokens of services are not masked.",
+		Example: "  sentinel policy show 0b7e1c2d3f4a > policies.yaml",
+	}
+	config := configFlag(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		st, err := openStore(c, *config)
+		if err != nil {
+			return err
+		}
+		defer st.Close()
+		files, err := st.PolicyText(c.Context(), args[0])
+		if errors.Is(err, store.ErrNoVersion) {
+			return refused(fmt.Errorf("%w: %s: see sentinel policy versions", err, args[0]))
+		}
+		if err != nil {
+			return err
+		}
+		for _, f := range files {
+			if len(files) > 1 {
+				_, _ = fmt.Fprintf(c.OutOrStdout(), "# %s\n", f.Name)
+			}
+			if _, err := fmt.Fprint(c.OutOrStdout(), f.Text); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return c
+}

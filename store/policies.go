@@ -1,0 +1,84 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// PolicyFile is one file of a policy.
+type PolicyFile struct {
+	Name string `json:"name"` // without its folder
+	Text string `json:"text"`
+}
+
+// PolicyChange is a version that took the place of another one.
+type PolicyChange struct {
+	Seq     int64
+	At      time.Time
+	Version string
+	Author  string
+	Reason  string
+}
+
+// maxPolicyChanges bounds one read.
+const maxPolicyChanges = 1000
+
+// ErrNoVersion says that no such version of the policy is kept.
+var ErrNoVersion = errors.New("no such version of the policy is kept")
+
+// KeepPolicy keeps a version's text, and that it is in force from now on. Where it is already, because another process has said so,
+// nothing is added, unless the author has a reason.
+func (s *Store) KeepPolicy(ctx context.Context, c PolicyChange, files []PolicyFile) error {
+	h := sha256.New()
+	for i, f := range files {
+		files[i] = PolicyFile{clean(f.Name), clean(f.Text)}
+		_, _ = fmt.Fprintf(h, "%s\x00%d\x00%s", f.Name, len(f.Text), f.Text)
+	}
+	text, err := json.Marshal(files)
+	if err != nil {
+		return err
+	}
+	return explain("keep the policy "+c.Version, pgx.BeginFunc(ctx, s.db(ctx), func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `LOCK TABLE policy_changes IN EXCLUSIVE MODE`); err != nil { // readers go on
+			return err
+		}
+		if _, err := tx.Exec(ctx, `INSERT INTO policy_versions (version, hash, files) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, c.Version, h.Sum(nil), text); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `INSERT INTO policy_changes (at, version, author, reason) SELECT $1, $2, $3, $4
+			WHERE $4 <> '' OR $2 IS DISTINCT FROM (SELECT version FROM policy_changes ORDER BY seq DESC LIMIT 1)`, c.At, c.Version, clean(c.Author), clean(c.Reason))
+		return err
+	}))
+}
+
+// PolicyChanges gives what was in force, the latest first.
+func (s *Store) PolicyChanges(ctx context.Context, limit int) ([]PolicyChange, error) {
+	rows, err := s.db(ctx).Query(ctx, `SELECT seq, at, version, author, reason FROM policy_changes ORDER BY seq DESC LIMIT $1`, min(limit, maxPolicyChanges))
+	if err != nil {
+		return nil, explain("policy versions", err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[PolicyChange])
+	for i := range list {
+		list[i].At = list[i].At.UTC()
+	}
+	return list, explain("policy versions", err)
+}
+
+// PolicyText gives the files of a version. The error is ErrNoVersion where it is not kept.
+func (s *Store) PolicyText(ctx context.Context, version string) (files []PolicyFile, err error) {
+	var text []byte
+	err = s.db(ctx).QueryRow(ctx, `SELECT files FROM policy_versions WHERE version = $1`, clean(version)).Scan(&text)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, ErrNoVersion
+	}
+	if err != nil {
+		return nil, explain("policy "+version, err)
+	}
+	return files, json.Unmarshal(text, &files)
+}
