@@ -89,6 +89,10 @@ type Caller struct {
 	Tags               string // of the service those that the ledger keeps, as "cost_center=7,env=prod", by name; they narrow, and pay nothing
 }
 
+// TunnelProvider stands in the ledger for hosts that are no provider's, and whose connections are carried untouched. No provider of a
+// policy has the name.
+const TunnelProvider = "tunnel"
+
 // Call is one logical request of a caller to a provider.
 type Call struct {
 	ID       CallID

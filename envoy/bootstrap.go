@@ -56,6 +56,7 @@ func Static(c Config) ([]byte, error) {
 	if c.Proxy != nil {
 		b.StaticResources.Clusters = append(b.StaticResources.Clusters, insideCluster())
 	}
+	b.StaticResources.Clusters = append(b.StaticResources.Clusters, otherClusters(c.Proxy)...)
 	for _, p := range c.Providers {
 		b.StaticResources.Clusters = append(b.StaticResources.Clusters, providerCluster(p))
 	}

@@ -24,10 +24,11 @@ import (
 const (
 	Namespace      = "sentinel"
 	MarkKey        = "id"
+	ticketKey      = "t"
 	MeterNamespace = "sentinel.meter" // what meter may write, for access logs
 
 	// TicketAttribute is the CEL path of the ticket that guard left on the call.
-	TicketAttribute = "metadata.filter_metadata['" + Namespace + "']['t']"
+	TicketAttribute = "metadata.filter_metadata['" + Namespace + "']['" + ticketKey + "']"
 )
 
 // ProxyAttribute is the CEL path of a tunnel's identity.

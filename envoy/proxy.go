@@ -3,6 +3,7 @@ package envoy
 import (
 	"fmt"
 	"net/http"
+	"slices"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -24,10 +25,11 @@ import (
 
 // Proxy is the listener for clients that keep their providers' hosts and come through HTTPS_PROXY. A tunnel to a configured host ends
 // inside this Envoy, behind a certificate for that host, and goes on through the same filters and routes as the base-URL listener. Any
-// other host is refused.
+// other host is refused, or its tunnel carried untouched.
 type Proxy struct {
-	Listen string // IP:port, "127.0.0.1:3128"
-	Leaves []Leaf // certificates by host; hosts without one are refused
+	Listen string  // IP:port, "127.0.0.1:3128"
+	Leaves []Leaf  // certificates by host
+	Others []Other // hosts without one to which tunnels may lead; none: they are refused
 }
 
 // Leaf is a host's certificate and key, in PEM.
@@ -54,6 +56,9 @@ func (p Proxy) validate(gateway string) []error {
 	var faults []error
 	if !isIPPort(p.Listen) || p.Listen == gateway {
 		faults = append(faults, fmt.Errorf("proxy listen %q: want an IP address and a port of its own, as in 127.0.0.1:3128", p.Listen))
+	}
+	if err := validateOthers(p.Others); err != nil {
+		faults = append(faults, err)
 	}
 	seen := map[string]bool{}
 	for _, l := range p.Leaves {
@@ -116,40 +121,65 @@ func connectManager(c Config) *hcmv3.HttpConnectionManager {
 				Format: &corev3.SubstitutionFormatString_TextFormatSource{TextFormatSource: &corev3.DataSource{Specifier: &corev3.DataSource_InlineString{InlineString: "%REQ(PROXY-AUTHORIZATION)%"}}},
 			}},
 		}}}),
-		filter("envoy.filters.http.router", &routerv3.Router{SuppressEnvoyHeaders: true}),
 	}
+	if len(c.Proxy.Others) > 0 {
+		m.HttpFilters = append(m.HttpFilters, tunnelFilters()...)
+		m.AccessLog = append(m.AccessLog, tunnelAccess())
+	}
+	m.HttpFilters = append(m.HttpFilters, filter("envoy.filters.http.router", &routerv3.Router{SuppressEnvoyHeaders: true}))
 	return m
 }
 
-// tunnels routes CONNECT to the hosts that have a certificate, and answers 407 to those who do not say who they are.
+// tunnels routes CONNECT to the hosts that have a certificate, to other hosts where there are any, and answers 407 to those who do not
+// say who they are.
 func tunnels(c Config) []*routev3.VirtualHost {
 	connect := &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_ConnectMatcher_{ConnectMatcher: &routev3.RouteMatch_ConnectMatcher{}}}
-	named := &routev3.RouteMatch{PathSpecifier: connect.PathSpecifier, Headers: []*routev3.HeaderMatcher{{
-		Name: "proxy-authorization", HeaderMatchSpecifier: &routev3.HeaderMatcher_PresentMatch{PresentMatch: true},
-	}}}
-	to := &routev3.Route_Route{Route: &routev3.RouteAction{
-		ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: insideName}, Timeout: durationpb.New(0),
-		UpgradeConfigs: []*routev3.RouteAction_UpgradeConfig{{UpgradeType: "CONNECT", ConnectConfig: &routev3.RouteAction_UpgradeConfig_ConnectConfig{}}},
-	}}
 	unnamed := answered(connect, http.StatusProxyAuthRequired, wantsIdentity)
 	unnamed.ResponseHeadersToAdd = []*corev3.HeaderValueOption{overwrite("proxy-authenticate", `Basic realm="SaaS-Sentinel"`)}
 	plain := answered(&routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"}}, http.StatusForbidden, refusedTunnel)
-	listed := &routev3.VirtualHost{Name: "listed", Routes: []*routev3.Route{{Name: "tunnel", Match: named, Action: to}, unnamed, plain}}
+	inspected := tunnelTo("tunnel", insideName)
+	inspected.TypedPerFilterConfig = unfiltered() // the guard judges what comes out of it
+	listed := &routev3.VirtualHost{Name: "listed", Routes: []*routev3.Route{inspected, unnamed, plain}}
 	for _, l := range c.Proxy.Leaves {
 		listed.Domains = append(listed.Domains, domain(l.Host)+":443", domain(l.Host)) // botocore leaves the port out
 	}
-	other := &routev3.VirtualHost{Name: "other", Domains: []string{"*"}, Routes: []*routev3.Route{
-		answered(connect, http.StatusForbidden, refusedTunnel), plain,
-	}}
-	if len(listed.Domains) == 0 {
-		return []*routev3.VirtualHost{other}
+	var out []*routev3.VirtualHost
+	if len(listed.Domains) > 0 {
+		out = append(out, listed)
 	}
-	return []*routev3.VirtualHost{listed, other}
+	for _, o := range c.Proxy.Others {
+		if o.Address != "" && !slices.Contains(listed.Domains, o.Host) {
+			out = append(out, &routev3.VirtualHost{Name: otherPrefix + o.Host, Domains: []string{o.Host, o.Host + ":443"},
+				Routes: []*routev3.Route{tunnelTo(TunnelRoute, otherPrefix+o.Host), unnamed, plain}})
+		}
+	}
+	other := &routev3.VirtualHost{Name: "other", Domains: []string{"*"}, Routes: []*routev3.Route{answered(connect, http.StatusForbidden, refusedTunnel), plain}}
+	if len(c.Proxy.Others) > 0 {
+		other.Routes = []*routev3.Route{tunnelTo(TunnelRoute, othersName), unnamed, plain}
+	}
+	return append(out, other)
+}
+
+// tunnelTo is a route for those who say who they are.
+func tunnelTo(name, cluster string) *routev3.Route {
+	return &routev3.Route{
+		Name: name,
+		Match: &routev3.RouteMatch{
+			PathSpecifier: &routev3.RouteMatch_ConnectMatcher_{ConnectMatcher: &routev3.RouteMatch_ConnectMatcher{}},
+			Headers: []*routev3.HeaderMatcher{{
+				Name: "proxy-authorization", HeaderMatchSpecifier: &routev3.HeaderMatcher_PresentMatch{PresentMatch: true},
+			}},
+		},
+		Action: &routev3.Route_Route{Route: &routev3.RouteAction{
+			ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: cluster}, Timeout: durationpb.New(0),
+			UpgradeConfigs: []*routev3.RouteAction_UpgradeConfig{{UpgradeType: "CONNECT", ConnectConfig: &routev3.RouteAction_UpgradeConfig_ConnectConfig{}}},
+		}},
+	}
 }
 
 // answered is a route that answers by itself.
 func answered(match *routev3.RouteMatch, status uint32, text string) *routev3.Route {
-	return &routev3.Route{Match: match, Action: &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{
+	return &routev3.Route{Match: match, TypedPerFilterConfig: unfiltered(), Action: &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{
 		Status: status, Body: &corev3.DataSource{Specifier: &corev3.DataSource_InlineString{InlineString: text}},
 	}}}
 }

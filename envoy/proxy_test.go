@@ -30,7 +30,11 @@ func proxied(t *testing.T) Config {
 
 func TestEnvoyAcceptsTheProxy(t *testing.T) {
 	binary := needEnvoy(t)
-	for name, change := range map[string]func(*Config){"a host": func(*Config) {}, "no host": func(c *Config) { c.Proxy.Leaves = nil }} {
+	for name, change := range map[string]func(*Config){"a host": func(*Config) {}, "no host": func(c *Config) { c.Proxy.Leaves = nil },
+		"other hosts": func(c *Config) {
+			c.Proxy.Others = []Other{{Host: "*.example.com"}, {Host: "files.example", Address: "10.0.0.9:443"}}
+		},
+	} {
 		c := proxied(t)
 		change(&c)
 		text, err := Static(c)
@@ -57,6 +61,7 @@ func TestProxyFaultsAreNamed(t *testing.T) {
 	}{
 		"the gateway's own port": {func(c *Config) { c.Proxy.Listen = c.Listen }, "a port of its own"},
 		"a host twice":           {func(c *Config) { c.Proxy.Leaves = append(c.Proxy.Leaves, c.Proxy.Leaves[0]) }, "a host once"},
+		"an other host twice":    {func(c *Config) { c.Proxy.Others = []Other{{Host: "a.example"}, {Host: "a.example"}} }, "each host once"},
 		"no key":                 {func(c *Config) { c.Proxy.Leaves[0].Key = nil }, "a certificate and a key"},
 	} {
 		c := proxied(t)

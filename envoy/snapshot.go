@@ -33,6 +33,9 @@ func Snapshot(c Config) (*cache.Snapshot, error) {
 		}
 		resources[resource.ClusterType] = append(resources[resource.ClusterType], insideCluster())
 	}
+	for _, o := range otherClusters(c.Proxy) {
+		resources[resource.ClusterType] = append(resources[resource.ClusterType], o)
+	}
 	for _, s := range append(secrets(c.TLS), leaves(c.Proxy)...) {
 		resources[resource.SecretType] = append(resources[resource.SecretType], s)
 	}

@@ -34,6 +34,9 @@ type inbound struct {
 // guard judges one request. It asks for the body only where the price or the policy needs it, and
 // ends its stream with its verdict: one left open would cut a running answer if the process died.
 func (s *Server) guard(st *answeredStream, first *extprocv3.ProcessingRequest) error {
+	if attribute(first, "xds.route_name") == TunnelRoute {
+		return s.tunnel(st, first)
+	}
 	in, refused := s.receive(first)
 	if refused != nil {
 		return s.refuse(st, in, *refused)

@@ -115,6 +115,15 @@ func departing(common *extprocv3.CommonResponse, t governor.Ticket, onHeaders bo
 	return r
 }
 
+// through lets a tunnel go to its host's port for HTTPS, which some clients leave out.
+func through(t governor.Ticket, host string) *extprocv3.ProcessingResponse {
+	return &extprocv3.ProcessingResponse{DynamicMetadata: mark(t), Response: &extprocv3.ProcessingResponse_RequestHeaders{
+		RequestHeaders: &extprocv3.HeadersResponse{Response: &extprocv3.CommonResponse{HeaderMutation: &extprocv3.HeaderMutation{
+			SetHeaders: []*corev3.HeaderValueOption{overwrite(":authority", host+":443")},
+		}}},
+	}}
+}
+
 // rewritten gives a new upstream path the gateway's prefix and the query back, because Envoy's route takes the prefix off.
 func (in *inbound) rewritten(path string) string {
 	return withQuery(strings.TrimSuffix(in.path, in.upstream)+path, in.query)

@@ -305,7 +305,7 @@ func (c *compiler) channelsExist(key string, names, all []string) {
 // usualRules are what a file without rules gets.
 func usualRules() []alertRuleYAML {
 	var out []alertRuleYAML
-	for _, on := range strings.Fields("budget forecast refused downgraded errors outage latency key_refused rotation unpriced anomaly first_seen spool_lag dependency drift certificate") {
+	for _, on := range strings.Fields("budget forecast refused downgraded errors outage latency key_refused rotation unpriced anomaly first_seen other_host spool_lag dependency drift certificate") {
 		r := alertRuleYAML{Name: on, On: on, Severity: "warning"}
 		switch on {
 		case "budget", "forecast":

@@ -86,6 +86,7 @@ func compiled(files []File, o Options) (*compiler, error) {
 		for _, name := range slices.Sorted(maps.Keys(c.in.Issuers)) {
 			c.issuer(name, c.in.Issuers[name])
 		}
+		c.egress()
 		c.schedule()
 		c.policies()
 		c.alerts()
@@ -127,6 +128,7 @@ func (c *compiler) sizes() bool {
 	check("services", len(c.in.Services), maxItems)
 	check("providers", len(c.in.Providers), maxProviders)
 	check("issuers", len(c.in.Issuers), maxIssuers)
+	check("egress.others", len(c.in.Egress.Others), maxOthers)
 	check("policies", len(c.in.Policies), maxItems)
 	check("schedules", len(c.in.Schedules), maxSchedules)
 	check("groups.models", len(c.in.Groups.Models), maxItems)

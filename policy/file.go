@@ -24,6 +24,7 @@ type file struct {
 	Schedules  map[string]scheduleYAML `yaml:"schedules" doc:"Times by name, such as business hours and freezes, on which rules can depend."`
 	Ledger     ledgerYAML              `yaml:"ledger" doc:"What the ledger keeps besides."`
 	Providers  map[string]providerYAML `yaml:"providers" doc:"What may be called. The name is the path prefix at the gateway."`
+	Egress     egressYAML              `yaml:"egress" doc:"Hosts that are no provider's, for clients that come through the proxy."`
 	Policies   []ruleYAML              `yaml:"policies" doc:"Rules; every rule that matches a call applies, up to a final one."`
 	Alerts     alertsYAML              `yaml:"alerts" doc:"Who is told what, and how."`
 }

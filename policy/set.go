@@ -23,6 +23,7 @@ type Set struct {
 	Providers       []Provider // by name
 	Issuers         []Issuer   // by name
 	Alerts          Alerts
+	Egress          Egress
 
 	tokens     map[[sha256.Size]byte]sentinel.Caller
 	spiffe     map[string]sentinel.Caller

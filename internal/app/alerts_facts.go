@@ -81,6 +81,12 @@ func (al *alerting) observe(o extproc.Observation) {
 	if o.Pause > 0 {
 		return
 	}
+	if o.Passage != policy.PassDeny {
+		if o.Passage == policy.PassAlert {
+			al.facts.add(factKey{kind: "other_host", team: o.Call.Caller.Team, service: o.Call.Caller.Service, name: o.Call.Endpoint}, true)
+		}
+		return
+	}
 	al.watch.observe(o)
 	al.firsts.observe(o)
 	c := o.Call

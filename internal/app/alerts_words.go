@@ -21,6 +21,8 @@ func titleOf(s seen) string {
 		return fmt.Sprintf("%s is slow: answers begin within %.1f s for 95 of 100 calls", f.Provider, f.Seconds)
 	case "first_seen":
 		return fmt.Sprintf("%s calls %s, which nobody did in the last 90 days", f.Service, f.Name)
+	case "other_host":
+		return fmt.Sprintf("%s reaches %s, which is no provider's host", f.Service, f.Name)
 	case "certificate":
 		if f.Days <= 0 {
 			return "the certificate of " + f.Name + " has ended"
@@ -54,6 +56,8 @@ func detailOf(s seen) string {
 		return ""
 	case "first_seen":
 		return "a provider or model is watched from here on; add prices and limits where it has none"
+	case "other_host":
+		return "its calls are carried untouched and not metered: name it as a provider, or set egress.others to deny or tunnel"
 	case "certificate":
 		return "renew its file: calls fail when it has ended"
 	case "anomaly":

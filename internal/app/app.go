@@ -254,6 +254,7 @@ func (a *App) serve(context.Context) error {
 	healthv1.RegisterHealthServer(a.grpc, a.health)
 	a.extproc.Register(a.grpc)
 	a.envoy.Register(a.grpc)
+	(&envoy.Tunnels{Ended: a.tunnelled}).Register(a.grpc)
 	return nil
 }
 

@@ -7,9 +7,11 @@ import (
 	"sync"
 	"time"
 
+	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/ca"
 	"github.com/saas-sentinel/saas-sentinel/envoy"
 	"github.com/saas-sentinel/saas-sentinel/governor"
+	"github.com/saas-sentinel/saas-sentinel/policy"
 )
 
 // egress issues the certificates of the proxy.
@@ -62,6 +64,11 @@ func (a *App) forEnvoy(s *governor.State) envoy.Config {
 		return c
 	}
 	c.Proxy = &envoy.Proxy{Listen: a.config.Proxy.Listen}
+	for _, o := range s.Policy.Egress.Others {
+		if o.Then != policy.PassDeny {
+			c.Proxy.Others = append(c.Proxy.Others, envoy.Other{Host: o.Host, Address: o.Address})
+		}
+	}
 	seen := map[string]bool{}
 	for _, host := range ProviderHosts(s) {
 		if seen[host] {
@@ -108,5 +115,20 @@ func (a *App) renew(ctx context.Context) error {
 		if err := a.envoy.Set(a.forEnvoy(a.governor.State())); err != nil {
 			a.log.Error().Err(err).Msg("certificates of the proxy not renewed")
 		}
+	}
+}
+
+// tunnelled books a tunnel that was carried untouched: its bytes in both directions, at no cost.
+func (a *App) tunnelled(t envoy.Tunnel) {
+	ticket, err := governor.ParseTicket(t.Ticket)
+	if err != nil || ticket.Call.Provider != sentinel.TunnelProvider {
+		return
+	}
+	a.metrics.tunnelled.WithLabelValues(ticket.Call.Caller.Service, "sent").Add(float64(t.Sent))
+	a.metrics.tunnelled.WithLabelValues(ticket.Call.Caller.Service, "received").Add(float64(t.Received))
+	e := sentinel.Entry{Call: ticket.Call, Action: ticket.Action, Status: t.Status, PolicyVersion: ticket.PolicyVersion, Source: sentinel.SourceMeter, Duration: t.Duration}
+	e.Usage[sentinel.Requests], e.Usage[sentinel.Bytes] = 1, t.Sent+t.Received
+	if err := a.governor.Journal.Append(context.Background(), sentinel.Record{Entry: &e}); err != nil {
+		a.log.Error().Err(err).Str("call", ticket.Call.ID.String()).Msg("tunnel not booked")
 	}
 }

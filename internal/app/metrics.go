@@ -25,6 +25,7 @@ type metrics struct {
 	decision      prometheus.Histogram
 	cost          *prometheus.CounterVec
 	tokens        *prometheus.CounterVec
+	tunnelled     *prometheus.CounterVec
 	estimated     prometheus.Counter
 	reloads       *prometheus.CounterVec
 	reconciled    *prometheus.CounterVec
@@ -62,6 +63,9 @@ func newMetrics(a *App) *metrics {
 	m.tokens = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "sentinel_tokens_total", Help: "Tokens booked.",
 	}, []string{"provider", "direction"})
+	m.tunnelled = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "sentinel_tunnel_bytes_total", Help: "Bytes of ended tunnels to hosts that are no provider's; the ledger has them by host.",
+	}, []string{"service", "direction"})
 	m.estimated = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "sentinel_estimated_calls_total", Help: "Calls whose usage is an estimate.",
 	})
@@ -109,7 +113,7 @@ func newMetrics(a *App) *metrics {
 	m.shadows = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "sentinel_shadow_calls_total", Help: "Calls that rules in shadow, or the candidate policy, would have made something else of, by the rule that decides.",
 	}, []string{"policy", "rule", "verdict"})
-	m.registry.MustRegister(m.shadows, m.calls, m.attempts, m.pauses, m.decision, m.cost, m.tokens, m.estimated, m.reloads, m.reconciled, m.compared, m.drift, m.drainFailures, m.warnings, m.raised, age,
+	m.registry.MustRegister(m.tunnelled, m.shadows, m.calls, m.attempts, m.pauses, m.decision, m.cost, m.tokens, m.estimated, m.reloads, m.reconciled, m.compared, m.drift, m.drainFailures, m.warnings, m.raised, age,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.registry.MustRegister(spoolMetrics(a)...)
 	m.registry.MustRegister(limiterMetrics(a)...)

@@ -1,0 +1,123 @@
+package policy
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/internal/strictyaml"
+)
+
+// egressYAML is about hosts that no provider has.
+type egressYAML struct {
+	Others map[string]otherYAML `yaml:"others" doc:"Hosts by name, *.example.com for those below one, or * for all: deny (default), tunnel (carried untouched to port 443, and their bytes counted), alert (as tunnel, and told), or {then: tunnel, address: ip:port}. The longest name that fits holds."`
+}
+
+// otherYAML is what is done with one host.
+type otherYAML struct {
+	Then    passage `yaml:"then,required" doc:"deny, tunnel or alert."`
+	Address string  `yaml:"address" doc:"ip:port to connect to instead of the host's own address; needed for addresses of private networks."`
+}
+
+// UnmarshalText reads the short form.
+func (o *otherYAML) UnmarshalText(b []byte) error { return o.Then.UnmarshalText(b) }
+
+// SchemaHint lists the short forms.
+func (o *otherYAML) SchemaHint() strictyaml.Hint { return o.Then.SchemaHint() }
+
+// passage is a Passage as it is written.
+type passage struct{ Passage }
+
+// UnmarshalText reads "deny", "tunnel" or "alert".
+func (p *passage) UnmarshalText(b []byte) error {
+	i := slices.Index(passages, string(b))
+	if i < 0 {
+		return fmt.Errorf("%q is not allowed: use deny, tunnel, alert or {then: tunnel, address: ip:port}", clip(string(b)))
+	}
+	p.Passage = Passage(i)
+	return nil
+}
+
+// SchemaHint lists the words.
+func (*passage) SchemaHint() strictyaml.Hint { return strictyaml.Hint{Words: passages} }
+
+// Passage is what is done with connections to a host that is no provider's.
+type Passage uint8
+
+// The passages.
+const (
+	PassDeny   Passage = iota
+	PassTunnel         // carried untouched, bytes counted
+	PassAlert          // as PassTunnel, and told
+)
+
+var passages = []string{"deny", "tunnel", "alert"}
+
+// String is the passage's name.
+func (p Passage) String() string { return passages[p] }
+
+// Egress is what holds for hosts that are no provider's.
+type Egress struct {
+	Others []Other // the longest name first
+}
+
+// Other is what is done with a host, those below it (*.example.com), or all (*).
+type Other struct {
+	Host    string
+	Then    Passage
+	Address string // ip:port to connect to; empty: the host's own
+}
+
+// Of is what is done with a host, and by which entry.
+func (e Egress) Of(host string) Other {
+	host = strings.ToLower(host)
+	for _, o := range e.Others {
+		if below, wild := strings.CutPrefix(o.Host, "*"); o.Host == host || wild && strings.HasSuffix(host, below) {
+			return o
+		}
+	}
+	return Other{Host: host}
+}
+
+// Open tells whether any host is let through.
+func (e Egress) Open() bool {
+	return slices.ContainsFunc(e.Others, func(o Other) bool { return o.Then != PassDeny })
+}
+
+const maxOthers = 1000
+
+var otherPattern = regexp.MustCompile(`^(\*|(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z]([a-z0-9-]{0,61}[a-z0-9])?)$`)
+
+// egress compiles what is done with other hosts.
+func (c *compiler) egress() {
+	in := c.in.Egress
+	if _, taken := c.in.Providers[sentinel.TunnelProvider]; taken {
+		c.Fault("providers."+sentinel.TunnelProvider, "the ledger has this name for tunnels to other hosts: choose another")
+	}
+	c.set.Egress = Egress{}
+	for _, host := range slices.Sorted(maps.Keys(in.Others)) {
+		key, o := "egress.others."+host, in.Others[host]
+		if !otherPattern.MatchString(host) || len(host) > 253 {
+			c.Fault(key, "%q is not a host: write a name in lower case, *.NAME for those below it, or *", clip(host))
+		}
+		if o.Address != "" {
+			if at, err := netip.ParseAddrPort(o.Address); err != nil || at.Port() == 0 || strings.HasPrefix(host, "*") {
+				c.Fault(key+".address", "an address is ip:port of one host, not of a pattern")
+			}
+		}
+		c.set.Egress.Others = append(c.set.Egress.Others, Other{Host: host, Then: o.Then.Passage, Address: o.Address})
+	}
+	slices.SortStableFunc(c.set.Egress.Others, func(a, b Other) int {
+		if wa, wb := a.Host[:1] == "*", b.Host[:1] == "*"; wa != wb {
+			if wa {
+				return 1
+			}
+			return -1
+		}
+		return len(b.Host) - len(a.Host)
+	})
+}
