@@ -169,6 +169,7 @@ func (s *Server) judge(st *answeredStream, in *inbound, onHeaders bool) error {
 		return s.refuse(st, in, *deny(reason, "the gateway could not decide on this call"))
 	}
 	in.request.Call, in.shadow = a.Ticket.Call, a.Ticket.Shadow // the model is known now
+	a.Ticket.Trace = in.headers.traceparent()
 	if a.Cause != nil {
 		s.Log.Warn().Err(a.Cause).Str("call", a.Ticket.Call.ID.String()).Msg("call judged without the limiter")
 	}
@@ -245,7 +246,7 @@ func (s *Server) refuse(st *answeredStream, in *inbound, v sentinel.Verdict) err
 // observe logs and counts one decision.
 func (s *Server) observe(in *inbound, v sentinel.Verdict) {
 	c := in.request.Call
-	s.Observe(Observation{Call: c, Action: v.Action, Reason: v.Reason, Duration: s.Governor.Now().Sub(in.started), Shadow: in.shadow})
+	s.Observe(Observation{Call: c, Action: v.Action, Reason: v.Reason, Duration: s.Governor.Now().Sub(in.started), Shadow: in.shadow, Trace: in.headers.traceparent()})
 	if v.Action == sentinel.Allow {
 		return
 	}

@@ -47,6 +47,16 @@ func (h headers) get(name string) string {
 	return ""
 }
 
+// traceparent gives the header of W3C Trace Context, version 00, or "" for what has not its form.
+func (h headers) traceparent() string {
+	const form = len("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+	v := h.get("traceparent")
+	if len(v) != form || strings.Trim(v, "0123456789abcdef-") != "" {
+		return ""
+	}
+	return v
+}
+
 // blanked gives the headers that show a secret, without it.
 func (h headers) blanked(n *Needles) []Header {
 	var out []Header

@@ -162,7 +162,7 @@ func (s *Server) settle(st *answeredStream, a *answer, complete bool) []byte {
 	if err != nil {
 		s.Log.Error().Err(err).Str("call", a.ticket.Call.ID.String()).Msg("call not settled")
 	}
-	s.Observe(Observation{Call: a.ticket.Call, Action: a.ticket.Action, Reason: a.ticket.Reason, Entry: &entry})
+	s.Observe(Observation{Call: a.ticket.Call, Action: a.ticket.Action, Reason: a.ticket.Reason, Entry: &entry, Trace: a.ticket.Trace})
 	return m.Tail
 }
 

@@ -68,6 +68,7 @@ type Observation struct {
 	Reason   sentinel.Reason
 	Entry    *sentinel.Entry // of a settlement
 	Passage  policy.Passage  // of a tunnel to a host that is no provider's
+	Trace    string          // the client's traceparent header, if it sent one
 	Pause    time.Duration   // for so long its provider wants no calls; 0 for decisions and settlements
 	Duration time.Duration   // the processor's own share
 	Shadow   sentinel.Shadows

@@ -32,12 +32,13 @@ type Ticket struct {
 	Failed int
 	From   string // of a fallback: the route that the client called, in whose words it is answered
 	Shadow sentinel.Shadows
+	Trace  string // the client's traceparent header, if it sent one
 }
 
 const (
-	ticketFields    = 27
+	ticketFields    = 28
 	ticketSeparator = "\x1f"
-	ticketVersion   = "8"
+	ticketVersion   = "9"
 )
 
 // ErrTicket says that a ticket is not one of ours.
@@ -51,7 +52,7 @@ func (t Ticket) Encode() string {
 		c.Caller.Org, c.Caller.Team, c.Caller.Service, c.Provider, c.Endpoint, c.Model, t.Asked,
 		strconv.Itoa(int(t.Action)), string(t.Reason), string(t.Hold), t.PriceVersion, t.PolicyVersion,
 		t.Bound.Text(), c.Tier, strconv.FormatInt(t.TextBytes, 36), flags(c.Stream, t.HideUsage), string(c.Demand), t.From,
-		strconv.Itoa(int(t.Attempt)), string(t.Shadow), t.Next, strconv.Itoa(int(t.On)), strconv.Itoa(t.Failed), c.Caller.Tags,
+		strconv.Itoa(int(t.Attempt)), string(t.Shadow), t.Next, strconv.Itoa(int(t.On)), strconv.Itoa(t.Failed), c.Caller.Tags, t.Trace,
 	}, ticketSeparator)
 }
 
@@ -93,6 +94,6 @@ func ParseTicket(s string) (Ticket, error) {
 		},
 		Asked: f[9], Action: sentinel.Action(action), Reason: sentinel.Reason(f[11]), Hold: sentinel.Hold(f[12]),
 		PriceVersion: f[13], PolicyVersion: f[14], Bound: bound, TextBytes: text, HideUsage: bits&2 != 0, From: f[20], Attempt: int16(attempt),
-		Shadow: sentinel.Shadows(f[22]), Next: f[23], On: policy.Failures(on), Failed: failed,
+		Shadow: sentinel.Shadows(f[22]), Next: f[23], On: policy.Failures(on), Failed: failed, Trace: f[27],
 	}, nil
 }

@@ -26,6 +26,7 @@ import (
 	"github.com/saas-sentinel/saas-sentinel/envoy"
 	"github.com/saas-sentinel/saas-sentinel/extproc"
 	"github.com/saas-sentinel/saas-sentinel/governor"
+	"github.com/saas-sentinel/saas-sentinel/internal/telemetry"
 	"github.com/saas-sentinel/saas-sentinel/policy"
 	"github.com/saas-sentinel/saas-sentinel/ratelimit"
 	"github.com/saas-sentinel/saas-sentinel/spool"
@@ -58,7 +59,9 @@ type App struct {
 	health    *health.Server
 	control   net.Listener
 	probes    net.Listener
-	callbacks net.Listener // of Slack and Twilio; nil where they cannot reach this process
+	profiles  net.Listener        // nil for none
+	telemetry *telemetry.Exporter // nil without a collector
+	callbacks net.Listener        // of Slack and Twilio; nil where they cannot reach this process
 	alerting  *alerting
 	egress    *egress      // the proxy; nil for none
 	people    net.Listener // of the admin API and the dashboard; nil for none
@@ -79,7 +82,7 @@ func New(ctx context.Context, c Config, log zerolog.Logger) (*App, error) {
 	a := &App{config: c, log: log, instance: uuid.NewString(), served: make(chan struct{})}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	for _, step := range []func(context.Context) error{a.listen, a.openPolicy, a.openLimiter, a.openVault, a.openProxy, a.openLedger, a.openCallers, a.openAudit, a.openAlerts, a.openAdmin, a.seed, a.serve} {
+	for _, step := range []func(context.Context) error{a.listen, a.openPolicy, a.openLimiter, a.openVault, a.openProxy, a.openLedger, a.openCallers, a.openAudit, a.openAlerts, a.openAdmin, a.openTelemetry, a.seed, a.serve} {
 		if err := step(ctx); err != nil {
 			a.Close()
 			return nil, err
@@ -115,6 +118,12 @@ func (a *App) listen(context.Context) (err error) {
 			return err
 		}
 		a.onClose(func() { _ = a.people.Close() })
+	}
+	if at := a.config.Debug.Listen; at != "" {
+		if a.profiles, err = port("debug.listen", at); err != nil {
+			return err
+		}
+		a.onClose(func() { _ = a.profiles.Close() })
 	}
 	if a.config.Metrics.Listen == "" {
 		return nil
@@ -236,6 +245,7 @@ func (a *App) serve(context.Context) error {
 	a.extproc = extproc.New(extproc.Options{
 		Governor: a.governor, Credentials: credentials{a.vault, a.tokens, a.workloads, &sync.Map{}}, Log: a.log, Observe: func(o extproc.Observation) {
 			a.metrics.observe(o)
+			a.trace(o)
 			a.alerting.observe(o)
 			a.verdicts.observe(o)
 		},
@@ -282,6 +292,7 @@ func (a *App) Run(ctx context.Context) error {
 	group.Go(func() error { return a.limiter.Refresh(ctx) })
 	group.Go(func() error { return a.limiter.Watch(ctx, func() string { return a.governor.State().Policy.Org }) })
 	group.Go(func() error { return a.probe(ctx) })
+	group.Go(func() error { return a.profile(ctx) })
 	group.Go(func() error { return a.verdicts.run(ctx, a.audit, "sentinel "+a.instance, a.served, a.log) })
 	group.Go(func() error { return a.alerting.run(ctx) })
 	group.Go(func() error { return a.share(ctx) })

@@ -33,6 +33,8 @@ type Config struct {
 	Admin     AdminConfig     `yaml:"admin" doc:"The admin API and the dashboard."`
 	Alerts    AlertsConfig    `yaml:"alerts" doc:"Where Slack and Twilio bring what people press. Who is told what is in the policy file."`
 	Log       LogConfig       `yaml:"log" doc:"Logging to stderr."`
+	Telemetry TelemetryConfig `yaml:"telemetry" doc:"Spans and metrics for an OpenTelemetry collector, by the conventions for generative AI."`
+	Debug     DebugConfig     `yaml:"debug" doc:"Profiles of the running process."`
 
 	// TokenKey is SENTINEL_TOKEN_KEY: it makes the hashes of issued service tokens. Every process has the same.
 	TokenKey sentinel.Secret `yaml:"-"`
@@ -140,6 +142,18 @@ type AdminConfig struct {
 	URL    string `yaml:"url" doc:"The URL at which people reach it, such as https://sentinel.example. With https its cookies are kept from plain HTTP."`
 }
 
+// TelemetryConfig is the OpenTelemetry collector.
+type TelemetryConfig struct {
+	OTLP    string          `yaml:"otlp" doc:"URL of a collector that takes OTLP over HTTP, such as http://127.0.0.1:4318; empty for none. Its headers are OTEL_EXPORTER_OTLP_HEADERS, such as authorization=Bearer%20token."`
+	Sample  int             `yaml:"sample_percent" doc:"Share of the traces that begin at the gateway, 0 to 100. A client's traceparent decides for itself."`
+	Headers sentinel.Secret `yaml:"-"` // OTEL_EXPORTER_OTLP_HEADERS
+}
+
+// DebugConfig is the port for profiles.
+type DebugConfig struct {
+	Listen string `yaml:"listen" doc:"host:port of loopback for /debug/pprof, to which kubectl port-forward leads too; empty for none. Profiles have no sign-in, so no other address is taken."`
+}
+
 // LogConfig is logging.
 type LogConfig struct {
 	Level  string `yaml:"level" doc:"debug, info, warn or error."`
@@ -162,6 +176,7 @@ func DefaultConfig() Config {
 		Spool:     SpoolConfig{Dir: "spool", Mode: "sync", MaxBytes: 4 << 30},
 		Reconcile: ReconcileConfig{After: time.Minute, Every: 10 * time.Second},
 		Log:       LogConfig{Level: "info", Format: "json"},
+		Telemetry: TelemetryConfig{Sample: 100},
 	}
 }
 
@@ -193,7 +208,7 @@ func under(base, path string) string {
 
 // SecretVariables are the environment's variables that hold secrets.
 func SecretVariables() []string {
-	return []string{"VAULT_TOKEN", "VAULT_SECRET_ID", "SENTINEL_DATABASE_URL", "SENTINEL_REDIS_PASSWORD", "SENTINEL_TOKEN_KEY"}
+	return []string{"VAULT_TOKEN", "VAULT_SECRET_ID", "SENTINEL_DATABASE_URL", "SENTINEL_REDIS_PASSWORD", "SENTINEL_TOKEN_KEY", "OTEL_EXPORTER_OTLP_HEADERS"}
 }
 
 // environment reads what does not belong into a file.
@@ -207,6 +222,7 @@ func (c *Config) environment() {
 	c.Database.URL = sentinel.NewSecret(os.Getenv("SENTINEL_DATABASE_URL"))
 	c.TokenKey = sentinel.NewSecret(os.Getenv("SENTINEL_TOKEN_KEY"))
 	c.Redis.Password = sentinel.NewSecret(os.Getenv("SENTINEL_REDIS_PASSWORD"))
+	c.Telemetry.Headers = sentinel.NewSecret(os.Getenv("OTEL_EXPORTER_OTLP_HEADERS"))
 }
 
 // check reports every value that cannot work.
@@ -253,6 +269,12 @@ func (c *Config) check(doc *strictyaml.Doc) {
 	if c.Log.Format != "json" && c.Log.Format != "console" {
 		doc.Fault("log.format", "%q is not a format: use json or console", c.Log.Format)
 	}
+	if c.Telemetry.Sample < 0 || c.Telemetry.Sample > 100 {
+		doc.Fault("telemetry.sample_percent", "%d is outside 0 to 100", c.Telemetry.Sample)
+	}
+	if c.Debug.Listen != "" && !loopback(c.Debug.Listen) {
+		doc.Fault("debug.listen", "%q is not host:port of loopback, such as 127.0.0.1:18006: profiles show what is in memory", c.Debug.Listen)
+	}
 	if err := c.keeping().Validate(); err != nil {
 		doc.Fault("database", "%s", err)
 	}
@@ -273,6 +295,11 @@ func (c *Config) check(doc *strictyaml.Doc) {
 	if c.Vault.Token.IsZero() && (c.Vault.RoleID == "" || c.Vault.SecretID.IsZero()) {
 		doc.Fault("vault", "set VAULT_TOKEN, or VAULT_ROLE_ID and VAULT_SECRET_ID, in the environment")
 	}
+}
+
+func loopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	return err == nil && (host == "localhost" || net.ParseIP(host).IsLoopback())
 }
 
 // witnessed tells whether Envoy's access log is a file that this process can read.
