@@ -29,14 +29,14 @@ var openAI = Preset{
 		{Name: "files.get", Method: "GET", Path: "/v1/files/{id}"},
 		{Name: "files.content", Method: "GET", Path: "/v1/files/{id}/content"},
 		{Name: "files.delete", Method: "DELETE", Path: "/v1/files/{id}"},
-		{Name: "batches.create", Method: "POST", Path: "/v1/batches"},
+		{Name: "batches.create", Method: "POST", Path: "/v1/batches", Apart: true},
 		{Name: "batches.list", Method: "GET", Path: "/v1/batches"},
 		{Name: "batches.get", Method: "GET", Path: "/v1/batches/{id}"},
 		{Name: "batches.cancel", Method: "POST", Path: "/v1/batches/{id}/cancel"},
 		{Name: "models.list", Method: "GET", Path: "/v1/models"},
 		{Name: "models.get", Method: "GET", Path: "/v1/models/{model}"},
-		{Name: "realtime.client_secrets", Method: "POST", Path: "/v1/realtime/client_secrets", Closed: true},
-		{Name: "realtime.calls", Method: "POST", Path: "/v1/realtime/calls", Closed: true},
+		{Name: "realtime.client_secrets", Method: "POST", Path: "/v1/realtime/client_secrets", Closed: true, Apart: true},
+		{Name: "realtime.calls", Method: "POST", Path: "/v1/realtime/calls", Closed: true, Apart: true},
 	},
 }
 
@@ -272,7 +272,7 @@ func (d openAIDialect) newMeter(s MeterSpec) Meter {
 	switch {
 	case s.Status < 300 && s.Endpoint.Name == "audio.speech":
 		return asBound{sentinel.Usage{sentinel.Requests: 1, sentinel.Characters: s.Bound[sentinel.Characters]}}
-	case s.Status < 300 && billedApart[s.Endpoint.Name]:
+	case s.Status < 300 && s.Endpoint.Apart:
 		return oneRequest{}
 	case s.Status >= 300 || !s.Endpoint.Meters:
 		return nothingUsed{}
@@ -291,9 +291,6 @@ func (d openAIDialect) newMeter(s MeterSpec) Meter {
 		return m
 	}
 }
-
-// billedApart are calls whose costs arise where no answer shows them: by the policy's price of what has none, they are paid by the call.
-var billedApart = map[string]bool{"batches.create": true, "realtime.client_secrets": true, "realtime.calls": true}
 
 func (openAIDialect) errorBody(r Refusal) Shape {
 	kind := "invalid_request_error"

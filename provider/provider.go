@@ -34,6 +34,8 @@ type Endpoint struct {
 	// Closed endpoints can be called only where the policy names them under allow: they move money out, or change who has access.
 	Closed bool
 	Meters bool // the answer's body says what the call used
+	// Apart is for calls whose costs arise where no answer shows them: the policy's price of what has none pays them by the call.
+	Apart bool
 	// Declared has the price rules of an API that is described in YAML; nil for those that are written here.
 	Declared *declare.Endpoint
 }

@@ -163,6 +163,8 @@ func pricesCheckCommand() *cobra.Command {
 			n, oldest := state.Priced(r, now)
 			remark := ""
 			switch {
+			case n == 0 && r.Endpoint.Apart:
+				remark = "billed apart from its call: the policy's unpriced applies"
 			case n == 0:
 				remark, missing = "no price: the policy's unpriced applies", missing+1
 			case !oldest.IsZero() && now.Sub(oldest) > *maxAge:
