@@ -131,7 +131,7 @@ func TestWhatCouldBeBilledTwiceIsNotRepeatedWithoutAKey(t *testing.T) {
 		}
 	}
 	for _, e := range g.ledger(9) {
-		unseen := e.Attempt == 0 && e.Status <= 0
+		unseen := e.Attempt == 0 && e.Model != broken
 		if unseen != (e.Method == "bound") || unseen && e.Cost == 0 || e.Attempt == 1 && (e.Provider != "anthropic" || e.Estimated() || e.Cost == 0) {
 			t.Errorf("%s, attempt %d at %s: status %d, %s, %s", e.Model, e.Attempt, e.Provider, e.Status, e.Cost, e.Method)
 		}
@@ -251,4 +251,38 @@ func TestACallThatReachesNobodyGoesToTheOtherProvider(t *testing.T) {
 		t.Errorf("the ledger has %d, the providers billed %d", cost, served.CostNanoUSD)
 	}
 	g.ownKeys()
+}
+
+// A provider that took a call and did not answer may bill for it; one that was never reached cannot.
+func TestACallWithoutAnAnswerIsBookedAtItsBound(t *testing.T) {
+	g := open(t, failing(mockapi.Fault{Provider: "openai", Kind: mockapi.FaultReset, First: 1}), "{}", "")
+	if code, _, text := g.ask("/openai/v1/chat/completions", chat); code != http.StatusServiceUnavailable {
+		t.Fatalf("the call that was reset got %d %s", code, text)
+	}
+	e := g.ledger(1)[0]
+	if billed := g.mock.Stats().CostNanoUSD; e.Method != "bound" || int64(e.Cost) < billed || billed == 0 || e.Status != http.StatusServiceUnavailable {
+		t.Errorf("the ledger has %s by %q with status %d, the provider billed %d", e.Cost, e.Method, e.Status, billed)
+	}
+	ports, err := stack.FreePorts(1)
+	g.must(err)
+	was := g.policyOf("{}", "")
+	g.write("policies.yaml", strings.ReplaceAll(was, g.mock.TLSAddr, "127.0.0.1:"+strconv.Itoa(ports[0])))
+	calls := 1
+	g.eventually("calls go to a port where nobody listens", func() bool {
+		calls++
+		code, _, _ := g.ask("/openai/v1/chat/completions", chat)
+		return code == http.StatusServiceUnavailable
+	})
+	unreached := 0
+	for _, other := range g.ledger(calls) {
+		if other.Status != http.StatusServiceUnavailable || other.ID == e.ID {
+			continue
+		}
+		if unreached++; other.Cost != 0 || other.Estimated() {
+			t.Errorf("a call that nobody took is booked at %s by %q", other.Cost, other.Method)
+		}
+	}
+	if unreached != 1 {
+		t.Errorf("%d calls reached nobody, want the last", unreached)
+	}
 }

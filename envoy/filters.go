@@ -27,6 +27,8 @@ const (
 	ticketKey      = "t"
 	MeterNamespace = "sentinel.meter" // what meter may write, for access logs
 
+	// OriginAttribute is the CEL path of what an answer comes from: the provider, or a failure that Envoy answers for.
+	OriginAttribute = "response.code_details"
 	// TicketAttribute is the CEL path of the ticket that guard left on the call.
 	TicketAttribute = "metadata.filter_metadata['" + Namespace + "']['" + ticketKey + "']"
 )
@@ -97,7 +99,7 @@ func meter() *extprocv3.ExternalProcessor {
 		FailureModeAllow:  true,
 		MessageTimeout:    durationpb.New(meterTimeout),
 		// The ticket comes once, as an attribute; forwarded metadata would come again with every chunk.
-		ResponseAttributes: []string{TicketAttribute},
+		ResponseAttributes: []string{TicketAttribute, OriginAttribute},
 		MetadataOptions:    &extprocv3.MetadataOptions{ReceivingNamespaces: namespaces(MeterNamespace)},
 	}
 }

@@ -16,6 +16,8 @@ const Namespace = "sentinel"
 const (
 	markKey   = "id" // the call id: access logs and RBAC read it
 	ticketKey = "t"
+	// OriginAttribute is the CEL path under which meter's filter has to ask what an answer comes from.
+	OriginAttribute = "response.code_details"
 	// TicketAttribute is the CEL path under which meter's filter has to ask for the ticket.
 	TicketAttribute = "metadata.filter_metadata['" + Namespace + "']['" + ticketKey + "']"
 	// ProxyAttribute is the CEL path under which guard's filter has to ask for the Proxy-Authorization of a tunnel.

@@ -1,6 +1,7 @@
 package extproc
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,6 +29,7 @@ type answer struct {
 	meter     provider.Meter
 	scrub     scrubber
 	translate provider.Translator // into the client's words; nil where they are the provider's
+	unseen    bool // Envoy answers for a provider that may have served the call
 	settled   bool
 }
 
@@ -42,6 +44,7 @@ func (s *Server) meter(st *answeredStream, first *extprocv3.ProcessingRequest) e
 	defer s.metering.Delete(t.Call.ID)
 	h := headersOf(first.GetResponseHeaders())
 	a, meters := s.open(t, h)
+	a.unseen = unseen(attribute(first, OriginAttribute))
 	defer s.abandon(st, a)
 	ends := first.GetResponseHeaders().GetEndOfStream()
 	if !meters || ends {
@@ -87,6 +90,18 @@ func (s *Server) open(t governor.Ticket, h headers) (*answer, bool) {
 	a.scrub.Needles = s.Credentials.Echoes(route, a.status >= 300)
 	return a, route.Endpoint.Meters && a.status < 300
 }
+
+// unseen tells by Envoy's response code details whether an answer is Envoy's own, for a provider that had the request, or a part of it, and
+// did not answer: it may bill what the call can cost. What never reached a provider costs nothing.
+func unseen(details string) bool {
+	if reset, ok := strings.CutPrefix(details, "upstream_reset_before_response_started{"); ok {
+		return !slices.ContainsFunc(beforeTheRequest, func(reason string) bool { return strings.HasPrefix(reset, reason) })
+	}
+	return slices.Contains([]string{"response_timeout", "upstream_per_try_timeout", "upstream_per_try_idle_timeout", "upstream_max_stream_duration_reached", "stream_idle_timeout"}, details)
+}
+
+// beforeTheRequest are Envoy's reasons of a reset before the provider could have begun with a request.
+var beforeTheRequest = []string{"remote_connection_failure", "local_connection_failure", "connection_timeout", "overflow", "remote_refused_stream_reset"}
 
 // heed keeps calls away from a provider that asks for a pause.
 func (s *Server) heed(t governor.Ticket, status int, h headers) {
@@ -156,6 +171,9 @@ func (s *Server) settle(st *answeredStream, a *answer, complete bool) []byte {
 	}
 	a.settled = true
 	m := a.meter.Finish(complete)
+	if a.unseen {
+		m = governor.Unseen(a.ticket)
+	}
 	ctx, cancel := detached(st.Context())
 	defer cancel()
 	entry, err := s.Governor.Settle(ctx, governor.Outcome{Ticket: a.ticket, Metered: m, Status: a.status, FirstByte: a.firstByte})

@@ -11,6 +11,7 @@ import (
 func TestBothSidesOfEnvoyUseTheSameNames(t *testing.T) {
 	for name, pair := range map[string][2]string{
 		"the guard's namespace":  {envoy.Namespace, extproc.Namespace},
+		"the origin's attribute": {envoy.OriginAttribute, extproc.OriginAttribute},
 		"the ticket's attribute": {envoy.TicketAttribute, extproc.TicketAttribute},
 		"the tunnel's attribute": {envoy.ProxyAttribute, extproc.ProxyAttribute},
 		"the stage's key":        {envoy.StageKey, extproc.StageKey},
