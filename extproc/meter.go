@@ -29,7 +29,7 @@ type answer struct {
 	meter     provider.Meter
 	scrub     scrubber
 	translate provider.Translator // into the client's words; nil where they are the provider's
-	unseen    bool // Envoy answers for a provider that may have served the call
+	unseen    bool                // Envoy answers for a provider that may have served the call
 	settled   bool
 }
 

@@ -46,7 +46,7 @@ func policyVersionsCommand() *cobra.Command {
 func policyShowCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "show VERSION", Short: "Print a policy that was in force", Args: exactly(1, "a version, as sentinel policy versions lists it,"),
-		Long:    "Show prints the text of a version as it was in force, with what is written into it: tokens of services are not masked.",
+		Long:    "Show prints the text of a version as it was in force, with the hashes of services' tokens in their place, which policies take as well.",
 		Example: "  sentinel policy show 0b7e1c2d3f4a > policies.yaml",
 	}
 	config := configFlag(c)

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/goccy/go-yaml"
-
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/admin"
 	"github.com/saas-sentinel/saas-sentinel/alerts"
@@ -55,20 +53,11 @@ func (b *adminBackend) Policy(secrets bool) (admin.PolicyFile, error) {
 
 // masked hides the tokens of services wherever they stand in a policy. A text that cannot be read is not shown.
 func masked(text string) (string, error) {
-	var file struct {
-		Services map[string]struct {
-			Identity struct{ Token string }
-		}
+	tokens, err := tokensOf(text)
+	for _, t := range tokens {
+		text = strings.ReplaceAll(text, t, "••••••••")
 	}
-	if err := yaml.Unmarshal([]byte(text), &file); err != nil {
-		return "", fmt.Errorf("mask the policy: %w", err)
-	}
-	for _, s := range file.Services {
-		if s.Identity.Token != "" {
-			text = strings.ReplaceAll(text, s.Identity.Token, "••••••••")
-		}
-	}
-	return text, nil
+	return text, err
 }
 
 // CheckPolicy compiles a candidate.

@@ -1,10 +1,18 @@
 package app
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/goccy/go-yaml"
 
 	"github.com/saas-sentinel/saas-sentinel/governor"
 	"github.com/saas-sentinel/saas-sentinel/policy"
@@ -24,9 +32,55 @@ func (a *App) keepPolicy(ctx context.Context, action, was string, next *governor
 	}
 	kept := make([]store.PolicyFile, len(files))
 	for i, f := range files {
-		kept[i] = store.PolicyFile{Name: filepath.Base(f.Name), Text: string(f.Data)}
+		text, err := withHashes(string(f.Data))
+		if err != nil {
+			return fmt.Errorf("%s: %w", f.Name, err)
+		}
+		kept[i] = store.PolicyFile{Name: filepath.Base(f.Name), Text: text}
 	}
 	return a.audit.Do(ctx, row, func(ctx context.Context) error { return a.store.KeepPolicy(ctx, change, kept) })
+}
+
+// tokensOf lists the tokens of services that are written into a policy, the longest first, so that none is a part of a later one.
+func tokensOf(text string) ([]string, error) {
+	var file struct {
+		Services map[string]struct {
+			Identity struct{ Token string }
+		}
+	}
+	if err := yaml.Unmarshal([]byte(text), &file); err != nil {
+		return nil, fmt.Errorf("find the tokens of a policy: %w", err)
+	}
+	var list []string
+	for _, s := range file.Services {
+		if s.Identity.Token != "" {
+			list = append(list, s.Identity.Token)
+		}
+	}
+	slices.SortFunc(list, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) })
+	return list, nil
+}
+
+// hashed begins a token that a policy has as its hash.
+const hashed = "sha256:"
+
+// withHashes puts the hash of each token in its place, which the policy takes as well: a text that is kept lets nobody in.
+func withHashes(text string) (string, error) {
+	tokens, err := tokensOf(text)
+	for _, t := range tokens {
+		if !strings.HasPrefix(t, hashed) {
+			sum := sha256.Sum256([]byte(t))
+			text = strings.ReplaceAll(text, t, hashed+hex.EncodeToString(sum[:]))
+		}
+	}
+	if err != nil {
+		return "", err
+	}
+	left, err := tokensOf(text)
+	if slices.ContainsFunc(left, func(t string) bool { return !strings.HasPrefix(t, hashed) }) {
+		return "", errors.New("a service's token is written with escapes: write it as it is, or its hash, as sha256: and 64 hex digits")
+	}
+	return text, err
 }
 
 // StateOf compiles a version of the policy that was in force once. The error is store.ErrNoVersion where it is not kept.
