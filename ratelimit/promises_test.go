@@ -27,16 +27,20 @@ type workerOrder struct {
 	Clients  int
 	Attempts int
 	Call     string
+	Window   time.Time // the start of the budgets: an hour may begin between the start of a worker and of the one that counts
 }
 
 const workerVariable = "RATELIMIT_WORKER"
+
+// window is the start of the tight budgets.
+var window = limitertest.Money(0).Start
 
 // tight are four budgets of one amount that one call falls under at once.
 func tight(amount int64) []sentinel.Limit {
 	var limits []sentinel.Limit
 	for _, of := range []string{"org", "team/t", "service/s", "rule/r"} {
 		l := limitertest.Money(amount)
-		l.Cell = of + "/cost/day"
+		l.Cell, l.Start, l.End = of+"/cost/day", window, window.Add(48*time.Hour)
 		limits = append(limits, l)
 	}
 	return limits
@@ -55,6 +59,7 @@ func tightAsk() sentinel.Ask {
 
 // work is what a worker process does; it prints one JSON line.
 func work(order workerOrder) error {
+	window = order.Window
 	r, err := Dial(context.Background(), Options{Addresses: []string{order.Address}, Timeout: 10 * time.Second})
 	if err != nil {
 		return err
@@ -137,6 +142,7 @@ func sameCall(r *Redis, order workerOrder) (map[string]int64, error) {
 // worker starts a process. It must be waited for.
 func worker(t testing.TB, order workerOrder) (cmd *exec.Cmd, out *bufio.Reader) {
 	t.Helper()
+	order.Window = window
 	text, err := json.Marshal(order)
 	if err != nil {
 		t.Fatal(err)
