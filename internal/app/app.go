@@ -341,7 +341,7 @@ func (a *App) probe(ctx context.Context) error {
 	if a.probes == nil {
 		return nil
 	}
-	s := &http.Server{Handler: a.metrics.handler(), ReadHeaderTimeout: 5 * time.Second, MaxHeaderBytes: 16 << 10}
+	s := &http.Server{Handler: a.metrics.handler(a.look), ReadHeaderTimeout: 5 * time.Second, MaxHeaderBytes: 16 << 10}
 	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
 	defer stop()
 	if err := s.Serve(a.probes); !errors.Is(err, http.ErrServerClosed) {

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/admin"
 	"github.com/saas-sentinel/saas-sentinel/extproc"
 	"github.com/saas-sentinel/saas-sentinel/ratelimit"
 	"github.com/saas-sentinel/saas-sentinel/spool"
@@ -273,17 +275,23 @@ func (m *metrics) observeShadows(list sentinel.Shadows) {
 	}
 }
 
-// handler serves metrics and probes.
-func (m *metrics) handler() http.Handler {
+// handler serves metrics and probes. Readiness is this process's own: a dependency that is away must not take every replica out at once.
+// With ?verbose, /readyz also tells how look finds each part, a line each.
+func (m *metrics) handler(look func(context.Context) []admin.Component) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "ok") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		if !m.serving.Load() {
-			http.Error(w, "stopping", http.StatusServiceUnavailable)
+			http.Error(w, "stopping: calls in flight are ended, new ones go elsewhere", http.StatusServiceUnavailable)
 			return
 		}
 		_, _ = fmt.Fprintln(w, "ok")
+		if r.URL.Query().Has("verbose") {
+			for _, c := range look(r.Context()) {
+				_, _ = fmt.Fprintf(w, "%s %s: %s\n", c.Name, c.State, c.Detail)
+			}
+		}
 	})
 	return mux
 }

@@ -1,7 +1,10 @@
 package app
 
 import (
+	"context"
 	"io/fs"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -9,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/saas-sentinel/saas-sentinel/admin"
 )
 
 var (
@@ -52,5 +57,27 @@ func TestDashboardsAndRulesKnowTheirMetrics(t *testing.T) {
 	}
 	if seen < 40 {
 		t.Errorf("%d names were seen", seen)
+	}
+}
+
+func TestReadinessTellsHowThePartsAre(t *testing.T) {
+	m := newMetrics(&App{})
+	get := func(path string) (int, string) {
+		w := httptest.NewRecorder()
+		m.handler(func(context.Context) []admin.Component {
+			return []admin.Component{{Name: "vault", State: admin.StateDown, Detail: "it has not answered for 2h"}}
+		}).ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		return w.Code, w.Body.String()
+	}
+	if code, text := get("/readyz?verbose"); code != http.StatusServiceUnavailable || !strings.HasPrefix(text, "stopping") {
+		t.Errorf("a process that does not serve answers %d %s", code, text)
+	}
+	m.serving.Store(true)
+	if code, text := get("/readyz"); code != http.StatusOK || text != "ok\n" {
+		t.Errorf("a process that serves answers %d %s", code, text)
+	}
+	// A lost dependency is told and no reason to be taken out.
+	if code, text := get("/readyz?verbose"); code != http.StatusOK || text != "ok\nvault down: it has not answered for 2h\n" {
+		t.Errorf("with reasons it answers %d %s", code, text)
 	}
 }

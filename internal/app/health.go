@@ -1,0 +1,55 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/saas-sentinel/saas-sentinel/admin"
+)
+
+// healthTimeout bounds one look at the parts.
+const healthTimeout = 2 * time.Second
+
+// Health looks at each part that the gateway depends on.
+func (b *adminBackend) Health(ctx context.Context) []admin.Component { return b.app.look(ctx) }
+
+// look looks at each part that the gateway depends on.
+func (a *App) look(ctx context.Context) []admin.Component {
+	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
+	defer cancel()
+	var out []admin.Component
+	add := func(name, state, format string, args ...any) {
+		out = append(out, admin.Component{Name: name, State: state, Detail: fmt.Sprintf(format, args...)})
+	}
+	if n := a.envoy.Connected(); n > 0 {
+		add("envoy", admin.StateOK, "%d connected to this process", n)
+	} else {
+		add("envoy", admin.StateDegraded, "none is connected to this process")
+	}
+	if _, err := a.limiter.Overrides(ctx, a.governor.State().Policy.Org); err != nil {
+		add("limiter", admin.StateDown, "Redis does not answer: calls are judged as the policy's when_redis_is_down says")
+	} else {
+		add("limiter", admin.StateOK, "Redis answers")
+	}
+	if _, _, err := a.store.Version(ctx); err != nil {
+		add("database", admin.StateDown, "it does not answer: the ledger waits in the spool")
+	} else {
+		add("database", admin.StateOK, "it answers")
+	}
+	s := a.spool.Stats()
+	state := admin.StateOK
+	if s.Bytes > a.config.Spool.MaxBytes/2 {
+		state = admin.StateDegraded
+	}
+	add("spool", state, "%d records wait for the database; %d of %d MiB are in use", s.LagRecords, s.Bytes>>20, a.config.Spool.MaxBytes>>20)
+	switch age := a.vault.Age(); {
+	case age > a.config.Vault.MaxStale:
+		add("vault", admin.StateDown, "it has not answered for %s: credentials are not used any longer", age.Round(time.Second))
+	case age > 3*a.config.Vault.Refresh:
+		add("vault", admin.StateDegraded, "it has not answered for %s: the last credentials are used until %s", age.Round(time.Second), a.config.Vault.MaxStale)
+	default:
+		add("vault", admin.StateOK, "every credential was confirmed within %s", (3 * a.config.Vault.Refresh).Round(time.Second))
+	}
+	return out
+}
