@@ -14,7 +14,7 @@ demo: tools build ## a scripted day of traffic on real parts; ONCE=1 ends after 
 
 test: export E2E ?= must
 test: tools dashboard chromium vet ## every test, those against real servers included
-	go test -timeout 20m ./...
+	go test -timeout 30m ./...
 
 check: fmt lint vet race ## format, lint, vet, all tests with the race detector, go.mod tidy
 	go mod tidy -diff
@@ -36,7 +36,7 @@ race: ## all tests but the end-to-end ones, with the race detector
 
 e2e: export E2E ?= must
 e2e: tools ## the end-to-end tests
-	go test -timeout 20m -count=1 ./e2e/...
+	go test -timeout 30m -count=1 ./e2e/...
 
 storm: export E2E ?= must
 storm: export BENCH_ALERTS := $(CURDIR)/docs/bench
