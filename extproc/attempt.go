@@ -83,14 +83,14 @@ func (s *Server) attempted(t governor.Ticket, first *extprocv3.ProcessingRequest
 	in := &inbound{headers: h, method: h.get(":method"), host: h.get(":authority"), started: s.Governor.Now(), bodyUnread: true}
 	in.path, in.query, _ = strings.Cut(h.get(":path"), "?")
 	in.upstream = in.path
-	in.request = governor.Request{Route: s.Governor.Route(t), Call: t.Call}
+	in.request = governor.Request{Route: s.Governor.Route(t), Call: t.Call, Trace: t.Trace}
 	return in
 }
 
 // secondAttempt admits the call to the next provider, and sends it there in that one's words. It is not sent when it is refused.
 func (s *Server) secondAttempt(st *answeredStream, in *inbound, t *governor.Ticket) (sent bool, err error) {
 	first := *t
-	body, err := wholeBody(st)
+	body, err := wholeBody(st, attemptBody())
 	if err != nil {
 		return false, err
 	}
@@ -104,10 +104,7 @@ func (s *Server) secondAttempt(st *answeredStream, in *inbound, t *governor.Tick
 		}
 	}
 	route := in.request.Route
-	failed := governor.Failed{Ticket: first, Raw: provider.RawRequest{
-		Path: in.upstream, Query: in.query, ContentType: in.headers.get("content-type"), Header: in.headers.get,
-		Currencies: route.Currencies, OnBehalf: route.Provider.OnBehalf, Redirects: route.Provider.Redirects, Body: in.body,
-	}}
+	failed := governor.Failed{Ticket: first, Raw: in.raw()}
 	a := failed.Exhausted()
 	if granted {
 		if a, err = s.Governor.Failover(st.Context(), failed); err != nil {
@@ -133,22 +130,6 @@ func (s *Server) secondAttempt(st *answeredStream, in *inbound, t *governor.Tick
 	return true, nil
 }
 
-// wholeBody asks for a request's body.
-func wholeBody(st *answeredStream) ([]byte, error) {
-	if err := st.Send(attemptBody()); err != nil {
-		return nil, err
-	}
-	next, err := st.Recv()
-	if err != nil {
-		return nil, err
-	}
-	body := next.GetRequestBody()
-	if body == nil || !body.EndOfStream {
-		return nil, status.Error(codes.InvalidArgument, "expected the whole request body")
-	}
-	return body.Body, nil
-}
-
 // bookUnanswered books a first attempt that got no answer. Only a call that may be repeated can have reached its provider, which may then
 // bill what it can cost.
 func (s *Server) bookUnanswered(st *answeredStream, t *governor.Ticket, keyed bool) error {
@@ -156,15 +137,12 @@ func (s *Server) bookUnanswered(st *answeredStream, t *governor.Ticket, keyed bo
 	if keyed {
 		m = governor.Unseen(*t)
 	}
-	ctx, cancel := detached(st.Context())
-	defer cancel()
-	entry, err := s.Governor.Settle(ctx, governor.Outcome{Ticket: *t, Metered: m})
+	entry, err := s.book(st, governor.Outcome{Ticket: *t, Metered: m})
 	if err != nil {
-		s.Log.Error().Err(err).Str("call", t.Call.ID.String()).Msg("failed attempt not settled")
 		return status.Error(codes.Unavailable, "the failed attempt could not be booked")
 	}
 	t.Failed = governor.NoAnswer
-	s.Observe(Observation{Call: t.Call, Action: t.Action, Reason: t.Reason, Entry: &entry})
+	s.settled(*t, &entry)
 	return nil
 }
 
@@ -179,11 +157,13 @@ func (s *Server) withheldBy(in *inbound, r governor.Route) []string {
 
 // attemptRefused ends an attempt for whose provider there is no credential.
 func (s *Server) attemptRefused(st *answeredStream, in *inbound, a governor.Admission, cause error) error {
-	s.Log.Error().Err(cause).Str("provider", a.Ticket.Call.Provider).Msg("no credential for provider")
-	v := deny(sentinel.ReasonCredential, "the gateway holds no usable credential for this provider")
-	s.withdrawn(st, in, a, *v, statusOf(*v))
-	a.Verdict = *v
-	a.Ticket.Action, a.Ticket.Reason, a.Ticket.Failed = v.Action, v.Reason, statusOf(*v)
+	route := in.request.Route
+	if a.To != nil {
+		route = *a.To
+	}
+	v := s.withoutCredential(st, in, a, route, cause)
+	a.Verdict = v
+	a.Ticket.Action, a.Ticket.Reason, a.Ticket.Failed = v.Action, v.Reason, statusOf(v)
 	return st.SendFinal(attemptRefusal(in, a))
 }
 
@@ -214,15 +194,11 @@ func (s *Server) outcome(st *answeredStream, t governor.Ticket, keyed bool) erro
 
 // settleAnswer books the answer of a failed attempt, whose body nobody will see.
 func (s *Server) settleAnswer(st *answeredStream, a *answer) error {
-	ctx, cancel := detached(st.Context())
-	defer cancel()
-	entry, err := s.Governor.Settle(ctx, governor.Outcome{Ticket: a.ticket, Metered: a.meter.Finish(true), Status: a.status, FirstByte: a.firstByte})
-	if err != nil {
-		s.Log.Error().Err(err).Str("call", a.ticket.Call.ID.String()).Msg("failed attempt not settled")
-		return err
+	entry, err := s.book(st, governor.Outcome{Ticket: a.ticket, Metered: a.meter.Finish(true), Status: a.status, FirstByte: a.firstByte})
+	if err == nil {
+		s.settled(a.ticket, &entry)
 	}
-	s.Observe(Observation{Call: a.ticket.Call, Action: a.ticket.Action, Reason: a.ticket.Reason, Entry: &entry})
-	return nil
+	return err
 }
 
 // attemptBody asks Envoy for the body of an attempt.

@@ -43,21 +43,30 @@ func (s *Server) guard(st *answeredStream, first *extprocv3.ProcessingRequest) e
 	}
 	onHeaders := true
 	if in.request.Route.Endpoint.Body != provider.BodyNone && !first.GetRequestHeaders().GetEndOfStream() {
-		if err := st.Send(bufferBody()); err != nil {
-			return err
-		}
-		next, err := st.Recv()
+		body, err := wholeBody(st, bufferBody())
 		if err != nil {
 			return err
 		}
-		body := next.GetRequestBody()
-		if body == nil || !body.EndOfStream {
-			return status.Error(codes.InvalidArgument, "expected the whole request body")
-		}
-		in.body, in.hasBody, onHeaders = body.Body, true, false
+		in.body, in.hasBody, onHeaders = body, true, false
 	}
 	in.bodyUnread = in.request.Route.Endpoint.Body == provider.BodyNone
 	return s.judge(st, in, onHeaders)
+}
+
+// wholeBody asks for a request's body.
+func wholeBody(st *answeredStream, order *extprocv3.ProcessingResponse) ([]byte, error) {
+	if err := st.Send(order); err != nil {
+		return nil, err
+	}
+	next, err := st.Recv()
+	if err != nil {
+		return nil, err
+	}
+	body := next.GetRequestBody()
+	if body == nil || !body.EndOfStream {
+		return nil, status.Error(codes.InvalidArgument, "expected the whole request body")
+	}
+	return body.Body, nil
 }
 
 // receive recognises caller, route and endpoint from the headers.
@@ -71,7 +80,7 @@ func (s *Server) receive(first *extprocv3.ProcessingRequest) (*inbound, *sentine
 	if !ok {
 		return in, deny(sentinel.ReasonUnknownEndpoint, "this endpoint is not configured: only the endpoints of the policy's providers are routed")
 	}
-	in.request = governor.Request{State: state, Route: route, Call: sentinel.Call{
+	in.request = governor.Request{State: state, Route: route, Trace: h.traceparent(), Call: sentinel.Call{
 		ID: sentinel.CallIDOf(now, h.get("x-request-id")), At: now.Truncate(time.Microsecond), Provider: route.Provider.Name, Endpoint: route.Endpoint.Name,
 	}}
 	if err := provider.CanonicalPath(in.path); err != nil {
@@ -155,10 +164,7 @@ func (s *Server) judge(st *answeredStream, in *inbound, onHeaders bool) error {
 	if place := in.elsewhere(); place != "" {
 		return s.refuse(st, in, *deny(sentinel.ReasonBadRequest, place+": the service's token stands in it, and would reach the provider"))
 	}
-	in.request.Raw = provider.RawRequest{
-		Path: in.upstream, Query: in.query, ContentType: in.headers.get("content-type"), Header: in.headers.get, Currencies: in.request.Route.Currencies,
-		OnBehalf: in.request.Route.Provider.OnBehalf, Redirects: in.request.Route.Provider.Redirects, Body: in.body,
-	}
+	in.request.Raw = in.raw()
 	a, err := s.Governor.Admit(ctx, in.request)
 	if err != nil {
 		s.Log.Error().Err(err).Str("call", in.request.Call.ID.String()).Msg("call not decided")
@@ -169,7 +175,6 @@ func (s *Server) judge(st *answeredStream, in *inbound, onHeaders bool) error {
 		return s.refuse(st, in, *deny(reason, "the gateway could not decide on this call"))
 	}
 	in.request.Call, in.shadow = a.Ticket.Call, a.Ticket.Shadow // the model is known now
-	a.Ticket.Trace = in.headers.traceparent()
 	if a.Cause != nil {
 		s.Log.Warn().Err(a.Cause).Str("call", a.Ticket.Call.ID.String()).Msg("call judged without the limiter")
 	}
@@ -186,10 +191,7 @@ func (s *Server) judge(st *answeredStream, in *inbound, onHeaders bool) error {
 		credential, err = s.Credentials.Inject(route, in.outgoing(a, route, withheld), s.Governor.Now())
 	}
 	if err != nil {
-		s.Log.Error().Err(err).Str("provider", route.Provider.Name).Msg("no credential for provider")
-		v := deny(sentinel.ReasonCredential, "the gateway holds no usable credential for this provider")
-		s.withdrawn(st, in, a, *v, statusOf(*v))
-		return st.SendFinal(refusal(in, *v))
+		return st.SendFinal(refusal(in, s.withoutCredential(st, in, a, route, err)))
 	}
 	if err := st.SendFinal(forward(in, a, credential, withheld, onHeaders)); err != nil {
 		// Without the verdict Envoy sends nothing upstream.
@@ -198,6 +200,15 @@ func (s *Server) judge(st *answeredStream, in *inbound, onHeaders bool) error {
 	}
 	s.observe(in, a.Verdict)
 	return nil
+}
+
+// raw is the request as its provider's preset reads it.
+func (in *inbound) raw() provider.RawRequest {
+	r := in.request.Route
+	return provider.RawRequest{
+		Path: in.upstream, Query: in.query, ContentType: in.headers.get("content-type"), Header: in.headers.get,
+		Currencies: r.Currencies, OnBehalf: r.Provider.OnBehalf, Redirects: r.Provider.Redirects, Body: in.body,
+	}
 }
 
 // asSent is the request as its client signed it.
@@ -220,13 +231,32 @@ func (in *inbound) outgoing(a governor.Admission, route governor.Route, withheld
 // what its client gets, 0 where nobody is left to get it.
 func (s *Server) withdrawn(st *answeredStream, in *inbound, a governor.Admission, v sentinel.Verdict, status int) {
 	a.Ticket.Action, a.Ticket.Reason = v.Action, v.Reason
-	ctx, cancel := detached(st.Context())
-	defer cancel()
-	_, err := s.Governor.Settle(ctx, governor.Outcome{Ticket: a.Ticket, Status: status, Metered: provider.Metered{Reported: true}})
-	if err != nil {
-		s.Log.Error().Err(err).Str("call", a.Ticket.Call.ID.String()).Msg("withdrawn call not settled")
-	}
+	_, _ = s.book(st, governor.Outcome{Ticket: a.Ticket, Status: status, Metered: provider.Metered{Reported: true}})
 	s.observe(in, v)
+}
+
+// withoutCredential withdraws a call for whose provider there is no credential, and says what its client is told.
+func (s *Server) withoutCredential(st *answeredStream, in *inbound, a governor.Admission, route governor.Route, cause error) sentinel.Verdict {
+	s.Log.Error().Err(cause).Str("provider", route.Provider.Name).Msg("no credential for provider")
+	v := *deny(sentinel.ReasonCredential, "the gateway holds no usable credential for this provider")
+	s.withdrawn(st, in, a, v, statusOf(v))
+	return v
+}
+
+// book settles an attempt, whoever still waits for its answer. An error is in the log.
+func (s *Server) book(st *answeredStream, o governor.Outcome) (sentinel.Entry, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(st.Context()), settleTimeout)
+	defer cancel()
+	entry, err := s.Governor.Settle(ctx, o)
+	if err != nil {
+		s.Log.Error().Err(err).Str("call", o.Ticket.Call.ID.String()).Int16("attempt", o.Ticket.Attempt).Msg("call not settled")
+	}
+	return entry, err
+}
+
+// settled counts what was booked of an attempt.
+func (s *Server) settled(t governor.Ticket, e *sentinel.Entry) {
+	s.Observe(Observation{Call: t.Call, Action: t.Action, Reason: t.Reason, Entry: e, Trace: t.Trace})
 }
 
 // refuse answers without going upstream, and books the refusal of a known caller. Requests of unknown callers
@@ -246,7 +276,7 @@ func (s *Server) refuse(st *answeredStream, in *inbound, v sentinel.Verdict) err
 // observe logs and counts one decision.
 func (s *Server) observe(in *inbound, v sentinel.Verdict) {
 	c := in.request.Call
-	s.Observe(Observation{Call: c, Action: v.Action, Reason: v.Reason, Duration: s.Governor.Now().Sub(in.started), Shadow: in.shadow, Trace: in.headers.traceparent()})
+	s.Observe(Observation{Call: c, Action: v.Action, Reason: v.Reason, Duration: s.Governor.Now().Sub(in.started), Shadow: in.shadow, Trace: in.request.Trace})
 	if v.Action == sentinel.Allow {
 		return
 	}
@@ -254,10 +284,5 @@ func (s *Server) observe(in *inbound, v sentinel.Verdict) {
 		Str("endpoint", c.Endpoint).Str("action", v.Action.String()).Str("reason", string(v.Reason)).Str("limit", v.Limit).Str("detail", v.Detail).Msg("call judged")
 }
 
-// settleTimeout bounds the booking of a call after its stream has ended.
+// settleTimeout bounds the booking of a call, which outlives its stream: a client that hangs up cannot stop it.
 const settleTimeout = 2 * time.Second
-
-// detached outlives the stream, so that a client that hangs up cannot stop the booking of its call.
-func detached(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
-}

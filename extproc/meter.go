@@ -174,13 +174,8 @@ func (s *Server) settle(st *answeredStream, a *answer, complete bool) []byte {
 	if a.unseen {
 		m = governor.Unseen(a.ticket)
 	}
-	ctx, cancel := detached(st.Context())
-	defer cancel()
-	entry, err := s.Governor.Settle(ctx, governor.Outcome{Ticket: a.ticket, Metered: m, Status: a.status, FirstByte: a.firstByte})
-	if err != nil {
-		s.Log.Error().Err(err).Str("call", a.ticket.Call.ID.String()).Msg("call not settled")
-	}
-	s.Observe(Observation{Call: a.ticket.Call, Action: a.ticket.Action, Reason: a.ticket.Reason, Entry: &entry, Trace: a.ticket.Trace})
+	entry, _ := s.book(st, governor.Outcome{Ticket: a.ticket, Metered: m, Status: a.status, FirstByte: a.firstByte})
+	s.settled(a.ticket, &entry)
 	return m.Tail
 }
 

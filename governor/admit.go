@@ -21,6 +21,7 @@ type Request struct {
 	Raw   provider.RawRequest
 	// Scores say which services are unusual now; nil for none.
 	Scores *policy.Scores
+	Trace  string // the client's traceparent header, for its ticket
 
 	inShadow bool // its plan is that of the rules with those in shadow
 	shadow   sentinel.Shadows
@@ -212,7 +213,7 @@ func (g *Governor) dispatch(ctx context.Context, d departure) (Admission, error)
 	}
 	t.Call, t.Attempt, t.Asked, t.Action, t.Reason, t.Hold = call, d.attempt, asked, v.Action, v.Reason, d.hold
 	t.PriceVersion, t.PolicyVersion, t.Bound = b.price.Version, d.State.Policy.Version, b.usage
-	t.Shadow = d.shadow
+	t.Shadow, t.Trace = d.shadow, d.Trace
 	out.Ticket = t
 	return out, nil
 }

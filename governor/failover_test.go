@@ -39,6 +39,7 @@ func TestOnlyWhatCannotBeBilledTwiceIsTriedAgain(t *testing.T) {
 func TestTheSecondAttemptIsHeldAndBookedByItself(t *testing.T) {
 	w := newWorld(t, failover)
 	r := w.request("app", chat, large)
+	r.Trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 	a := w.admit(r)
 	if a.Chain != "openai~anthropic~30s" || a.Ticket.Next != "anthropic/claude-haiku-4-5" {
 		t.Fatalf("the call goes by %q, then to %q", a.Chain, a.Ticket.Next)
@@ -54,6 +55,9 @@ func TestTheSecondAttemptIsHeldAndBookedByItself(t *testing.T) {
 	}
 	if w.limiter.asks[1].Call == w.limiter.asks[0].Call || !strings.Contains(string(second.Body), "claude-haiku-4-5") || second.To == nil || second.To.Provider.Name != "anthropic" || second.Path != "/v1/messages" {
 		t.Errorf("it is asked for as %s, goes to %+v, %s: %s", w.limiter.asks[1].Call, second.To, second.Path, second.Body)
+	}
+	if a.Ticket.Trace != r.Trace || second.Ticket.Trace != r.Trace {
+		t.Errorf("the attempts are of the traces %q and %q, want the client's", a.Ticket.Trace, second.Ticket.Trace)
 	}
 	if next := second.Ticket.Next; next != "" {
 		t.Errorf("it has another one behind it: %s", next)
