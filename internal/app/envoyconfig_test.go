@@ -14,6 +14,7 @@ func TestBothSidesOfEnvoyUseTheSameNames(t *testing.T) {
 		"the origin's attribute": {envoy.OriginAttribute, extproc.OriginAttribute},
 		"the ticket's attribute": {envoy.TicketAttribute, extproc.TicketAttribute},
 		"the tunnel's attribute": {envoy.ProxyAttribute, extproc.ProxyAttribute},
+		"the route of tunnels":   {envoy.TunnelRoute, extproc.TunnelRoute},
 		"the stage's key":        {envoy.StageKey, extproc.StageKey},
 		"the stage of attempts":  {envoy.StageAttempt, extproc.StageAttempt},
 		"the host's attribute":   {envoy.HostAttribute, extproc.HostAttribute},

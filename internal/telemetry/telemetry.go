@@ -3,6 +3,7 @@
 package telemetry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -134,14 +135,14 @@ type Call struct {
 // Ended reports a call. It does not block.
 func (e *Exporter) Ended(c Call) {
 	ctx := propagation.TraceContext{}.Extract(context.Background(), propagation.MapCarrier{"traceparent": c.Parent})
-	operation, system, model := names(c)
+	operation, system, asked := names(c)
 	name, about := c.Provider+" "+c.Endpoint, plain(c)
 	if operation != "" {
 		name = string(operation)
 		if c.Model != "" {
 			name += " " + c.Model
 		}
-		about = append(about, generative(c, operation, system)...)
+		about = append(about, generative(c, operation, system, asked)...)
 	}
 	ctx, span := e.tracer.Start(ctx, name, trace.WithSpanKind(trace.SpanKindClient), trace.WithTimestamp(c.At), trace.WithAttributes(about...))
 	if failed(c) {
@@ -154,10 +155,10 @@ func (e *Exporter) Ended(c Call) {
 	team := attribute.String("sentinel.team", c.Caller.Team)
 	for kind, n := range map[genaiconv.TokenTypeAttr]int64{genaiconv.TokenTypeInput: c.Usage.InputTokenSum(), genaiconv.TokenTypeOutput: c.Usage.OutputTokenSum()} {
 		if n > 0 {
-			e.tokens.Record(ctx, n, operation, system, kind, e.tokens.AttrRequestModel(model), e.tokens.AttrResponseModel(c.Model), e.tokens.AttrServerAddress(c.Host), team)
+			e.tokens.Record(ctx, n, operation, system, kind, e.tokens.AttrRequestModel(asked), e.tokens.AttrResponseModel(c.Model), e.tokens.AttrServerAddress(c.Host), team)
 		}
 	}
-	more := []attribute.KeyValue{e.durations.AttrRequestModel(model), e.durations.AttrResponseModel(c.Model), e.durations.AttrServerAddress(c.Host), team}
+	more := []attribute.KeyValue{e.durations.AttrRequestModel(asked), e.durations.AttrResponseModel(c.Model), e.durations.AttrServerAddress(c.Host), team}
 	if failed(c) {
 		more = append(more, e.durations.AttrErrorType(genaiconv.ErrorTypeAttr(errorType(c))))
 	}
@@ -187,8 +188,7 @@ func plain(c Call) []attribute.KeyValue {
 }
 
 // generative are the attributes of a call to a language model.
-func generative(c Call, operation genaiconv.OperationNameAttr, system genaiconv.ProviderNameAttr) []attribute.KeyValue {
-	_, _, asked := names(c)
+func generative(c Call, operation genaiconv.OperationNameAttr, system genaiconv.ProviderNameAttr, asked string) []attribute.KeyValue {
 	list := []attribute.KeyValue{
 		semconv.GenAIOperationNameKey.String(string(operation)), semconv.GenAIProviderNameKey.String(string(system)),
 		semconv.GenAIRequestModel(asked), semconv.GenAIRequestStream(c.Stream),
@@ -222,15 +222,11 @@ func errorType(c Call) string {
 // names gives the conventions' words for a call, and the model that was asked for. The operation is empty for what is
 // no call of a language model.
 func names(c Call) (genaiconv.OperationNameAttr, genaiconv.ProviderNameAttr, string) {
-	asked := c.Asked
-	if asked == "" {
-		asked = c.Model
-	}
 	system, known := systems[c.Preset]
 	if !known {
 		system = genaiconv.ProviderNameAttr(c.Preset) // the conventions let what they do not list name itself
 	}
-	return operations[c.Endpoint], system, asked
+	return operations[c.Endpoint], system, cmp.Or(c.Asked, c.Model)
 }
 
 var operations = map[string]genaiconv.OperationNameAttr{
