@@ -109,7 +109,7 @@ func (s *Server) heed(t governor.Ticket, status int, h headers) {
 	if d == 0 {
 		return
 	}
-	s.Observe(Observation{Call: t.Call, Pause: d})
+	s.Paused(t.Call.Provider)
 	s.Log.Warn().Str("provider", t.Call.Provider).Str("model", t.Call.Model).Int("status", status).Dur("pause", d).Msg("provider asks for a pause")
 }
 

@@ -58,10 +58,11 @@ type Options struct {
 	Log         zerolog.Logger
 	// MaxBodyBytes bounds the bodies that are read; Envoy holds no longer ones. 0 is no bound.
 	MaxBodyBytes int64
-	Observe      func(Observation) // counts and durations for metrics; may be nil
+	Observe      func(Observation)     // counts and durations for metrics; may be nil
+	Paused       func(provider string) // a provider asks for a pause; may be nil
 }
 
-// Observation is one decision, one settlement or one wish of a provider, for metrics. Every field is of a bounded set or a number.
+// Observation is one decision or one settlement, for metrics. Every field is of a bounded set or a number.
 type Observation struct {
 	Call     sentinel.Call
 	Action   sentinel.Action
@@ -69,7 +70,6 @@ type Observation struct {
 	Entry    *sentinel.Entry // of a settlement
 	Passage  policy.Passage  // of a tunnel to a host that is no provider's
 	Trace    string          // the client's traceparent header, if it sent one
-	Pause    time.Duration   // for so long its provider wants no calls; 0 for decisions and settlements
 	Duration time.Duration   // the processor's own share
 	Shadow   sentinel.Shadows
 }
@@ -86,6 +86,9 @@ type Server struct {
 func New(o Options) *Server {
 	if o.Observe == nil {
 		o.Observe = func(Observation) {}
+	}
+	if o.Paused == nil {
+		o.Paused = func(string) {}
 	}
 	return &Server{Options: o}
 }

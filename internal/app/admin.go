@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -17,9 +16,6 @@ const setupLife = 24 * time.Hour
 
 // openAdmin makes the API's server, and offers the setup link while there is no account.
 func (a *App) openAdmin(ctx context.Context) error {
-	if a.people == nil {
-		return nil
-	}
 	a.admin = admin.New(admin.Options{
 		Backend: &adminBackend{Store: a.store, app: a}, Log: a.log, Now: func() time.Time { return time.Now().UTC() }, Dashboard: a.config.Dashboard,
 		Secure: strings.HasPrefix(a.config.Admin.URL, "https://"),
@@ -45,15 +41,10 @@ func OfferSetup(ctx context.Context, c Config, st *store.Store) (link string, ok
 
 // manage serves the admin API and the dashboard.
 func (a *App) manage(ctx context.Context) error {
-	if a.people == nil {
+	if a.admin == nil {
 		return nil
 	}
 	s := &http.Server{Handler: a.admin.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: time.Minute,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10}
-	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
-	defer stop()
-	if err := s.Serve(a.people); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
+	return serveHTTP(ctx, a.people, s)
 }

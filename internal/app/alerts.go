@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -249,14 +248,6 @@ func (al *alerting) answering() *alerts.Callbacks {
 
 // callbacks serves what people press, on a port of its own.
 func (al *alerting) callbacks(ctx context.Context, c *alerts.Callbacks) error {
-	if al.app.callbacks == nil {
-		return nil
-	}
 	s := &http.Server{Handler: c.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10}
-	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
-	defer stop()
-	if err := s.Serve(al.app.callbacks); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
+	return serveHTTP(ctx, al.app.callbacks, s)
 }

@@ -78,9 +78,6 @@ func (f *facts) add(k factKey, bad bool) {
 
 // observe counts a decision or a settlement.
 func (al *alerting) observe(o extproc.Observation) {
-	if o.Pause > 0 {
-		return
-	}
 	if o.Passage != policy.PassDeny {
 		if o.Passage == policy.PassAlert {
 			al.facts.add(factKey{kind: "other_host", team: o.Call.Caller.Team, service: o.Call.Caller.Service, name: o.Call.Endpoint}, true)

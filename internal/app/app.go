@@ -249,6 +249,7 @@ func (a *App) serve(context.Context) error {
 			a.alerting.observe(o)
 			a.verdicts.observe(o)
 		},
+		Paused:       a.metrics.paused,
 		MaxBodyBytes: a.config.Envoy.MaxBody,
 	})
 	const window = 1 << 20
@@ -336,18 +337,23 @@ func (a *App) stop() {
 	}
 }
 
-// probe serves metrics and health over HTTP.
-func (a *App) probe(ctx context.Context) error {
-	if a.probes == nil {
+// serveHTTP serves until ctx ends. Without a port there is nothing to serve.
+func serveHTTP(ctx context.Context, port net.Listener, s *http.Server) error {
+	if port == nil {
 		return nil
 	}
-	s := &http.Server{Handler: a.metrics.handler(a.look), ReadHeaderTimeout: 5 * time.Second, MaxHeaderBytes: 16 << 10}
 	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
 	defer stop()
-	if err := s.Serve(a.probes); !errors.Is(err, http.ErrServerClosed) {
+	if err := s.Serve(port); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
+}
+
+// probe serves metrics and health over HTTP.
+func (a *App) probe(ctx context.Context) error {
+	s := &http.Server{Handler: a.metrics.handler(a.look), ReadHeaderTimeout: 5 * time.Second, MaxHeaderBytes: 16 << 10}
+	return serveHTTP(ctx, a.probes, s)
 }
 
 // readFile reads a file that an operator named, and says so when it cannot.

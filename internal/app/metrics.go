@@ -223,10 +223,6 @@ func witnessMetrics(a *App) []prometheus.Collector {
 // observe counts a decision or a settlement.
 func (m *metrics) observe(o extproc.Observation) {
 	c := o.Call
-	if o.Pause > 0 {
-		m.pauses.WithLabelValues(c.Provider).Inc()
-		return
-	}
 	if o.Entry == nil {
 		m.calls.WithLabelValues(c.Provider, o.Action.String(), string(o.Reason)).Inc()
 		m.decision.Observe(o.Duration.Seconds())
@@ -250,6 +246,9 @@ func (m *metrics) observe(o extproc.Observation) {
 	m.priced.add(*o.Entry)
 	m.live.cost.Add(int64(o.Entry.Cost))
 }
+
+// paused counts a provider's wish for no calls.
+func (m *metrics) paused(provider string) { m.pauses.WithLabelValues(provider).Inc() }
 
 // answerClass is a status as a label: 429 and the classes, or "none" where the provider gave no answer.
 func answerClass(status int) string {
