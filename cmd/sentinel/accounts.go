@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/internal/app"
+	"github.com/saas-sentinel/saas-sentinel/store"
 )
 
 func accountsCommand() *cobra.Command {
@@ -57,21 +57,10 @@ func accountsList() *cobra.Command {
 	c := &cobra.Command{Use: "list", Short: "List the accounts", Args: none, Example: "  sentinel accounts list --config sentinel.yaml"}
 	config := configFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		st, err := openStore(c, *config)
-		if err != nil {
-			return err
-		}
-		defer st.Close()
-		list, err := st.Accounts(c.Context())
-		if err != nil {
-			return err
-		}
-		t := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
-		_, _ = fmt.Fprintln(t, "NAME\tROLE\tTEAM\tCREATED")
-		for _, a := range list {
-			_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", a.Name, a.Role, a.Team, a.Created.Format(time.RFC3339))
-		}
-		return t.Flush()
+		return printOf(c, *config, "NAME\tROLE\tTEAM\tCREATED", func(ctx context.Context, st *store.Store) ([]sentinel.Account, error) { return st.Accounts(ctx) },
+			func(a sentinel.Account) []string {
+				return []string{a.Name, a.Role.String(), a.Team, a.Created.Format(time.RFC3339)}
+			})
 	}
 	return c
 }

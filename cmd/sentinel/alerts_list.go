@@ -1,11 +1,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/store"
 )
 
 // maxListed bounds what the commands about incidents print.
@@ -20,21 +23,11 @@ func alertsList() *cobra.Command {
 	config := configFlag(c)
 	all := c.Flags().Bool("all", false, "those that are resolved too")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		st, err := openStore(c, *config)
-		if err != nil {
-			return err
-		}
-		defer st.Close()
-		list, err := st.Incidents(c.Context(), !*all, maxListed)
-		if err != nil {
-			return err
-		}
-		t := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
-		_, _ = fmt.Fprintln(t, "ID\tOPENED\tSTATE\tSEVERITY\tRULE\tSCOPE\tHELD\tBY\tTITLE")
-		for _, i := range list {
-			_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", i.ID, i.Opened.UTC().Format(time.RFC3339), i.State, i.Severity, i.Rule, i.Scope, i.Held, i.By, i.Title)
-		}
-		return t.Flush()
+		return printOf(c, *config, "ID\tOPENED\tSTATE\tSEVERITY\tRULE\tSCOPE\tHELD\tBY\tTITLE", func(ctx context.Context, st *store.Store) ([]sentinel.Incident, error) {
+			return st.Incidents(ctx, !*all, maxListed)
+		}, func(i sentinel.Incident) []string {
+			return []string{i.ID, i.Opened.UTC().Format(time.RFC3339), i.State.String(), i.Severity.String(), i.Rule, i.Scope, i.Held, i.By, i.Title}
+		})
 	}
 	return c
 }
@@ -46,24 +39,15 @@ func alertsHistory() *cobra.Command {
 	}
 	config := configFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		st, err := openStore(c, *config)
-		if err != nil {
-			return err
-		}
-		defer st.Close()
-		list, err := st.History(c.Context(), args[0], maxListed)
-		if err != nil {
-			return err
-		}
-		if len(list) == 0 {
-			return refused(fmt.Errorf("there is no incident %q: see sentinel alerts list --all", args[0]))
-		}
-		t := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
-		_, _ = fmt.Fprintln(t, "AT\tWHAT\tBY")
-		for _, h := range list {
-			_, _ = fmt.Fprintf(t, "%s\t%s\t%s\n", h.At.UTC().Format(time.RFC3339), h.What, h.By)
-		}
-		return t.Flush()
+		return printOf(c, *config, "AT\tWHAT\tBY", func(ctx context.Context, st *store.Store) ([]sentinel.IncidentChange, error) {
+			list, err := st.History(ctx, args[0], maxListed)
+			if err == nil && len(list) == 0 {
+				err = refused(fmt.Errorf("there is no incident %q: see sentinel alerts list --all", args[0]))
+			}
+			return list, err
+		}, func(h sentinel.IncidentChange) []string {
+			return []string{h.At.UTC().Format(time.RFC3339), h.What, h.By}
+		})
 	}
 	return c
 }

@@ -3,12 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/store"
 )
 
 func alertsSilence() *cobra.Command {
@@ -84,21 +84,10 @@ func alertsSilences() *cobra.Command {
 	}
 	config := configFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		st, err := openStore(c, *config)
-		if err != nil {
-			return err
-		}
-		defer st.Close()
-		list, err := st.Silences(c.Context())
-		if err != nil {
-			return err
-		}
-		t := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
-		_, _ = fmt.Fprintln(t, "ID\tRULE\tSCOPE\tFROM\tUNTIL\tBY\tWHY")
-		for _, q := range list {
-			_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", q.ID, q.Rule, q.Scope, q.From.Format(time.RFC3339), q.Until.Format(time.RFC3339), q.By, q.Why)
-		}
-		return t.Flush()
+		return printOf(c, *config, "ID\tRULE\tSCOPE\tFROM\tUNTIL\tBY\tWHY", func(ctx context.Context, st *store.Store) ([]sentinel.AlertSilence, error) { return st.Silences(ctx) },
+			func(q sentinel.AlertSilence) []string {
+				return []string{q.ID, q.Rule, q.Scope, q.From.Format(time.RFC3339), q.Until.Format(time.RFC3339), q.By, q.Why}
+			})
 	}
 	return c
 }

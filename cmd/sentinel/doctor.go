@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"text/tabwriter"
 
@@ -29,9 +28,7 @@ func doctorCommand() *cobra.Command {
 			}
 		}
 		if *asJSON {
-			e := json.NewEncoder(c.OutOrStdout())
-			e.SetIndent("", "  ")
-			if err := e.Encode(list); err != nil {
+			if err := printJSON(c.OutOrStdout(), list); err != nil {
 				return err
 			}
 		} else {

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os/user"
@@ -111,9 +110,7 @@ func printUsesJSON(w io.Writer, uses []ratelimit.Use, overrides map[string]ratel
 		}
 		out = append(out, m)
 	}
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(out)
+	return printJSON(w, out)
 }
 
 func limitsShow() *cobra.Command {

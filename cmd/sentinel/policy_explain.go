@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -67,9 +66,7 @@ func policyExplainCommand() *cobra.Command {
 		if !*asJSON {
 			return x.Words(c.OutOrStdout())
 		}
-		e := json.NewEncoder(c.OutOrStdout())
-		e.SetIndent("", "  ")
-		return e.Encode(x)
+		return printJSON(c.OutOrStdout(), x)
 	}
 	return c
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -69,9 +68,7 @@ func policyShadowCommand() *cobra.Command {
 		case err != nil:
 			return err
 		case *asJSON:
-			e := json.NewEncoder(c.OutOrStdout())
-			e.SetIndent("", "  ")
-			return e.Encode(report)
+			return printJSON(c.OutOrStdout(), report)
 		}
 		return report.print(c.OutOrStdout())
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"sort"
@@ -32,7 +31,7 @@ func policySimulateCommand() *cobra.Command {
 	output := c.Flags().StringP("out", "o", "-", "file, or - for standard output")
 	_ = c.MarkFlagRequired("policy")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		write, ok := map[string]func(io.Writer, simulate.Report) error{"table": printSimulation, "json": printSimulationJSON,
+		write, ok := map[string]func(io.Writer, simulate.Report) error{"table": printSimulation, "json": func(w io.Writer, r simulate.Report) error { return printJSON(w, r) },
 			"html": func(w io.Writer, r simulate.Report) error { return r.HTML(w) }}[*format]
 		if !ok {
 			return refused(fmt.Errorf("--format: %q is none of table, json and html", *format))
@@ -85,12 +84,6 @@ func runSimulation(c *cobra.Command, config, candidate string, from, to time.Tim
 	}
 	defer st.Close()
 	return simulate.Compare(c.Context(), st.EachEntry, from, to, now, then)
-}
-
-func printSimulationJSON(w io.Writer, r simulate.Report) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(r)
 }
 
 func printSimulation(w io.Writer, r simulate.Report) error {

@@ -1,9 +1,9 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,21 +24,12 @@ func policyVersionsCommand() *cobra.Command {
 		if *limit < 1 {
 			return refused(fmt.Errorf("--limit: %d is below 1", *limit))
 		}
-		st, err := openStore(c, *config)
-		if err != nil {
-			return err
-		}
-		defer st.Close()
-		list, err := st.PolicyChanges(c.Context(), *limit)
-		if err != nil {
-			return err
-		}
-		t := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
-		_, _ = fmt.Fprintln(t, "VERSION\tSINCE\tAUTHOR\tREASON")
-		for _, v := range list {
-			_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", v.Version, v.At.Format(time.RFC3339), v.Author, orDash(v.Reason))
-		}
-		return t.Flush()
+		return printOf(c, *config, "VERSION\tSINCE\tAUTHOR\tREASON", func(ctx context.Context, st *store.Store) ([]store.PolicyChange, error) {
+			return st.PolicyChanges(ctx, *limit)
+		},
+			func(v store.PolicyChange) []string {
+				return []string{v.Version, v.At.Format(time.RFC3339), v.Author, orDash(v.Reason)}
+			})
 	}
 	return c
 }

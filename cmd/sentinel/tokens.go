@@ -1,12 +1,10 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os/user"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -134,14 +132,9 @@ func printTokens(w io.Writer, list []sentinel.ServiceToken, asJSON bool) error {
 		for i, t := range list {
 			rows[i] = row{t.ID, t.Service, t.Label, t.State(now), t.By, date(t.Created), date(t.Expires), date(t.Rotated), date(t.PreviousUntil), date(t.Revoked)}
 		}
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		return e.Encode(rows)
+		return printJSON(w, rows)
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(t, "ID\tSERVICE\tLABEL\tSTATE\tCREATED\tEXPIRES\tROTATED\tBEFORE ENDS\tISSUED BY")
-	for _, x := range list {
-		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", x.ID, x.Service, x.Label, x.State(now), date(x.Created), date(x.Expires), date(x.Rotated), date(x.PreviousUntil), x.By)
-	}
-	return t.Flush()
+	return printTable(w, "ID\tSERVICE\tLABEL\tSTATE\tCREATED\tEXPIRES\tROTATED\tBEFORE ENDS\tISSUED BY", list, func(x sentinel.ServiceToken) []string {
+		return []string{x.ID, x.Service, x.Label, x.State(now), date(x.Created), date(x.Expires), date(x.Rotated), date(x.PreviousUntil), x.By}
+	})
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strconv"
@@ -127,7 +126,5 @@ func printUsageJSON(w io.Writer, by []string, rows []store.UsageRow) error {
 		}
 		out = append(out, m)
 	}
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(out)
+	return printJSON(w, out)
 }
