@@ -54,7 +54,7 @@ func policyExplainCommand() *cobra.Command {
 			return err
 		}
 		defer st.Close()
-		var x *explanation
+		var x *explain.Explanation
 		if len(args) == 1 {
 			x, err = explainCall(c, st, state, args[0])
 		} else {
@@ -71,10 +71,8 @@ func policyExplainCommand() *cobra.Command {
 	return c
 }
 
-type explanation = explain.Explanation
-
 // explainCall explains a call of the ledger.
-func explainCall(c *cobra.Command, st *store.Store, state *governor.State, text string) (*explanation, error) {
+func explainCall(c *cobra.Command, st *store.Store, state *governor.State, text string) (*explain.Explanation, error) {
 	id, err := sentinel.ParseCallID(text)
 	if err != nil {
 		return nil, refused(err)
@@ -106,7 +104,7 @@ type described struct {
 }
 
 // explain judges the described call by what the counters hold now.
-func (d *described) explain(c *cobra.Command, cfg app.Config, st *store.Store, state *governor.State) (*explanation, error) {
+func (d *described) explain(c *cobra.Command, cfg app.Config, st *store.Store, state *governor.State) (*explain.Explanation, error) {
 	r, err := d.request(c, cfg.Envoy.MaxBody, state)
 	if err != nil {
 		return nil, refused(err)

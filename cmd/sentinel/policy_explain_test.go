@@ -11,6 +11,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/internal/explain"
 	"github.com/saas-sentinel/saas-sentinel/ratelimit"
 )
 
@@ -111,7 +112,7 @@ func TestADescribedCallIsExplainedByTheCountersAsTheyAre(t *testing.T) {
 		})
 	}
 	out, err := command(t, "policy", "explain", "--config", config, "--service", "s", "--path", chat, "--body", body, "--json")
-	var x explanation
+	var x explain.Explanation
 	if err := json.Unmarshal([]byte(out), &x); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}

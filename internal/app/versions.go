@@ -3,8 +3,6 @@ package app
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -61,23 +59,17 @@ func tokensOf(text string) ([]string, error) {
 	return list, nil
 }
 
-// hashed begins a token that a policy has as its hash.
-const hashed = "sha256:"
-
 // withHashes puts the hash of each token in its place, which the policy takes as well: a text that is kept lets nobody in.
 func withHashes(text string) (string, error) {
 	tokens, err := tokensOf(text)
 	for _, t := range tokens {
-		if !strings.HasPrefix(t, hashed) {
-			sum := sha256.Sum256([]byte(t))
-			text = strings.ReplaceAll(text, t, hashed+hex.EncodeToString(sum[:]))
-		}
+		text = strings.ReplaceAll(text, t, policy.HashedToken(t))
 	}
 	if err != nil {
 		return "", err
 	}
 	left, err := tokensOf(text)
-	if slices.ContainsFunc(left, func(t string) bool { return !strings.HasPrefix(t, hashed) }) {
+	if slices.ContainsFunc(left, func(t string) bool { return policy.HashedToken(t) != t }) {
 		return "", errors.New("a service's token is written with escapes: write it as it is, or its hash, as sha256: and 64 hex digits")
 	}
 	return text, err
