@@ -352,7 +352,7 @@ func serveHTTP(ctx context.Context, port net.Listener, s *http.Server) error {
 
 // probe serves metrics and health over HTTP.
 func (a *App) probe(ctx context.Context) error {
-	s := &http.Server{Handler: a.metrics.handler(a.look), ReadHeaderTimeout: 5 * time.Second, MaxHeaderBytes: 16 << 10}
+	s := &http.Server{Handler: a.metrics.handler(a.look, a.gateway), ReadHeaderTimeout: 5 * time.Second, MaxHeaderBytes: 16 << 10}
 	return serveHTTP(ctx, a.probes, s)
 }
 

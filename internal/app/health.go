@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/saas-sentinel/saas-sentinel/admin"
@@ -13,6 +14,15 @@ const healthTimeout = 2 * time.Second
 
 // Health looks at each part that the gateway depends on.
 func (b *adminBackend) Health(ctx context.Context) []admin.Component { return b.app.look(ctx) }
+
+// gateway tells whether Envoy takes calls. In a pod of an application it listens on loopback, where no probe of the kubelet arrives.
+func (a *App) gateway(ctx context.Context) error {
+	c, err := (&net.Dialer{Timeout: healthTimeout}).DialContext(ctx, "tcp", a.config.Envoy.Listen)
+	if err != nil {
+		return fmt.Errorf("envoy does not take calls yet: %w", err)
+	}
+	return c.Close()
+}
 
 // look looks at each part that the gateway depends on.
 func (a *App) look(ctx context.Context) []admin.Component {

@@ -275,8 +275,8 @@ func (m *metrics) observeShadows(list sentinel.Shadows) {
 }
 
 // handler serves metrics and probes. Readiness is this process's own: a dependency that is away must not take every replica out at once.
-// With ?verbose, /readyz also tells how look finds each part, a line each.
-func (m *metrics) handler(look func(context.Context) []admin.Component) http.Handler {
+// With ?verbose, /readyz also tells how look finds each part, a line each; with ?gateway it waits for Envoy's listener too.
+func (m *metrics) handler(look func(context.Context) []admin.Component, gateway func(context.Context) error) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "ok") })
@@ -284,6 +284,12 @@ func (m *metrics) handler(look func(context.Context) []admin.Component) http.Han
 		if !m.serving.Load() {
 			http.Error(w, "stopping: calls in flight are ended, new ones go elsewhere", http.StatusServiceUnavailable)
 			return
+		}
+		if r.URL.Query().Has("gateway") {
+			if err := gateway(r.Context()); err != nil {
+				http.Error(w, err.Error(), http.StatusServiceUnavailable)
+				return
+			}
 		}
 		_, _ = fmt.Fprintln(w, "ok")
 		if r.URL.Query().Has("verbose") {

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
@@ -62,11 +63,12 @@ func TestDashboardsAndRulesKnowTheirMetrics(t *testing.T) {
 
 func TestReadinessTellsHowThePartsAre(t *testing.T) {
 	m := newMetrics(&App{})
+	gateway := errors.New("envoy does not take calls yet")
 	get := func(path string) (int, string) {
 		w := httptest.NewRecorder()
 		m.handler(func(context.Context) []admin.Component {
 			return []admin.Component{{Name: "vault", State: admin.StateDown, Detail: "it has not answered for 2h"}}
-		}).ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		}, func(context.Context) error { return gateway }).ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
 		return w.Code, w.Body.String()
 	}
 	if code, text := get("/readyz?verbose"); code != http.StatusServiceUnavailable || !strings.HasPrefix(text, "stopping") {
@@ -79,5 +81,12 @@ func TestReadinessTellsHowThePartsAre(t *testing.T) {
 	// A lost dependency is told and no reason to be taken out.
 	if code, text := get("/readyz?verbose"); code != http.StatusOK || text != "ok\nvault down: it has not answered for 2h\n" {
 		t.Errorf("with reasons it answers %d %s", code, text)
+	}
+	if code, text := get("/readyz?gateway"); code != http.StatusServiceUnavailable || text != "envoy does not take calls yet\n" {
+		t.Errorf("without Envoy it answers %d %s", code, text)
+	}
+	gateway = nil
+	if code, text := get("/readyz?gateway"); code != http.StatusOK || text != "ok\n" {
+		t.Errorf("with Envoy it answers %d %s", code, text)
 	}
 }

@@ -6,6 +6,10 @@
 app.kubernetes.io/name: {{ include "sentinel.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
+{{/* The label of pods that carry this release's sidecar. */}}
+{{- define "sentinel.mark" -}}
+saas-sentinel/sidecar: {{ include "sentinel.fullname" . }}
+{{- end }}
 {{- define "sentinel.labels" -}}
 {{ include "sentinel.selector" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
@@ -23,18 +27,15 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end }}
 {{/* The names under which services reach the gateway, as a JSON list. */}}
 {{- define "sentinel.hosts" -}}
+{{- if eq .Values.mode "sidecar" }}{{ toJson .Values.hosts }}{{ else -}}
 {{- $name := include "sentinel.fullname" . -}}
 {{- $ns := .Release.Namespace -}}
 {{- concat (list $name (printf "%s.%s" $name $ns) (printf "%s.%s.svc" $name $ns) (printf "%s.%s.svc.cluster.local" $name $ns)) .Values.hosts | toJson -}}
 {{- end }}
+{{- end }}
 {{- define "sentinel.image" -}}
 {{- $tag := default .default .image.tag -}}
 {{ .image.repository }}{{ if .image.digest }}@{{ .image.digest }}{{ else }}:{{ $tag }}{{ end }}
-{{- end }}
-{{- define "sentinel.containerSecurity" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities: {drop: [ALL]}
 {{- end }}
 {{- define "sentinel.podSecurity" -}}
 runAsNonRoot: true
@@ -47,7 +48,7 @@ seccompProfile: {type: RuntimeDefault}
 {{/* sentinel.yaml: the chart's own addresses win over those of the values. */}}
 {{- define "sentinel.config" -}}
 {{- $hosts := concat (include "sentinel.hosts" . | fromJsonArray) (list "localhost" "127.0.0.1") -}}
-{{- $envoy := dict "listen" "0.0.0.0:10000" "admin" "127.0.0.1:9901" "access_log" "/dev/stdout" "hosts" $hosts -}}
+{{- $envoy := dict "listen" (ternary "127.0.0.1:10000" "0.0.0.0:10000" (eq .Values.mode "sidecar")) "admin" "127.0.0.1:9901" "access_log" "/dev/stdout" "hosts" $hosts -}}
 {{- if include "sentinel.tls" . -}}
 {{- $tls := dict "cert" "/etc/sentinel/tls/tls.crt" "key" "/etc/sentinel/tls/tls.key" -}}
 {{- if .Values.tls.clientCA -}}{{- $tls = merge $tls (dict "client_ca" "/etc/sentinel/tls/ca.crt" "require_client_cert" .Values.tls.requireClientCert) -}}{{- end -}}
@@ -56,6 +57,9 @@ seccompProfile: {type: RuntimeDefault}
 {{- $own := dict "policies" "/etc/sentinel/policies/policies.yaml" "control" (dict "listen" "127.0.0.1:18000") "metrics" (dict "listen" "0.0.0.0:18001") "envoy" $envoy "spool" (dict "dir" "/var/lib/sentinel/spool") -}}
 {{- if .Values.admin.enabled -}}
 {{- $own = merge $own (dict "admin" (dict "listen" "0.0.0.0:18002" "url" (required "admin.url: say under which URL people reach the dashboard" .Values.admin.url))) -}}
+{{- end -}}
+{{- if .Values.redis.enabled -}}
+{{- $own = merge $own (dict "redis" (dict "address" (list (printf "%s-redis:6379" .Release.Name)))) -}}
 {{- end -}}
 {{- toYaml (mergeOverwrite (deepCopy .Values.config) $own) -}}
 {{- end }}

@@ -1,0 +1,110 @@
+{{/* The parts of a pod that are the same in the gateway's own pods and, as sidecars, in those of others. */}}
+
+{{/* Who a container runs as. Pods of others say that for themselves alone, so that a sidecar's containers say it again. */}}
+{{- define "sentinel.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- if eq .Values.mode "sidecar" }}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+{{- end }}
+
+{{/* What sentinel reads: its configuration, the policy, the listener's certificate and Vault's login. */}}
+{{- define "sentinel.configMounts" -}}
+- {name: {{ include "sentinel.volume" . }}config, mountPath: /etc/sentinel/sentinel.yaml, subPath: sentinel.yaml, readOnly: true}
+- {name: {{ include "sentinel.volume" . }}policies, mountPath: /etc/sentinel/policies, readOnly: true}
+{{- if include "sentinel.tls" . }}
+- {name: tls, mountPath: /etc/sentinel/tls, readOnly: true}
+{{- end }}
+{{- end }}
+
+{{/* Before the name of a volume: the volumes of a sidecar stand beside those of its application. */}}
+{{- define "sentinel.volume" -}}{{ if eq .Values.mode "sidecar" }}sentinel-{{ end }}{{- end }}
+
+{{- define "sentinel.bootstrapContainer" -}}
+- name: {{ include "sentinel.volume" . }}bootstrap
+  image: {{ include "sentinel.image" (dict "image" .Values.image "default" .Chart.AppVersion) }}
+  imagePullPolicy: {{ .Values.image.pullPolicy }}
+  args: [envoy, bootstrap, --config, /etc/sentinel/sentinel.yaml, --output, /etc/envoy/envoy.yaml]
+  securityContext: {{- include "sentinel.containerSecurity" . | nindent 4 }}
+  resources: {{- toYaml .Values.resources | nindent 4 }}
+  volumeMounts:
+    {{- include "sentinel.configMounts" . | nindent 4 }}
+    - {name: {{ include "sentinel.volume" . }}envoy, mountPath: /etc/envoy}
+{{- end }}
+
+{{- define "sentinel.sentinelContainer" -}}
+- name: sentinel
+  {{- if eq .Values.mode "sidecar" }}
+  restartPolicy: Always
+  {{- end }}
+  image: {{ include "sentinel.image" (dict "image" .Values.image "default" .Chart.AppVersion) }}
+  imagePullPolicy: {{ .Values.image.pullPolicy }}
+  args: [run, --config, /etc/sentinel/sentinel.yaml]
+  envFrom:
+    - secretRef: {name: {{ include "sentinel.secret" . }}}
+  ports:
+    - {name: {{ ternary "egress-" "" (eq .Values.mode "sidecar") }}metrics, containerPort: 18001}
+    {{- if .Values.admin.enabled }}
+    - {name: admin, containerPort: 18002}
+    {{- end }}
+  livenessProbe: {httpGet: {path: /livez, port: 18001}, periodSeconds: 10, failureThreshold: 3}
+  readinessProbe: {httpGet: {path: /readyz, port: 18001}, periodSeconds: 5, failureThreshold: 2}
+  {{- if eq .Values.mode "sidecar" }}
+  startupProbe: {httpGet: {path: "/readyz?gateway", port: 18001}, periodSeconds: 1, failureThreshold: 120}
+  {{- else }}
+  startupProbe: {httpGet: {path: /livez, port: 18001}, periodSeconds: 2, failureThreshold: 30}
+  {{- end }}
+  securityContext: {{- include "sentinel.containerSecurity" . | nindent 4 }}
+  resources: {{- toYaml .Values.resources | nindent 4 }}
+  volumeMounts:
+    {{- include "sentinel.configMounts" . | nindent 4 }}
+    - {name: {{ include "sentinel.volume" . }}spool, mountPath: /var/lib/sentinel}
+    {{- with .Values.extraVolumeMounts }}{{ toYaml . | nindent 4 }}{{- end }}
+{{- end }}
+
+{{- define "sentinel.envoyContainer" -}}
+- name: {{ if eq .Values.mode "sidecar" }}sentinel-{{ end }}envoy
+  {{- if eq .Values.mode "sidecar" }}
+  restartPolicy: Always
+  {{- end }}
+  image: {{ include "sentinel.image" (dict "image" .Values.envoy.image "default" "") }}
+  imagePullPolicy: {{ .Values.envoy.image.pullPolicy }}
+  args: [--config-path, /etc/envoy/envoy.yaml, --log-level, {{ .Values.envoy.logLevel }}, --drain-time-s, {{ sub (int .Values.terminationGracePeriodSeconds) 30 | quote }}]
+  {{- if eq .Values.mode "gateway" }}
+  ports:
+    - {name: gateway, containerPort: 10000}
+  livenessProbe: {tcpSocket: {port: gateway}, periodSeconds: 10, failureThreshold: 6}
+  readinessProbe: {tcpSocket: {port: gateway}, periodSeconds: 5}
+  startupProbe: {tcpSocket: {port: gateway}, periodSeconds: 2, failureThreshold: 60}
+  {{- end }}
+  securityContext: {{- include "sentinel.containerSecurity" . | nindent 4 }}
+  resources: {{- toYaml .Values.envoy.resources | nindent 4 }}
+  volumeMounts:
+    - {name: {{ include "sentinel.volume" . }}envoy, mountPath: /etc/envoy, readOnly: true}
+    {{- if include "sentinel.tls" . }}
+    - {name: tls, mountPath: /etc/sentinel/tls, readOnly: true}
+    {{- end }}
+{{- end }}
+
+{{- define "sentinel.volumes" -}}
+- name: {{ include "sentinel.volume" . }}config
+  configMap: {name: {{ include "sentinel.fullname" . }}}
+- name: {{ include "sentinel.volume" . }}policies
+  configMap: {name: {{ include "sentinel.policies" . }}}
+- name: {{ include "sentinel.volume" . }}envoy
+  emptyDir: {medium: Memory, sizeLimit: 8Mi}
+{{- if eq .Values.mode "sidecar" }}
+- name: sentinel-spool
+  emptyDir: {sizeLimit: {{ .Values.spool.size }}}
+{{- end }}
+{{- with include "sentinel.tls" . }}
+- name: tls
+  secret: {secretName: {{ . }}, defaultMode: 0440}
+{{- end }}
+{{- with .Values.extraVolumes }}{{ toYaml . | nindent 0 }}{{- end }}
+{{- end }}
