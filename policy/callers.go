@@ -39,8 +39,9 @@ func (c *compiler) service(name string, s serviceYAML) {
 	if id.AWS != nil {
 		c.accessKey(key+".identity.aws", *id.AWS, caller)
 	}
-	if c.Sound(key+".identity") && id == (identityYAML{}) && !c.Has(key+".identity.token") && !c.Has(key+".identity.jwt") && !c.Has(key+".identity.spiffe") {
-		c.Fault(key+".identity", "say how the service is recognised: token, issued, spiffe, jwt or aws")
+	c.networks(key+".identity.addresses", id.Addresses, caller)
+	if c.Sound(key+".identity") && !id.Issued && id.AWS == nil && len(id.Addresses) == 0 && !c.Has(key+".identity.token") && !c.Has(key+".identity.jwt") && !c.Has(key+".identity.spiffe") {
+		c.Fault(key+".identity", "say how the service is recognised: token, issued, spiffe, jwt, aws or addresses")
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
+	"net/netip"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -67,7 +68,8 @@ func compiled(files []File, o Options) (*compiler, error) {
 	c.set = &Set{
 		Version: versionOf(files), Org: c.in.Org, tokens: map[[sha256.Size]byte]sentinel.Caller{},
 		spiffe: map[string]sentinel.Caller{}, issued: map[string]sentinel.Caller{}, workloads: map[Workload]sentinel.Caller{}, accessKeys: map[string]AWSIdentity{},
-		teams: map[string][]limit{}, services: map[string][]limit{}, providers: map[string][]limit{},
+		networks: map[netip.Prefix]sentinel.Caller{},
+		teams:    map[string][]limit{}, services: map[string][]limit{}, providers: map[string][]limit{},
 	}
 	if c.sizes() {
 		c.head()

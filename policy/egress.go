@@ -14,7 +14,9 @@ import (
 
 // egressYAML is about hosts that no provider has.
 type egressYAML struct {
-	Others map[string]otherYAML `yaml:"others" doc:"Hosts by name, *.example.com for those below one, or * for all: deny (default), tunnel (carried untouched to port 443, and their bytes counted), alert (as tunnel, and told), or {then: tunnel, address: ip:port}. The longest name that fits holds."`
+	Others     map[string]otherYAML `yaml:"others" doc:"Hosts by name, *.example.com for those below one, or * for all: deny (default), tunnel (carried untouched to port 443, and their bytes counted), alert (as tunnel, and told), or {then: tunnel, address: ip:port}. The longest name that fits holds."`
+	WithoutSNI string               `yaml:"without_sni" enum:"deny,tunnel" doc:"Redirected connections that name no host: deny (default), or tunnel to the public address that they were going to."`
+	ECH        string               `yaml:"ech" enum:"deny,tunnel" doc:"Hosts that stand in for hidden ones (Encrypted Client Hello), such as cloudflare-ech.com: deny (default, even where * is let through), or as others says."`
 }
 
 // otherYAML is what is done with one host.
@@ -62,7 +64,9 @@ func (p Passage) String() string { return passages[p] }
 
 // Egress is what holds for hosts that are no provider's.
 type Egress struct {
-	Others []Other // the longest name first
+	Others     []Other // the longest name first
+	WithoutSNI bool    // redirected connections that name no host go where they were going
+	ECH        bool    // names behind which others are hidden are hosts as any
 }
 
 // Other is what is done with a host, those below it (*.example.com), or all (*).
@@ -72,11 +76,20 @@ type Other struct {
 	Address string // ip:port to connect to; empty: the host's own
 }
 
-// Of is what is done with a host, and by which entry.
+// fronts are the names that clients show in place of hidden ones (public_name of RFC 9849). Cloudflare's stands for the sites of all its
+// customers; the others are of public tests.
+var fronts = []string{"cloudflare-ech.com", "cover.defo.ie", "public.tls-ech.dev"}
+
+// Front tells whether a host hides others that the policy must not let through unseen.
+func (e Egress) Front(host string) bool {
+	return !e.ECH && slices.Contains(fronts, strings.ToLower(host))
+}
+
+// Of is what is done with a host, and by which entry. A front is let through by its own name alone.
 func (e Egress) Of(host string) Other {
 	host = strings.ToLower(host)
 	for _, o := range e.Others {
-		if below, wild := strings.CutPrefix(o.Host, "*"); o.Host == host || wild && strings.HasSuffix(host, below) {
+		if below, wild := strings.CutPrefix(o.Host, "*"); o.Host == host || wild && strings.HasSuffix(host, below) && !e.Front(host) {
 			return o
 		}
 	}
@@ -85,7 +98,7 @@ func (e Egress) Of(host string) Other {
 
 // Open tells whether any host is let through.
 func (e Egress) Open() bool {
-	return slices.ContainsFunc(e.Others, func(o Other) bool { return o.Then != PassDeny })
+	return e.WithoutSNI || slices.ContainsFunc(e.Others, func(o Other) bool { return o.Then != PassDeny })
 }
 
 const maxOthers = 1000
@@ -98,7 +111,7 @@ func (c *compiler) egress() {
 	if _, taken := c.in.Providers[sentinel.TunnelProvider]; taken {
 		c.Fault("providers."+sentinel.TunnelProvider, "the ledger has this name for tunnels to other hosts: choose another")
 	}
-	c.set.Egress = Egress{}
+	c.set.Egress = Egress{WithoutSNI: in.WithoutSNI == "tunnel", ECH: in.ECH == "tunnel"}
 	for _, host := range slices.Sorted(maps.Keys(in.Others)) {
 		key, o := "egress.others."+host, in.Others[host]
 		if !otherPattern.MatchString(host) || len(host) > 253 {

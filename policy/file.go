@@ -24,7 +24,7 @@ type file struct {
 	Schedules  map[string]scheduleYAML `yaml:"schedules" doc:"Times by name, such as business hours and freezes, on which rules can depend."`
 	Ledger     ledgerYAML              `yaml:"ledger" doc:"What the ledger keeps besides."`
 	Providers  map[string]providerYAML `yaml:"providers" doc:"What may be called. The name is the path prefix at the gateway."`
-	Egress     egressYAML              `yaml:"egress" doc:"Hosts that are no provider's, for clients that come through the proxy."`
+	Egress     egressYAML              `yaml:"egress" doc:"Hosts that are no provider's, for clients that come through the proxy or are redirected."`
 	Policies   []ruleYAML              `yaml:"policies" doc:"Rules; every rule that matches a call applies, up to a final one."`
 	Alerts     alertsYAML              `yaml:"alerts" doc:"Who is told what, and how."`
 }
@@ -61,7 +61,7 @@ type teamYAML struct {
 
 type serviceYAML struct {
 	Team     string            `yaml:"team,required" doc:"The name of the team that pays."`
-	Identity identityYAML      `yaml:"identity,required" doc:"How the service is recognised, in at least one way: token, issued, spiffe, jwt or aws."`
+	Identity identityYAML      `yaml:"identity,required" doc:"How the service is recognised, in at least one way: token, issued, spiffe, jwt, aws or addresses."`
 	Budget   []budgetYAML      `yaml:"budget" doc:"The service's own budget, or several."`
 	Limits   limitsYAML        `yaml:"limits" doc:"The service's own limits."`
 	Tags     map[string]string `yaml:"tags" doc:"What rules can match and count by, such as {env: prod}."`
@@ -73,6 +73,8 @@ type identityYAML struct {
 	SPIFFE string   `yaml:"spiffe" doc:"The URI in the service's client certificate."`
 	JWT    *jwtYAML `yaml:"jwt" doc:"The token that the service's platform gives it, such as a projected service account token of Kubernetes."`
 	AWS    *awsYAML `yaml:"aws" doc:"The access key that was issued to the service for AWS SDKs."`
+	// Addresses are a weaker proof than a secret, so they hold for redirected connections only, which have none.
+	Addresses []string `yaml:"addresses" doc:"Source addresses and networks, such as 10.2.3.0/24, of connections that the network redirects to the gateway. Nowhere else do they identify anybody."`
 }
 
 type jwtYAML struct {

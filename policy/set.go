@@ -5,6 +5,7 @@ package policy
 import (
 	"cmp"
 	"crypto/sha256"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -30,6 +31,7 @@ type Set struct {
 	issued     map[string]sentinel.Caller // by service
 	workloads  map[Workload]sentinel.Caller
 	accessKeys map[string]AWSIdentity
+	networks   map[netip.Prefix]sentinel.Caller
 	org        []limit
 	teams      map[string][]limit
 	services   map[string][]limit
