@@ -51,6 +51,7 @@ const (
 	ReasonUnpriced           Reason = "unpriced"
 	ReasonUnidentified       Reason = "unidentified_caller"
 	ReasonUnknownEndpoint    Reason = "unknown_endpoint"
+	ReasonHostMismatch       Reason = "host_mismatch" // tunnel, TLS and request name different hosts
 	ReasonBadRequest         Reason = "bad_request"
 	ReasonTooLarge           Reason = "request_too_large"
 	ReasonCredential         Reason = "credential_unavailable" //nolint:gosec // a word, no credential

@@ -28,7 +28,7 @@ func openProxy(t *testing.T, life time.Duration, team string) (g *gateway, proxy
 	}
 	at := fmt.Sprintf("127.0.0.1:%d", ports[0])
 	config := mockapi.DefaultConfig()
-	config.Accept = map[string][]string{"openai": {vaultKey}, "stripe": {vaultKey}, "bedrock": {"AKIAVAULTCANARY:" + vaultAWS}, "s3": {"AKIAVAULTCANARY:" + vaultAWS}}
+	config.Accept = map[string][]string{"openai": {vaultKey}, "anthropic": {claudeKey}, "stripe": {vaultKey}, "bedrock": {"AKIAVAULTCANARY:" + vaultAWS}, "s3": {"AKIAVAULTCANARY:" + vaultAWS}}
 	g = openOn(t, config, team, "", (*stack.Stack).Postgres, fmt.Sprintf("proxy: {listen: %q, certificate_life: %s}\n", at, life))
 	code, bundle, stderr := sentinelIn(t, g.dir, g.env, "ca", "export")
 	if code != 0 {
@@ -49,10 +49,10 @@ func TestUnchangedClientsAreGovernedThroughTheProxy(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	g.must(json.Unmarshal(out, &got))
-	rows := g.ledger(6)
+	rows := g.ledger(8)
 	served := g.mock.Stats()
 	calls, cost := sums(rows)
-	if calls != 6 || served.Calls != 6 || int64(cost) != served.CostNanoUSD || served.CanarySeen {
+	if calls != 8 || served.Calls != 8 || int64(cost) != served.CostNanoUSD || served.CanarySeen {
 		t.Errorf("the ledger has %d calls for %s, the providers served %d for %d; the service's token went out: %v", calls, cost, served.Calls, served.CostNanoUSD, served.CanarySeen)
 	}
 	for _, e := range rows {
@@ -60,7 +60,7 @@ func TestUnchangedClientsAreGovernedThroughTheProxy(t *testing.T) {
 			t.Errorf("booked as %+v", e)
 		}
 	}
-	for _, p := range []string{"openai", "stream", "stripe", "bedrock", "s3"} {
+	for _, p := range []string{"openai", "stream", "anthropic", "anthropic stream", "stripe", "bedrock", "s3"} {
 		if got[p] == 0 {
 			t.Errorf("%s got no answer: %v", p, got)
 		}

@@ -33,8 +33,14 @@ const (
 	TicketAttribute = "metadata.filter_metadata['" + Namespace + "']['" + ticketKey + "']"
 )
 
-// ProxyAttribute is the CEL path of a tunnel's identity.
-const ProxyAttribute = "filter_state['" + ProxyIdentity + "']"
+// The CEL paths of how a request arrived: a tunnel's identity by its header and by its certificate, the host that it was made to, and
+// the source of a redirected connection.
+const (
+	ProxyAttribute      = "filter_state['" + ProxyIdentity + "']"
+	PeerAttribute       = "filter_state['" + ProxyPeer + "']"
+	TunnelAttribute     = "filter_state['" + tunnelHost + "']"
+	RedirectedAttribute = "filter_state['" + redirectedFrom + "']"
+)
 
 // VirtualHostGateway is the guard's xds.virtual_host_name of a request that came by the gateway's own
 // host name and so carries the provider's name as its first path segment. By a provider's own host
@@ -78,8 +84,9 @@ func guard() *extprocv3.ExternalProcessor {
 		FailureModeAllow:  false,
 		MessageTimeout:    durationpb.New(guardTimeout),
 		StatusOnError:     &typev3.HttpStatus{Code: typev3.StatusCode_ServiceUnavailable},
-		RequestAttributes: []string{"xds.route_name", "xds.virtual_host_name", "connection.uri_san_peer_certificate", "source.address", ProxyAttribute, "connection.requested_server_name"},
-		MetadataOptions:   &extprocv3.MetadataOptions{ReceivingNamespaces: namespaces(Namespace)},
+		RequestAttributes: []string{"xds.route_name", "xds.virtual_host_name", "connection.uri_san_peer_certificate", "source.address", "connection.requested_server_name",
+			ProxyAttribute, PeerAttribute, TunnelAttribute, RedirectedAttribute},
+		MetadataOptions: &extprocv3.MetadataOptions{ReceivingNamespaces: namespaces(Namespace)},
 		// The guard alone says what may be repeated: clients' x-envoy-* headers are gone by then.
 		MutationRules: &mutationrulesv3.HeaderMutationRules{AllowAllRouting: wrapperspb.Bool(true), AllowEnvoy: wrapperspb.Bool(true)},
 		// A route is chosen once, before the guard, and again only where the guard says so: for a call that falls back to

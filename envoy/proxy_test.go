@@ -31,6 +31,8 @@ func proxied(t *testing.T) Config {
 func TestEnvoyAcceptsTheProxy(t *testing.T) {
 	binary := needEnvoy(t)
 	for name, change := range map[string]func(*Config){"a host": func(*Config) {}, "no host": func(c *Config) { c.Proxy.Leaves = nil },
+		"redirected connections alone": func(c *Config) { c.Proxy.Listen, c.Proxy.Redirected = "", "127.0.0.1:15001" },
+		"both, and what names no host": func(c *Config) { c.Proxy.Redirected, c.Proxy.WithoutSNI = "127.0.0.1:15001", true },
 		"other hosts": func(c *Config) {
 			c.Proxy.Others = []Other{{Host: "*.example.com"}, {Host: "files.example", Address: "10.0.0.9:443"}}
 		},
@@ -60,6 +62,8 @@ func TestProxyFaultsAreNamed(t *testing.T) {
 		want   string
 	}{
 		"the gateway's own port": {func(c *Config) { c.Proxy.Listen = c.Listen }, "a port of its own"},
+		"one port for both":      {func(c *Config) { c.Proxy.Redirected = c.Proxy.Listen }, "a port each"},
+		"no port":                {func(c *Config) { c.Proxy.Listen = "" }, "a port each"},
 		"a host twice":           {func(c *Config) { c.Proxy.Leaves = append(c.Proxy.Leaves, c.Proxy.Leaves[0]) }, "a host once"},
 		"an other host twice":    {func(c *Config) { c.Proxy.Others = []Other{{Host: "a.example"}, {Host: "a.example"}} }, "each host once"},
 		"no key":                 {func(c *Config) { c.Proxy.Leaves[0].Key = nil }, "a certificate and a key"},

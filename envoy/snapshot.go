@@ -27,13 +27,10 @@ func Snapshot(c Config) (*cache.Snapshot, error) {
 	for _, chain := range c.Chains {
 		resources[resource.ClusterType] = append(resources[resource.ClusterType], chainCluster(chain))
 	}
-	if c.Proxy != nil {
-		for _, l := range proxyListeners(c, nil) {
-			resources[resource.ListenerType] = append(resources[resource.ListenerType], l)
-		}
-		resources[resource.ClusterType] = append(resources[resource.ClusterType], insideCluster())
+	for _, l := range proxyListeners(c, nil) {
+		resources[resource.ListenerType] = append(resources[resource.ListenerType], l)
 	}
-	for _, o := range otherClusters(c.Proxy) {
+	for _, o := range proxyClusters(c.Proxy) {
 		resources[resource.ClusterType] = append(resources[resource.ClusterType], o)
 	}
 	for _, s := range append(secrets(c.TLS), leaves(c.Proxy)...) {

@@ -57,15 +57,18 @@ func validateOthers(others []Other) error {
 	return nil
 }
 
-// tunnelFilters stand before the router where tunnels to other hosts are possible.
-func tunnelFilters() []*hcmv3.HttpFilter {
-	return []*hcmv3.HttpFilter{
-		filter(guardName, guard()), filter(rbacName, onlyMarked()),
+// tunnelFilters stand before the router. The guard judges every tunnel, so that those who are refused are known.
+func tunnelFilters(p *Proxy) []*hcmv3.HttpFilter {
+	judged := []*hcmv3.HttpFilter{filter(guardName, guard()), filter(rbacName, onlyMarked())}
+	if !p.open() {
+		return judged
+	}
+	return append(judged,
 		filter("envoy.filters.http.dynamic_forward_proxy", &dfpv3.FilterConfig{
 			ImplementationSpecifier: &dfpv3.FilterConfig_DnsCacheConfig{DnsCacheConfig: dnsCache()}, SaveUpstreamAddress: true,
 		}),
 		filter(publicName, onlyPublic()),
-	}
+	)
 }
 
 func dnsCache() *dfpcommonv3.DnsCacheConfig {
@@ -91,7 +94,7 @@ func onlyPublic() *rbacfilterv3.RBAC {
 
 // otherClusters lead to other hosts: those with an address of their own, and one for all names.
 func otherClusters(p *Proxy) []*clusterv3.Cluster {
-	if p == nil || len(p.Others) == 0 {
+	if !p.open() {
 		return nil
 	}
 	out := []*clusterv3.Cluster{{

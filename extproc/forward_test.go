@@ -125,7 +125,7 @@ func TestTunnelsAreKnownByTheProxysCredential(t *testing.T) {
 	r := newRig(t)
 	basic := func(userinfo string) string { return "Basic " + base64.StdEncoding.EncodeToString([]byte(userinfo)) }
 	for name, proxy := range map[string]string{"name and token": basic("app:" + token), "token alone": basic(token + ":"), "bearer": "Bearer " + token} {
-		v, _ := r.judged(ask{route: "openai/chat.completions", headers: [][2]string{{"authorization", "Bearer sk-of-nobody"}}, body: chat, proxy: proxy, sni: "gateway.local"}, "POST", "/openai/v1/chat/completions")
+		v, _ := r.judged(ask{route: "openai/chat.completions", headers: [][2]string{{"authorization", "Bearer sk-of-nobody"}}, body: chat, proxy: proxy, tunnel: "Gateway.local:443", sni: "gateway.local"}, "POST", "/openai/v1/chat/completions")
 		if c, _ := common(t, v); strings.Contains(v.String(), "sk-of-nobody") || setOf(c.HeaderMutation)["authorization"][0] != "Bearer "+secret {
 			t.Errorf("%s: %v", name, v)
 		}

@@ -96,23 +96,19 @@ func (s *Server) receive(first *extprocv3.ProcessingRequest) (*inbound, *sentine
 	if v := s.tooLong(h, route.Endpoint); v != nil {
 		return in, v
 	}
-	proxy := attribute(first, ProxyAttribute)
-	if sni := attribute(first, sniAttribute); proxy != "" && !sameHost(sni, in.host) {
-		return in, deny(sentinel.ReasonUnknownEndpoint, "the tunnel was made to "+sni+", and the request is for "+in.host)
-	}
-	id, err := s.identify(state.Policy, h, attribute(first, "connection.uri_san_peer_certificate"), proxy)
+	from := arrivalOf(first)
+	id, err := s.identify(state.Policy, h, from)
 	if err != nil {
 		return in, deny(sentinel.ReasonUnidentified, err.Error())
 	}
 	in.id = id
-	in.request.Call.Caller = id.caller
+	if id.aws == nil || from.astray(in.host) == "" { // what is only claimed is no caller's to be booked on
+		in.request.Call.Caller = id.caller
+	}
+	if astray := from.astray(in.host); astray != "" {
+		return in, deny(sentinel.ReasonHostMismatch, astray)
+	}
 	return in, nil
-}
-
-// sameHost tells whether a request is for the host that its connection was made to, whatever port it names.
-func sameHost(sni, authority string) bool {
-	host, _, _ := strings.Cut(authority, ":")
-	return sni != "" && strings.EqualFold(sni, host)
 }
 
 // repeated refuses a second header of a kind that the reading or the price of a request depends on.

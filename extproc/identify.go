@@ -25,13 +25,17 @@ var errUnidentified = errors.New("no service is known by this credential: send t
 
 // identify recognises a caller by its certificate, or else by the token that it sends where its
 // SDK puts a key. The first credential that is present decides: a request with a bad one is not tried with another. Through the proxy
-// it is the proxy's credential: what the client holds for its provider, if anything, is nobody's.
-func (s *Server) identify(set *policy.Set, h headers, spiffe, proxy string) (identity, error) {
-	if proxy != "" {
-		return s.byToken(set, proxyToken(proxy))
+// it is the proxy's credential: what the client holds for its provider, if anything, is nobody's. A redirected connection is known by
+// the network that it comes from, where the policy names that.
+func (s *Server) identify(set *policy.Set, h headers, from arrival) (identity, error) {
+	switch {
+	case from.spiffe != "":
+		return known(set.CallerBySPIFFE(from.spiffe))
+	case from.proxy != "":
+		return s.byToken(set, proxyToken(from.proxy))
 	}
-	if spiffe != "" {
-		return known(set.CallerBySPIFFE(spiffe))
+	if caller, ok := set.CallerByAddress(from.redirected); ok {
+		return identity{caller: caller}, nil
 	}
 	authorization := h.get("authorization")
 	if h.count("authorization") > 1 {

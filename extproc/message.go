@@ -20,9 +20,16 @@ const (
 	OriginAttribute = "response.code_details"
 	// TicketAttribute is the CEL path under which meter's filter has to ask for the ticket.
 	TicketAttribute = "metadata.filter_metadata['" + Namespace + "']['" + ticketKey + "']"
-	// ProxyAttribute is the CEL path under which guard's filter has to ask for the Proxy-Authorization of a tunnel.
-	ProxyAttribute = "filter_state['sentinel.proxy']"
-	sniAttribute   = "connection.requested_server_name"
+	// ProxyAttribute and the next are the CEL paths under which guard's filter has to ask for how a request arrived: the
+	// Proxy-Authorization of its tunnel, the URI of the certificate with which the proxy was reached, the host that the tunnel was made
+	// to, and the source of a redirected connection.
+	ProxyAttribute      = "filter_state['sentinel.proxy']"
+	PeerAttribute       = "filter_state['sentinel.peer']"
+	TunnelAttribute     = "filter_state['sentinel.tunnel']"
+	RedirectedAttribute = "filter_state['sentinel.redirected']"
+
+	sniAttribute    = "connection.requested_server_name"
+	spiffeAttribute = "connection.uri_san_peer_certificate"
 	// attributesKey is where Envoy puts request attributes, whatever the filter is called.
 	attributesKey = "envoy.filters.http.ext_proc"
 )

@@ -3,6 +3,7 @@ package extproc
 import (
 	"fmt"
 	"math"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -26,7 +27,7 @@ func statusOf(v sentinel.Verdict) int {
 	switch v.Reason {
 	case sentinel.ReasonUnidentified:
 		return http.StatusUnauthorized
-	case sentinel.ReasonUnknownEndpoint, sentinel.ReasonUnpriced, sentinel.ReasonPolicy:
+	case sentinel.ReasonUnknownEndpoint, sentinel.ReasonHostMismatch, sentinel.ReasonUnpriced, sentinel.ReasonPolicy:
 		return http.StatusForbidden
 	case sentinel.ReasonBadRequest:
 		return http.StatusBadRequest
@@ -119,7 +120,7 @@ func departing(common *extprocv3.CommonResponse, t governor.Ticket, onHeaders bo
 func through(t governor.Ticket, host string) *extprocv3.ProcessingResponse {
 	return &extprocv3.ProcessingResponse{DynamicMetadata: mark(t), Response: &extprocv3.ProcessingResponse_RequestHeaders{
 		RequestHeaders: &extprocv3.HeadersResponse{Response: &extprocv3.CommonResponse{HeaderMutation: &extprocv3.HeaderMutation{
-			SetHeaders: []*corev3.HeaderValueOption{overwrite(":authority", host+":443")},
+			SetHeaders: []*corev3.HeaderValueOption{overwrite(":authority", net.JoinHostPort(host, "443"))},
 		}}},
 	}}
 }

@@ -68,8 +68,8 @@ func TestRefusalsSpeakAsTheProviderDoes(t *testing.T) {
 		"a tunnel of nobody": {with(toChat, func(a *ask) {
 			a.proxy, a.sni = "Basic "+base64.StdEncoding.EncodeToString([]byte("app:nobody")), "gateway.local"
 		}), chatPath, nil, 401, sentinel.ReasonUnidentified, nil, `"authentication_error"`, true},
-		"a tunnel that was made to another host": {with(toChat, func(a *ask) { a.proxy, a.sni = "Bearer "+token, "api.stripe.com" }), chatPath, nil, 403, sentinel.ReasonUnknownEndpoint, nil, "api.stripe.com", true},
-		"a tunnel without a name":                {with(toChat, func(a *ask) { a.proxy = "Bearer " + token }), chatPath, nil, 403, sentinel.ReasonUnknownEndpoint, nil, "", true},
+		"a tunnel that was made to another host": {with(toChat, func(a *ask) { a.proxy, a.sni = "Bearer "+token, "api.stripe.com" }), chatPath, nil, 403, sentinel.ReasonHostMismatch, nil, "api.stripe.com", false},
+		"a tunnel without a name":                {with(toChat, func(a *ask) { a.proxy = "Bearer " + token }), chatPath, nil, 403, sentinel.ReasonHostMismatch, nil, "", false},
 		"an AWS signature that is wrong": {with(toS3, func(a *ask) {
 			a.spiffe, a.headers = "", [][2]string{{"authorization", "AWS4-HMAC-SHA256 Credential=SENTINELAPP00001/x"}}
 		}), object, func(p *parts) { p.verify = errors.New("the signature does not match") }, 401, sentinel.ReasonUnidentified, map[string]string{"content-type": "application/xml"}, "<Error>", true},

@@ -205,12 +205,13 @@ func (r *rig) finish() { r.grpc.GracefulStop() }
 
 // ask is a request as Envoy describes it.
 type ask struct {
-	route, host string
-	headers     [][2]string
-	body        string
-	spiffe      string
-	proxy, sni  string // of a tunnel
-	length      string // content-length that the client announces
+	route, host        string
+	headers            [][2]string
+	body               string
+	spiffe             string
+	proxy, sni         string // of a tunnel
+	tunnel, redirected string // the host that it was made to, or the source of a redirected connection
+	length             string // content-length that the client announces
 }
 
 func headerMap(pairs ...[2]string) *extprocv3.HttpHeaders {
@@ -237,7 +238,8 @@ func (a ask) first(method, path string) *extprocv3.ProcessingRequest {
 		Attributes: map[string]*structpb.Struct{"envoy.filters.http.ext_proc": {Fields: map[string]*structpb.Value{
 			"xds.route_name": structpb.NewStringValue(a.route), "xds.virtual_host_name": structpb.NewStringValue(host),
 			"connection.uri_san_peer_certificate": structpb.NewStringValue(a.spiffe),
-			extproc.ProxyAttribute:                structpb.NewStringValue(a.proxy), "connection.requested_server_name": structpb.NewStringValue(a.sni),
+			extproc.TunnelAttribute:               structpb.NewStringValue(a.tunnel), extproc.RedirectedAttribute: structpb.NewStringValue(a.redirected),
+			extproc.ProxyAttribute: structpb.NewStringValue(a.proxy), "connection.requested_server_name": structpb.NewStringValue(a.sni),
 		}}},
 	}
 }

@@ -2,6 +2,8 @@
 
 HTTPS_PROXY=http://SERVICE:TOKEN@gateway:3128 CA_BUNDLE=bundle.pem python unchanged.py
 
+Where the network redirects connections, and the authority is among those of the image, neither is set.
+
 stripe-python has an authority list of its own, which takes a setting; the others read the environment. S3 is asked by its regional
 host with buckets in the path: the hosts of single buckets are not the provider's configured one.
 """
@@ -9,14 +11,18 @@ host with buckets in the path: the hosts of single buckets are not the provider'
 import json
 import os
 
-os.environ.update({name: os.environ["CA_BUNDLE"] for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE")})
+BUNDLE = os.environ.get("CA_BUNDLE")
+if BUNDLE:
+    os.environ.update({name: BUNDLE for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE")})
 
+import anthropic  # noqa: E402
 import boto3  # noqa: E402
 import openai  # noqa: E402
 import stripe  # noqa: E402
 from botocore.config import Config  # noqa: E402
 
-stripe.ca_bundle_path = os.environ["CA_BUNDLE"]
+if BUNDLE:
+    stripe.ca_bundle_path = BUNDLE
 ASK = [{"role": "user", "content": "Say something."}]
 out = {}
 
@@ -25,6 +31,11 @@ answer = client.chat.completions.create(model="gpt-5-mini", messages=ASK, max_co
 out["openai"] = answer.usage.completion_tokens
 stream = client.chat.completions.create(model="gpt-5-mini", messages=ASK, max_completion_tokens=40, stream=True)
 out["stream"] = sum(1 for chunk in stream if chunk.choices and chunk.choices[0].delta.content)
+
+claude = anthropic.Anthropic(api_key="sk-ant-nothing", max_retries=0)
+out["anthropic"] = claude.messages.create(model="claude-haiku-4-5", max_tokens=40, messages=ASK).usage.output_tokens
+with claude.messages.stream(model="claude-haiku-4-5", max_tokens=40, messages=ASK) as events:
+    out["anthropic stream"] = len("".join(events.text_stream))
 
 charge = stripe.StripeClient("sk_test_nothing", max_network_retries=0).v1.charges.create({"amount": 2000, "currency": "usd", "source": "tok_visa"})
 out["stripe"] = charge.amount

@@ -23,7 +23,7 @@ type Config struct {
 	Control   ControlConfig   `yaml:"control" doc:"The gRPC port that Envoy talks to."`
 	Metrics   MetricsConfig   `yaml:"metrics" doc:"Prometheus metrics, /livez and /readyz."`
 	Envoy     EnvoyConfig     `yaml:"envoy" doc:"What Envoy is told."`
-	Proxy     ProxyConfig     `yaml:"proxy" doc:"The proxy for clients that keep their providers' hosts (HTTPS_PROXY)."`
+	Proxy     ProxyConfig     `yaml:"proxy" doc:"For clients that keep their providers' hosts: the proxy (HTTPS_PROXY), and connections that the network redirects."`
 	Redis     RedisConfig     `yaml:"redis" doc:"Where limits and budgets are counted."`
 	Vault     VaultConfig     `yaml:"vault" doc:"Where the providers' credentials are."`
 	Database  DatabaseConfig  `yaml:"database" doc:"Where the ledger is."`
@@ -77,9 +77,10 @@ type TLSConfig struct {
 
 // ProxyConfig is the proxy for unchanged clients.
 type ProxyConfig struct {
-	Listen string        `yaml:"listen" doc:"ip:port at which Envoy takes CONNECT; empty for none."`
-	CA     string        `yaml:"ca" doc:"PEM file of the authority that vouches for the providers' hosts to your clients, with its key. It is made at the first start. Replicas share one."`
-	Life   time.Duration `yaml:"certificate_life" doc:"Of the certificates that it issues; they are renewed after half of it."`
+	Listen     string        `yaml:"listen" doc:"ip:port at which Envoy takes CONNECT; empty for none."`
+	Redirected string        `yaml:"redirected" doc:"ip:port to which the network redirects connections to port 443 of clients that have no proxy setting, see sentinel egress rules; empty for none."`
+	CA         string        `yaml:"ca" doc:"PEM file of the authority that vouches for the providers' hosts to your clients, with its key. It is made at the first start. Replicas share one."`
+	Life       time.Duration `yaml:"certificate_life" doc:"Of the certificates that it issues; they are renewed after half of it."`
 }
 
 // RedisConfig is where the limiter is.

@@ -25,7 +25,7 @@ type egress struct {
 // openProxy opens the authority, or makes it at the first start.
 func (a *App) openProxy(context.Context) error {
 	c := a.config.Proxy
-	if c.Listen == "" {
+	if c.Listen == "" && c.Redirected == "" {
 		return nil
 	}
 	authority, made, err := ca.OpenOrCreate(c.CA, ProviderHosts(a.governor.State()), a.governor.State().Policy.Org, time.Now)
@@ -63,7 +63,7 @@ func (a *App) forEnvoy(s *governor.State) envoy.Config {
 	if a.egress == nil {
 		return c
 	}
-	c.Proxy = &envoy.Proxy{Listen: a.config.Proxy.Listen}
+	c.Proxy = &envoy.Proxy{Listen: a.config.Proxy.Listen, Redirected: a.config.Proxy.Redirected, WithoutSNI: s.Policy.Egress.WithoutSNI}
 	for _, o := range s.Policy.Egress.Others {
 		if o.Then != policy.PassDeny {
 			c.Proxy.Others = append(c.Proxy.Others, envoy.Other{Host: o.Host, Address: o.Address})
