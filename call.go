@@ -46,7 +46,7 @@ func (id CallID) RequestDigest() (digest [10]byte) {
 func (id CallID) Time() time.Time {
 	var ms [8]byte
 	copy(ms[2:], id[:6])
-	return time.UnixMilli(int64(binary.BigEndian.Uint64(ms[:]))).UTC() //nolint:gosec // 48 bits
+	return time.UnixMilli(int64(binary.BigEndian.Uint64(ms[:]))).UTC() // 48 bits
 }
 
 // stamp writes the time, version and variant into an id.

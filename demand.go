@@ -41,7 +41,8 @@ func (d Demand) Read() (w Wanted, ok bool) {
 	if w.Choices, err = strconv.ParseInt(choices, 36, 64); err != nil {
 		return Wanted{}, false
 	}
-	for p := ""; more; {
+	for more {
+		var p string
 		p, rest, more = strings.Cut(rest, ";")
 		switch number, isText := strings.CutPrefix(p, "t"); {
 		case p == "f":
@@ -89,7 +90,7 @@ func ParseUsage(s string) (u Usage, err error) {
 		if err1 != nil || err2 != nil || unit >= UnitCount {
 			return Usage{}, ErrUsage
 		}
-		u[unit] = n //nolint:gosec // the unit was compared with the bound above
+		u[unit] = n
 	}
 	return u, nil
 }

@@ -140,6 +140,8 @@ func anomaliesOf(scores []sentinel.Score, said []sentinel.Feedback) []Anomaly {
 }
 
 // units say how a feature's values are written.
+//
+//nolint:gosec // tokens are what a model reads here
 var units = map[string]string{"requests": "calls a minute", "prompt_tokens": "prompt tokens a minute", "completion_tokens": "completion tokens a minute",
 	"cost_usd": "dollars a minute", "latency_ms": "ms of latency", "error_rate": "of calls failing"}
 

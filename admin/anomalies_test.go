@@ -41,7 +41,7 @@ func (u unusual) Usage(_ context.Context, q admin.UsageQuery) ([]admin.UsageRow,
 			cost *= 10
 		}
 		if !at.Before(q.From) && at.Before(q.To) {
-			out = append(out, admin.UsageRow{Keys: []string{at.Format("2006-01-02T15:04Z")}, Cost: sentinel.NanoUSD(cost)})
+			out = append(out, admin.UsageRow{Keys: []string{at.Format("2006-01-02T15:04Z")}, Cost: cost})
 		}
 	}
 	return out, nil

@@ -3,7 +3,7 @@ package alerts
 import (
 	"context"
 	"crypto/hmac"
-	"crypto/sha1" //nolint:gosec // Twilio's signature is HMAC-SHA1
+	"crypto/sha1"
 	"encoding/base64"
 	"encoding/xml"
 	"errors"
@@ -153,9 +153,9 @@ func TestForgedReplayedLateAndAlteredCallbacksAre401(t *testing.T) {
 		"sms, over 5 min":          {func(d door) { d.mock.Receive("SM1", time.Now().Add(-6*time.Minute)) }, 401},
 		"sms, unknown to Twilio":   {func(door) {}, 401},
 		"sms, Twilio does not say": {func(d door) { d.mock.Fail("twilio", mockalerts.Fault{Status: 500, Times: 1}) }, 503},
-		"sms, no account":          {func(d door) { d.Callbacks.Twilio = func() []TwilioAccount { return nil } }, 401},
+		"sms, no account":          {func(d door) { d.Twilio = func() []TwilioAccount { return nil } }, 401},
 		"sms, no token yet": {func(d door) {
-			d.Callbacks.Twilio = func() []TwilioAccount { return []TwilioAccount{{Token: held("")}} }
+			d.Twilio = func() []TwilioAccount { return []TwilioAccount{{Token: held("")}} }
 		}, 401},
 	} {
 		t.Run(name, func(t *testing.T) {

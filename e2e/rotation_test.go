@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -122,7 +123,7 @@ func (g *gateway) whole(method, path, body, end string) error {
 	defer func() { _ = answer.Body.Close() }()
 	text, err := io.ReadAll(answer.Body)
 	if err != nil || answer.StatusCode != http.StatusOK || !strings.Contains(string(text), end) {
-		return fmt.Errorf("%s %s: HTTP %d, %v: %.300s", method, path, answer.StatusCode, err, text)
+		return errors.Join(err, fmt.Errorf("%s %s: HTTP %d: %.300s", method, path, answer.StatusCode, text))
 	}
 	return nil
 }

@@ -35,7 +35,8 @@ const (
 	chainClusters = "failover/"
 
 	// StageKey names the stage of a processor's stream in its gRPC metadata, where only Envoy's configuration can write.
-	StageKey     = "sentinel-stage"
+	StageKey = "sentinel-stage"
+	// StageAttempt is its value at the stage of an attempt.
 	StageAttempt = "attempt"
 
 	// RetryHeader is how the attempt stage tells the router that an answer is a failure that another provider may make good.

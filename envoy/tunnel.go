@@ -83,7 +83,7 @@ func onlyPublic() *rbacfilterv3.RBAC {
 		private = append(private, &rbacv3.Permission{Rule: &rbacv3.Permission_Matcher{Matcher: &corev3.TypedExtensionConfig{
 			Name: "envoy.rbac.matchers.upstream_ip_port",
 			TypedConfig: packed(&upstreamipv3.UpstreamIpPortMatcher{UpstreamIp: &corev3.CidrRange{
-				AddressPrefix: p.Addr().String(), PrefixLen: wrapperspb.UInt32(uint32(p.Bits())), //nolint:gosec // 0 to 128
+				AddressPrefix: p.Addr().String(), PrefixLen: wrapperspb.UInt32(uint32(p.Bits())), // 0 to 128
 			}}),
 		}}})
 	}
@@ -162,7 +162,7 @@ func (s *Tunnels) StreamAccessLogs(st accessv3.AccessLogService_StreamAccessLogs
 				continue
 			}
 			s.Ended(Tunnel{
-				Ticket: ticket, Sent: int64(e.GetRequest().GetRequestBodyBytes()), Received: int64(e.GetResponse().GetResponseBodyBytes()), //nolint:gosec // no tunnel carries 2^63 bytes
+				Ticket: ticket, Sent: int64(e.GetRequest().GetRequestBodyBytes()), Received: int64(e.GetResponse().GetResponseBodyBytes()), // no tunnel carries 2^63 bytes
 				Status: int(e.GetResponse().GetResponseCode().GetValue()), Duration: common.GetDuration().AsDuration(),
 			})
 		}

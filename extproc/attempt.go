@@ -38,7 +38,7 @@ const (
 
 var (
 	errNoTicket      = errors.New("an attempt without a ticket")
-	errOtherProvider = errors.New("Envoy has chosen a provider that the call was not admitted to")
+	errOtherProvider = errors.New("the provider that Envoy has chosen is not one that the call was admitted to")
 )
 
 // isAttempt tells whether Envoy's configuration says that a stream is of the attempt stage.

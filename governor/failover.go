@@ -29,10 +29,10 @@ func (g *Governor) Retry(t Ticket, status int, keyed bool) bool {
 
 // covered tells whether a status is a failure that a rule names.
 func covered(on policy.Failures, status int) bool {
-	switch {
-	case status == NoAnswer:
+	switch status {
+	case NoAnswer:
 		return on&policy.FailureUnreachable != 0
-	case status == http.StatusTooManyRequests:
+	case http.StatusTooManyRequests:
 		return on&policy.FailureLimited != 0
 	default:
 		return status >= http.StatusInternalServerError && on&policy.FailureError != 0

@@ -48,7 +48,7 @@ func (g *Governor) Describe(ctx context.Context, r Request, model string) (Judge
 	if r.Raw.Body != nil || model == "" {
 		var err error
 		if rq, err = r.Route.Preset.ReadRequest(r.Route.Endpoint, r.Raw); err != nil {
-			return Judgement{Verdict: sentinel.Verdict{Action: sentinel.Deny, Reason: sentinel.ReasonBadRequest, Detail: err.Error()}}, nil
+			return Judgement{Verdict: sentinel.Verdict{Action: sentinel.Deny, Reason: sentinel.ReasonBadRequest, Detail: err.Error()}}, nil //nolint:nilerr // a body that cannot be read is a verdict
 		}
 	}
 	if model != "" {

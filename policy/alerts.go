@@ -105,8 +105,9 @@ func (p Person) MayRaise(cell string) bool {
 		return true
 	case sentinel.RoleTeamAdmin:
 		return p.Team != "" && strings.HasPrefix(cell, "team/"+p.Team+"/")
+	default:
+		return false
 	}
-	return false
 }
 
 // OnCall is a rotation: from Start, each of People for Every, in turn.

@@ -112,7 +112,7 @@ func (c *compiler) workload(key string, y jwtYAML, caller sentinel.Caller) {
 		c.Fault(key+".subject", "a subject is matched to the letter, and has at most %d characters and no *", maxSubject)
 		return
 	}
-	w := Workload{y.Issuer, y.Subject}
+	w := Workload(y)
 	if other, taken := c.set.workloads[w]; taken {
 		c.Fault(key+".subject", "services %s and %s have the same subject: each needs its own", other.Service, caller.Service)
 		return

@@ -212,7 +212,7 @@ func limitKey(key string, l limit, budgets []budgetYAML) string {
 
 // amount shows a limit as its operator would read it.
 func amount(l limit) string {
-	switch l.Measure { //nolint:exhaustive // the others are counted by a span of time
+	switch l.Measure { // the others are counted by a span of time
 	case sentinel.MeasureCost:
 		return fmt.Sprintf("%s/%s", sentinel.NanoUSD(l.Max), l.cut.span)
 	case sentinel.MeasureConcurrent:

@@ -166,7 +166,7 @@ func (k *known) paid(amount int64, limit sentinel.Limit, parts int64, now time.T
 func part(n, parts int64) int64 {
 	hi, lo := bits.Mul64(uint64(max(0, n)), uint64(parts))
 	q, _ := bits.Div64(hi, lo, sentinel.FullShare)
-	return int64(q) //nolint:gosec // at most n, because parts are at most the full share
+	return int64(q) // at most n, because parts are at most the full share
 }
 
 // ended takes a call's part off: its concurrency when it ends, the rest when Redis has its settlement.

@@ -143,7 +143,7 @@ func (s sum) leaves(limit int64) int64 {
 	if !s.atMost(limit) {
 		return 0
 	}
-	return limit - int64(s.low) //nolint:gosec // at most the limit
+	return limit - int64(s.low) // at most the limit
 }
 
 // int64 is the sum, or the largest number.
@@ -151,7 +151,7 @@ func (s sum) int64() int64 {
 	if !s.atMost(math.MaxInt64) {
 		return math.MaxInt64
 	}
-	return int64(s.low) //nolint:gosec // compared above
+	return int64(s.low) // compared above
 }
 
 // rate is GCRA's theoretical arrival time: idle + over. Fractions of a microsecond are kept, so that a limit

@@ -47,8 +47,8 @@ func (r *Redis) Peek(ctx context.Context, org string, limits []sentinel.Limit) (
 	}
 	out := make([]Use, len(limits))
 	for i, one := range list {
-		if out[i], err = readUse(limits[i], one); err != nil { //nolint:gosec // of the same length
-			return nil, fmt.Errorf("look at limit %s: %w", limits[i].Cell, err) //nolint:gosec // of the same length
+		if out[i], err = readUse(limits[i], one); err != nil {
+			return nil, fmt.Errorf("look at limit %s: %w", limits[i].Cell, err)
 		}
 	}
 	return out, nil

@@ -38,10 +38,10 @@ func (f *Figures) Write(dir, name string) error {
 		return err
 	}
 	into := filepath.Join(dir, "alerts")
-	if err := os.MkdirAll(into, 0o755); err != nil { //nolint:gosec // a folder of the repository
+	if err := os.MkdirAll(into, 0o755); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(into, name+".json"), append(data, '\n'), 0o644); err != nil { //nolint:gosec // likewise
+	if err := os.WriteFile(filepath.Join(into, name+".json"), append(data, '\n'), 0o644); err != nil {
 		return err
 	}
 	files, err := filepath.Glob(filepath.Join(into, "*.json"))
@@ -56,7 +56,7 @@ func (f *Figures) Write(dir, name string) error {
 		}
 		page += part.page()
 	}
-	return os.WriteFile(filepath.Join(dir, "alerts.md"), []byte(page), 0o644) //nolint:gosec // likewise
+	return os.WriteFile(filepath.Join(dir, "alerts.md"), []byte(page), 0o644)
 }
 
 func read(file string) (f Figures, err error) {

@@ -107,7 +107,7 @@ func newField(t testing.TB, moody func(http.Handler) http.Handler) *field {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "alerting-")
 	if err == nil {
-		err = os.Chmod(dir, 0o755) //nolint:gosec // the server runs as another user
+		err = os.Chmod(dir, 0o755)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -169,7 +169,7 @@ func (f *field) spawn(part int) {
 	log, err := os.OpenFile(f.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	f.must(err)
 	defer func() { _ = log.Close() }()
-	c := exec.Command(os.Args[0]) //nolint:gosec // this test itself
+	c := exec.Command(os.Args[0])
 	c.Env, c.Stderr = append(os.Environ(), workerEnv+"="+string(text)), log
 	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	f.must(c.Start())

@@ -92,51 +92,58 @@ func newMetrics(a *App) *metrics {
 	m.alertSends = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "sentinel_alert_sends_total", Help: "Tries to send an alert, by channel and outcome: taken, taken_in_part, retried, given_up.",
 	}, []string{"channel", "outcome"})
-	m.registry.MustRegister(m.alertSends, prometheus.NewCounterFunc(prometheus.CounterOpts{
-		Name: "sentinel_alerts_dropped_total", Help: "Reports for alerts that were not kept: 20,000 waited for the database already, or the group had 2,000 incidents.",
-	}, func() float64 {
-		if a.alerting == nil || a.alerting.inbox == nil {
-			return 0
-		}
-		return float64(a.alerting.inbox.Dropped())
-	}))
 	m.warnings = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "sentinel_budget_warnings_total", Help: "Shares of budgets (warn_at) that were reached; over all processes each counts once.",
-	})
-	age := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "sentinel_vault_age_seconds", Help: "Time since Vault last confirmed the oldest credential.",
-	}, func() float64 {
-		if a.vault == nil {
-			return 0
-		}
-		return a.vault.Age().Seconds()
 	})
 	m.registry.MustRegister(m.priced.collectors()...)
 	m.shadows = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "sentinel_shadow_calls_total", Help: "Calls that rules in shadow, or the candidate policy, would have made something else of, by the rule that decides.",
 	}, []string{"policy", "rule", "verdict"})
-	m.registry.MustRegister(m.tunnelled, m.shadows, m.calls, m.attempts, m.pauses, m.decision, m.cost, m.tokens, m.estimated, m.reloads, m.reconciled, m.compared, m.drift, m.drainFailures, m.warnings, m.raised, age,
+	m.registry.MustRegister(m.tunnelled, m.shadows, m.calls, m.attempts, m.pauses, m.decision, m.cost, m.tokens, m.estimated, m.reloads, m.reconciled, m.compared, m.drift, m.drainFailures, m.warnings, m.raised, m.alertSends,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.registry.MustRegister(spoolMetrics(a)...)
 	m.registry.MustRegister(limiterMetrics(a)...)
 	m.registry.MustRegister(witnessMetrics(a)...)
-	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
-		Name: "sentinel_ledger_folded_names_total", Help: "Models, services and tags of entries that the sums call other: a day had database.max_series before.",
-	}, func() float64 {
-		if a.store == nil {
-			return 0
-		}
-		return float64(a.store.Folded())
-	}))
-	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
-		Name: "sentinel_audit_verdicts_lost_total", Help: "Chosen verdicts that came faster than the audit chain could take them.",
-	}, func() float64 {
-		if a.verdicts == nil {
-			return 0
-		}
-		return float64(a.verdicts.missed.Load())
-	}))
+	m.registry.MustRegister(readMetrics(a)...)
 	return m
+}
+
+// readMetrics ask the rooms, which are built after the metrics, at each scrape.
+func readMetrics(a *App) []prometheus.Collector {
+	return []prometheus.Collector{
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "sentinel_vault_age_seconds", Help: "Time since Vault last confirmed the oldest credential.",
+		}, func() float64 {
+			if a.vault == nil {
+				return 0
+			}
+			return a.vault.Age().Seconds()
+		}),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "sentinel_alerts_dropped_total", Help: "Reports for alerts that were not kept: 20,000 waited for the database already, or the group had 2,000 incidents.",
+		}, func() float64 {
+			if a.alerting == nil || a.alerting.inbox == nil {
+				return 0
+			}
+			return float64(a.alerting.inbox.Dropped())
+		}),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "sentinel_ledger_folded_names_total", Help: "Models, services and tags of entries that the sums call other: a day had database.max_series before.",
+		}, func() float64 {
+			if a.store == nil {
+				return 0
+			}
+			return float64(a.store.Folded())
+		}),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "sentinel_audit_verdicts_lost_total", Help: "Chosen verdicts that came faster than the audit chain could take them.",
+		}, func() float64 {
+			if a.verdicts == nil {
+				return 0
+			}
+			return float64(a.verdicts.missed.Load())
+		}),
+	}
 }
 
 // limiterMetrics show what this process's limiter could not do as it was meant to.

@@ -34,7 +34,7 @@ func calibrate(t tested, y []float64, o Options) calibration {
 		for i, v := range y {
 			row[i] = miss{v, center}
 		}
-		misses, all = [][]miss{row}, len(y)
+		misses = [][]miss{row}
 		c.growth, c.shared, c.ebb = 0.2, 0.3, 0.7
 		c.quantiles = spread(c.scores(misses), 3)
 		c.totals = c.quantiles

@@ -35,7 +35,7 @@ func Made(count int, seed uint64) []Case {
 	var out []Case
 	for k, of := range kinds {
 		for i := range count {
-			r := rand.New(rand.NewPCG(seed, uint64(k*100_000+i)))
+			r := rand.New(rand.NewPCG(seed, uint64(k*100_000+i))) //nolint:gosec // the same seed is to give the same series
 			n := of.n + r.IntN(of.more+1) + of.h
 			out = append(out, Case{Set: of.name, Values: of.value(r, n), H: of.h, Season: of.season, Season2: of.season2})
 		}

@@ -46,7 +46,7 @@ func NewCut(dims, trees, sample int, seed uint64) (*Cut, error) {
 			left: make([]int32, nodes), right: make([]int32, nodes), dim: make([]int16, nodes), cut: make([]float64, nodes), root: none,
 		}
 		for b := nodes - 1; b >= sample; b-- {
-			f.trees[i].free = append(f.trees[i].free, int32(b)) //nolint:gosec // below 2·maxSample
+			f.trees[i].free = append(f.trees[i].free, int32(b)) // below 2·maxSample
 		}
 	}
 	return f, nil
@@ -69,7 +69,7 @@ func (f *Cut) Add(p []float64) {
 		if (f.seen+i)%t.every != 0 {
 			continue
 		}
-		leaf := int32(t.leaves % t.sample) //nolint:gosec // below maxSample
+		leaf := int32(t.leaves % t.sample) // below maxSample
 		if t.leaves >= t.sample {
 			t.remove(leaf)
 		}
@@ -161,7 +161,7 @@ func (t *cutTree) graft(n, leaf int32, p []float64, dim int, cut float64, splits
 	if !splits { // equal points: any cut tells them apart no better
 		dim, cut = 0, min(low[0], p[0])
 	}
-	t.dim[b], t.cut[b], t.parent[b] = int16(dim), cut, above //nolint:gosec // below maxDims
+	t.dim[b], t.cut[b], t.parent[b] = int16(dim), cut, above // below maxDims
 	if splits && p[dim] <= cut || !splits {
 		t.left[b], t.right[b] = leaf, n
 	} else {

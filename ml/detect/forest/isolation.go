@@ -96,7 +96,7 @@ func meanDepth(n int) float64 {
 func (f *Isolation) grow(t *isolationTree) {
 	kept := min(f.seen, len(f.window)/f.dims)
 	for i := range f.scratch {
-		f.scratch[i] = int32(f.r.IntN(kept)) //nolint:gosec // below maxSample·4
+		f.scratch[i] = int32(f.r.IntN(kept)) // below maxSample·4
 	}
 	t.dim, t.cut, t.left, t.right = t.dim[:0], t.cut[:0], t.left[:0], t.right[:0]
 	f.split(t, f.scratch, int(math.Ceil(math.Log2(float64(f.sample)))))
@@ -104,7 +104,7 @@ func (f *Isolation) grow(t *isolationTree) {
 
 // split makes the node of some points and gives its place; height levels are left under it.
 func (f *Isolation) split(t *isolationTree, points []int32, height int) int32 {
-	at := int32(len(t.dim)) //nolint:gosec // at most twice maxSample
+	at := int32(len(t.dim)) // at most twice maxSample
 	t.dim, t.cut = append(t.dim, -1), append(t.cut, meanDepth(len(points)))
 	t.left, t.right = append(t.left, 0), append(t.right, 0)
 	if height == 0 || len(points) < 2 {
@@ -134,7 +134,7 @@ func (f *Isolation) split(t *isolationTree, points []int32, height int) int32 {
 		}
 		left := f.split(t, points[:n], height-1)
 		right := f.split(t, points[n:], height-1)
-		t.dim[at], t.cut[at], t.left[at], t.right[at] = int16(dim), cut, left, right //nolint:gosec // below maxDims
+		t.dim[at], t.cut[at], t.left[at], t.right[at] = int16(dim), cut, left, right // below maxDims
 		return at
 	}
 	return at
