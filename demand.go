@@ -1,6 +1,8 @@
 package sentinel
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"strconv"
 	"strings"
@@ -16,6 +18,8 @@ type Wanted struct {
 	Choices   int64 // answers asked for
 	TextBytes int64 // of the prompt; 0 where a release did not write them
 	Fixed     bool  // it cannot be sent for another model
+	// User and Session are pseudonyms of whom the call is for; empty where the request does not say, or nobody wants to know.
+	User, Session string
 }
 
 // Demand writes a demand, such as "0:1,1:2s;1;tq0;f": units, choices, and what else there is.
@@ -27,13 +31,45 @@ func (w Wanted) Demand() Demand {
 	if w.Fixed {
 		text += ";f"
 	}
+	if w.User != "" {
+		text += userPart + w.User
+	}
+	if w.Session != "" {
+		text += sessionPart + w.Session
+	}
 	return Demand(text)
+}
+
+// What begins the parts of a demand that say whom its call is for.
+const userPart, sessionPart = ";u", ";s"
+
+// User is the pseudonym of the end user that a call is for; empty for none.
+func (d Demand) User() string { return d.part(userPart) }
+
+// Session is the pseudonym of the session that a call is part of; empty for none.
+func (d Demand) Session() string { return d.part(sessionPart) }
+
+func (d Demand) part(begin string) string {
+	_, rest, _ := strings.Cut(string(d), begin)
+	value, _, _ := strings.Cut(rest, ";")
+	return value
+}
+
+// Pseudonym stands for an end user or a session wherever they are counted: who reads counters or the ledger does not learn the name, and
+// the same name is always the same pseudonym within an organisation.
+func Pseudonym(org, kind, name string) string {
+	if name == "" {
+		return ""
+	}
+	const bytes = 9 // two of a million names share a pseudonym once in ten billion organisations
+	sum := sha256.Sum256([]byte("saas-sentinel " + kind + "\x00" + org + "\x00" + name))
+	return base64.RawURLEncoding.EncodeToString(sum[:bytes])
 }
 
 // Read is the inverse; it is not ok where the demand is not known.
 func (d Demand) Read() (w Wanted, ok bool) {
 	bound, rest, found := strings.Cut(string(d), ";")
-	if !found || strings.Count(rest, ";") > 2 {
+	if !found {
 		return Wanted{}, false
 	}
 	choices, rest, more := strings.Cut(rest, ";")
@@ -47,6 +83,10 @@ func (d Demand) Read() (w Wanted, ok bool) {
 		switch number, isText := strings.CutPrefix(p, "t"); {
 		case p == "f":
 			w.Fixed = true
+		case strings.HasPrefix(p, userPart[1:]):
+			w.User = p[1:]
+		case strings.HasPrefix(p, sessionPart[1:]):
+			w.Session = p[1:]
 		case isText:
 			if w.TextBytes, err = strconv.ParseInt(number, 36, 64); err != nil {
 				return Wanted{}, false
@@ -56,7 +96,7 @@ func (d Demand) Read() (w Wanted, ok bool) {
 		}
 	}
 	w.Bound, err = ParseUsage(bound)
-	return w, err == nil
+	return w, err == nil && w.Demand() == d // each part once, and in its place
 }
 
 // ErrUsage says that a text is no usage.

@@ -80,6 +80,9 @@ type Limit struct {
 	WarnAt []int64
 }
 
+// AcrossCells begins the cells that organisations of one group share: one provider key, say, that all of them use.
+const AcrossCells = "across/"
+
 // FullShare is the whole of a limit, in hundredths of a percent.
 const FullShare = 10_000
 

@@ -51,6 +51,17 @@ func TestBodyIsAskedForWholeAndOnlyWhereItIsRead(t *testing.T) {
 	}
 }
 
+func TestTheEndUsersHeaderStaysAtTheGateway(t *testing.T) {
+	r := newRig(t)
+	v, _ := r.judged(ask{route: "openai/chat.completions", headers: [][2]string{bearer, {"x-end-user", "ada"}}, body: chat}, "POST", "/openai/v1/chat/completions")
+	if c, _ := common(t, v); !slices.Contains(c.GetHeaderMutation().GetRemoveHeaders(), "x-end-user") {
+		t.Errorf("a provider gets the end user's name: %v", c.GetHeaderMutation())
+	}
+	if user := r.intents[0].Demand.User(); user != sentinel.Pseudonym("acme", "user", "ada") {
+		t.Errorf("the call is for %q", user)
+	}
+}
+
 func TestChangedBodyCarriesItsNewLength(t *testing.T) {
 	r := newRig(t)
 	body := strings.Replace(chat, "{", `{"stream":true,`, 1)

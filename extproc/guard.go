@@ -181,7 +181,7 @@ func (s *Server) judge(st *answeredStream, in *inbound, onHeaders bool) error {
 	if a.To != nil {
 		route = *a.To
 	}
-	withheld := in.withheld(s.Credentials.Withheld(route.Provider))
+	withheld := in.withheld(slices.Concat(s.Credentials.Withheld(route.Provider), in.request.State.Policy.SubjectHeaders()))
 	var credential []Header
 	if a.Chain == "" {
 		credential, err = s.Credentials.Inject(route, in.outgoing(a, route, withheld), s.Governor.Now())

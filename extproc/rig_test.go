@@ -49,6 +49,7 @@ providers:
     host: api.weather.example
     credential: {vault: "secret/weather#key", header: x-api-key}
     endpoints: [{name: forecast, method: GET, path: "/v1/forecast/{city}", price: {per_request_usd: 0.10}}]
+subjects: {user: {header: X-End-User}}
 policies:
   - {name: unusual, match: {service: app}, anomaly: {above: 0.99}, then: [deny]}
   - {name: large, match: {model: gpt-5}, budget: {usd: 1/day}, on_exceed: [{downgrade: [gpt-5-mini]}]}

@@ -59,7 +59,7 @@ func (g *Governor) Admit(ctx context.Context, r Request) (Admission, error) {
 		return refusal(r, sentinel.ReasonBadRequest, err.Error())
 	}
 	r.Call.Model, r.Call.Tier, r.Call.Stream = rq.Model, rq.Tier, rq.Stream
-	r.Call.Demand = sentinel.Wanted{Bound: rq.Bound, Choices: rq.Choices, TextBytes: rq.TextBytes, Fixed: rq.Fixed}.Demand()
+	r.Call.Demand = r.wanted(rq).Demand()
 	r.Scores = g.Scores.Load()
 	c, ok := g.candidates(r, rq)
 	if !ok {

@@ -55,6 +55,7 @@ func (g *Governor) Describe(ctx context.Context, r Request, model string) (Judge
 		rq.Model = model
 	}
 	r.Call.Model, r.Call.Tier, r.Call.Stream = rq.Model, rq.Tier, rq.Stream
+	r.Call.Demand = r.wanted(rq).Demand()
 	return g.judge(ctx, r, rq)
 }
 

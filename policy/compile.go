@@ -89,6 +89,7 @@ func compiled(files []File, o Options) (*compiler, error) {
 			c.issuer(name, c.in.Issuers[name])
 		}
 		c.egress()
+		c.subjects()
 		c.schedule()
 		c.policies()
 		c.alerts()

@@ -22,11 +22,22 @@ type file struct {
 	Issuers    map[string]issuerYAML   `yaml:"issuers" doc:"Who signs tokens of workloads, such as a Kubernetes cluster: issuers by name."`
 	Groups     groupsYAML              `yaml:"groups" doc:"Names for models and endpoints that several rules speak of: a rule's match names a group as @NAME."`
 	Schedules  map[string]scheduleYAML `yaml:"schedules" doc:"Times by name, such as business hours and freezes, on which rules can depend."`
+	Subjects   subjectsYAML            `yaml:"subjects" doc:"Where requests say for which end user and in which session they are made: rules can count by them, and the ledger keeps pseudonyms of them."`
 	Ledger     ledgerYAML              `yaml:"ledger" doc:"What the ledger keeps besides."`
 	Providers  map[string]providerYAML `yaml:"providers" doc:"What may be called. The name is the path prefix at the gateway."`
 	Egress     egressYAML              `yaml:"egress" doc:"Hosts that are no provider's, for clients that come through the proxy or are redirected."`
 	Policies   []ruleYAML              `yaml:"policies" doc:"Rules; every rule that matches a call applies, up to a final one."`
 	Alerts     alertsYAML              `yaml:"alerts" doc:"Who is told what, and how."`
+}
+
+type subjectsYAML struct {
+	User    *subjectYAML `yaml:"user" doc:"The end user. Default, where a rule counts by user: the body's safety_identifier, user or metadata.user_id."`
+	Session *subjectYAML `yaml:"session" doc:"The session, conversation or run."`
+}
+
+type subjectYAML struct {
+	Header string   `yaml:"header" doc:"A header of the gateway's own, such as x-end-user. It comes before the body, and no provider gets it."`
+	Body   []string `yaml:"body" doc:"Members of a JSON body, the first that is there: NAME, or NAME.NAME of an object in it, such as metadata.user_id."`
 }
 
 type ledgerYAML struct {
@@ -139,7 +150,8 @@ type ruleYAML struct {
 	Match    matchYAML     `yaml:"match" doc:"Which calls; everything that is left out matches all."`
 	Limits   limitsYAML    `yaml:"limits" doc:"Limits on the calls that match."`
 	Budget   []budgetYAML  `yaml:"budget" doc:"Budget of the calls that match, or several."`
-	Per      []perYAML     `yaml:"per" doc:"Each team, service, provider, credential, endpoint, model or tag.NAME, or each combination of several, has limits of its own. Default: all calls that match share them."`
+	Per      []perYAML     `yaml:"per" doc:"Each team, service, provider, credential, endpoint, model, user, session or tag.NAME, or each combination of several, has limits of its own. Default: all calls that match share them."`
+	Across   bool          `yaml:"across" doc:"The limits are shared by all organisations whose processes have the same redis.group and whose policies have a rule of this name: for a provider's key that all of them use."`
 	Priority int           `yaml:"priority" doc:"Rules with a higher number come first: their cheaper models are tried first, and of several limits that are reached the first is named. Default: 0; rules of one priority keep the file's order."`
 	Final    bool          `yaml:"final" doc:"Rules that come after this one do not apply to calls that it matches: so a team's own rule takes the place of everybody's."`
 	During   []string      `yaml:"during" doc:"The rule holds in these schedules only. Default: always."`

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,15 +28,15 @@ func TestTheExampleOfLimitsIsWhatItsPageSays(t *testing.T) {
 	for _, l := range p.Limits {
 		kinds[l.Kind]++
 		want := time.Duration(0)
-		if l.Kind != sentinel.Window && l.Cell[:5] == "rule/" {
+		if l.Kind != sentinel.Window && strings.HasPrefix(l.Cell, "rule/pace") {
 			want = 1500 * time.Millisecond
 		}
 		if got := p.Patience(l); got != want {
 			t.Errorf("a call may wait %s for %s, want %s", got, l.Cell, want)
 		}
 	}
-	if kinds[sentinel.Rate] != 4 || kinds[sentinel.Concurrent] != 2 || kinds[sentinel.Window] != 6 || len(p.Downgrades) != 2 {
-		t.Errorf("%v by kind and %v to try; want 4 paces, 2 of concurrency, 6 windows, 2 models", kinds, p.Downgrades)
+	if kinds[sentinel.Rate] != 6 || kinds[sentinel.Concurrent] != 2 || kinds[sentinel.Window] != 6 || len(p.Downgrades) != 2 {
+		t.Errorf("%v by kind and %v to try; want 6 paces, 2 of concurrency, 6 windows, 2 models", kinds, p.Downgrades)
 	}
 	if d := set.WhenLimiterDown; d.HardBudgets != DownLocal || d.LocalShare != 2000 {
 		t.Errorf("while Redis is away: %+v", d)

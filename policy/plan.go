@@ -88,6 +88,8 @@ type Plan struct {
 	look   bool   // limits are looked at, but those of rules in shadow
 	deny   uint32 // bit i: Limits[i] belongs to a rule that says deny
 	delays [maxLimits]time.Duration
+
+	subjects uint32 // bit i: Limits[i] is one of an end user or a session
 }
 
 // Patience is how long a call may wait for a limit of a pace or of concurrency; 0 for others, and where no rule says so.
@@ -148,7 +150,10 @@ func (s *Set) plan(scores *Scores, c *sentinel.Call, model string, now time.Time
 	p.add(&dates, provider, "")
 	for _, r := range rules {
 		if r.deny {
-			p.deny |= (1<<len(r.limits) - 1) << len(p.Limits)
+			p.mark(&p.deny, r)
+		}
+		if r.bySubject() {
+			p.mark(&p.subjects, r)
 		}
 		for i := len(p.Limits); r.delay > 0 && i < min(len(p.Limits)+len(r.limits), maxLimits); i++ {
 			p.delays[i] = r.delay

@@ -41,6 +41,7 @@ func (c *compiler) policies() {
 		r.per = c.dimensions(key+".per", y.Per)
 		r.tagged = c.tagged(key+".match.tag", y.Match.Tag)
 		c.matches(key+".match", y.Match)
+		c.across(key, y)
 		c.timed(key, y, &r)
 		if c.Sound(key + ".match.when") {
 			var err error
@@ -68,11 +69,36 @@ const modeShadow = "shadow"
 
 // cell begins the names of a rule's counters. A rule in shadow has its own, so that what it let pass does not count when it is enforced.
 func (y ruleYAML) cell() string {
+	cell := "rule/" + y.Name
 	if y.Mode == modeShadow {
-		return "shadow/rule/" + y.Name
+		cell = "shadow/" + cell
 	}
-	return "rule/" + y.Name
+	if y.Across {
+		cell = sentinel.AcrossCells + cell
+	}
+	return cell
 }
+
+// across checks that a rule over several organisations speaks of nothing that only one of them has.
+func (c *compiler) across(key string, y ruleYAML) {
+	if !y.Across {
+		return
+	}
+	c.set.across = true
+	for _, own := range []string{"team", "service", "tag"} {
+		if at := key + ".match." + own; c.Has(at) {
+			c.Fault(at, "a rule across organisations is about no %s of one of them: leave it out", own)
+		}
+	}
+	for i, p := range y.Per {
+		if s := string(p); scope(p) == scopeTeam || scope(p) == scopeService || strings.HasPrefix(s, tagPrefix) {
+			c.Fault(fmt.Sprintf("%s.per[%d]", key, i), "a rule across organisations cannot be counted by %s: it is of one of them", s)
+		}
+	}
+}
+
+// Across tells whether limits are shared with other organisations.
+func (s *Set) Across() bool { return s.across }
 
 // groupMark begins the name of a group where a pattern may stand.
 const groupMark = "@"

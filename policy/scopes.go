@@ -25,9 +25,11 @@ const (
 	scopeCredential scope = "credential"
 	scopeEndpoint   scope = "endpoint"
 	scopeModel      scope = "model"
+	scopeUser       scope = "user"
+	scopeSession    scope = "session"
 )
 
-var scopes = []scope{scopeTeam, scopeService, scopeProvider, scopeCredential, scopeEndpoint, scopeModel}
+var scopes = []scope{scopeTeam, scopeService, scopeProvider, scopeCredential, scopeEndpoint, scopeModel, scopeUser, scopeSession}
 
 const tagPrefix = "tag."
 
@@ -43,7 +45,7 @@ func (p *perYAML) UnmarshalText(b []byte) error {
 		return fmt.Errorf("%q is not a tag: write for instance tag.env", clip(string(b)))
 	}
 	if !tagged && !slices.Contains(scopes, scope(b)) {
-		return fmt.Errorf("%q cannot be counted by: use team, service, provider, credential, endpoint, model or tag.NAME", clip(string(b)))
+		return fmt.Errorf("%q cannot be counted by: use team, service, provider, credential, endpoint, model, user, session or tag.NAME", clip(string(b)))
 	}
 	*p = perYAML(b)
 	return nil
@@ -52,7 +54,7 @@ func (p *perYAML) UnmarshalText(b []byte) error {
 // SchemaHint describes a scope.
 func (*perYAML) SchemaHint() strictyaml.Hint {
 	return strictyaml.Hint{
-		Pattern: `^(team|service|provider|credential|endpoint|model|tag\.[a-z][a-z0-9_-]{0,39})$`, Examples: []string{"service", "model", "tag.env"},
+		Pattern: `^(team|service|provider|credential|endpoint|model|user|session|tag\.[a-z][a-z0-9_-]{0,39})$`, Examples: []string{"service", "model", "user", "tag.env"},
 	}
 }
 
@@ -79,6 +81,10 @@ func (d dimension) of(c *sentinel.Call, model string) string {
 		return c.Endpoint
 	case scopeModel:
 		return model
+	case scopeUser:
+		return c.Demand.User()
+	case scopeSession:
+		return c.Demand.Session()
 	default:
 		return d.values[c.Caller.Service]
 	}
@@ -123,6 +129,8 @@ func (c *compiler) dimensions(key string, per []perYAML) []dimension {
 			if len(d.values) == 0 {
 				c.Fault(key, "no service has the tag %s", tag)
 			}
+		case d.scope == scopeUser, d.scope == scopeSession:
+			c.subject(key, d.scope)
 		case d.scope == scopeCredential:
 			d.values = map[string]string{}
 			for name, p := range c.in.Providers {

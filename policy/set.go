@@ -25,6 +25,7 @@ type Set struct {
 	Issuers         []Issuer   // by name
 	Alerts          Alerts
 	Egress          Egress
+	User, Session   Subject // where requests name them; the zero value where nobody wants to know
 
 	tokens     map[[sha256.Size]byte]sentinel.Caller
 	spiffe     map[string]sentinel.Caller
@@ -38,6 +39,7 @@ type Set struct {
 	providers  map[string][]limit
 	rules      []rule
 	shadowed   bool    // a rule is in shadow
+	across     bool    // a rule is shared with other organisations
 	windows    windows // that were found last: what is remembered here changes nothing that a set says
 	index      index
 	callers    []sentinel.Caller // by service

@@ -16,7 +16,7 @@ type denials struct {
 	life time.Duration // 0: nothing is remembered
 
 	mu   sync.Mutex
-	full map[string]remembered
+	full map[cellKey]remembered
 }
 
 type remembered struct {
@@ -34,7 +34,7 @@ func (d *denials) remember(a sentinel.Ask, r sentinel.Reservation, now time.Time
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.full == nil || len(d.full) >= maxDenials {
-		d.full = map[string]remembered{}
+		d.full = map[cellKey]remembered{}
 	}
 	for i, denial := range r.Denials {
 		life := d.life
@@ -42,7 +42,7 @@ func (d *denials) remember(a sentinel.Ask, r sentinel.Reservation, now time.Time
 			life = min(life, denial.RetryAfter)
 		}
 		if denial.Limit.Kind != sentinel.Concurrent {
-			d.full[prefix(a.Org)+keyOf(denial.Limit)] = remembered{a.Candidates[i].Bound[denial.Limit.Measure], denial, now, now.Add(life)}
+			d.full[cellAt(a.Org, keyOf(denial.Limit))] = remembered{a.Candidates[i].Bound[denial.Limit.Measure], denial, now, now.Add(life)}
 		}
 	}
 }
@@ -76,7 +76,7 @@ func (d *denials) of(org string, c sentinel.Candidate, now time.Time) (sentinel.
 		if l.Soft {
 			continue
 		}
-		m, ok := d.full[prefix(org)+keyOf(l)]
+		m, ok := d.full[cellAt(org, keyOf(l))]
 		if !ok || !now.Before(m.until) || m.denial.Limit.Max != l.Max || m.denial.Limit.Period != l.Period || c.Bound[l.Measure] < m.amount {
 			continue
 		}

@@ -30,7 +30,7 @@ type Share struct {
 // local knows what was left of each limit, and what was given away of it without Redis.
 type local struct {
 	mu    sync.Mutex
-	known map[string]*known
+	known map[cellKey]*known
 	calls map[sentinel.CallID]localCall
 }
 
@@ -44,7 +44,7 @@ type known struct {
 }
 
 type localCall struct {
-	amounts map[string]int64 // by key, of windows and concurrency
+	amounts map[cellKey]int64 // by key, of windows and concurrency
 	until   time.Time
 }
 
@@ -61,11 +61,11 @@ func (l *local) see(a sentinel.Ask, r sentinel.Reservation, now time.Time) {
 }
 
 func (l *local) note(org string, limit sentinel.Limit, left int64, now time.Time) *known {
-	key := prefix(org) + keyOf(limit)
+	key := cellAt(org, keyOf(limit))
 	k := l.known[key]
 	if k == nil {
 		if l.known == nil {
-			l.known = map[string]*known{}
+			l.known = map[cellKey]*known{}
 		}
 		if len(l.known) >= maxKnown {
 			l.forget(now)
@@ -111,7 +111,7 @@ func (l *local) fits(org string, c sentinel.Candidate, share Share, now time.Tim
 		if limit.Soft || !share.Of(limit) {
 			return false
 		}
-		k, amount := l.known[prefix(org)+keyOf(limit)], c.Bound[limit.Measure]
+		k, amount := l.known[cellAt(org, keyOf(limit))], c.Bound[limit.Measure]
 		if k == nil {
 			return true
 		}
@@ -124,9 +124,9 @@ func (l *local) fits(org string, c sentinel.Candidate, share Share, now time.Tim
 
 // give counts what a candidate takes.
 func (l *local) give(a sentinel.Ask, c sentinel.Candidate, share Share, now time.Time) {
-	call := localCall{amounts: map[string]int64{}, until: now.Add(a.TTL + recordFor)}
+	call := localCall{amounts: map[cellKey]int64{}, until: now.Add(a.TTL + recordFor)}
 	for _, limit := range c.Limits {
-		key := prefix(a.Org) + keyOf(limit)
+		key := cellAt(a.Org, keyOf(limit))
 		k, amount := l.known[key], c.Bound[limit.Measure]
 		switch {
 		case k == nil:

@@ -37,6 +37,14 @@ type Model struct {
 
 type cellKey struct{ org, key string }
 
+// cellAt finds where a cell is: in its organisation, or in none where organisations share it.
+func cellAt(org, key string) cellKey {
+	if isAcross(key) {
+		org = ""
+	}
+	return cellKey{org, key}
+}
+
 type callKey struct {
 	org  string
 	call sentinel.CallID
@@ -227,7 +235,7 @@ func (m *Model) Settle(_ context.Context, s sentinel.Settlement) (sentinel.Settl
 	out := sentinel.Settled{UnderReserved: underReserved(hold, s.Actual)}
 	for i := range hold.held {
 		h := &hold.held[i]
-		c := m.cell(cellKey{s.Org, h.key}, now)
+		c := m.cell(cellAt(s.Org, h.key), now)
 		switch {
 		case h.kind != 'R':
 			out.Crossed = append(out.Crossed, c.settle(h, hold.bucket, h.actual(s), found, now)...)
@@ -295,7 +303,7 @@ func (m *Model) cellOf(org string, l *sentinel.Limit, now time.Time) *cell {
 	}
 	c := m.named[id]
 	if c == nil {
-		c = m.cell(cellKey{org, keyOf(*l)}, now)
+		c = m.cell(cellAt(org, keyOf(*l)), now)
 		m.named[id] = c
 	}
 	c.renew(now)

@@ -27,7 +27,7 @@ const (
 	overridesEvery = time.Second // how often a process reads them
 )
 
-func overridesKey(org string) string { return prefix(org) + "overrides" }
+func (r *Redis) overridesKey(org string) string { return r.prefix(org) + "overrides" }
 
 // SetOverride gives a cell another amount until a time; every process uses it within about a second.
 func (r *Redis) SetOverride(ctx context.Context, org string, o Override) error {
@@ -49,7 +49,7 @@ func (r *Redis) SetOverride(ctx context.Context, org string, o Override) error {
 	if err != nil {
 		return err
 	}
-	if err := r.client.HSet(ctx, overridesKey(org), o.Cell, text).Err(); err != nil {
+	if err := r.client.HSet(ctx, r.overridesKey(org), o.Cell, text).Err(); err != nil {
 		return fmt.Errorf("override %s: %w", o.Cell, err)
 	}
 	return nil
@@ -57,7 +57,7 @@ func (r *Redis) SetOverride(ctx context.Context, org string, o Override) error {
 
 // EndOverride takes an override back; there need not be one.
 func (r *Redis) EndOverride(ctx context.Context, org, cell string) error {
-	if err := r.client.HDel(ctx, overridesKey(org), cell).Err(); err != nil {
+	if err := r.client.HDel(ctx, r.overridesKey(org), cell).Err(); err != nil {
 		return fmt.Errorf("end the override of %s: %w", cell, err)
 	}
 	return nil
@@ -65,7 +65,7 @@ func (r *Redis) EndOverride(ctx context.Context, org, cell string) error {
 
 // Overrides lists those that have not ended, and forgets the others.
 func (r *Redis) Overrides(ctx context.Context, org string) (map[string]Override, error) {
-	all, err := r.client.HGetAll(ctx, overridesKey(org)).Result()
+	all, err := r.client.HGetAll(ctx, r.overridesKey(org)).Result()
 	if err != nil {
 		return nil, fmt.Errorf("read the overrides of %s: %w", org, err)
 	}
@@ -73,7 +73,7 @@ func (r *Redis) Overrides(ctx context.Context, org string) (map[string]Override,
 	for cell, text := range all {
 		var o Override
 		if err := json.Unmarshal([]byte(text), &o); err != nil || !o.Until.After(time.Now()) {
-			_ = r.client.HDel(ctx, overridesKey(org), cell).Err() // it is tried again at the next look
+			_ = r.client.HDel(ctx, r.overridesKey(org), cell).Err() // it is tried again at the next look
 			continue
 		}
 		out[cell] = o

@@ -25,7 +25,7 @@ type pause struct {
 	until time.Time
 }
 
-func pausesKey(org string) string { return prefix(org) + "pauses" }
+func (r *Redis) pausesKey(org string) string { return r.shared(org) + "pauses" }
 
 // Pause keeps calls away from a place until a time; an earlier end than the known one changes nothing. It does not wait for Redis.
 func (r *Redis) Pause(place string, until time.Time) {
@@ -79,7 +79,7 @@ func (p *pauses) extend(place string, until time.Time) bool {
 func (r *Redis) tell(ctx context.Context, org string, p pause) {
 	ctx, cancel := context.WithTimeout(ctx, overridesEvery)
 	defer cancel()
-	key := pausesKey(org)
+	key := r.pausesKey(org)
 	pipe := r.client.Pipeline()
 	pipe.HSet(ctx, key, p.place, p.until.UnixMilli())
 	pipe.Expire(ctx, key, pausesKept)
@@ -88,14 +88,14 @@ func (r *Redis) tell(ctx context.Context, org string, p pause) {
 
 // Hear takes over what the other processes have told.
 func (r *Redis) Hear(ctx context.Context, org string) {
-	all, err := r.client.HGetAll(ctx, pausesKey(org)).Result()
+	all, err := r.client.HGetAll(ctx, r.pausesKey(org)).Result()
 	if err != nil {
 		return
 	}
 	for place, text := range all {
 		ms, err := strconv.ParseInt(text, 10, 64)
 		if err != nil || time.Since(time.UnixMilli(ms)) > pausesKept {
-			_ = r.client.HDel(ctx, pausesKey(org), place).Err()
+			_ = r.client.HDel(ctx, r.pausesKey(org), place).Err()
 			continue
 		}
 		r.pauses.extend(place, time.UnixMilli(ms))

@@ -34,7 +34,7 @@ func (r *Redis) Peek(ctx context.Context, org string, limits []sentinel.Limit) (
 	}
 	keys, args := make([]string, 0, len(limits)), make([]any, 0, 3*len(limits))
 	for _, l := range limits {
-		keys = append(keys, prefix(org)+keyOf(l))
+		keys = append(keys, r.place(org, keyOf(l)))
 		args = append(args, string(kindOf(l.Kind)), periodOf(l), l.Max)
 	}
 	reply, err := r.run(ctx, r.scripts.peek, keys, args)
@@ -88,7 +88,7 @@ func (m *Model) Peek(_ context.Context, org string, limits []sentinel.Limit) ([]
 	now := m.now()
 	out := make([]Use, len(limits))
 	for i, l := range limits {
-		c := m.cells[cellKey{org, keyOf(l)}]
+		c := m.cells[cellAt(org, keyOf(l))]
 		if c == nil || !c.until.After(now) {
 			c = &cell{}
 		}
@@ -125,7 +125,7 @@ const replaceTries = 32
 // of calls in flight stay counted.
 func (r *Redis) Reset(ctx context.Context, org string, l sentinel.Limit) (forgiven string, err error) {
 	if l.Kind == sentinel.Rate {
-		if err := r.client.Del(ctx, prefix(org)+keyOf(l)).Err(); err != nil {
+		if err := r.client.Del(ctx, r.place(org, keyOf(l))).Err(); err != nil {
 			return "", fmt.Errorf("reset %s: %w", l.Cell, err)
 		}
 		return "0", nil

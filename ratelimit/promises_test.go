@@ -188,7 +188,7 @@ func workers(t testing.TB, order workerOrder) map[string]int64 {
 // spent reads what is counted in one of the tight budgets.
 func spent(t testing.TB, r *Redis) (used, posted int64) {
 	t.Helper()
-	v, err := r.client.HMGet(t.Context(), prefix("acme")+keyOf(tight(tightAmount)[0]), "u", "s").Result()
+	v, err := r.client.HMGet(t.Context(), r.prefix("acme")+keyOf(tight(tightAmount)[0]), "u", "s").Result()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -382,7 +382,7 @@ func TestADenialLeavesEveryOtherCellByteIdentical(t *testing.T) {
 		}
 		after := dumps()
 		for k, was := range before {
-			if after[k] != was && k != prefix("acme")+keyOf(limits[i]) {
+			if after[k] != was && k != r.prefix("acme")+keyOf(limits[i]) {
 				t.Errorf("a call denied by limit %d changed %s", i, k)
 				touched++
 			}

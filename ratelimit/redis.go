@@ -70,6 +70,7 @@ type Options struct {
 	Username  string
 	Password  sentinel.Secret
 	DB        int
+	Group     string // of organisations that share limits; empty for none
 	TLS       bool
 	CA        *x509.CertPool // that signs the servers' certificates; nil: the system's
 	Timeout   time.Duration  // of one call; default 25 ms
@@ -91,6 +92,7 @@ type Redis struct {
 	timeout   time.Duration
 	breaker   breaker
 	overrides atomic.Pointer[map[string]Override]
+	group     string
 	begins    string        // "1" where an organisation without memory begins at nothing
 	forgot    chan struct{} // holds one
 	denials   denials
@@ -123,7 +125,7 @@ func Dial(ctx context.Context, o Options) (*Redis, error) {
 		u.IsClusterMode = true
 		client = redis.NewUniversalClient(u)
 	}
-	r := &Redis{client: client, scripts: newScripts(admitSource, trySource, settleSource, peekSource, seedSource), timeout: o.Timeout, begins: flag(!o.Ledger), forgot: make(chan struct{}, 1)}
+	r := &Redis{client: client, scripts: newScripts(admitSource, trySource, settleSource, peekSource, seedSource), timeout: o.Timeout, group: reserved.Replace(o.Group), begins: flag(!o.Ledger), forgot: make(chan struct{}, 1)}
 	r.doubts, r.denials.life = make(chan doubt, maxDoubts), o.RememberDenials
 	r.pauses.news = make(chan pause, maxPauses)
 	if err := r.prepare(ctx); err != nil {
@@ -178,7 +180,35 @@ func (r *Redis) evictionPolicy(ctx context.Context) (string, error) {
 // Close ends all connections.
 func (r *Redis) Close() error { return r.client.Close() }
 
-func prefix(org string) string { return "{o:" + org + "}:" }
+// prefix begins the keys of an organisation. A hash tag keeps those of one together on one node of a Cluster, because a script has all keys
+// of a call; with a group it is the group's.
+func (r *Redis) prefix(org string) string {
+	if r.group == "" {
+		return "{o:" + org + "}:"
+	}
+	return "{g:" + r.group + "}:o:" + org + ":"
+}
+
+// place is the key of a cell: an organisation's, or its group's.
+func (r *Redis) place(org, key string) string {
+	if r.group != "" && isAcross(key) {
+		return "{g:" + r.group + "}:x:" + key
+	}
+	return r.prefix(org) + key
+}
+
+// shared begins the keys of what every organisation of a group may know.
+func (r *Redis) shared(org string) string {
+	if r.group == "" {
+		return r.prefix(org)
+	}
+	return "{g:" + r.group + "}:x:"
+}
+
+// isAcross tells whether a cell is shared by organisations, from its key.
+func isAcross(key string) bool {
+	return len(key) > 2 && strings.HasPrefix(key[2:], sentinel.AcrossCells)
+}
 
 // run calls a script within the deadline and the breaker.
 func (r *Redis) run(ctx context.Context, s *redis.Script, keys []string, args []any) (any, error) {

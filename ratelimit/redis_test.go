@@ -110,7 +110,7 @@ func TestEveryKeyOfAnAdmissionEndsByItself(t *testing.T) {
 		if !strings.HasPrefix(k, "{o:acme}:") {
 			t.Errorf("key %q is not in the organisation's slot", k)
 		}
-		if m.TTL(k) <= 0 && k != memoryKey("acme") {
+		if m.TTL(k) <= 0 && k != r.memoryKey("acme") {
 			t.Errorf("key %q lives for ever", k)
 		}
 	}

@@ -57,14 +57,14 @@ func (r *Redis) reserve(ctx context.Context, a sentinel.Ask) (sentinel.Reservati
 
 // admitArguments lays an ask out as admit.lua reads it.
 func (r *Redis) admitArguments(a sentinel.Ask) (keys []string, args []any) {
-	keys = []string{recordKey(a.Org, a.Call), memoryKey(a.Org)}
+	keys = []string{r.recordKey(a.Org, a.Call), r.memoryKey(a.Org)}
 	index := map[string]int{}
 	list := func(candidates []sentinel.Candidate) {
 		args = append(args, len(candidates))
 		for _, c := range candidates {
 			args = append(args, len(c.Limits))
 			for _, l := range c.Limits {
-				key := prefix(a.Org) + keyOf(l)
+				key := r.place(a.Org, keyOf(l))
 				if index[key] == 0 {
 					keys = append(keys, key)
 					index[key] = len(keys)
@@ -265,19 +265,21 @@ func underReserved(r receipt, actual sentinel.Amounts) bool {
 
 // settleArguments lays a settlement out as settle.lua reads it.
 func (r *Redis) settleArguments(s sentinel.Settlement, hold receipt) (keys []string, args []any) {
-	keys = []string{recordKey(s.Org, s.Call), memoryKey(s.Org)}
+	keys = []string{r.recordKey(s.Org, s.Call), r.memoryKey(s.Org)}
 	if hold.at == localAt { // Redis may hold the call, too, where only its reply was lost: that hold is given back under its own record
 		keys[0] += ":local"
 	}
 	args = []any{hold.bucket, hold.at, r.begins}
 	for _, h := range hold.held {
-		keys = append(keys, prefix(s.Org)+h.key)
+		keys = append(keys, r.place(s.Org, h.key))
 		args = append(args, string(h.kind), h.amount, h.actual(s), flag(h.charge), h.max, h.periodUS, h.endMS, h.mark, h.warnings())
 	}
 	return keys, args
 }
 
-func recordKey(org string, call sentinel.CallID) string { return prefix(org) + "call:" + call.String() }
+func (r *Redis) recordKey(org string, call sentinel.CallID) string {
+	return r.prefix(org) + "call:" + call.String()
+}
 
 // memoryKey is the key whose absence says that Redis has forgotten an organisation's counters. It holds since when they are known.
-func memoryKey(org string) string { return prefix(org) + "memory" }
+func (r *Redis) memoryKey(org string) string { return r.prefix(org) + "memory" }

@@ -24,7 +24,7 @@ func (r *Redis) Forgot() <-chan struct{} { return r.forgot }
 // Knows tells whether Redis has an organisation's counters, and since when; two different answers say that it lost
 // them in between.
 func (r *Redis) Knows(ctx context.Context, org string) (since string, err error) {
-	list, err := r.client.MGet(ctx, memoryKey(org)).Result()
+	list, err := r.client.MGet(ctx, r.memoryKey(org)).Result()
 	if err != nil {
 		return "", fmt.Errorf("ask redis for its memory of %s: %w", org, err)
 	}
@@ -38,9 +38,9 @@ func (r *Redis) Seed(ctx context.Context, org string, seeds []Seed) (first bool,
 	if len(seeds) > maxSeeds {
 		return false, fmt.Errorf("seed %d counters of %s: at most %d are possible", len(seeds), org, maxSeeds)
 	}
-	keys, args := []string{memoryKey(org)}, make([]any, 0, 3*len(seeds))
+	keys, args := []string{r.memoryKey(org)}, make([]any, 0, 3*len(seeds))
 	for _, s := range seeds {
-		keys = append(keys, prefix(org)+keyOf(s.Limit))
+		keys = append(keys, r.place(org, keyOf(s.Limit)))
 		args = append(args, s.Posted, s.Limit.End.UnixMilli(), warnedOf(s))
 	}
 	n, err := r.scripts.seed.Run(ctx, r.client, keys, args...).Int()
@@ -82,7 +82,7 @@ func (r *Redis) Raise(ctx context.Context, org string, seen Use, to int64) (done
 // replace corrects what a cell has posted, by optimistic tries; next gives nil to leave it as it is. To forgive keeps in mind
 // what is taken off, and warns anew. It also says what was posted before.
 func (r *Redis) replace(ctx context.Context, org string, l sentinel.Limit, forgive bool, next func(posted *big.Int) *big.Int) (done bool, before *big.Int, err error) {
-	key := prefix(org) + keyOf(l)
+	key := r.place(org, keyOf(l))
 	for range replaceTries {
 		seen, err := r.client.HMGet(ctx, key, "u", "s", "a").Result()
 		if err != nil {

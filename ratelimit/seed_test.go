@@ -140,7 +140,7 @@ func TestRaiseHappensOnceAndNeverLowers(t *testing.T) {
 			t.Errorf("Raise to %d from 700: %t, %v", to, done, err)
 		}
 	}
-	if ttl := r.client.PTTL(t.Context(), prefix("acme")+keyOf(budget)).Val(); ttl <= 0 {
+	if ttl := r.client.PTTL(t.Context(), r.prefix("acme")+keyOf(budget)).Val(); ttl <= 0 {
 		t.Errorf("a raised cell lives for %s", ttl)
 	}
 }

@@ -141,10 +141,12 @@ func limitsExplain() *cobra.Command {
 			}
 			return nil
 		},
-		Example: "  sentinel limits explain summariser openai chat.completions gpt-5.1",
+		Example: "  sentinel limits explain summariser openai chat.completions gpt-5.1\n  sentinel limits explain summariser openai chat.completions gpt-5.1 --user ada",
 	}
 	config := configFlag(c)
 	asJSON := c.Flags().Bool("json", false, "print JSON")
+	endUser := c.Flags().String("user", "", "the end user that the call is for, as requests name it")
+	session := c.Flags().String("session", "", "the session that the call is part of, as requests name it")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		b, err := openBench(c.Context(), *config)
 		if err != nil {
@@ -156,7 +158,9 @@ func limitsExplain() *cobra.Command {
 			return refused(fmt.Errorf("the policy has no service %q", args[0]))
 		}
 		model := append(args, "")[3]
-		call := sentinel.Call{Caller: caller, Provider: args[1], Endpoint: args[2], Model: model}
+		wanted := sentinel.Wanted{}
+		b.set.Name(&wanted, *endUser, *session)
+		call := sentinel.Call{Caller: caller, Provider: args[1], Endpoint: args[2], Model: model, Demand: wanted.Demand()}
 		plan := b.set.Plan(&call, model, b.now)
 		if err := b.print(c.Context(), c.OutOrStdout(), plan.Limits, *asJSON); err != nil || *asJSON {
 			return err

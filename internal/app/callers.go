@@ -22,7 +22,7 @@ func (a *App) openCallers(ctx context.Context) (err error) {
 		a.log.Warn().Err(err).Msg("keys of workload tokens not read, the last good ones hold")
 	})
 	a.workloads.Use(issuersOf(set))
-	if err := a.config.checkIssued(set); err != nil || a.config.TokenKey.IsZero() {
+	if err := a.config.suits(set); err != nil || a.config.TokenKey.IsZero() {
 		return err
 	}
 	key, err := credential.NewTokenKey(a.config.TokenKey)
@@ -33,6 +33,14 @@ func (a *App) openCallers(ctx context.Context) (err error) {
 		a.log.Error().Err(err).Msg("issued tokens not read, the last good ones hold for a while")
 	})
 	return err
+}
+
+// suits holds that the configuration has what a policy needs of it.
+func (c Config) suits(set *policy.Set) error {
+	if set.Across() && c.Redis.Group == "" {
+		return errors.New("a rule is across organisations, and nothing says which: set redis.group in sentinel.yaml, the same at all of them")
+	}
+	return c.checkIssued(set)
 }
 
 // checkIssued holds that issued tokens can be verified where a policy wants them.

@@ -89,6 +89,7 @@ type RedisConfig struct {
 	Master   string          `yaml:"master" doc:"Name of the master that Redis Sentinel watches: address then lists the Sentinels."`
 	Username string          `yaml:"username" doc:"ACL user. The password is SENTINEL_REDIS_PASSWORD."`
 	DB       int             `yaml:"db" doc:"Database number."`
+	Group    string          `yaml:"group" doc:"Name of a group of organisations on one Redis, for rules with across: they share those limits. All counters of a group are in one slot of a Cluster. One that changes begins counters anew, from the ledger."`
 	TLS      bool            `yaml:"tls" doc:"Connect with TLS."`
 	CAFile   string          `yaml:"ca_file" doc:"PEM file of the authorities that sign Redis' certificate. Default: the system's."`
 	Timeout  time.Duration   `yaml:"timeout" doc:"Of one round trip on a call's path."`

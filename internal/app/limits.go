@@ -32,7 +32,7 @@ func dialLimiter(ctx context.Context, c RedisConfig, addresses []string) (*ratel
 		return nil, err
 	}
 	l, err := ratelimit.Dial(ctx, ratelimit.Options{
-		Addresses: addresses, Master: c.Master, CA: authorities, Username: c.Username, Password: c.Password, DB: c.DB, TLS: c.TLS, Timeout: c.Timeout, Ledger: true, RememberDenials: rememberDenials,
+		Addresses: addresses, Master: c.Master, CA: authorities, Username: c.Username, Password: c.Password, DB: c.DB, Group: c.Group, TLS: c.TLS, Timeout: c.Timeout, Ledger: true, RememberDenials: rememberDenials,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("redis.address: %w", err)

@@ -69,7 +69,7 @@ func (a *App) reload(ctx context.Context) {
 	}
 	if err == nil {
 		next.Candidate = old.Candidate
-		err = a.config.checkIssued(next.Policy)
+		err = a.config.suits(next.Policy)
 	}
 	if err == nil {
 		err = a.replace(ctx, old, next, files)

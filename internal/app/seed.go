@@ -16,49 +16,62 @@ import (
 
 // How counters are kept equal to the ledger: a look every so often, and often after Redis lost them.
 const (
-	compareEvery  = 5 * time.Minute
-	compareSoon   = 3 * time.Second
-	comparedSoon  = 10 // looks after a loss
-	seedRetry     = 500 * time.Millisecond
-	mostGroups    = 10_000 // kinds of calls in one window
-	seedTimeout   = 10 * time.Second
-	seedDimension = 5
+	compareEvery = 5 * time.Minute
+	compareSoon  = 3 * time.Second
+	comparedSoon = 10 // looks after a loss
+	seedRetry    = 500 * time.Millisecond
+	mostGroups   = 10_000 // kinds of calls in one window
+	seedTimeout  = 10 * time.Second
 )
 
-// usageOf sums the ledger since a moment, by what limits can depend on.
-type usageOf func(ctx context.Context, from time.Time) ([]store.UsageRow, error)
+// What limits can depend on in the ledger: those of end users and sessions on more.
+var seedDimensions = []string{"team", "service", "provider", "endpoint", "model", "user", "session"}
 
-func (a *App) ledgerUsage(ctx context.Context, from time.Time) ([]store.UsageRow, error) {
-	return a.store.Usage(ctx, store.UsageQuery{
-		From: from, By: []string{"team", "service", "provider", "endpoint", "model"},
-		Filter: map[string]string{"org": a.governor.State().Policy.Org}, Limit: mostGroups,
-	})
+const withoutSubjects = 5
+
+// question is what the ledger is asked about a window: by the first of what limits can depend on, for one organisation or all of the ledger.
+type question struct {
+	from       time.Time
+	dimensions int
+	all        bool
 }
 
-// posted says what every calendar window of a policy has posted by the ledger, sorted by cell.
+type usageOf func(ctx context.Context, q question) ([]store.UsageRow, error)
+
+func (a *App) ledgerUsage(ctx context.Context, q question) ([]store.UsageRow, error) {
+	filter := map[string]string{"org": a.governor.State().Policy.Org}
+	if q.all {
+		filter = nil
+	}
+	return a.store.Usage(ctx, store.UsageQuery{From: q.from, By: seedDimensions[:q.dimensions], Filter: filter, Limit: mostGroups})
+}
+
+// posted says what every calendar window of a policy has posted by the ledger, sorted by cell. Of end users and sessions those count that
+// have cost most, as many as one question gives; what organisations share is counted over all that the ledger has.
 func posted(ctx context.Context, set *policy.Set, now time.Time, usage usageOf) ([]ratelimit.Seed, error) {
+	questions := []question{{dimensions: withoutSubjects}}
+	if set.CountsSubjects() {
+		questions = append(questions, question{dimensions: len(seedDimensions)})
+	}
+	if set.Across() {
+		for _, q := range questions {
+			q.all = true
+			questions = append(questions, q)
+		}
+	}
 	sums := map[string]*ratelimit.Seed{}
 	for _, start := range set.Windows(now) {
-		rows, err := usage(ctx, start)
-		if err != nil {
-			return nil, err
-		}
-		if len(rows) >= mostGroups {
-			return nil, fmt.Errorf("the ledger has %d kinds of calls since %s: more than can be counted again", len(rows), start.Format(time.RFC3339))
-		}
-		for _, r := range rows {
-			if len(r.Keys) != seedDimension {
-				return nil, fmt.Errorf("the ledger answers with %d dimensions", len(r.Keys))
+		for _, q := range questions {
+			q.from = start
+			rows, err := usage(ctx, q)
+			if err != nil {
+				return nil, err
 			}
-			call := sentinel.Call{Caller: sentinel.Caller{Org: set.Org, Team: r.Keys[0], Service: r.Keys[1]}, Provider: r.Keys[2], Endpoint: r.Keys[3], Model: r.Keys[4]}
-			for _, l := range set.Plan(&call, call.Model, now).Limits {
-				if l.Kind != sentinel.Window || !l.Start.Equal(start) {
-					continue
-				}
-				if sums[l.Cell] == nil {
-					sums[l.Cell] = &ratelimit.Seed{Limit: l}
-				}
-				sums[l.Cell].Posted += measured(l.Measure, r)
+			if len(rows) >= mostGroups && q.dimensions == withoutSubjects {
+				return nil, fmt.Errorf("the ledger has %d kinds of calls since %s: more than can be counted again", len(rows), start.Format(time.RFC3339))
+			}
+			if err := q.add(sums, set, now, rows); err != nil {
+				return nil, err
 			}
 		}
 	}
@@ -67,6 +80,31 @@ func posted(ctx context.Context, set *policy.Set, now time.Time, usage usageOf) 
 		out = append(out, *sums[cell])
 	}
 	return out, nil
+}
+
+// add sums the answer by the windows that the question is about.
+func (q question) add(sums map[string]*ratelimit.Seed, set *policy.Set, now time.Time, rows []store.UsageRow) error {
+	apart := q.dimensions == len(seedDimensions)
+	for _, r := range rows {
+		if len(r.Keys) != q.dimensions {
+			return fmt.Errorf("the ledger answers with %d dimensions", len(r.Keys))
+		}
+		call := sentinel.Call{Caller: sentinel.Caller{Org: set.Org, Team: r.Keys[0], Service: r.Keys[1]}, Provider: r.Keys[2], Endpoint: r.Keys[3], Model: r.Keys[4]}
+		if apart {
+			call.Demand = sentinel.Wanted{User: r.Keys[5], Session: r.Keys[6]}.Demand()
+		}
+		plan := set.Plan(&call, call.Model, now)
+		for i, l := range plan.Limits {
+			if l.Kind != sentinel.Window || !l.Start.Equal(q.from) || plan.OfSubject(i) != apart || strings.HasPrefix(l.Cell, sentinel.AcrossCells) != q.all {
+				continue
+			}
+			if sums[l.Cell] == nil {
+				sums[l.Cell] = &ratelimit.Seed{Limit: l}
+			}
+			sums[l.Cell].Posted += measured(l.Measure, r)
+		}
+	}
+	return nil
 }
 
 // measured is what calls of one kind took of a measure.

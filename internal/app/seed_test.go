@@ -31,9 +31,9 @@ func TestCountersOfTheLedgerAreThoseOfTheLimiter(t *testing.T) {
 		},
 	}
 	asked := 0
-	seeds, err := posted(t.Context(), set, now, func(_ context.Context, from time.Time) ([]store.UsageRow, error) {
+	seeds, err := posted(t.Context(), set, now, func(_ context.Context, q question) ([]store.UsageRow, error) {
 		asked++
-		return rows[from], nil
+		return rows[q.from], nil
 	})
 	if err != nil || asked != 2 {
 		t.Fatalf("the ledger was asked %d times, want once a window: %v", asked, err)
@@ -50,7 +50,41 @@ func TestCountersOfTheLedgerAreThoseOfTheLimiter(t *testing.T) {
 		t.Errorf("counters (-want +got):\n%s", diff)
 	}
 	full := make([]store.UsageRow, mostGroups)
-	if _, err := posted(t.Context(), set, now, func(context.Context, time.Time) ([]store.UsageRow, error) { return full, nil }); err == nil {
+	if _, err := posted(t.Context(), set, now, func(context.Context, question) ([]store.UsageRow, error) { return full, nil }); err == nil {
 		t.Error("a ledger of more kinds of calls than one query gives was counted by half")
+	}
+}
+
+func TestCountersOfSubjectsAndOfSeveralOrganisationsComeFromTheLedger(t *testing.T) {
+	set, err := policy.Compile(policy.File{Name: "p", Data: []byte("org: acme\nteams: {a: }\nservices: {s: {team: a, identity: {token: abcdefgh}}}\n" +
+		"providers: {openai: {preset: openai, credential: secret/a#b}}\npolicies: [{name: fair, budget: {usd: 1/day}, per: [user]}, {name: all, budget: {usd: 9/day}}, {name: key, across: true, budget: {usd: 50/day}}]\n")},
+		policy.Options{Presets: []string{"openai"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := func(more ...string) []string {
+		return append([]string{"a", "s", "openai", "chat.completions", "gpt-5"}, more...)
+	}
+	seeds, err := posted(t.Context(), set, time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC), func(_ context.Context, q question) ([]store.UsageRow, error) {
+		switch {
+		case q.all && q.dimensions == withoutSubjects:
+			return []store.UsageRow{{Keys: key(), Calls: 9, Cost: 900}, {Keys: []string{"x", "y", "openai", "chat.completions", "gpt-5"}, Calls: 1, Cost: 100}}, nil
+		case q.all:
+			return []store.UsageRow{{Keys: key("ada", "")}, {Keys: key("bob", "")}}, nil
+		case q.dimensions == withoutSubjects:
+			return []store.UsageRow{{Keys: key(), Calls: 9, Cost: 900}}, nil
+		}
+		return []store.UsageRow{{Keys: key("ada", "one"), Calls: 4, Cost: 400}, {Keys: key("ada", "two"), Calls: 1, Cost: 50}, {Keys: key("", ""), Calls: 4, Cost: 450}}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]int64{}
+	for _, s := range seeds {
+		got[s.Limit.Cell] = s.Posted
+	}
+	want := map[string]int64{"rule/fair/cost/day/user/ada": 450, "rule/fair/cost/day/user/": 450, "rule/all/cost/day": 900, "across/rule/key/cost/day": 1000}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("counters (-want +got):\n%s", diff)
 	}
 }

@@ -162,7 +162,7 @@ func (d *drill) Reserve(ctx context.Context, a sentinel.Ask) (sentinel.Reservati
 	for _, c := range slices.Concat(a.Candidates, slices.Concat(a.Shadows...)) {
 		for _, l := range c.Limits {
 			for _, name := range d.rules {
-				if strings.HasPrefix(strings.TrimPrefix(l.Cell, "shadow/"), "rule/"+name+"/") {
+				if strings.HasPrefix(strings.TrimPrefix(strings.TrimPrefix(l.Cell, sentinel.AcrossCells), "shadow/"), "rule/"+name+"/") {
 					d.touched[name] = true
 				}
 			}
