@@ -3,8 +3,11 @@ package credential
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -20,13 +23,14 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // bao is a real server, written to as an operator would.
 type bao struct {
 	addr, root string
+	ca         string // file; empty for plain HTTP
 	stop       func()
 }
 
 func startBao(t *testing.T) bao {
 	t.Helper()
 	addr, root, stop := baotest.Run(t)
-	return bao{addr, root, stop}
+	return bao{addr: addr, root: root, stop: stop}
 }
 
 // do sends a request with the root token and gives the answer's object.
@@ -42,7 +46,7 @@ func (b bao) do(t *testing.T, method, path string, body any) map[string]any {
 	}
 	rq.Header.Set("X-Vault-Token", b.root)
 	rq.Close = true
-	rs, err := http.DefaultClient.Do(rq)
+	rs, err := (&http.Client{Transport: b.transport(t)}).Do(rq)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,6 +56,21 @@ func (b bao) do(t *testing.T, method, path string, body any) map[string]any {
 		t.Fatalf("%s %s: %s, %v", method, path, rs.Status, err)
 	}
 	return out
+}
+
+// transport trusts the server.
+func (b bao) transport(t *testing.T) http.RoundTripper {
+	t.Helper()
+	if b.ca == "" {
+		return http.DefaultTransport
+	}
+	pem, err := os.ReadFile(b.ca)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(pem)
+	return &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}
 }
 
 func (b bao) put(t *testing.T, path string, fields map[string]string) {
@@ -69,29 +88,26 @@ func at(m map[string]any, keys ...string) string {
 }
 
 // appRole makes a role whose tokens read secret/openai alone and live for two seconds.
-func (b bao) appRole(t *testing.T) AppRole {
+func (b bao) appRole(t *testing.T) Login {
 	t.Helper()
 	b.do(t, http.MethodPost, "sys/auth/approle", map[string]any{"type": "approle"})
 	b.do(t, http.MethodPost, "sys/policies/acl/gateway", map[string]any{"policy": `path "secret/data/openai" { capabilities = ["read"] }`})
 	b.do(t, http.MethodPost, "auth/approle/role/gateway", map[string]any{"token_policies": "gateway", "token_ttl": "2s", "token_max_ttl": "4s"})
-	return AppRole{
-		RoleID:   at(b.do(t, http.MethodGet, "auth/approle/role/gateway/role-id", nil), "data", "role_id"),
+	return Login{
+		Method:   LoginAppRole,
+		Role:     at(b.do(t, http.MethodGet, "auth/approle/role/gateway/role-id", nil), "data", "role_id"),
 		SecretID: sentinel.NewSecret(at(b.do(t, http.MethodPost, "auth/approle/role/gateway/secret-id", nil), "data", "secret_id")),
 	}
 }
 
 // client makes a Vault that refreshes quickly, and ends its connections with the test.
-func (b bao) client(t *testing.T, change func(*VaultOptions)) *Vault {
+func (b bao) client(t *testing.T, change func(*VaultOptions)) served {
 	t.Helper()
-	o := VaultOptions{Address: b.addr, Token: sentinel.NewSecret(b.root), Refresh: 200 * time.Millisecond, MaxStale: 2 * time.Second}
+	o := VaultOptions{Address: b.addr, Token: sentinel.NewSecret(b.root)}
 	change(&o)
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	t.Cleanup(transport.CloseIdleConnections)
-	v, err := newVault(o, transport)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return v
+	return serve(t, o, transport, Options{Refresh: 200 * time.Millisecond, MaxStale: 2 * time.Second})
 }
 
 // within waits for a condition, looking every 5 ms, and gives the time that it took.
@@ -108,7 +124,7 @@ func within(t *testing.T, d time.Duration, what string, condition func() bool) t
 	return time.Since(start)
 }
 
-func (v *Vault) serves(r Ref, want string) bool {
+func (v served) serves(r Ref, want string) bool {
 	got, ok := v.Get(r)
 	return ok && got.Reveal() == want
 }
@@ -154,7 +170,7 @@ func TestRealVaultByAppRole(t *testing.T) {
 	b.put(t, "secret/openai", map[string]string{"api_key": canary})
 	b.put(t, "secret/stripe", map[string]string{"api_key": canary})
 	role := b.appRole(t)
-	v := b.client(t, func(o *VaultOptions) { o.Token, o.AppRole, o.OnError = sentinel.Secret{}, &role, heard.add })
+	v := b.client(t, func(o *VaultOptions) { o.Token, o.Login, o.OnError = sentinel.Secret{}, &role, heard.add })
 	err := v.Load(t.Context(), []Ref{openai, {"secret/stripe", "api_key"}})
 	if err == nil || !strings.Contains(err.Error(), "the gateway may not read secret/stripe: check that its token is valid and that its policy grants read on secret/data/stripe") {
 		t.Errorf("Load of what the policy does not grant = %v", err)
@@ -165,11 +181,11 @@ func TestRealVaultByAppRole(t *testing.T) {
 	defer runs(t, v)()
 
 	// Revoking the token and outliving its longest life (4 s) must both lead to another login.
-	b.do(t, http.MethodPost, "auth/token/revoke", map[string]any{"token": v.client.Token()})
-	first := v.client.Token()
-	within(t, 2*time.Second, "another login after the revocation", func() bool { return v.client.Token() != first })
-	second := v.client.Token()
-	within(t, 10*time.Second, "another login before the longest life ends", func() bool { return v.client.Token() != second })
+	b.do(t, http.MethodPost, "auth/token/revoke", map[string]any{"token": v.vault.client.Token()})
+	first := v.vault.client.Token()
+	within(t, 2*time.Second, "another login after the revocation", func() bool { return v.vault.client.Token() != first })
+	second := v.vault.client.Token()
+	within(t, 10*time.Second, "another login before the longest life ends", func() bool { return v.vault.client.Token() != second })
 	b.put(t, "secret/openai", map[string]string{"api_key": "rotated"})
 	within(t, 2*time.Second, "the rotated value is served", func() bool { return v.serves(openai, "rotated") })
 	if heard.count() != 0 {
@@ -180,8 +196,6 @@ func TestRealVaultByAppRole(t *testing.T) {
 func TestRealVaultRefusals(t *testing.T) {
 	b := startBao(t)
 	b.put(t, "secret/openai", map[string]string{"api_key": canary})
-	b.do(t, http.MethodPost, "sys/mounts/old", map[string]any{"type": "kv", "options": map[string]string{"version": "1"}})
-	b.do(t, http.MethodPost, "old/openai", map[string]string{"api_key": canary})
 	role := b.appRole(t)
 	role.SecretID = sentinel.NewSecret(canary)
 	for name, tt := range map[string]struct {
@@ -190,11 +204,10 @@ func TestRealVaultRefusals(t *testing.T) {
 		want   string
 	}{
 		"wrong token":       {func(o *VaultOptions) { o.Token = sentinel.NewSecret(canary) }, openai, "the gateway may not read secret/openai"},
-		"wrong secret id":   {func(o *VaultOptions) { o.Token, o.AppRole = sentinel.Secret{}, &role }, openai, "the AppRole login at auth/approle was refused"},
+		"wrong secret id":   {func(o *VaultOptions) { o.Token, o.Login = sentinel.Secret{}, &role }, openai, "the login at auth/approle was refused"},
 		"no such secret":    {func(*VaultOptions) {}, Ref{"secret/none", "api_key"}, "no secret at secret/none: vault kv put secret/none api_key=…"},
 		"no such field":     {func(*VaultOptions) {}, Ref{"secret/openai", "key"}, "secret/openai has no field key"},
 		"no such mount":     {func(*VaultOptions) {}, Ref{"kv/openai", "api_key"}, "no secret at kv/openai"},
-		"KV version 1":      {func(*VaultOptions) {}, Ref{"old/openai", "api_key"}, "old/openai"},
 		"nothing listening": {func(o *VaultOptions) { o.Address = "http://127.0.0.1:1" }, openai, "vault at http://127.0.0.1:1: it cannot be reached (dial tcp 127.0.0.1:1: connect: connection refused): start it, or correct the address"},
 		"TLS to plain HTTP": {func(o *VaultOptions) { o.Address = strings.Replace(o.Address, "http:", "https:", 1) }, openai, "it cannot be reached"},
 	} {

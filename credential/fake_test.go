@@ -28,6 +28,11 @@ type fakeVault struct {
 	logins   int
 	reads    int
 	noRenew  bool // renewals are refused
+	// engine answers paths of another engine than KV; 0 for none of its own.
+	engine        func(path string) (int, map[string]any)
+	lent          int
+	leaseRenewals int
+	leaseGone     bool
 }
 
 func newFake() *fakeVault {
@@ -58,7 +63,14 @@ func (f *fakeVault) RoundTrip(rq *http.Request) (*http.Response, error) {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8200}, Err: syscall.ECONNREFUSED}
 	}
 	path := strings.TrimPrefix(rq.URL.Path, "/v1/")
+	if f.engine != nil {
+		if status, body := f.engine(path); status != 0 {
+			return reply(rq, status, body)
+		}
+	}
 	switch {
+	case strings.HasPrefix(path, "sys/internal/ui/mounts/"):
+		return reply(rq, 403, map[string]any{"errors": []string{"preflight capability check returned 403"}})
 	case f.status != 0:
 		return reply(rq, f.status, map[string]any{"errors": []string{"as the test wants"}})
 	case path == "auth/approle/login":
@@ -124,27 +136,43 @@ func (f *failures) count() int {
 	return len(f.errs)
 }
 
-func fakeClient(t *testing.T, f *fakeVault, change func(*VaultOptions)) *Vault {
+// served is what serves secrets, with its Vault.
+type served struct {
+	*Secrets
+	vault *Vault
+}
+
+func serve(t testing.TB, o VaultOptions, transport http.RoundTripper, hold Options) served {
+	t.Helper()
+	v, err := newVault(o, transport)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hold.Sources, hold.OnError = map[string]Source{SchemeVault: v}, o.OnError
+	s, err := NewSecrets(hold)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return served{s, v}
+}
+
+func fakeClient(t *testing.T, f *fakeVault, change func(*VaultOptions)) served {
 	t.Helper()
 	o := VaultOptions{Address: "http://127.0.0.1:8200", Token: sentinel.NewSecret("t-0")}
 	if change != nil {
 		change(&o)
 	}
-	v, err := newVault(o, f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return v
+	return serve(t, o, f, Options{})
 }
 
-func mustHave(t *testing.T, v *Vault, r Ref, want string) {
+func mustHave(t *testing.T, v served, r Ref, want string) {
 	t.Helper()
 	if got, ok := v.Get(r); !ok || got.Reveal() != want {
 		t.Errorf("Get(%s): the value that is wanted is served: %v", r, ok && got.Reveal() == want)
 	}
 }
 
-func mustLack(t *testing.T, v *Vault, r Ref) {
+func mustLack(t *testing.T, v served, r Ref) {
 	t.Helper()
 	if _, ok := v.Get(r); ok {
 		t.Errorf("Get(%s) serves a value, want none", r)

@@ -2,26 +2,21 @@ package credential
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/hashicorp/vault/api"
-
-	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
 
 var (
 	errUnreachable = errors.New("unreachable")
 	errForbidden   = errors.New("forbidden")
+	errNotFound    = errors.New("not found")
 )
 
 // fault is one sentence for the operator, with the class of the failure for errors.Is.
@@ -33,121 +28,81 @@ type fault struct {
 func (f *fault) Error() string { return f.sentence }
 func (f *fault) Unwrap() error { return f.class }
 
-// newConns makes the connections to Vault. Redirects are left to the API, which follows one.
-func newConns(o VaultOptions, transport http.RoundTripper) (*http.Client, error) {
-	if t, ok := transport.(*http.Transport); ok && o.CAFile != "" {
-		pem, err := os.ReadFile(o.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("vault: ca file: %w", err)
-		}
-		roots := x509.NewCertPool()
-		if !roots.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("vault: ca file %s holds no PEM certificate", o.CAFile)
-		}
-		t.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
-	}
-	return &http.Client{
-		Transport:     boundedTransport{transport},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}, nil
+// mount is where a secret's engine is mounted in Vault.
+type mount struct {
+	path    string // without the slash at its end
+	engine  string // kv, aws, database …
+	version int    // of kv
 }
 
-// newClient makes a client of the options alone: the API's own reading of VAULT_* variables would
-// let the environment override what the operator's file says.
-func newClient(o VaultOptions, conns *http.Client) (*api.Client, error) {
-	client, err := api.NewClient(&api.Config{
-		Address:    o.Address,
-		Timeout:    o.Timeout, // and no retries: Run has its own
-		HttpClient: conns,
-	})
+// Read reads one secret. A token that was revoked is replaced by another login, once in a round of reads.
+func (v *Vault) Read(ctx context.Context, path string) (map[string]any, error) {
+	data, err := v.readOnce(ctx, path)
+	if !errors.Is(err, errForbidden) || v.o.Login == nil || v.reloggedIn {
+		return data, err
+	}
+	if err := v.relogin(ctx); err != nil {
+		return nil, err
+	}
+	return v.readOnce(ctx, path)
+}
+
+func (v *Vault) readOnce(ctx context.Context, path string) (map[string]any, error) {
+	first, _, ok := strings.Cut(path, "/")
+	if !ok || first == "" || !canonical(path) {
+		return nil, v.faultf(nil, "%q is not the path of a secret: write MOUNT/NAME, such as secret/openai", clip(path))
+	}
+	m, err := v.mountOf(ctx, path)
 	if err != nil {
-		return nil, fmt.Errorf("vault client for %s: %w", o.Address, err)
+		return nil, err
 	}
-	client.SetHeaders(http.Header{api.RequestHeaderName: {"true"}})
-	client.SetWrappingLookupFunc(func(string, string) string { return "" })
-	client.ClearNamespace()
-	if o.Namespace != "" {
-		client.SetNamespace(o.Namespace)
+	if m.engine != "kv" {
+		return v.lend(ctx, path, m)
 	}
-	client.SetToken(o.Token.Reveal())
-	return client, nil
+	name := strings.TrimPrefix(path, m.path+"/")
+	var kv *api.KVSecret
+	if m.version == 1 {
+		kv, err = v.client.KVv1(m.path).Get(ctx, name)
+	} else {
+		kv, err = v.client.KVv2(m.path).Get(ctx, name)
+	}
+	if err == nil && kv.Data != nil {
+		return kv.Data, nil
+	}
+	defer delete(v.mounts, path)                             // it may have become another engine
+	if err == nil || errors.Is(err, api.ErrSecretNotFound) { // nil: it was deleted
+		return nil, errNotFound
+	}
+	return nil, v.explain(err, path)
 }
 
-// boundedTransport cuts answers at 4 MiB, four times what Vault stores in one secret.
-type boundedTransport struct{ http.RoundTripper }
-
-func (t boundedTransport) RoundTrip(rq *http.Request) (*http.Response, error) {
-	rs, err := t.RoundTripper.RoundTrip(rq)
-	if err == nil {
-		rs.Body = http.MaxBytesReader(nil, rs.Body, 4<<20)
+// mountOf finds the engine of a path, as Vault's own command does. A token that may not ask is taken to mean a KV mount of
+// version 2 with a name of one segment, which is what vault secrets enable and the development server make.
+func (v *Vault) mountOf(ctx context.Context, path string) (mount, error) {
+	if m, ok := v.mounts[path]; ok {
+		return m, nil
 	}
-	return rs, err
-}
-
-// CloseIdleConnections lets http.Client close what the transport keeps open.
-func (t boundedTransport) CloseIdleConnections() {
-	(&http.Client{Transport: t.RoundTripper}).CloseIdleConnections()
-}
-
-// read reads one KV version 2 secret and checks that the wanted fields can be sent.
-func (v *Vault) read(ctx context.Context, path string, wanted []string) (secret, error) {
-	mount, name, ok := strings.Cut(path, "/")
-	if !ok || mount == "" || !canonical(path) {
-		return secret{}, v.faultf(nil, "%q is not the path of a secret: write MOUNT/NAME, such as secret/openai", clip(path))
+	first, _, _ := strings.Cut(path, "/")
+	assumed := mount{path: first, engine: "kv", version: 2}
+	got, err := v.client.Logical().ReadWithContext(ctx, "sys/internal/ui/mounts/"+path)
+	if answer, refused := errors.AsType[*api.ResponseError](err); refused && !overloaded(answer.StatusCode) || err == nil && got == nil {
+		v.mounts[path] = assumed
+		return assumed, nil
 	}
-	at := time.Now() // before the request: the age of a value must not be understated
-	kv, err := v.client.KVv2(mount).Get(ctx, name)
-	switch {
-	case errors.Is(err, api.ErrSecretNotFound), err == nil && kv.Data == nil: // the latter was deleted
-		return secret{}, v.faultf(nil, "no secret at %s: vault kv put %s %s", path, path, assignments(wanted))
-	case err != nil:
-		return secret{}, v.explain(err, path)
-	case len(kv.Data) > maxFields:
-		return secret{}, v.faultf(nil, "%s has %d fields, and at most %d are read", path, len(kv.Data), maxFields)
+	if err != nil {
+		return mount{}, v.explain(err, path)
 	}
-	s := secret{fields: make(map[string]sentinel.Secret, len(wanted)), readAt: at}
-	var faults []error
-	for _, field := range wanted {
-		if field == "" {
-			faults = append(faults, v.everyField(s, path, kv.Data))
-			continue
-		}
-		faults = append(faults, v.oneField(s, path, field, kv.Data))
+	at, _ := got.Data["path"].(string)
+	engine, _ := got.Data["type"].(string)
+	m := mount{path: strings.TrimSuffix(at, "/"), engine: engine, version: 1}
+	if options, ok := got.Data["options"].(map[string]any); ok && options["version"] == "2" {
+		m.version = 2
 	}
-	return s, errors.Join(faults...)
-}
-
-func (v *Vault) oneField(s secret, path, field string, data map[string]any) error {
-	text, ok := data[field].(string)
-	switch {
-	case data[field] == nil:
-		return v.faultf(nil, "%s has no field %s: vault kv patch %s %s=…", path, clip(field), path, clip(field))
-	case !ok || !sendable(text):
-		return v.faultf(nil, "%s#%s cannot be sent in a header: store it as text without blanks or line breaks at its ends", path, clip(field))
+	if !strings.HasPrefix(path, m.path+"/") {
+		return mount{}, v.faultf(nil, "%s is no secret of the mount %s: write MOUNT/NAME", path, clip(m.path))
 	}
-	s.fields[field] = sentinel.NewSecret(text)
-	return nil
-}
-
-// awsFields are what AWSKey reads; only the last may be missing.
-var awsFields = [...]string{"access_key_id", "secret_access_key", "session_token"}
-
-// everyField takes the fields that can be sent. Others than an AWS key's may be notes of the operator.
-func (v *Vault) everyField(s secret, path string, data map[string]any) error {
-	for field, value := range data {
-		if text, ok := value.(string); ok && sendable(text) {
-			s.fields[field] = sentinel.NewSecret(text)
-		}
-	}
-	var faults []error
-	for i, field := range awsFields {
-		text, isText := data[field].(string)
-		if optional := i == 2; optional && (data[field] == nil || isText && text == "") {
-			continue
-		}
-		faults = append(faults, v.oneField(s, path, field, data))
-	}
-	return errors.Join(faults...)
+	v.mounts[path] = m
+	return m, nil
 }
 
 // explain turns an error of the API into a sentence. The API's own text names the URL and Vault's
@@ -161,19 +116,32 @@ func (v *Vault) explain(err error, path string) error {
 	case errors.As(err, &transport), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return v.faultf(errUnreachable, "it cannot be reached (%s): start it, or correct the address", clip(cause(err)))
 	default:
-		return v.faultf(nil, "its answer about %s was not understood (%s): check that %s is a KV version 2 mount", path, clip(cause(err)), mount)
+		return v.faultf(nil, "its answer about %s was not understood (%s): check what %s is mounted as", path, clip(cause(err)), mount)
 	}
-	switch answer.StatusCode {
-	case http.StatusForbidden:
-		return v.faultf(errForbidden, "the gateway may not read %s: check that its token is valid and that its policy grants read on %s/data/%s", path, mount, name)
-	case http.StatusServiceUnavailable, http.StatusTooManyRequests, http.StatusBadGateway, http.StatusGatewayTimeout:
+	switch {
+	case answer.StatusCode == http.StatusForbidden:
+		return v.faultf(errForbidden, "the gateway may not read %s: check that its token is valid and that its policy grants read on %s", path, v.granted(path, mount, name))
+	case overloaded(answer.StatusCode):
 		return v.faultf(errUnreachable, "it is sealed, on standby or overloaded (HTTP %d): vault status tells which", answer.StatusCode)
 	}
-	return v.faultf(nil, "reading %s was answered with HTTP %d (%s): check that %s is a KV version 2 mount", path, answer.StatusCode, clip(strings.Join(answer.Errors, "; ")), mount)
+	return v.faultf(nil, "reading %s was answered with HTTP %d (%s): check what %s is mounted as", path, answer.StatusCode, clip(strings.Join(answer.Errors, "; ")), mount)
 }
 
-func (v *Vault) faultf(class error, format string, args ...any) error {
-	return &fault{"vault at " + v.o.Address + ": " + fmt.Sprintf(format, args...), class}
+// overloaded tells whether an answer says nothing about what was asked.
+func overloaded(status int) bool {
+	return slices.Contains([]int{http.StatusServiceUnavailable, http.StatusTooManyRequests, http.StatusBadGateway, http.StatusGatewayTimeout}, status)
+}
+
+// granted is the path that a policy has to grant. KV version 2 has its secrets below data/.
+func (v *Vault) granted(path, first, name string) string {
+	m, known := v.mounts[path]
+	switch {
+	case !known:
+		return first + "/data/" + name
+	case m.engine == "kv" && m.version == 2:
+		return m.path + "/data/" + strings.TrimPrefix(path, m.path+"/")
+	}
+	return path
 }
 
 // cause gives the end of an error's chain, without the URL and the attempts around it. A network

@@ -13,144 +13,159 @@ import (
 
 // Load reads the references and serves them, and adds them to the set that Run refreshes. Either
 // all are served or, with an error, nothing changes. The error has one sentence for each fault,
-// with its remedy; an unreachable Vault is one sentence in all.
-func (v *Vault) Load(ctx context.Context, refs []Ref) error {
+// with its remedy; an unreachable source is one sentence in all.
+func (s *Secrets) Load(ctx context.Context, refs []Ref) error {
 	refs = unique(refs)
 	if len(refs) > maxRefs {
-		return fmt.Errorf("vault at %s: %d secrets are asked for, and at most %d are served", v.o.Address, len(refs), maxRefs)
+		return fmt.Errorf("%d secrets are asked for, and at most %d are served", len(refs), maxRefs)
 	}
-	release, err := v.acquire(ctx)
+	release, err := s.acquire(ctx)
 	if err != nil {
 		return err
 	}
 	defer release()
-	if err := v.login(ctx); err != nil {
-		return err
-	}
-	read, err := v.readAll(ctx, refs)
+	read, err := s.readAll(ctx, refs)
 	if err != nil {
 		return err
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.watched = unique(append(slices.Clone(refs), v.watched...))
-	v.publish(read)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.watched = unique(append(slices.Clone(refs), s.watched...))
+	s.publish(read)
 	return nil
 }
 
-// Run refreshes what is watched and renews the session until ctx ends. It never gives up: what it
-// cannot refresh is served until MaxStale, each failure goes to OnError, and the pause between
-// attempts grows from a 32nd of Refresh up to Refresh.
-func (v *Vault) Run(ctx context.Context) error {
-	defer v.conns.CloseIdleConnections()
+// Run refreshes what is watched until ctx ends. It never gives up: what it cannot refresh is served
+// until MaxStale, each failure goes to OnError, and the pause between attempts grows from a 32nd of
+// Refresh up to Refresh.
+func (s *Secrets) Run(ctx context.Context) error {
+	defer func() {
+		for _, source := range s.o.Sources {
+			source.Close()
+		}
+	}()
 	failures := 0
-	timer := time.NewTimer(v.pause(failures))
+	timer := time.NewTimer(s.pause(failures))
 	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-v.changed:
+		case <-s.changed:
 		case <-timer.C:
 		}
-		err := v.refresh(ctx)
+		err := s.refresh(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case err != nil:
 			failures++
-			v.o.OnError(err)
+			s.o.OnError(err)
 		default:
 			failures = 0
 		}
-		timer.Reset(v.pause(failures))
+		timer.Reset(s.pause(failures))
 	}
 }
 
 // pause is the time to the next attempt. The jitter, a fifth downwards, keeps replicas from
 // asking in step, and Refresh remains the bound.
-func (v *Vault) pause(failures int) time.Duration {
-	d := v.o.Refresh
+func (s *Secrets) pause(failures int) time.Duration {
+	d := s.o.Refresh
 	if failures > 0 {
 		d = min(d, d/32<<min(failures-1, 5))
 	}
 	d -= time.Duration(rand.Int64N(int64(d)/5 + 1)) //nolint:gosec // jitter is no secret
-	if until, ok := v.session.untilRenewal(); ok {
-		d = min(d, max(until, v.o.Refresh/32))
+	for _, source := range s.o.Sources {
+		if in, ok := source.Wakes(); ok {
+			d = min(d, max(in, s.o.Refresh/32))
+		}
 	}
 	return max(d, time.Millisecond)
 }
 
 // refresh reads every watched path once and serves what could be read; what could not keeps its
 // last good value.
-func (v *Vault) refresh(ctx context.Context) error {
-	release, err := v.acquire(ctx)
+func (s *Secrets) refresh(ctx context.Context) error {
+	release, err := s.acquire(ctx)
 	if err != nil {
 		return err
 	}
 	defer release()
-	if err := v.renew(ctx); err != nil {
-		return err
-	}
-	v.mu.Lock()
-	refs := v.watched
-	v.mu.Unlock()
-	read, err := v.readAll(ctx, refs)
-	if errors.Is(err, errForbidden) && v.o.AppRole != nil { // the token may have been revoked
-		if err := v.relogin(ctx); err != nil {
-			return err
-		}
-		read, err = v.readAll(ctx, refs)
-	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.publish(read)
+	s.mu.Lock()
+	refs := s.watched
+	s.mu.Unlock()
+	read, err := s.readAll(ctx, refs)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.publish(read)
 	return err
 }
 
-// acquire waits for the right to read Vault.
-func (v *Vault) acquire(ctx context.Context) (release func(), err error) {
+// acquire waits for the right to ask the sources.
+func (s *Secrets) acquire(ctx context.Context) (release func(), err error) {
 	select {
-	case v.reading <- struct{}{}:
-		return func() { <-v.reading }, nil
+	case s.reading <- struct{}{}:
+		return func() { <-s.reading }, nil
 	case <-ctx.Done():
-		return nil, fmt.Errorf("vault at %s: waiting for a refresh that is under way: %w", v.o.Address, ctx.Err())
+		return nil, fmt.Errorf("secrets: waiting for a refresh that is under way: %w", ctx.Err())
 	}
 }
 
-// publish serves what was read over what was served before, cut to what is watched. v.mu is held.
-func (v *Vault) publish(read map[string]secret) {
-	old, next := v.served.Load().secrets, map[string]secret{}
-	for _, r := range v.watched {
-		if s, ok := read[r.Path]; ok {
-			next[r.Path] = s
-		} else if s, ok := old[r.Path]; ok {
-			next[r.Path] = s
+// publish serves what was read over what was served before, cut to what is watched. s.mu is held.
+func (s *Secrets) publish(read map[string]secret) {
+	old, next := s.served.Load().secrets, map[string]secret{}
+	for _, r := range s.watched {
+		if held, ok := read[r.Path]; ok {
+			next[r.Path] = held
+		} else if held, ok := old[r.Path]; ok {
+			next[r.Path] = held
 		}
 	}
-	v.served.Store(&snapshot{next})
+	s.served.Store(&snapshot{next})
 }
 
-// readAll reads each path once. With an error it still gives the secrets that are good.
-func (v *Vault) readAll(ctx context.Context, refs []Ref) (map[string]secret, error) {
-	byPath := map[string][]string{}
+// readAll reads each path once. With an error it still gives the secrets that are good: a source that is
+// away keeps no other from being read.
+func (s *Secrets) readAll(ctx context.Context, refs []Ref) (map[string]secret, error) {
+	byScheme := map[string]map[string][]string{}
 	for _, r := range refs {
-		byPath[r.Path] = append(byPath[r.Path], r.Field)
+		scheme, _ := split(r.Path)
+		if byScheme[scheme] == nil {
+			byScheme[scheme] = map[string][]string{}
+		}
+		byScheme[scheme][r.Path] = append(byScheme[scheme][r.Path], r.Field)
 	}
-	read := make(map[string]secret, len(byPath))
+	read := make(map[string]secret, len(refs))
 	var faults []error
-	for _, path := range slices.Sorted(maps.Keys(byPath)) {
-		s, err := v.read(ctx, path, byPath[path])
+	for _, scheme := range slices.Sorted(maps.Keys(byScheme)) {
+		faults = append(faults, s.readSource(ctx, scheme, byScheme[scheme], read))
+	}
+	return read, errors.Join(faults...)
+}
+
+// readSource reads the paths of one source.
+func (s *Secrets) readSource(ctx context.Context, scheme string, fields map[string][]string, read map[string]secret) error {
+	source, ok := s.o.Sources[scheme]
+	if !ok {
+		return fmt.Errorf("no source of secrets is configured for %s", slices.Sorted(maps.Keys(fields))[0])
+	}
+	if err := source.Prepare(ctx); err != nil {
+		return err
+	}
+	var faults []error
+	for _, path := range slices.Sorted(maps.Keys(fields)) {
+		held, err := s.read(ctx, source, path, fields[path])
 		if err == nil {
-			read[path] = s
+			read[path] = held
 			continue
 		}
 		if errors.Is(err, errUnreachable) { // the next path would wait as long, and say the same
-			return read, err
+			return err
 		}
 		faults = append(faults, err)
 	}
-	return read, errors.Join(faults...)
+	return errors.Join(faults...)
 }
 
 func unique(refs []Ref) []Ref {

@@ -40,23 +40,11 @@ type Rotation struct {
 // of the whole secret, so a crash between two of them leaves a key in use that works, and calling Rotate again goes on from
 // there. Two rotations at once do not mix: the slower one fails.
 func (v *Vault) Rotate(ctx context.Context, r Rotation) error {
-	mount, name, ok := strings.Cut(r.Ref.Path, "/")
-	if !ok || !canonical(r.Ref.Path) || r.Ref.Field == "" {
-		return v.faultf(nil, "%q is not the place of one key: write MOUNT/NAME#FIELD", clip(r.Ref.String()))
-	}
 	if !r.Next.IsZero() && !sendable(r.Next.Reveal()) {
 		return errors.New("the new key has blanks or control characters at its ends or within, or none at all: give it as it is sent")
 	}
-	release, err := v.acquire(ctx)
+	s, err := v.rotating(ctx, r)
 	if err != nil {
-		return err
-	}
-	defer release()
-	if err := v.login(ctx); err != nil {
-		return err
-	}
-	s := &rotating{v: v, kv: v.client.KVv2(mount), name: name, Rotation: r}
-	if err := s.read(ctx); err != nil {
 		return err
 	}
 	if err := s.set(ctx); err != nil {
@@ -79,6 +67,25 @@ type rotating struct {
 	name    string
 	data    map[string]any
 	version int
+}
+
+// rotating opens the secret of a rotation.
+func (v *Vault) rotating(ctx context.Context, r Rotation) (*rotating, error) {
+	if !strings.Contains(r.Ref.Path, "/") || !canonical(r.Ref.Path) || r.Ref.Field == "" {
+		return nil, v.faultf(nil, "%q is not the place of one key: write MOUNT/NAME#FIELD", clip(r.Ref.String()))
+	}
+	if err := v.Prepare(ctx); err != nil {
+		return nil, err
+	}
+	m, err := v.mountOf(ctx, r.Ref.Path)
+	if err != nil {
+		return nil, err
+	}
+	if m.engine != "kv" || m.version != 2 {
+		return nil, v.faultf(nil, "%s is no KV mount of version 2: a rotation needs one, because each of its steps is a conditional write", m.path)
+	}
+	s := &rotating{v: v, kv: v.client.KVv2(m.path), name: strings.TrimPrefix(r.Ref.Path, m.path+"/"), Rotation: r}
+	return s, s.read(ctx)
 }
 
 func (s *rotating) read(ctx context.Context) error {
@@ -146,17 +153,8 @@ func (s *rotating) finish(ctx context.Context) error {
 
 // ForgetPrevious drops the key before from a secret once its time is over, and tells whether it is still kept, until when.
 func (v *Vault) ForgetPrevious(ctx context.Context, ref Ref) (kept time.Time, err error) {
-	mount, name, _ := strings.Cut(ref.Path, "/")
-	release, err := v.acquire(ctx)
+	s, err := v.rotating(ctx, Rotation{Ref: ref})
 	if err != nil {
-		return kept, err
-	}
-	defer release()
-	if err := v.login(ctx); err != nil {
-		return kept, err
-	}
-	s := &rotating{v: v, kv: v.client.KVv2(mount), name: name, Rotation: Rotation{Ref: ref}}
-	if err := s.read(ctx); err != nil {
 		return kept, err
 	}
 	text, _ := s.data[ref.Field+untilSuffix].(string)

@@ -62,7 +62,7 @@ func TestRotationGoesOnAfterACrashAtEveryStep(t *testing.T) {
 			if key, _ := data()["api_key"].(string); !works[key] {
 				t.Fatalf("after %d requests the key in use is %q", n, key)
 			}
-			again := b.client(t, func(*VaultOptions) {})
+			again := b.client(t, func(*VaultOptions) {}).vault
 			if err := again.Rotate(t.Context(), r); err != nil {
 				t.Fatalf("continued after %d requests: %v", n, err)
 			}
@@ -75,7 +75,7 @@ func TestRotationGoesOnAfterACrashAtEveryStep(t *testing.T) {
 			t.Fatal("it never completes")
 		}
 	}
-	if err := b.client(t, func(*VaultOptions) {}).Rotate(t.Context(), Rotation{Ref: ref, Test: r.Test}); !errors.Is(err, ErrNothingPending) {
+	if err := b.client(t, func(*VaultOptions) {}).vault.Rotate(t.Context(), Rotation{Ref: ref, Test: r.Test}); !errors.Is(err, ErrNothingPending) {
 		t.Errorf("nothing to do: %v", err)
 	}
 }
@@ -84,7 +84,7 @@ func TestABadKeyIsNeverCurrent(t *testing.T) {
 	b := startBao(t)
 	ref := Ref{"secret/rotated", "api_key"}
 	b.put(t, ref.Path, map[string]string{"api_key": "old"})
-	v := b.client(t, func(*VaultOptions) {})
+	v := b.client(t, func(*VaultOptions) {}).vault
 	answer := errors.New("the provider is away")
 	r := Rotation{Ref: ref, Next: sentinel.NewSecret("bad"), Test: func(context.Context, sentinel.Secret) error { return answer }}
 	data := func() map[string]any {
@@ -112,8 +112,8 @@ func TestTwoRotationsDoNotMix(t *testing.T) {
 	ref := Ref{"secret/rotated", "api_key"}
 	b.put(t, ref.Path, map[string]string{"api_key": "old"})
 	ok := func(context.Context, sentinel.Secret) error { return nil }
-	other := b.client(t, func(*VaultOptions) {})
-	err := b.client(t, func(*VaultOptions) {}).Rotate(t.Context(), Rotation{Ref: ref, Next: sentinel.NewSecret("first"), Test: func(ctx context.Context, _ sentinel.Secret) error {
+	other := b.client(t, func(*VaultOptions) {}).vault
+	err := b.client(t, func(*VaultOptions) {}).vault.Rotate(t.Context(), Rotation{Ref: ref, Next: sentinel.NewSecret("first"), Test: func(ctx context.Context, _ sentinel.Secret) error {
 		return other.Rotate(ctx, Rotation{Ref: ref, Next: sentinel.NewSecret("second"), Test: ok})
 	}})
 	if err == nil {

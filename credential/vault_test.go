@@ -13,7 +13,7 @@ import (
 var openai = Ref{"secret/openai", "api_key"}
 
 // runs starts Run in a synctest bubble and gives what ends it.
-func runs(t *testing.T, v *Vault) (stop func()) {
+func runs(t *testing.T, v served) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -179,7 +179,7 @@ func TestAppRoleLogsInAgainWhenItsTokenIsGone(t *testing.T) {
 				f.ttl = 60
 				v := fakeClient(t, f, func(o *VaultOptions) {
 					o.Token, o.OnError = sentinel.Secret{}, heard.add
-					o.AppRole = &AppRole{RoleID: "r", SecretID: sentinel.NewSecret(canary)}
+					o.Login = &Login{Method: LoginAppRole, Role: "r", SecretID: sentinel.NewSecret(canary)}
 				})
 				if err := v.Load(t.Context(), []Ref{openai}); err != nil {
 					t.Fatal(err)
@@ -280,11 +280,15 @@ func TestOptionsAreCheckedAtOnce(t *testing.T) {
 		"no address":      {VaultOptions{Token: token}, "the address must be"},
 		"other scheme":    {VaultOptions{Address: "unix:///x", Token: token}, "the address must be"},
 		"password in it":  {VaultOptions{Address: "http://u:" + canary + "@h", Token: token}, "without a user"},
-		"no login":        {VaultOptions{Address: "http://h"}, "give a token or an AppRole to log in"},
-		"both":            {VaultOptions{Address: "http://h", Token: token, AppRole: &AppRole{RoleID: "r", SecretID: token}}, "not both"},
-		"half an AppRole": {VaultOptions{Address: "http://h", AppRole: &AppRole{RoleID: "r"}}, "a role id and a secret id"},
+		"no login":        {VaultOptions{Address: "http://h"}, "give a token or a login"},
+		"both":            {VaultOptions{Address: "http://h", Token: token, Login: &Login{Method: LoginAppRole, Role: "r", SecretID: token}}, "not both"},
+		"half an AppRole": {VaultOptions{Address: "http://h", Login: &Login{Method: LoginAppRole, Role: "r"}}, "a role id and a secret id"},
 		"line break":      {VaultOptions{Address: "http://h", Token: sentinel.NewSecret(canary + "\n")}, "without a line break"},
-		"stale too soon":  {VaultOptions{Address: "http://h", Token: token, MaxStale: time.Second}, "max_stale 1s is below refresh 30s"},
+		"no such login":   {VaultOptions{Address: "http://h", Login: &Login{Method: "ldap"}}, "use approle, kubernetes, jwt or cert"},
+		"no role":         {VaultOptions{Address: "http://h", Login: &Login{Method: LoginKubernetes}}, "needs a role"},
+		"no token file":   {VaultOptions{Address: "http://h", Login: &Login{Method: LoginJWT, Role: "r"}}, "needs the file of a token"},
+		"no certificate":  {VaultOptions{Address: "http://h", Login: &Login{Method: LoginCert, CertFile: "x"}}, "the files of a certificate and of its key"},
+		"mount with dots": {VaultOptions{Address: "http://h", Login: &Login{Method: LoginCert, Mount: "../sys", CertFile: "x", KeyFile: "y"}}, "is not the mount of an auth method"},
 		"no CA file":      {VaultOptions{Address: "https://h", Token: token, CAFile: "testdata/none.pem"}, "ca file"},
 		"empty CA file":   {VaultOptions{Address: "https://h", Token: token, CAFile: "testdata/vectors.json"}, "holds no PEM certificate"},
 	} {
@@ -294,6 +298,12 @@ func TestOptionsAreCheckedAtOnce(t *testing.T) {
 				t.Errorf("NewVault = %v, want an error with %q and no secret", err, tt.want)
 			}
 		})
+	}
+}
+
+func TestValuesMustOutliveTheirRefresh(t *testing.T) {
+	if _, err := NewSecrets(Options{MaxStale: time.Second}); err == nil || !strings.Contains(err.Error(), "max_stale 1s is below refresh 30s") {
+		t.Errorf("NewSecrets = %v", err)
 	}
 }
 
@@ -308,10 +318,7 @@ func TestGetAllocatesNothing(t *testing.T) {
 }
 
 func BenchmarkGet(b *testing.B) {
-	v, err := newVault(VaultOptions{Address: "http://127.0.0.1:8200", Token: sentinel.NewSecret("t-0")}, newFake())
-	if err != nil {
-		b.Fatal(err)
-	}
+	v := serve(b, VaultOptions{Address: "http://127.0.0.1:8200", Token: sentinel.NewSecret("t-0")}, newFake(), Options{})
 	if err := v.Load(b.Context(), []Ref{openai}); err != nil {
 		b.Fatal(err)
 	}

@@ -146,7 +146,7 @@ var accessKeyPattern = regexp.MustCompile(`^[A-Za-z0-9_]{16,128}$`)
 
 func (c *compiler) accessKey(key string, a awsYAML, caller sentinel.Caller) {
 	if a.Secret.path != "" && a.Secret.field == "" {
-		c.Fault(key+".secret", "name the field that holds the issued secret: vault:%s#FIELD", clip(a.Secret.path))
+		c.Fault(key+".secret", "name the field that holds the issued secret: %s#FIELD", clip(placed(a.Secret.path)))
 	}
 	if !c.Sound(key + ".access_key_id") {
 		return

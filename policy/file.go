@@ -132,7 +132,7 @@ type contractYAML struct {
 }
 
 type credentialYAML struct {
-	Vault   refYAML `yaml:"vault,required" doc:"MOUNT/PATH#FIELD of a KV version 2 secret; for AWS the path alone, of a secret with access_key_id and secret_access_key."`
+	Vault   refYAML `yaml:"vault,required" doc:"Where it lies: MOUNT/PATH#FIELD in Vault, aws:NAME#FIELD in AWS Secrets Manager, file:FOLDER#FILE below files.dir. In Vault that is a KV mount of either version, or an engine that makes secrets, such as db/creds/ROLE#password. For an AWS key without a field: a secret with access_key_id and secret_access_key, or vault:aws/creds/ROLE of Vault's AWS engine."`
 	Type    string  `yaml:"type" enum:"bearer,header,basic,sigv4" doc:"How the credential is sent. Default: as the preset does; bearer for a custom API."`
 	Header  string  `yaml:"header" doc:"The header that carries the credential as it is, such as x-api-key."`
 	Service string  `yaml:"service" doc:"Of type sigv4 in a custom API: the AWS service's name in signatures, such as kinesis."`

@@ -158,12 +158,20 @@ func (c *compiler) credential(key string, y credentialYAML, aws bool) Credential
 	}
 	if y.Vault.path != "" && (y.Vault.field == "") != aws {
 		if aws {
-			c.Fault(key, "an AWS key is a whole secret with access_key_id and secret_access_key: write vault:%s", clip(y.Vault.path))
+			c.Fault(key, "an AWS key is a whole secret with access_key_id and secret_access_key: write %s", clip(placed(y.Vault.path)))
 		} else {
-			c.Fault(key, "name the field that holds the credential: vault:%s#FIELD", clip(y.Vault.path))
+			c.Fault(key, "name the field that holds the credential: %s#FIELD", clip(placed(y.Vault.path)))
 		}
 	}
 	return Credential{Path: y.Vault.path, Field: y.Vault.field, Kind: kind, Header: strings.ToLower(y.Header), Service: y.Service}
+}
+
+// placed is a path as policies write it.
+func placed(path string) string {
+	if strings.Contains(path, ":") {
+		return path
+	}
+	return "vault:" + path
 }
 
 func (c *compiler) endpoints(key string, list []declare.EndpointYAML) []*declare.Endpoint {

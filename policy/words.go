@@ -80,30 +80,40 @@ func (*unpricedYAML) SchemaHint() strictyaml.Hint {
 	return strictyaml.Hint{Words: []string{"deny", "alert"}}
 }
 
-// refYAML is the place of a secret.
+// refYAML is the place of a secret. Its path keeps the scheme of a source that is not Vault.
 type refYAML struct{ path, field string }
 
-// UnmarshalText reads "vault:secret/openai#api_key"; "vault:" may be left out. The text is not repeated
-// in the error: somebody may have put the secret itself here.
+// UnmarshalText reads "vault:secret/openai#api_key", whose "vault:" may be left out, "aws:prod/openai#api_key" and
+// "file:openai#api_key". The text is not repeated in the error: somebody may have put the secret itself here.
 func (r *refYAML) UnmarshalText(b []byte) error {
 	place, field, has := strings.Cut(strings.TrimPrefix(string(b), "vault:"), "#")
-	if len(b) > 512 || !refPath.MatchString(place) || slices.Contains(strings.Split(place, "/"), "..") || has && !refField.MatchString(field) {
-		return errors.New("not the place of a secret: write vault:MOUNT/PATH#FIELD, such as vault:secret/openai#api_key")
+	scheme, name, elsewhere := strings.Cut(place, ":")
+	if !elsewhere {
+		scheme, name = "vault", place
+	}
+	pattern, known := refPaths[scheme]
+	if len(b) > 512 || !known || !pattern.MatchString(name) || slices.Contains(strings.Split(name, "/"), "..") || has && !refField.MatchString(field) {
+		return errors.New("not the place of a secret: write vault:MOUNT/PATH#FIELD, such as vault:secret/openai#api_key, aws:NAME#FIELD for AWS Secrets Manager, or file:FOLDER#FILE")
 	}
 	r.path, r.field = place, field
 	return nil
 }
 
 var (
-	refPath  = regexp.MustCompile(`^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)+$`)
+	// refPaths has what a secret can be called, by its source. Secrets Manager's are names and ARNs.
+	refPaths = map[string]*regexp.Regexp{
+		"vault": regexp.MustCompile(`^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)+$`),
+		"aws":   regexp.MustCompile(`^[A-Za-z0-9/_+=.@:-]+$`),
+		"file":  regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$`),
+	}
 	refField = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
 )
 
 // SchemaHint describes the place of a secret.
 func (*refYAML) SchemaHint() strictyaml.Hint {
 	return strictyaml.Hint{
-		Pattern:  `^(vault:)?[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)+(#[A-Za-z0-9._-]+)?$`,
-		Examples: []string{"vault:secret/openai#api_key", "vault:secret/aws"},
+		Pattern:  `^((vault:)?[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)+|aws:[A-Za-z0-9/_+=.@:-]+|file:[A-Za-z0-9._/-]+)(#[A-Za-z0-9._-]+)?$`,
+		Examples: []string{"vault:secret/openai#api_key", "aws:prod/openai#api_key", "file:openai#api_key"},
 	}
 }
 

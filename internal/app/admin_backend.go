@@ -259,9 +259,9 @@ func (b *adminBackend) UseSetup(ctx context.Context, hash [32]byte, first sentin
 // fresh tells whether a provider's credential is held now.
 func (b *adminBackend) fresh(c policy.Credential) bool {
 	if c.Kind == policy.CredentialSigV4 || c.Field == "" {
-		_, ok := b.app.vault.AWSKey(c.Path)
+		_, ok := b.app.secrets.AWSKey(c.Path)
 		return ok
 	}
-	_, ok := b.app.vault.Get(credential.Ref{Path: c.Path, Field: c.Field})
+	_, ok := b.app.secrets.Get(credential.Ref{Path: c.Path, Field: c.Field})
 	return ok
 }

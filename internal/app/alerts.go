@@ -170,7 +170,7 @@ func (al *alerting) twilio(c policy.AlertChannel) alerts.TwilioAccount {
 // secret reads a secret at each use, so that a rotated one is used.
 func (al *alerting) secret(r policy.SecretRef) func() sentinel.Secret {
 	return func() sentinel.Secret {
-		s, _ := al.app.vault.Get(credential.Ref{Path: r.Path, Field: r.Field})
+		s, _ := al.app.secrets.Get(credential.Ref{Path: r.Path, Field: r.Field})
 		return s
 	}
 }

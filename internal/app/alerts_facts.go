@@ -135,7 +135,7 @@ func (al *alerting) judge(ctx context.Context) error {
 }
 
 func (al *alerting) judgeOnce(now time.Time) {
-	if age := al.app.vault.Age(); age > staleVault*al.app.config.Vault.Refresh {
+	if age := al.app.secrets.Age(); age > staleVault*al.app.config.Vault.Refresh {
 		al.facts.add(factKey{kind: "dependency", name: "vault"}, true)
 	}
 	list := al.facts.take(now)

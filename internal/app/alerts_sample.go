@@ -28,7 +28,7 @@ const sampleTimeout = 15 * time.Second
 func SampleAlert(ctx context.Context, c Config, log zerolog.Logger, rule string) ([]Answer, error) {
 	a := &App{config: c, log: log}
 	defer a.Close()
-	for _, step := range []func(context.Context) error{a.openPolicy, a.openVault} {
+	for _, step := range []func(context.Context) error{a.openPolicy, a.openSecrets} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}

@@ -42,7 +42,7 @@ type App struct {
 	config    Config
 	log       zerolog.Logger
 	instance  string
-	vault     *credential.Vault
+	secrets   *credential.Secrets
 	tokens    *credential.Tokens // nil without SENTINEL_TOKEN_KEY
 	workloads *credential.Workloads
 	limiter   *ratelimit.Redis
@@ -82,7 +82,7 @@ func New(ctx context.Context, c Config, log zerolog.Logger) (*App, error) {
 	a := &App{config: c, log: log, instance: uuid.NewString(), served: make(chan struct{})}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	for _, step := range []func(context.Context) error{a.listen, a.openPolicy, a.openLimiter, a.openVault, a.openProxy, a.openLedger, a.openCallers, a.openAudit, a.openAlerts, a.openAdmin, a.openTelemetry, a.seed, a.serve} {
+	for _, step := range []func(context.Context) error{a.listen, a.openPolicy, a.openLimiter, a.openSecrets, a.openProxy, a.openLedger, a.openCallers, a.openAudit, a.openAlerts, a.openAdmin, a.openTelemetry, a.seed, a.serve} {
 		if err := step(ctx); err != nil {
 			a.Close()
 			return nil, err
@@ -184,27 +184,6 @@ func (a *App) openLimiter(ctx context.Context) error {
 	return nil
 }
 
-func (a *App) openVault(ctx context.Context) error {
-	var err error
-	if a.vault, err = openVaultOf(a.config, func(err error) { a.log.Warn().Err(err).Msg("vault not refreshed") }); err != nil {
-		return err
-	}
-	return a.vault.Load(ctx, refsOf(a.governor.State()))
-}
-
-// openVaultOf makes the client of a configuration.
-func openVaultOf(config Config, onError func(error)) (*credential.Vault, error) {
-	c := config.Vault
-	o := credential.VaultOptions{
-		Address: c.Address, Token: c.Token, Namespace: c.Namespace, CAFile: c.CAFile, Refresh: c.Refresh, MaxStale: c.MaxStale,
-		OnError: onError,
-	}
-	if c.RoleID != "" {
-		o.AppRole = &credential.AppRole{RoleID: c.RoleID, SecretID: c.SecretID, Mount: c.Mount}
-	}
-	return credential.NewVault(o)
-}
-
 func (a *App) openLedger(ctx context.Context) error {
 	st, err := store.Open(ctx, store.Options{
 		DSN: a.config.Database.URL, MaxConns: int32(a.config.Database.MaxConns), SimpleProtocolBatchRows: a.config.Database.BatchRows, MaxSeries: a.config.Database.MaxSeries,
@@ -243,7 +222,7 @@ func (a *App) serve(context.Context) error {
 		return err
 	}
 	a.extproc = extproc.New(extproc.Options{
-		Governor: a.governor, Credentials: credentials{a.vault, a.tokens, a.workloads, &sync.Map{}}, Log: a.log, Observe: func(o extproc.Observation) {
+		Governor: a.governor, Credentials: credentials{a.secrets, a.tokens, a.workloads, &sync.Map{}}, Log: a.log, Observe: func(o extproc.Observation) {
 			a.metrics.observe(o)
 			a.trace(o)
 			a.alerting.observe(o)
@@ -277,7 +256,7 @@ func (a *App) Run(ctx context.Context) error {
 		defer close(a.served)
 		return a.grpc.Serve(a.control)
 	})
-	group.Go(func() error { return a.vault.Run(ctx) })
+	group.Go(func() error { return a.secrets.Run(ctx) })
 	group.Go(func() error { return a.tokens.Run(ctx) })
 	group.Go(func() error { return a.workloads.Run(ctx) })
 	group.Go(func() error { return a.drain(ctx) })

@@ -12,6 +12,7 @@ import (
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/ca"
+	"github.com/saas-sentinel/saas-sentinel/credential"
 	"github.com/saas-sentinel/saas-sentinel/internal/strictyaml"
 	"github.com/saas-sentinel/saas-sentinel/store"
 )
@@ -26,6 +27,8 @@ type Config struct {
 	Proxy     ProxyConfig     `yaml:"proxy" doc:"For clients that keep their providers' hosts: the proxy (HTTPS_PROXY), and connections that the network redirects."`
 	Redis     RedisConfig     `yaml:"redis" doc:"Where limits and budgets are counted."`
 	Vault     VaultConfig     `yaml:"vault" doc:"Where the providers' credentials are."`
+	AWS       AWSConfig       `yaml:"aws" doc:"AWS Secrets Manager, for credentials that are written as aws:NAME#FIELD. It is asked as the machine's or pod's own role, or as the environment's AWS_ACCESS_KEY_ID says."`
+	Files     FilesConfig     `yaml:"files" doc:"A folder of secrets, for credentials that are written as file:FOLDER#FILE."`
 	Database  DatabaseConfig  `yaml:"database" doc:"Where the ledger is."`
 	Spool     SpoolConfig     `yaml:"spool" doc:"The write-ahead log of usage on local disk."`
 	Reconcile ReconcileConfig `yaml:"reconcile" doc:"What happens to calls whose answer nobody metered."`
@@ -98,15 +101,38 @@ type RedisConfig struct {
 
 // VaultConfig is where credentials are.
 type VaultConfig struct {
-	Address   string          `yaml:"address" doc:"URL. Default: VAULT_ADDR. The login is VAULT_TOKEN, or VAULT_ROLE_ID with VAULT_SECRET_ID."`
+	Address   string          `yaml:"address" doc:"URL. Default: VAULT_ADDR. The login is VAULT_TOKEN, or VAULT_ROLE_ID with VAULT_SECRET_ID, or what login says."`
 	Namespace string          `yaml:"namespace" doc:"Vault namespace."`
 	CAFile    string          `yaml:"ca_file" doc:"PEM file of the authorities that sign Vault's certificate."`
-	Mount     string          `yaml:"approle_mount" doc:"Mount of the AppRole login. Default: approle."`
-	Refresh   time.Duration   `yaml:"refresh" doc:"A changed credential is used within this time."`
-	MaxStale  time.Duration   `yaml:"max_stale" doc:"A credential is used for so long while Vault cannot be reached."`
+	Login     VaultLogin      `yaml:"login" doc:"How the gateway logs in, without a secret in its environment."`
+	Refresh   time.Duration   `yaml:"refresh" doc:"A changed credential is used within this time, wherever it lies."`
+	MaxStale  time.Duration   `yaml:"max_stale" doc:"A credential is used for so long while its source cannot be reached."`
 	Token     sentinel.Secret `yaml:"-"`
 	RoleID    string          `yaml:"-"`
 	SecretID  sentinel.Secret `yaml:"-"`
+}
+
+// VaultLogin is how the gateway logs in to Vault.
+type VaultLogin struct {
+	Method    string `yaml:"method" enum:"approle,kubernetes,jwt,cert" doc:"kubernetes by the pod's service account, jwt by a token of the platform, cert by a client certificate; approle (default) by VAULT_ROLE_ID and VAULT_SECRET_ID."`
+	Mount     string `yaml:"mount" doc:"Mount of the auth method. Default: the method's name."`
+	Role      string `yaml:"role" doc:"Role at Vault, of kubernetes and jwt; of cert the certificate role's name, or none."`
+	TokenFile string `yaml:"token_file" doc:"File of the token, of jwt and kubernetes; it is read at each login. Default of kubernetes: the pod's service account token."`
+	Cert      string `yaml:"cert" doc:"PEM file of the client certificate, of cert; it is read at each connection."`
+	Key       string `yaml:"key" doc:"PEM file of its key."`
+}
+
+// AWSConfig is where AWS Secrets Manager is.
+type AWSConfig struct {
+	Region   string `yaml:"region" doc:"Its region, such as us-east-1; empty for none."`
+	Endpoint string `yaml:"endpoint" doc:"URL of a VPC endpoint. Default: the region's own."`
+
+	Key credential.AWSKey `yaml:"-"` // AWS_ACCESS_KEY_ID and its like; empty for the machine's or pod's own role
+}
+
+// FilesConfig is a folder of secrets.
+type FilesConfig struct {
+	Dir string `yaml:"dir" doc:"The folder; each secret is a folder in it, and each field a file, as Kubernetes mounts them. Nothing outside of it is read. Empty for none."`
 }
 
 // DatabaseConfig is where the ledger is.
@@ -196,6 +222,7 @@ func LoadConfig(file string) (Config, error) {
 	if c.Candidate != "" {
 		c.Candidate = under(base, c.Candidate)
 	}
+	c.Files.Dir = under(base, c.Files.Dir)
 	c.Audit.Key, c.Audit.Checkpoints = under(base, c.Audit.Key), under(base, c.Audit.Checkpoints)
 	c.check(doc)
 	return c, strictyaml.Join(doc.Faults())
@@ -210,7 +237,7 @@ func under(base, path string) string {
 
 // SecretVariables are the environment's variables that hold secrets.
 func SecretVariables() []string {
-	return []string{"VAULT_TOKEN", "VAULT_SECRET_ID", "SENTINEL_DATABASE_URL", "SENTINEL_REDIS_PASSWORD", "SENTINEL_TOKEN_KEY", "OTEL_EXPORTER_OTLP_HEADERS"}
+	return []string{"VAULT_TOKEN", "VAULT_SECRET_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "SENTINEL_DATABASE_URL", "SENTINEL_REDIS_PASSWORD", "SENTINEL_TOKEN_KEY", "OTEL_EXPORTER_OTLP_HEADERS"}
 }
 
 // environment reads what does not belong into a file.
@@ -221,6 +248,9 @@ func (c *Config) environment() {
 	c.Vault.Token = sentinel.NewSecret(os.Getenv("VAULT_TOKEN"))
 	c.Vault.RoleID = os.Getenv("VAULT_ROLE_ID")
 	c.Vault.SecretID = sentinel.NewSecret(os.Getenv("VAULT_SECRET_ID"))
+	c.AWS.Key = credential.AWSKey{
+		AccessKeyID: os.Getenv("AWS_ACCESS_KEY_ID"), Secret: sentinel.NewSecret(os.Getenv("AWS_SECRET_ACCESS_KEY")), SessionToken: sentinel.NewSecret(os.Getenv("AWS_SESSION_TOKEN")),
+	}
 	c.Database.URL = sentinel.NewSecret(os.Getenv("SENTINEL_DATABASE_URL"))
 	c.TokenKey = sentinel.NewSecret(os.Getenv("SENTINEL_TOKEN_KEY"))
 	c.Redis.Password = sentinel.NewSecret(os.Getenv("SENTINEL_REDIS_PASSWORD"))
@@ -291,11 +321,24 @@ func (c *Config) check(doc *strictyaml.Doc) {
 	if c.Database.URL.IsZero() {
 		doc.Fault("database", "set SENTINEL_DATABASE_URL in the environment, such as postgres://user:password@host:5432/sentinel")
 	}
-	if c.Vault.Address == "" {
-		doc.Fault("vault.address", "set it here or as VAULT_ADDR in the environment, such as https://vault.example:8200")
+	c.checkSources(doc)
+}
+
+// checkSources reports where no credential could come from.
+func (c *Config) checkSources(doc *strictyaml.Doc) {
+	elsewhere := c.AWS.Region != "" || c.Files.Dir != ""
+	if c.Vault.Address == "" && !elsewhere {
+		doc.Fault("vault.address", "set it here or as VAULT_ADDR in the environment, such as https://vault.example:8200; or name aws.region or files.dir")
 	}
-	if c.Vault.Token.IsZero() && (c.Vault.RoleID == "" || c.Vault.SecretID.IsZero()) {
-		doc.Fault("vault", "set VAULT_TOKEN, or VAULT_ROLE_ID and VAULT_SECRET_ID, in the environment")
+	byRole := c.Vault.Login.Method == "" || c.Vault.Login.Method == credential.LoginAppRole
+	if c.Vault.Token.IsZero() && byRole && (c.Vault.RoleID == "" || c.Vault.SecretID.IsZero()) && (c.Vault.Address != "" || !elsewhere) {
+		doc.Fault("vault", "set VAULT_TOKEN, or VAULT_ROLE_ID and VAULT_SECRET_ID, in the environment, or vault.login")
+	}
+	if !byRole && !c.Vault.Token.IsZero() {
+		doc.Fault("vault.login", "VAULT_TOKEN is in the environment as well: give one of the two")
+	}
+	if c.AWS.Region == "" && c.AWS.Endpoint != "" {
+		doc.Fault("aws.endpoint", "name aws.region as well: signatures name it")
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 
 // credentials joins Vault's snapshot with the ways in which providers want to be authenticated.
 type credentials struct {
-	vault     *credential.Vault
+	secrets   *credential.Secrets
 	tokens    *credential.Tokens // nil without a key
 	workloads *credential.Workloads
 	// echoes has the last two credentials of each provider: an answer may quote the one that a rotation replaced.
@@ -37,13 +37,13 @@ func (c credentials) Echoes(r governor.Route, failed bool) *extproc.Needles {
 	ref := credential.Ref{Path: where.Path, Field: where.Field}
 	var value string
 	if kind, _ := kindOf(r); kind == string(policy.CredentialSigV4) {
-		key, _ := c.vault.AWSKey(where.Path)
+		key, _ := c.secrets.AWSKey(where.Path)
 		if !failed {
 			return nil
 		}
 		value = key.SessionToken.Reveal()
 	} else {
-		secret, _ := c.vault.Get(ref)
+		secret, _ := c.secrets.Get(ref)
 		value = secret.Reveal()
 	}
 	known, _ := c.echoes.Load(ref)
@@ -65,14 +65,14 @@ func (c credentials) Inject(r governor.Route, o extproc.Outgoing, now time.Time)
 	kind, name := kindOf(r)
 	where := r.Provider.Credential
 	if kind == string(policy.CredentialSigV4) {
-		key, ok := c.vault.AWSKey(where.Path)
+		key, ok := c.secrets.AWSKey(where.Path)
 		if !ok {
 			return nil, fmt.Errorf("no usable AWS key at %s", where.Path)
 		}
 		headers, err := credential.SignV4(key, sigRequest(o, r.Provider.Region, r.Preset.SigningName), now)
 		return fromCredential(headers), err
 	}
-	secret, ok := c.vault.Get(credential.Ref{Path: where.Path, Field: where.Field})
+	secret, ok := c.secrets.Get(credential.Ref{Path: where.Path, Field: where.Field})
 	if !ok {
 		return nil, fmt.Errorf("no usable secret at %s#%s", where.Path, where.Field)
 	}
@@ -118,7 +118,7 @@ func (c credentials) CallerByToken(set *policy.Set, token string, now time.Time)
 
 // VerifyAWS checks a signature with the secret that was issued to the service.
 func (c credentials) VerifyAWS(id policy.AWSIdentity, _ string, o extproc.Outgoing, now time.Time) error {
-	secret, ok := c.vault.Get(credential.Ref{Path: id.SecretPath, Field: id.SecretField})
+	secret, ok := c.secrets.Get(credential.Ref{Path: id.SecretPath, Field: id.SecretField})
 	if !ok {
 		return fmt.Errorf("the issued key of service %s cannot be checked now", id.Caller.Service)
 	}

@@ -132,7 +132,7 @@ func (d *doctor) redis(ctx context.Context) {
 func (d *doctor) vault(ctx context.Context) {
 	a := &App{config: d.config, log: zerolog.Nop()}
 	a.governor = governor.New(governor.Options{Now: time.Now}, d.state)
-	if err := a.openVault(ctx); err != nil {
+	if err := a.openSecrets(ctx); err != nil {
 		d.add("vault", CheckFail, "check the login, and that each secret of the policy is there", "%s", err)
 		return
 	}

@@ -53,7 +53,7 @@ func (a *App) look(ctx context.Context) []admin.Component {
 		state = admin.StateDegraded
 	}
 	add("spool", state, "%d records wait for the database; %d of %d MiB are in use", s.LagRecords, s.Bytes>>20, a.config.Spool.MaxBytes>>20)
-	switch age := a.vault.Age(); {
+	switch age := a.secrets.Age(); {
 	case age > a.config.Vault.MaxStale:
 		add("vault", admin.StateDown, "it has not answered for %s: credentials are not used any longer", age.Round(time.Second))
 	case age > 3*a.config.Vault.Refresh:

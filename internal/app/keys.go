@@ -67,7 +67,7 @@ func RotateKey(ctx context.Context, c Config, st *store.Store, log *audit.Log, r
 		return err
 	}
 	defer client.CloseIdleConnections()
-	v, err := openVaultOf(c, func(error) {})
+	v, err := openVault(c, func(error) {})
 	if err != nil {
 		return err
 	}

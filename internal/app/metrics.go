@@ -112,12 +112,12 @@ func newMetrics(a *App) *metrics {
 func readMetrics(a *App) []prometheus.Collector {
 	return []prometheus.Collector{
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "sentinel_vault_age_seconds", Help: "Time since Vault last confirmed the oldest credential.",
+			Name: "sentinel_vault_age_seconds", Help: "Time since the source of the oldest credential last confirmed it.",
 		}, func() float64 {
-			if a.vault == nil {
+			if a.secrets == nil {
 				return 0
 			}
-			return a.vault.Age().Seconds()
+			return a.secrets.Age().Seconds()
 		}),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "sentinel_alerts_dropped_total", Help: "Reports for alerts that were not kept: 20,000 waited for the database already, or the group had 2,000 incidents.",

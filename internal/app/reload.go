@@ -79,7 +79,7 @@ func (a *App) reload(ctx context.Context) {
 		a.log.Error().Err(err).Str("policy", old.Policy.Version).Msg("policy not reloaded, the old one stays")
 		return
 	}
-	a.vault.Watch(refsOf(next))
+	a.secrets.Watch(refsOf(next))
 	a.workloads.Use(issuersOf(next.Policy))
 	a.workloads.Refresh(ctx)
 	a.metrics.reloads.WithLabelValues("ok").Inc()
@@ -90,7 +90,7 @@ func (a *App) reload(ctx context.Context) {
 func (a *App) replace(ctx context.Context, old, next *governor.State, files []policy.File) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	if err := a.vault.Load(ctx, refsOf(next)); err != nil {
+	if err := a.secrets.Load(ctx, refsOf(next)); err != nil {
 		return err
 	}
 	return a.audit.Around(ctx, a.policyRow("policy.reload", old.Policy.Version, next.Policy.Version), func(context.Context) error {

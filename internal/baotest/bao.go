@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -34,6 +35,18 @@ var errEnded = errors.New("ended before it answered")
 // its log, bao.log; tools is the project's .tools folder. addr is a URL, and token the root token.
 // stop ends the process and waits for it; it may be called twice.
 func Start(dir, tools string) (addr, token string, stop func(), err error) {
+	return start(dir, tools, false)
+}
+
+// StartTLS is Start with HTTPS, by a certificate of an authority that it makes: its PEM file is CAFile of dir.
+func StartTLS(dir, tools string) (addr, token string, stop func(), err error) {
+	return start(dir, tools, true)
+}
+
+// CAFile is the file below the directory of StartTLS that has its authority.
+const CAFile = "vault-ca.pem"
+
+func start(dir, tools string, secure bool) (addr, token string, stop func(), err error) {
 	binary := filepath.Join(tools, "venv", "bin", "bao")
 	if _, err := os.Stat(binary); err != nil {
 		return "", "", nil, fmt.Errorf("%w (there is no %s)", ErrNoBinary, binary)
@@ -44,14 +57,21 @@ func Start(dir, tools string) (addr, token string, stop func(), err error) {
 		if listen, err = freeAddress(); err != nil {
 			return "", "", nil, err
 		}
-		if stop, err = launch(dir, binary, listen, token); err == nil {
-			return "http://" + listen, token, stop, nil
+		if stop, err = launch(dir, binary, listen, token, secure); err == nil {
+			return scheme(secure) + listen, token, stop, nil
 		}
 		if !errors.Is(err, errEnded) {
 			break
 		}
 	}
 	return "", "", nil, err
+}
+
+func scheme(secure bool) string {
+	if secure {
+		return "https://"
+	}
+	return "http://"
 }
 
 func freeAddress() (string, error) {
@@ -64,7 +84,7 @@ func freeAddress() (string, error) {
 }
 
 // launch starts one process and waits until its KV mount answers.
-func launch(dir, binary, listen, token string) (stop func(), err error) {
+func launch(dir, binary, listen, token string, secure bool) (stop func(), err error) {
 	logFile := filepath.Join(dir, "bao.log")
 	log, err := os.Create(logFile)
 	if err != nil {
@@ -72,6 +92,9 @@ func launch(dir, binary, listen, token string) (stop func(), err error) {
 	}
 	defer func() { _ = log.Close() }()
 	cmd := exec.Command(binary, "server", "-dev", "-dev-no-store-token", "-dev-listen-address="+listen)
+	if secure {
+		cmd.Args = append(cmd.Args, "-dev-tls", "-dev-tls-cert-dir="+dir)
+	}
 	cmd.Dir = dir
 	// The token goes by the environment: arguments are for every user of the machine to read.
 	cmd.Env = []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH"), "BAO_DEV_ROOT_TOKEN_ID=" + token}
@@ -94,7 +117,7 @@ func launch(dir, binary, listen, token string) (stop func(), err error) {
 			<-ended
 		}
 	})
-	if err := answers("http://"+listen, token, ended); err != nil {
+	if err := answers(scheme(secure)+listen, token, ended); err != nil {
 		stop()
 		return nil, fmt.Errorf("openbao on %s %w; its log, %s, ends with:\n%s", listen, err, logFile, tail(logFile))
 	}
@@ -107,7 +130,8 @@ func answers(addr, token string, ended <-chan struct{}) error {
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	// What is asked for is whether it is up: its own certificate proves nothing yet.
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} //nolint:gosec // a child process on loopback
 	for {
 		rq, err := http.NewRequestWithContext(ctx, http.MethodGet, addr+"/v1/secret/config", nil)
 		if err != nil {

@@ -19,7 +19,20 @@ type TB interface {
 // skipped, or fails under E2E=must.
 func Run(t TB) (addr, token string, stop func()) {
 	t.Helper()
-	addr, token, stop, err := Start(t.TempDir(), Tools())
+	return run(t, t.TempDir(), Start)
+}
+
+// RunTLS is Run with HTTPS. ca is the file of its authority.
+func RunTLS(t TB) (addr, token, ca string) {
+	t.Helper()
+	dir := t.TempDir()
+	addr, token, _ = run(t, dir, StartTLS)
+	return addr, token, filepath.Join(dir, CAFile)
+}
+
+func run(t TB, dir string, start func(dir, tools string) (string, string, func(), error)) (addr, token string, stop func()) {
+	t.Helper()
+	addr, token, stop, err := start(dir, Tools())
 	switch {
 	case errors.Is(err, ErrNoBinary) && os.Getenv("E2E") != "must":
 		t.Skipf("needs OpenBao: %v", err)

@@ -26,7 +26,7 @@ variable "rotate" {
 }
 
 variable "approle_mount" {
-  description = "Mount of the AppRole login; vault.approle_mount in sentinel.yaml when it is not approle."
+  description = "Mount of the AppRole login; vault.login.mount in sentinel.yaml when it is not approle."
   type        = string
   default     = "approle"
 }
