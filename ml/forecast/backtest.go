@@ -8,6 +8,7 @@ import (
 // tested is the past forecast again from several origins, the latest first.
 type tested struct {
 	pool    []candidate
+	next    [][]float64 // by candidate: from the series' end
 	origins []int
 	runs    [][][]float64 // by origin, by candidate; nil where the past was too short
 	actual  [][]float64   // by origin
@@ -30,29 +31,33 @@ func backtest(y []float64, pool []candidate, o Options) tested {
 	if most := (len(y) - first) / step; most > mostOrigins {
 		step = (len(y) - first) / mostOrigins
 	}
+	ends := []int{len(y)}
 	for at := len(y) - step; at >= first; at -= step {
+		ends = append(ends, at)
+	}
+	slices.Reverse(ends) // the oldest first
+	runs := make([][][]float64, len(pool))
+	for i, c := range pool {
+		runs[i] = c.runs(y, ends, o.H)
+		t.next = append(t.next, runs[i][len(ends)-1])
+	}
+	for e := len(ends) - 2; e >= 0; e-- {
+		at := ends[e]
 		h := min(o.H, len(y)-at)
-		runs, actual := runAll(pool, y[:at], h), y[at:at+h]
-		loss := make([]float64, len(pool))
-		for i, r := range runs {
-			for j, v := range r {
+		actual, loss, tried := y[at:at+h], make([]float64, len(pool)), make([][]float64, len(pool))
+		for i := range pool {
+			if runs[i][e] == nil {
+				continue
+			}
+			tried[i] = runs[i][e][:h]
+			for j, v := range tried[i] {
 				loss[i] += math.Abs(v - actual[j])
 			}
 		}
-		t.origins, t.runs = append(t.origins, at), append(t.runs, runs)
+		t.origins, t.runs = append(t.origins, at), append(t.runs, tried)
 		t.actual, t.loss = append(t.actual, actual), append(t.loss, loss)
 	}
 	return t
-}
-
-func runAll(pool []candidate, y []float64, h int) [][]float64 {
-	out := make([][]float64, len(pool))
-	for i, c := range pool {
-		if len(y) >= c.needs {
-			out[i] = c.run(y, h)
-		}
-	}
-	return out
 }
 
 // mix is the weighted mean of the forecasts that are there.
@@ -84,7 +89,7 @@ func mix(runs [][]float64, weights []float64) []float64 {
 // nearly a choice: right where much was tested, so that the sharpness grows with the steps that were.
 const (
 	sharpest = 32.0
-	halfway  = 60.0 // tested steps at which the weights are half as sharp
+	halfway  = 120.0 // tested steps at which the weights are half as sharp
 	recency  = 0.85
 )
 

@@ -55,7 +55,7 @@ func Run(y []float64, o Options) (Forecast, error) {
 	pool := candidates(y, o)
 	b := backtest(y, pool, o)
 	weights := b.weigh(-1)
-	f := Forecast{Mean: mix(runAll(pool, y, o.H), weights), Weights: map[string]float64{}, Origins: len(b.origins)}
+	f := Forecast{Mean: mix(b.next, weights), Weights: map[string]float64{}, Origins: len(b.origins)}
 	for i, c := range pool {
 		f.Weights[c.name] += weights[i]
 	}

@@ -1,6 +1,7 @@
 package forecast
 
 import (
+	"cmp"
 	"math"
 	"slices"
 )
@@ -50,8 +51,8 @@ func calibrate(t tested, y []float64, o Options) calibration {
 	for _, row := range scores {
 		longest = max(longest, len(row))
 	}
-	independent := span / c.clumping(longest)
-	c.quantiles, c.totals = spread(scores, independent), spread(c.totalScores(misses), independent)
+	clump := c.clumping(longest)
+	c.quantiles, c.totals = spread(scores, span/clump), spread(c.totalScores(misses), span/max(clump, float64(longest)/totalsPerHorizon))
 	return c
 }
 
@@ -210,9 +211,13 @@ const (
 	absoluteToDeviation = 1.2533
 )
 
+// totalsPerHorizon is how many independent totals one forecast is worth where its errors are independent: a total of h steps shares
+// most of them with one of h+1.
+const totalsPerHorizon = 6
+
 // leftOut narrows for the whole mixture's errors being smaller than those of mixtures that one origin had no say in. It is a setting
 // that the coverage on made series was checked with, and was not estimated by itself.
-const leftOut = 0.97
+const leftOut = 0.955
 
 // spread is the quantile function of scores that are worth so many independent ones: conformal (Vovk et al.; split
 // form), and the fewer the wider, as Student's t is against the normal distribution.
@@ -260,6 +265,7 @@ func normalQuantile(p float64) float64 { return math.Sqrt2 * math.Erfinv(2*p-1) 
 // intervals fills in the bounds of steps and of totals from the quantiles of their errors.
 func (f *Forecast) intervals(t tested, y []float64, o Options) {
 	c := calibrate(t, y, o)
+	bare := t.bare()
 	c.nonnegative = slices.Min(y) >= 0
 	total, squares := 0.0, 0.0
 	for i, v := range f.Mean {
@@ -269,12 +275,19 @@ func (f *Forecast) intervals(t tested, y []float64, o Options) {
 		total, squares = total+v, squares+s*s
 		f.Total = append(f.Total, total)
 		f.totalScale = append(f.totalScale, math.Sqrt(squares*c.clumping(i+1)))
+		none := bare.share(v)
 		for _, b := range []struct {
-			p               float64
-			bound, ofTotals *[]float64
-		}{{0.1, &f.Lo80, &f.TotalLo80}, {0.9, &f.Hi80, &f.TotalHi80}, {0.025, &f.Lo95, &f.TotalLo95}, {0.975, &f.Hi95, &f.TotalHi95}} {
-			*b.bound = append(*b.bound, c.bound(c.quantiles, v, s, b.p))
-			*b.ofTotals = append(*b.ofTotals, c.bound(c.totals, total, f.totalScale[i], b.p))
+			held                         float64
+			low, high, totalLow, totalHi *[]float64
+		}{{0.8, &f.Lo80, &f.Hi80, &f.TotalLo80, &f.TotalHi80}, {0.95, &f.Lo95, &f.Hi95, &f.TotalLo95, &f.TotalHi95}} {
+			out := (1 - b.held) / 2
+			low, high := c.bound(c.quantiles, v, s, out), c.bound(c.quantiles, v, s, 1-out)
+			if c.nonnegative && (low == 0 || none > 2*out) { // nothing is below
+				low, high = 0, c.bound(c.quantiles, v, s, b.held)
+			}
+			*b.low, *b.high = append(*b.low, low), append(*b.high, high)
+			*b.totalLow = append(*b.totalLow, c.bound(c.totals, total, f.totalScale[i], out))
+			*b.totalHi = append(*b.totalHi, c.bound(c.totals, total, f.totalScale[i], 1-out))
 		}
 	}
 	f.calibration = c
@@ -302,4 +315,40 @@ func absolute(v []float64) []float64 {
 		out[i] = math.Abs(x)
 	}
 	return out
+}
+
+// bare are the back-tested steps by what was forecast, ascending, and whether nothing came.
+type bare struct {
+	fitted  []float64
+	nothing []float64 // running count
+}
+
+// bareNear is how many back-tested steps of about the same forecast tell how often nothing comes.
+const bareNear = 60
+
+func (t tested) bare() (out bare) {
+	var all []miss
+	for _, row := range t.errors() {
+		all = append(all, row...)
+	}
+	slices.SortFunc(all, func(a, b miss) int { return cmp.Compare(a.fitted, b.fitted) })
+	out.nothing = []float64{0}
+	for i, m := range all {
+		some := 0.0
+		if m.actual == 0 {
+			some = 1
+		}
+		out.fitted, out.nothing = append(out.fitted, m.fitted), append(out.nothing, out.nothing[i]+some)
+	}
+	return out
+}
+
+// share is how often nothing came where about v was forecast: a bound above 0 that is off by little would miss all of these.
+func (b bare) share(v float64) float64 {
+	if len(b.fitted) < bareNear {
+		return 0
+	}
+	at, _ := slices.BinarySearch(b.fitted, v)
+	from := min(max(0, at-bareNear/2), len(b.fitted)-bareNear)
+	return (b.nothing[from+bareNear] - b.nothing[from]) / bareNear
 }

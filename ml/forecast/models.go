@@ -2,7 +2,6 @@ package forecast
 
 import (
 	"fmt"
-	"math"
 	"slices"
 )
 
@@ -12,6 +11,25 @@ type candidate struct {
 	needs int // values
 	run   func(y []float64, h int) []float64
 	prior float64 // its weight while nothing was tested
+	// sweep gives run's results for y[:end] of each end, ascending, from one pass over y; nil where run has to be called for each.
+	sweep func(y []float64, ends []int, h int) [][]float64
+}
+
+// runs forecasts from each end; nil where the past is too short.
+func (c candidate) runs(y []float64, ends []int, h int) [][]float64 {
+	out := make([][]float64, len(ends))
+	from := 0
+	for from < len(ends) && ends[from] < c.needs {
+		from++
+	}
+	if c.sweep != nil && from < len(ends) {
+		copy(out[from:], c.sweep(y, ends[from:], h))
+		return out
+	}
+	for i := from; i < len(ends); i++ {
+		out[i] = c.run(y[:ends[i]], h)
+	}
+	return out
 }
 
 // heavyMemory bounds what the models look back on whose work grows with a grid: so many values, or so many seasons.
@@ -28,7 +46,7 @@ func candidates(y []float64, o Options) []candidate {
 		seasons = append(seasons, o.Season2)
 	}
 	for k, m := range seasons {
-		pool = append(pool, profiles(y, m, k > 0)...)
+		pool = append(pool, profiles(m, k > 0)...)
 	}
 	for k := range seasons {
 		s := seasons[:k+1]
@@ -41,7 +59,7 @@ func candidates(y []float64, o Options) []candidate {
 		}
 		pool = append(pool, candidate{name, 2*s[k] + 1, func(y []float64, h int) []float64 {
 			return mstl(latest(y, keep), s, h)
-		}, 1})
+		}, 1, nil})
 	}
 	fit := pool[:0]
 	for _, c := range pool {
@@ -52,37 +70,6 @@ func candidates(y []float64, o Options) []candidate {
 	return fit
 }
 
-// profiles are the models that repeat a season in one way or another.
-func profiles(y []float64, m int, longer bool) []candidate {
-	var out []candidate
-	for _, p := range []struct {
-		name    string
-		seasons int
-		run     func(y []float64, season, h int) []float64
-	}{
-		{"seasonal naive", 1, seasonalNaive},
-		{"seasonal median", 2, seasonalMedian},
-		{"seasonal mean", 2, seasonalMean},
-		{"profile at the last level", 2, profileAtLevel},
-		{"profile at the level of the last hours", 2, profileAtRecent},
-		{"half naive", 2, halfNaive},
-	} {
-		name := p.name
-		if longer {
-			name = fmt.Sprintf("%s of %d", name, m)
-		}
-		prior := 0.2
-		if p.seasons == 1 && !longer {
-			prior = 1
-		}
-		out = append(out, candidate{name, p.seasons * m, func(y []float64, h int) []float64 { return p.run(y, m, h) }, prior})
-		if m == 1 {
-			break // without a season they are all much the same
-		}
-	}
-	return out
-}
-
 // levels are the models of level, trend and short memory.
 func levels(y []float64, o Options) []candidate {
 	m := o.Season
@@ -91,25 +78,39 @@ func levels(y []float64, o Options) []candidate {
 		return func(y []float64, h int) []float64 { return run(latest(y, keep), m, h) }
 	}
 	out := []candidate{
-		{"median", 1, func(y []float64, h int) []float64 { return overallMedian(y, m, h) }, 0.1},
-		{"seasonal smoothing", 3 * m, lately(seasonalSmoothing), 0.2},
-		{"damped exponential smoothing", max(4, 2*m+1), lately(dampedTrend), 1},
-		{"theta", max(4, 2*m+1), lately(theta), 1},
-		{"ARIMA", max(10, 2*m+1), lately(arima), 0.5},
+		{"median", 1, func(y []float64, h int) []float64 { return overallMedian(y, m, h) }, 0.1, nil},
+		{"theta", max(4, 2*m+1), lately(theta), 1, nil},
+		{"ARIMA", max(10, 2*m+1), lately(arima), 0.5, nil},
+		swept("seasonal smoothing", 3*m, 0.2, func(y []float64, ends []int, h int) [][]float64 { return seasonalSmoothing(y, m, ends, h) }),
+		swept("damped exponential smoothing", max(4, 2*m+1), 1, func(y []float64, ends []int, h int) [][]float64 { return dampedTrend(y, m, ends, h) }),
 	}
 	if m > 1 {
-		out = append(out, candidate{"naive", 1, func(y []float64, h int) []float64 { return seasonalNaive(y, 1, h) }, 0.1})
+		out = append(out, candidate{"naive", 1, func(y []float64, h int) []float64 { return seasonalNaive(y, 1, h) }, 0.1, nil})
 	}
-	if low := slices.Min(y); low > 0 && slices.Max(y) < 1e6*low {
+	if low := slices.Min(y); low > 0 && slices.Max(y) < mostLogs*low {
 		out = append(out,
-			candidate{"damped exponential smoothing of logarithms", max(4, 2*m+1), lately(dampedTrendOfLogs), 1},
-			candidate{"theta of logarithms", max(4, 2*m+1), lately(thetaOfLogs), 1})
+			swept("damped exponential smoothing of logarithms", max(4, trendSeasons*m), 1, func(y []float64, ends []int, h int) [][]float64 {
+				return dampedTrendOfLogs(y, m, ends, h)
+			}),
+			candidate{"theta of logarithms", max(4, trendSeasons*m), lately(thetaOfLogs), 1, nil})
 	}
 	if zeros := count(y, 0); zeros*5 > len(y) {
-		out = append(out, candidate{"Croston's", 4, func(y []float64, h int) []float64 { return tsb(y, m, h) }, 0.5})
+		out = append(out, candidate{"Croston's", 4, func(y []float64, h int) []float64 { return tsb(y, m, h) }, 0.5, nil})
 	}
 	return out
 }
+
+// swept is a candidate that forecasts from many ends in one pass.
+func swept(name string, needs int, prior float64, sweep func(y []float64, ends []int, h int) [][]float64) candidate {
+	run := func(y []float64, h int) []float64 { return sweep(y, []int{len(y)}, h)[0] }
+	return candidate{name, needs, run, prior, sweep}
+}
+
+// mostLogs is the ratio of the largest value to the smallest above which logarithms say more of trifles than of the series.
+const mostLogs = 500
+
+// trendSeasons are seasons that a trend of logarithms needs: from two or three, one odd day makes it explode.
+const trendSeasons = 4
 
 func latest(y []float64, n int) []float64 { return y[max(0, len(y)-n):] }
 
@@ -131,107 +132,12 @@ func seasonalNaive(y []float64, season, h int) []float64 {
 	return out
 }
 
-// recentSeasons bounds what the profiles look back on.
-const recentSeasons = 14
-
-// phases gives for each phase of the next season the values of past seasons, latest first.
-func phases(y []float64, season int) [][]float64 {
-	out := make([][]float64, season)
-	for p := range out {
-		for at := len(y) - season + p; at >= 0 && len(out[p]) < recentSeasons; at -= season {
-			out[p] = append(out[p], y[at])
-		}
-	}
-	return out
-}
-
-// seasonalMedian is the median of the last seasons, each phase by itself.
-func seasonalMedian(y []float64, season, h int) []float64 {
-	profile := make([]float64, season)
-	for p, values := range phases(y, season) {
-		profile[p] = median(values)
-	}
-	return repeat(profile, h)
-}
-
-// fading is the weight of a season relative to the next.
-const fading = 0.75
-
-// seasonalMean is the mean of the last seasons with fading weights.
-func seasonalMean(y []float64, season, h int) []float64 {
-	profile := make([]float64, season)
-	for p, values := range phases(y, season) {
-		var sum, weights float64
-		w := 1.0
-		for _, v := range values {
-			sum, weights, w = sum+w*v, weights+w, w*fading
-		}
-		profile[p] = sum / weights
-	}
-	return repeat(profile, h)
-}
-
-// levelKept is what remains of the last level's distance from the usual one after a season.
-const levelKept = 0.7
-
-// profileAtLevel scales the median profile to the last season's level; the factor returns to 1.
-func profileAtLevel(y []float64, season, h int) []float64 {
-	out := seasonalMedian(y, season, h)
-	var last, usual float64
-	for p, v := range seasonalMedian(y, season, season) {
-		last, usual = last+y[len(y)-season+p], usual+v
-	}
-	return atLevel(out, last, usual, func(i int) float64 { return math.Pow(levelKept, 0.5+float64(i)/float64(season)) })
-}
-
 // overallMedian is one number: the best of a series without memory.
 func overallMedian(y []float64, season, h int) []float64 {
 	m := median(y[max(0, len(y)-recentSeasons*max(season, 24)):])
 	out := make([]float64, h)
 	for i := range out {
 		out[i] = m
-	}
-	return out
-}
-
-// seasonalSmoothing is additive exponential smoothing with a season and a slow level (ETS(A,N,A)), its weights from
-// a small grid by the mean absolute error a season ahead:
-//
-//	l ← l + α(y - l - s),  s ← s + γ(y - l - s).
-func seasonalSmoothing(y []float64, season, h int) []float64 {
-	best := math.Inf(1)
-	var out []float64
-	for _, alpha := range []float64{0.01, 0.05, 0.2} {
-		for _, gamma := range []float64{0.1, 0.3} {
-			level := mean(y[:season])
-			profile := make([]float64, season)
-			for p := range profile {
-				profile[p] = y[p] - level
-			}
-			behind := make([]float64, season) // the level a season ago
-			for p := range behind {
-				behind[p] = level
-			}
-			var loss float64
-			for i := season; i < len(y); i++ {
-				p := i % season
-				if i >= 2*season {
-					loss += math.Abs(y[i] - behind[p] - profile[p])
-				}
-				off := y[i] - level - profile[p]
-				level += alpha * off
-				profile[p] += gamma * off
-				behind[p] = level
-			}
-			if loss >= best {
-				continue
-			}
-			best = loss
-			out = make([]float64, h)
-			for i := range out {
-				out[i] = level + profile[(len(y)+i)%season]
-			}
-		}
 	}
 	return out
 }
@@ -268,36 +174,4 @@ func quantile(sorted []float64, q float64) float64 {
 	i := min(int(at), len(sorted)-1)
 	j := min(i+1, len(sorted)-1)
 	return sorted[i] + (at-float64(i))*(sorted[j]-sorted[i])
-}
-
-// halfNaive is between the last season and the median one.
-func halfNaive(y []float64, season, h int) []float64 {
-	out := seasonalMedian(y, season, h)
-	for i, v := range seasonalNaive(y, season, h) {
-		out[i] = (out[i] + v) / 2
-	}
-	return out
-}
-
-// profileAtRecent scales halfNaive to the level of the season's last quarter; the factor is halved twice a season.
-func profileAtRecent(y []float64, season, h int) []float64 {
-	out := halfNaive(y, season, h)
-	profile := seasonalMedian(y, season, season)
-	var last, usual float64
-	for i := 1; i <= max(1, season/4); i++ {
-		last, usual = last+y[len(y)-i], usual+profile[season-i]
-	}
-	return atLevel(out, last, usual, func(i int) float64 { return math.Pow(0.5, 0.25+2*float64(i)/float64(season)) })
-}
-
-// atLevel multiplies by last/usual to the power of kept, within a factor of e.
-func atLevel(out []float64, last, usual float64, kept func(i int) float64) []float64 {
-	if usual <= 0 || last <= 0 {
-		return out
-	}
-	log := min(max(math.Log(last/usual), -1), 1)
-	for i := range out {
-		out[i] *= math.Exp(log * kept(i))
-	}
-	return out
 }

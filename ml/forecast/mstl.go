@@ -106,7 +106,8 @@ func local(y []float64, at, window int) float64 {
 // mstl forecasts the adjusted series by damped smoothing, and repeats the last cycles.
 func mstl(y []float64, seasons []int, h int) []float64 {
 	adjusted, cycles := decompose(y, seasons)
-	out := dampedTrend(adjusted, 1, h)
+	lately := latest(adjusted, heavyMemory)
+	out := smooth(lately, 1, []int{len(lately)})[0].forecast(h)
 	for k, m := range seasons {
 		for i := range out {
 			out[i] += cycles[k][i%m]

@@ -35,19 +35,23 @@ var (
 )
 
 // smooth is exponential smoothing with a damped additive trend and an additive season, ETS(A,Ad,A) of Hyndman et
-// al. (2008), its weights from a grid by the sum of squared errors one step ahead:
+// al. (2008), its weights from a grid by the sum of squared errors one step ahead, older ones fading:
 //
 //	e = y - l - φb - s,  l ← l + φb + αe,  b ← φb + αβe,  s ← s + γ(1-α)e.
 //
-// Season 1 is none. Y has two seasons at least.
-func smooth(y []float64, season int) state {
-	best, bestLoss := state{}, math.Inf(1)
+// Season 1 is none. It gives the state at each of ends, ascending, the first of which is two seasons at least: a pass over y for
+// each point of the grid serves all ends.
+func smooth(y []float64, season int, ends []int) []state {
+	best := make([]fit, len(ends))
+	for i := range best {
+		best[i] = fit{state{season: make([]float64, season)}, math.Inf(1)}
+	}
 	gammas := seasonWeights
 	if season == 1 {
 		gammas = []float64{0}
 	}
-	start := begin(y, season)
-	phases := make([]float64, season)
+	start := begin(y[:ends[0]], season)
+	s := state{season: make([]float64, season)}
 	for _, phi := range dampings {
 		betas := trendWeights
 		if phi == 0 {
@@ -56,22 +60,42 @@ func smooth(y []float64, season int) state {
 		for _, beta := range betas {
 			for _, gamma := range gammas {
 				for _, alpha := range levelWeights {
-					s := start
-					s.damping, s.season = phi, phases
-					copy(phases, start.season)
+					copy(s.season, start.season)
+					s.level, s.trend, s.n, s.damping = start.level, start.trend, 0, phi
 					if phi == 0 {
 						s.trend = 0
 					}
-					if loss := s.follow(y, alpha, alpha*beta, gamma*(1-alpha), bestLoss); loss < bestLoss {
-						bestLoss, best = loss, s
-						best.season = append([]float64(nil), phases...)
-					}
+					s.follow(y, ends, alpha, alpha*beta, gamma*(1-alpha), best)
 				}
 			}
 		}
 	}
-	return best
+	out := make([]state, len(ends))
+	for i, b := range best {
+		out[i] = b.state
+	}
+	return out
 }
+
+// fit is the best state so far, and the loss on the way to it.
+type fit struct {
+	state
+	loss float64
+}
+
+// keep takes s in place of a worse one.
+func (f *fit) keep(s *state, loss float64) {
+	if !(loss < f.loss) {
+		return
+	}
+	phases := f.season
+	copy(phases, s.season)
+	f.state, f.loss = *s, loss
+	f.season = phases
+}
+
+// fadingOf is the weight of an error relative to the next: what is as old as the models look back counts 1/e.
+func fadingOf(season int) float64 { return 1 - 1/float64(max(heavyMemory, heavySeasons*season)) }
 
 // begin gives the first state: level and trend of the first seasons, and the mean phases without them.
 func begin(y []float64, season int) state {
@@ -100,50 +124,97 @@ func begin(y []float64, season int) state {
 	return s
 }
 
-// follow runs over y, and gives the sum of squared errors after the first season; it stops once that is above most.
-func (s *state) follow(y []float64, alpha, beta, gamma, most float64) float64 {
+// follow runs over y and offers its state at each end to best, with the fading sum of squared errors after the first season.
+func (s *state) follow(y []float64, ends []int, alpha, beta, gamma float64, best []fit) {
 	loss, phase, m := 0.0, 0, len(s.season)
-	for i, v := range y {
-		next := s.level + s.damping*s.trend
-		e := v - next - s.season[phase]
-		if i >= m {
-			if loss += e * e; loss > most {
-				return loss
+	older := fadingOf(m)
+	for k, end := range ends {
+		for i := s.n; i < end; i++ {
+			next := s.level + s.damping*s.trend
+			e := y[i] - next - s.season[phase]
+			if i >= m {
+				loss = older*loss + e*e
+			}
+			s.level = next + alpha*e
+			s.trend = s.damping*s.trend + beta*e
+			s.season[phase] += gamma * e
+			if phase++; phase == m {
+				phase = 0
 			}
 		}
-		s.level = next + alpha*e
-		s.trend = s.damping*s.trend + beta*e
-		s.season[phase] += gamma * e
-		if phase++; phase == m {
-			phase = 0
-		}
+		s.n = end
+		best[k].keep(s, loss)
 	}
-	s.n = len(y)
-	return loss
 }
 
-// dampedTrend is smooth's forecast.
-func dampedTrend(y []float64, season, h int) []float64 {
-	return smooth(y, season).forecast(h)
+// dampedTrend is smooth's forecast from each end.
+func dampedTrend(y []float64, season int, ends []int, h int) [][]float64 {
+	out := make([][]float64, len(ends))
+	for i, s := range smooth(y, season, ends) {
+		out[i] = s.forecast(h)
+	}
+	return out
 }
 
 // dampedTrendOfLogs is the same for seasons and trends that grow with the level; y is above 0.
-func dampedTrendOfLogs(y []float64, season, h int) []float64 {
-	return inLogs(y, func(logs []float64) []float64 { return dampedTrend(logs, season, h) })
-}
-
-// inLogs forecasts the logarithms, not further than twice their range beyond them.
-func inLogs(y []float64, run func([]float64) []float64) []float64 {
+func dampedTrendOfLogs(y []float64, season int, ends []int, h int) [][]float64 {
 	logs := make([]float64, len(y))
-	low, high := math.Inf(1), math.Inf(-1)
 	for i, v := range y {
 		logs[i] = math.Log(v)
-		low, high = min(low, logs[i]), max(high, logs[i])
 	}
-	out := run(logs)
-	reach := 2*(high-low) + 0.1
+	out := dampedTrend(logs, season, ends, h)
+	for i, end := range ends {
+		out[i] = outOfLogs(out[i], y[:end])
+	}
+	return out
+}
+
+// outOfLogs undoes logarithms, within reason: a trend of logarithms soon leaves everything behind.
+func outOfLogs(out, y []float64) []float64 {
 	for i, v := range out {
-		out[i] = math.Exp(min(max(v, low-reach), high+reach))
+		out[i] = math.Exp(v)
+	}
+	return within(out, y)
+}
+
+// seasonalSmoothing is additive exponential smoothing with a season and a slow level (ETS(A,N,A)), its weights from
+// a small grid by the mean absolute error a season ahead:
+//
+//	l ← l + α(y - l - s),  s ← s + γ(y - l - s).
+func seasonalSmoothing(y []float64, season int, ends []int, h int) [][]float64 {
+	best := make([]fit, len(ends))
+	for i := range best {
+		best[i] = fit{state{season: make([]float64, season)}, math.Inf(1)}
+	}
+	s, behind := state{season: make([]float64, season)}, make([]float64, season) // behind: the level a season ago
+	older := fadingOf(season)
+	for _, alpha := range []float64{0.01, 0.05, 0.2} {
+		for _, gamma := range []float64{0.1, 0.3} {
+			s.level = mean(y[:season])
+			for p := range behind {
+				s.season[p], behind[p] = y[p]-s.level, s.level
+			}
+			s.n = season
+			loss := 0.0
+			for k, end := range ends {
+				for i := s.n; i < end; i++ {
+					p := i % season
+					if i >= 2*season {
+						loss = older*loss + math.Abs(y[i]-behind[p]-s.season[p])
+					}
+					off := y[i] - s.level - s.season[p]
+					s.level += alpha * off
+					s.season[p] += gamma * off
+					behind[p] = s.level
+				}
+				s.n = end
+				best[k].keep(&s, loss)
+			}
+		}
+	}
+	out := make([][]float64, len(ends))
+	for i, b := range best {
+		out[i] = b.forecast(h)
 	}
 	return out
 }
@@ -183,7 +254,11 @@ func theta(y []float64, season, h int) []float64 {
 
 // thetaOfLogs is theta for seasons and trends that grow with the level; y is above 0.
 func thetaOfLogs(y []float64, season, h int) []float64 {
-	return inLogs(y, func(logs []float64) []float64 { return theta(logs, season, h) })
+	logs := make([]float64, len(y))
+	for i, v := range y {
+		logs[i] = math.Log(v)
+	}
+	return outOfLogs(theta(logs, season, h), y)
 }
 
 // deseasoned takes the usual deviation of each phase from the running mean of a season off (classical decomposition), and gives

@@ -15,6 +15,7 @@ type Score struct {
 	// 2006), averaged over series; Naive is that of repeating the last season.
 	MASE, Naive           float64
 	In80, In95, InTotal80 float64 // shares of steps within the intervals
+	InTotal95             float64
 	Refused               int
 	Took                  time.Duration // a series
 }
@@ -47,7 +48,7 @@ func Judge(cases []Case) []Score {
 	for i := range out {
 		s := &out[i]
 		n := float64(s.Series)
-		for _, v := range []*float64{&s.MASE, &s.Naive, &s.In80, &s.In95, &s.InTotal80} {
+		for _, v := range []*float64{&s.MASE, &s.Naive, &s.In80, &s.In95, &s.InTotal80, &s.InTotal95} {
 			*v /= n
 		}
 		s.Took /= time.Duration(max(1, s.Series))
@@ -88,5 +89,6 @@ func (s *Score) add(c Case, scale float64, f forecast.Forecast) {
 		s.In80 += in(v, f.Lo80[i], f.Hi80[i])
 		s.In95 += in(v, f.Lo95[i], f.Hi95[i])
 		s.InTotal80 += in(total, f.TotalLo80[i], f.TotalHi80[i])
+		s.InTotal95 += in(total, f.TotalLo95[i], f.TotalHi95[i])
 	}
 }

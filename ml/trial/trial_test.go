@@ -6,17 +6,17 @@ import (
 )
 
 // TestForecastsOfEveryKind holds, on made series of fifteen kinds, that no set is forecast worse than by repeating its last
-// season, and that the intervals hold what they say: on the average over the sets, and roughly on each, of which twelve
+// season, and that the intervals hold what they say: on the average over the sets, and roughly on each, of which forty
 // series say no more.
 func TestForecastsOfEveryKind(t *testing.T) {
-	scores := Judge(Made(12, 100))
+	scores := Judge(Made(40, 100))
 	if len(scores) != len(kinds) {
 		t.Fatalf("%d sets were judged, want %d", len(scores), len(kinds))
 	}
 	var in80, in95, inTotal, relative float64
 	for _, s := range scores {
 		t.Logf("%-22s MASE %.3f naive %.3f 80 %% %.3f 95 %% %.3f totals %.3f refused %d", s.Set, s.MASE, s.Naive, s.In80, s.In95, s.InTotal80, s.Refused)
-		if s.MASE > 1.02*s.Naive || s.Refused > 0 {
+		if s.MASE > s.Naive || s.Refused > 0 {
 			t.Errorf("%s: MASE %.3f, the seasonal naive's is %.3f; %d refused", s.Set, s.MASE, s.Naive, s.Refused)
 		}
 		if math.Abs(s.In80-0.8) > 0.17 || s.In95 < 0.75 || math.Abs(s.InTotal80-0.8) > 0.25 {
