@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"time"
 
@@ -22,14 +21,11 @@ type PolicyFile struct {
 	Version string
 	Text    string // of the file, which may be newer than what is in force
 	Name    string
-	Managed bool // it is a folder, which has a source of its own
+	// Managed says that its files have a source of their own, at which it is changed.
+	Managed bool
+	// Reviewed says that a second person approves what is published.
+	Reviewed bool
 }
-
-// ErrManaged says that the policy is changed where it comes from, and not through the gateway.
-var ErrManaged = errors.New("the policy is a folder, which is changed at its source (a Git checkout or a ConfigMap): commit the change there")
-
-// Authorship is who changes a policy, and why.
-type Authorship struct{ Author, Reason string }
 
 // Policies is the policy file.
 type Policies interface {
@@ -38,9 +34,7 @@ type Policies interface {
 	Policy(secrets bool) (PolicyFile, error)
 	// CheckPolicy compiles a candidate.
 	CheckPolicy(text string) Checked
-	// PublishPolicy replaces the file of the version that it was made from. ok is false where that is not in force any longer.
-	// The version is kept with who publishes it, and why.
-	PublishPolicy(ctx context.Context, was, text string, by Authorship) (ok bool, err error)
+	Publishing
 	// SimulatePolicy judges the calls of [from, to) again, by the policy in force and by a candidate that compiles.
 	SimulatePolicy(ctx context.Context, text string, from, to time.Time) (Simulation, error)
 	// Shadows counts the calls of [from, to) that shadows judge otherwise, and names the candidate's version.
@@ -142,7 +136,8 @@ type Policy struct {
 	File    string `json:"file" doc:"Where it is."`
 	Text    string `json:"text"`
 	Masked  bool   `json:"masked" doc:"The tokens of services are masked: only admins see them."`
-	Managed bool   `json:"managed" doc:"The policy is a folder that is changed at its source, such as a Git checkout: it cannot be published here."`
+	Managed bool   `json:"managed" doc:"The policy's files have a source of their own, such as a Git checkout or a ConfigMap: it is changed there, and cannot be published here."`
+	Review  bool   `json:"review" doc:"A second person approves what is published."`
 }
 
 // Checked is what a candidate's compilation said.
@@ -163,16 +158,9 @@ type policyAnswer struct {
 	Body Policy
 }
 
-type publishInput struct {
-	IfMatch string `header:"If-Match" required:"true" doc:"Version that the text was made from."`
-	Body    struct {
-		Text   string `json:"text" maxLength:"1000000"`
-		Reason string `json:"reason" minLength:"1" maxLength:"500"`
-	}
-}
-
 func (s *Server) policyRoutes() {
 	s.shadowRoutes()
+	s.publishingRoutes()
 	register(s, operation{id: "get-policy", method: http.MethodGet, path: "/policy", tag: "policy", summary: "The policy in force", role: sentinel.RoleViewer},
 		func(ctx context.Context, _ *struct{}) (*policyAnswer, error) {
 			secrets := who(ctx).Role >= sentinel.RoleAdmin
@@ -180,7 +168,7 @@ func (s *Server) policyRoutes() {
 			if err != nil {
 				return nil, s.fault("policy", err)
 			}
-			return &policyAnswer{`"` + p.Version + `"`, Policy{p.Version, p.Name, p.Text, !secrets, p.Managed}}, nil
+			return &policyAnswer{`"` + p.Version + `"`, Policy{p.Version, p.Name, p.Text, !secrets, p.Managed, p.Reviewed}}, nil
 		})
 	register(s, operation{id: "check-policy", method: http.MethodPost, path: "/policy/check", tag: "policy", summary: "Compile a candidate", role: sentinel.RoleViewer},
 		func(_ context.Context, in *policyText) (*answer[Checked], error) {
@@ -189,30 +177,6 @@ func (s *Server) policyRoutes() {
 			return &answer[Checked]{checked}, nil
 		})
 	register(s, operation{id: "simulate-policy", method: http.MethodPost, path: "/policy/simulate", tag: "policy", summary: "What a candidate would have done to recorded calls", role: sentinel.RoleViewer}, s.simulate)
-	register(s, operation{id: "publish-policy", method: http.MethodPut, path: "/policy", tag: "policy", summary: "Put another policy in force", role: sentinel.RoleAdmin}, s.publish)
-}
-
-func (s *Server) publish(ctx context.Context, in *publishInput) (*policyAnswer, error) {
-	checked := s.Backend.CheckPolicy(in.Body.Text)
-	if len(checked.Faults) > 0 {
-		return nil, uncompiled(checked.Faults)
-	}
-	was := trimETag(in.IfMatch)
-	row := sentinel.AuditRow{Action: "policy.publish", Object: "policy", Before: was, After: checked.Version + ": " + in.Body.Reason}
-	err := s.changeElsewhere(ctx, row, func(ctx context.Context) error {
-		ok, err := s.Backend.PublishPolicy(ctx, was, in.Body.Text, Authorship{who(ctx).Name, in.Body.Reason})
-		if errors.Is(err, ErrManaged) {
-			return huma.Error409Conflict(err.Error())
-		}
-		if err == nil && !ok {
-			return huma.Error412PreconditionFailed("the policy has changed since: version " + was + " is not in force")
-		}
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &policyAnswer{`"` + checked.Version + `"`, Policy{Version: checked.Version, Text: in.Body.Text}}, nil
 }
 
 func trimETag(s string) string {

@@ -23,7 +23,7 @@ type AlertFact struct {
 	Provider string  // of refused, downgraded, errors, outage, latency, key_refused, rotation, unpriced and first_seen
 	Limit    string  // the cell of a budget or forecast
 	Reason   string  // of refused
-	Name     string  // of a dependency: redis, ledger or vault; of a drift: envoy or redis; of an anomaly: what is unusual; of first_seen: the provider or its model; of other_host: the host; of a certificate: the key that names its file
+	Name     string  // of a dependency: redis, ledger or vault; of a drift: envoy or redis; of a policy: file or published; of an anomaly: what is unusual; of first_seen: the provider or its model; of other_host: the host; of a certificate: the key that names its file
 	Share    float64 // of a budget that is used, 1 for all of it; of a forecast: that is expected to be used at the window's end
 	Low      float64 // of a forecast: the share that is passed 9 of 10 times
 	Count    int64   // in the last minute; records of a spool_lag
@@ -41,7 +41,7 @@ type AlertCondition struct{ program cel.Program }
 var usualConditions = map[string]string{
 	"budget": "true", "refused": "count >= 1", "downgraded": "count >= 1", "errors": "count >= 20 && rate >= 0.25",
 	"key_refused": "count >= 3", "outage": "count >= 10 && rate >= 0.9", "latency": "count >= 20 && seconds >= 30.0", "certificate": "days < 14.0", "forecast": "share >= 1.0",
-	"unpriced": "count >= 1", "anomaly": "score >= 0.5", "spool_lag": "count >= 20000", "dependency": "count >= 1", "drift": "count >= 1", "other_host": "count >= 1",
+	"unpriced": "count >= 1", "anomaly": "score >= 0.5", "spool_lag": "count >= 20000", "dependency": "count >= 1", "drift": "count >= 1", "policy": "count >= 1", "other_host": "count >= 1",
 }
 
 var conditions = sync.OnceValues(func() (*cel.Env, error) {

@@ -2,11 +2,8 @@ package policy
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
 	"maps"
 	"net/netip"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -66,7 +63,7 @@ func compiled(files []File, o Options) (*compiler, error) {
 	c := &compiler{opt: o, in: file{Timezone: "UTC"}, slots: map[cut]int{}}
 	c.Doc = strictyaml.DecodeFiles(files, &c.in)
 	c.set = &Set{
-		Version: versionOf(files), Org: c.in.Org, tokens: map[[sha256.Size]byte]sentinel.Caller{},
+		Version: c.version(files), Org: c.in.Org, tokens: map[[sha256.Size]byte]sentinel.Caller{},
 		spiffe: map[string]sentinel.Caller{}, issued: map[string]sentinel.Caller{}, workloads: map[Workload]sentinel.Caller{}, accessKeys: map[string]AWSIdentity{},
 		networks: map[netip.Prefix]sentinel.Caller{},
 		teams:    map[string][]limit{}, services: map[string][]limit{}, providers: map[string][]limit{},
@@ -99,18 +96,6 @@ func compiled(files []File, o Options) (*compiler, error) {
 	}
 	c.set.windows = make(windows, len(c.slots))
 	return c, nil
-}
-
-// versionOf names what files say.
-func versionOf(files []File) string {
-	h := sha256.New()
-	for _, f := range files {
-		if len(files) > 1 {
-			_, _ = fmt.Fprintf(h, "%s\x00%d\x00", filepath.Base(f.Name), len(f.Data))
-		}
-		_, _ = h.Write(f.Data)
-	}
-	return hex.EncodeToString(h.Sum(nil)[:6])
 }
 
 // Schema is the JSON Schema of a policy file, for editors.

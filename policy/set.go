@@ -15,7 +15,7 @@ import (
 
 // Set is a compiled policy file. It never changes; a new file makes a new Set.
 type Set struct {
-	Version         string // the first 12 hex digits of the file's SHA-256; of several files, of their names, lengths and texts
+	Version         string // the first 12 hex digits of the file's SHA-256 with hashes for tokens; of several files, of their names, lengths and texts
 	Org             string
 	Zone            *time.Location
 	Unpriced        Unpriced

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
 
 // PolicyFile is one file of a policy.
@@ -29,32 +31,35 @@ type PolicyChange struct {
 // maxPolicyChanges bounds one read.
 const maxPolicyChanges = 1000
 
-// ErrNoVersion says that no such version of the policy is kept.
-var ErrNoVersion = errors.New("no such version of the policy is kept")
-
 // KeepPolicy keeps a version's text, and that it is in force from now on. Where it is already, because another process has said so,
 // nothing is added, unless the author has a reason.
 func (s *Store) KeepPolicy(ctx context.Context, c PolicyChange, files []PolicyFile) error {
-	h := sha256.New()
-	for i, f := range files {
-		files[i] = PolicyFile{clean(f.Name), clean(f.Text)}
-		_, _ = fmt.Fprintf(h, "%s\x00%d\x00%s", f.Name, len(f.Text), f.Text)
-	}
-	text, err := json.Marshal(files)
-	if err != nil {
-		return err
-	}
 	return explain("keep the policy "+c.Version, pgx.BeginFunc(ctx, s.db(ctx), func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `LOCK TABLE policy_changes IN EXCLUSIVE MODE`); err != nil { // readers go on
 			return err
 		}
-		if _, err := tx.Exec(ctx, `INSERT INTO policy_versions (version, hash, files) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, c.Version, h.Sum(nil), text); err != nil {
+		if err := keepText(ctx, tx, c.Version, files); err != nil {
 			return err
 		}
 		_, err := tx.Exec(ctx, `INSERT INTO policy_changes (at, version, author, reason) SELECT $1, $2, $3, $4
 			WHERE $4 <> '' OR $2 IS DISTINCT FROM (SELECT version FROM policy_changes ORDER BY seq DESC LIMIT 1)`, c.At, c.Version, clean(c.Author), clean(c.Reason))
 		return err
 	}))
+}
+
+// keepText keeps the text of a version once.
+func keepText(ctx context.Context, tx pgx.Tx, version string, files []PolicyFile) error {
+	h, kept := sha256.New(), make([]PolicyFile, len(files))
+	for i, f := range files {
+		kept[i] = PolicyFile{clean(f.Name), clean(f.Text)}
+		_, _ = fmt.Fprintf(h, "%s\x00%d\x00%s", kept[i].Name, len(kept[i].Text), kept[i].Text)
+	}
+	text, err := json.Marshal(kept)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO policy_versions (version, hash, files) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, version, h.Sum(nil), text)
+	return err
 }
 
 // PolicyChanges gives what was in force, the latest first.
@@ -70,15 +75,21 @@ func (s *Store) PolicyChanges(ctx context.Context, limit int) ([]PolicyChange, e
 	return list, explain("policy versions", err)
 }
 
-// PolicyText gives the files of a version. The error is ErrNoVersion where it is not kept.
+// PolicyText gives the files of a version. The error is sentinel.ErrNoPolicyVersion where it is not kept.
 func (s *Store) PolicyText(ctx context.Context, version string) (files []PolicyFile, err error) {
 	var text []byte
 	err = s.db(ctx).QueryRow(ctx, `SELECT files FROM policy_versions WHERE version = $1`, clean(version)).Scan(&text)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, ErrNoVersion
+		return nil, sentinel.ErrNoPolicyVersion
 	}
 	if err != nil {
 		return nil, explain("policy "+version, err)
 	}
 	return files, json.Unmarshal(text, &files)
+}
+
+// PolicyWasInForce tells whether a version was in force once, or is.
+func (s *Store) PolicyWasInForce(ctx context.Context, version string) (ok bool, err error) {
+	err = s.db(ctx).QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM policy_changes WHERE version = $1)`, clean(version)).Scan(&ok)
+	return ok, explain("policy "+version, err)
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
 
 func TestVersionsOfThePolicyAreKept(t *testing.T) {
@@ -45,7 +47,7 @@ func TestVersionsOfThePolicyAreKept(t *testing.T) {
 				t.Errorf("%s: %+v, %v", version, got, err)
 			}
 		}
-		if _, err := s.PolicyText(t.Context(), "c\x00"); !errors.Is(err, ErrNoVersion) {
+		if _, err := s.PolicyText(t.Context(), "c\x00"); !errors.Is(err, sentinel.ErrNoPolicyVersion) {
 			t.Errorf("a version that is not kept: %v", err)
 		}
 	})

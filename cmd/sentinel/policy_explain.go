@@ -89,7 +89,7 @@ func explainCall(c *cobra.Command, st *store.Store, state *governor.State, text 
 		switch {
 		case err == nil:
 			state = kept
-		case !errors.Is(err, store.ErrNoVersion):
+		case !errors.Is(err, sentinel.ErrNoPolicyVersion):
 			return nil, err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/store"
 )
 
@@ -48,7 +49,7 @@ func policyShowCommand() *cobra.Command {
 		}
 		defer st.Close()
 		files, err := st.PolicyText(c.Context(), args[0])
-		if errors.Is(err, store.ErrNoVersion) {
+		if errors.Is(err, sentinel.ErrNoPolicyVersion) {
 			return refused(fmt.Errorf("%w: %s: see sentinel policy versions", err, args[0]))
 		}
 		if err != nil {

@@ -1,12 +1,14 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,29 +37,44 @@ func (b *adminBackend) Org() admin.Org { return admin.Org{Name: b.set().Org, Zon
 // Policy is the policy in force.
 func (b *adminBackend) Policy(secrets bool) (admin.PolicyFile, error) {
 	files, err := readPolicies(b.app.config.Policies)
-	out := admin.PolicyFile{Version: b.set().Version, Name: b.app.config.Policies, Managed: policiesManaged(b.app.config.Policies)}
-	for _, f := range files {
-		text := string(f.Data)
-		if !secrets {
-			if text, err = masked(text); err != nil {
-				return out, err
-			}
-		}
-		if out.Managed {
-			text = "# " + f.Name + "\n" + text
-		}
-		out.Text += text
+	out := admin.PolicyFile{Version: b.set().Version, Name: b.app.config.Policies, Managed: b.app.config.managed(), Reviewed: b.app.config.Publish.Review == reviewRequired}
+	if err == nil && !secrets {
+		files, err = masked(files)
+	}
+	if err == nil {
+		out.Text = oneText(files)
 	}
 	return out, err
 }
 
-// masked hides the tokens of services wherever they stand in a policy. A text that cannot be read is not shown.
-func masked(text string) (string, error) {
-	tokens, err := tokensOf(text)
-	for _, t := range tokens {
-		text = strings.ReplaceAll(text, t, "••••••••")
+// oneText shows the files of a policy, each of several under its name.
+func oneText(files []policy.File) string {
+	var text strings.Builder
+	for _, f := range files {
+		if len(files) > 1 {
+			_, _ = fmt.Fprintf(&text, "# %s\n", f.Name)
+		}
+		_, _ = text.Write(f.Data)
 	}
-	return text, err
+	return text.String()
+}
+
+// masked hides the tokens of services wherever they stand in a policy. A text that cannot be read is not shown.
+func masked(files []policy.File) ([]policy.File, error) {
+	tokens, err := tokensOf(files...)
+	if err != nil {
+		return nil, err
+	}
+	var swaps []string
+	slices.SortFunc(tokens, func(x, y string) int { return cmp.Compare(len(y), len(x)) }) // none is a part of a later one
+	for _, t := range tokens {
+		swaps = append(swaps, t, "••••••••")
+	}
+	swap, out := strings.NewReplacer(swaps...), make([]policy.File, len(files))
+	for i, f := range files {
+		out[i] = policy.File{Name: f.Name, Data: []byte(swap.Replace(string(f.Data)))}
+	}
+	return out, nil
 }
 
 // CheckPolicy compiles a candidate.
@@ -110,61 +127,6 @@ func (b *adminBackend) SimulatePolicy(ctx context.Context, text string, from, to
 		out.Teams = append(out.Teams, admin.SimulatedTeam{Name: g.Name, Now: sums(g.Now), Then: sums(g.Then)})
 	}
 	return out, nil
-}
-
-const (
-	publishWait = 5 * time.Second
-	publishLook = 50 * time.Millisecond
-)
-
-// PublishPolicy replaces the file, and waits until it is in force. A file that cannot be put in force is taken back.
-func (b *adminBackend) PublishPolicy(ctx context.Context, was, text string, by admin.Authorship) (bool, error) {
-	b.app.publishing.Lock()
-	defer b.app.publishing.Unlock()
-	if policiesManaged(b.app.config.Policies) {
-		return false, admin.ErrManaged
-	}
-	if b.set().Version != was {
-		return false, nil
-	}
-	file := b.app.config.Policies
-	old, err := readFile("policy file", file)
-	if err != nil {
-		return false, err
-	}
-	next, err := compile(policy.File{Name: file, Data: []byte(text)})
-	if err != nil {
-		return false, err
-	}
-	b.app.published.Store(&publication{next.Policy.Version, by.Author, by.Reason})
-	defer b.app.published.Store(nil)
-	if err := replaceFile(file, []byte(text)); err != nil {
-		return false, err
-	}
-	for end := time.Now().Add(publishWait); time.Now().Before(end) && ctx.Err() == nil; sleep(ctx, publishLook) {
-		if b.set().Version == next.Policy.Version {
-			return true, nil
-		}
-	}
-	return false, errors.Join(errors.New("the gateway did not take the policy, its log says why: the file is as it was"), replaceFile(file, old))
-}
-
-// replaceFile writes a file as a whole or not at all.
-func replaceFile(name string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(name), ".policy-*")
-	if err != nil {
-		return fmt.Errorf("the policy file cannot be replaced here: %w", err)
-	}
-	defer func() { _ = os.Remove(f.Name()) }() // after the rename there is none
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if info, stat := os.Stat(name); err == nil && stat == nil {
-		err = os.Chmod(f.Name(), info.Mode().Perm())
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), name)
 }
 
 // Limits lists the policy's limits with their use.

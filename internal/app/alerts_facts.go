@@ -142,6 +142,7 @@ func (al *alerting) judgeOnce(now time.Time) {
 	if lag := al.app.spool.Stats().LagRecords; lag > 0 {
 		list = append(list, seen{factKey{kind: "spool_lag"}, policy.AlertFact{Kind: "spool_lag", Count: lag}})
 	}
+	list = append(list, al.app.untakenPolicies()...)
 	list = append(list, al.watch.strange(now)...)
 	list = append(list, al.firsts.seen(now)...)
 	list = append(list, al.certificates.seen(now, al.app.certificateFiles())...)

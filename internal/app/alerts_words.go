@@ -45,6 +45,8 @@ func titleOf(s seen) string {
 			return "counters in Redis were below the ledger, and were raised"
 		}
 		return "Envoy carried calls that are not on the ledger"
+	case "policy":
+		return "a gateway process could not take the policy that is " + map[string]string{"file": "in its file", "published": "published"}[f.Name] + ", the one before stays"
 	}
 	return "no answer of " + f.Name + ": calls are judged without it"
 }

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -66,12 +65,11 @@ type App struct {
 	egress    *egress      // the proxy; nil for none
 	people    net.Listener // of the admin API and the dashboard; nil for none
 	admin     *admin.Server
-	// publishing lets one policy be published at a time.
-	publishing sync.Mutex
-	published  atomic.Pointer[publication] // the last one through this process
-	started    []policy.File               // with which this process started
-	served     chan struct{}               // closed when the control port has ended, and every answer has settled
-	closers    []func()
+	follower  follower
+	untook    untook
+	started   []policy.File // with which this process started
+	served    chan struct{} // closed when the control port has ended, and every answer has settled
+	closers   []func()
 }
 
 // startTimeout bounds the whole start: what cannot be reached by then is reported.
@@ -82,7 +80,7 @@ func New(ctx context.Context, c Config, log zerolog.Logger) (*App, error) {
 	a := &App{config: c, log: log, instance: uuid.NewString(), served: make(chan struct{})}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	for _, step := range []func(context.Context) error{a.listen, a.openPolicy, a.openLimiter, a.openSecrets, a.openProxy, a.openLedger, a.openCallers, a.openAudit, a.openAlerts, a.openAdmin, a.openTelemetry, a.seed, a.serve} {
+	for _, step := range []func(context.Context) error{a.listen, a.openPolicy, a.openLedger, a.catchUp, a.openLimiter, a.openSecrets, a.openProxy, a.openCallers, a.openAudit, a.openAlerts, a.openAdmin, a.openTelemetry, a.seed, a.serve} {
 		if err := step(ctx); err != nil {
 			a.Close()
 			return nil, err

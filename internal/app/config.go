@@ -21,6 +21,7 @@ import (
 type Config struct {
 	Policies  string          `yaml:"policies" doc:"The policy file, or a folder whose .yaml files make up one policy: a Git checkout or a mounted ConfigMap, which is then changed at its source alone. A relative path begins at this file."`
 	Candidate string          `yaml:"candidate" doc:"A second policy, file or folder, that judges every call beside the one in force and decides nothing. sentinel policy shadow tells where it differs. A relative path begins at this file."`
+	Publish   PublishConfig   `yaml:"publishing" doc:"How another policy comes into force."`
 	Control   ControlConfig   `yaml:"control" doc:"The gRPC port that Envoy talks to."`
 	Metrics   MetricsConfig   `yaml:"metrics" doc:"Prometheus metrics, /livez and /readyz."`
 	Envoy     EnvoyConfig     `yaml:"envoy" doc:"What Envoy is told."`
@@ -44,6 +45,12 @@ type Config struct {
 
 	// Dashboard is the static export that the admin port serves; nil where it was not built.
 	Dashboard fs.FS `yaml:"-"`
+}
+
+// PublishConfig is how another policy comes into force.
+type PublishConfig struct {
+	Source string `yaml:"source" doc:"gateway: sentinel policy publish, the API and the dashboard change the policy in all processes, and write it into the file that policies names; files: what keeps the files, such as a Git checkout or a ConfigMap, is the source, and nothing else changes them; auto: files where policies is a folder or mounted from a ConfigMap, else gateway. All processes have the same."`
+	Review string `yaml:"review" doc:"none, or required: a second person approves what is published. A roll-back needs no second person."`
 }
 
 // ControlConfig is the gRPC port.
@@ -192,6 +199,7 @@ type LogConfig struct {
 func DefaultConfig() Config {
 	return Config{
 		Policies: "policies.yaml",
+		Publish:  PublishConfig{Source: sourceAuto, Review: reviewNone},
 		Control:  ControlConfig{Listen: "127.0.0.1:18000"},
 		Metrics:  MetricsConfig{Listen: "127.0.0.1:18001"},
 		Admin:    AdminConfig{Listen: "127.0.0.1:18002"},
@@ -297,6 +305,15 @@ func (c *Config) check(doc *strictyaml.Doc) {
 	}
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level) {
 		doc.Fault("log.level", "%q is not a level: use debug, info, warn or error", c.Log.Level)
+	}
+	if !slices.Contains([]string{sourceAuto, sourceGateway, sourceFiles}, c.Publish.Source) {
+		doc.Fault("publishing.source", "%q is not a source: use auto, gateway or files", c.Publish.Source)
+	}
+	if c.Publish.Source == sourceGateway && isFolder(c.Policies) {
+		doc.Fault("publishing.source", "%s is a folder, which has a source of its own: use files, or name one file", c.Policies)
+	}
+	if c.Publish.Review != reviewNone && c.Publish.Review != reviewRequired {
+		doc.Fault("publishing.review", "%q is not a review: use none or required", c.Publish.Review)
 	}
 	if c.Log.Format != "json" && c.Log.Format != "console" {
 		doc.Fault("log.format", "%q is not a format: use json or console", c.Log.Format)

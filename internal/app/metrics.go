@@ -96,6 +96,9 @@ func newMetrics(a *App) *metrics {
 		Name: "sentinel_budget_warnings_total", Help: "Shares of budgets (warn_at) that were reached; over all processes each counts once.",
 	})
 	m.registry.MustRegister(m.priced.collectors()...)
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "sentinel_policy_untaken", Help: "Above 0 while this process could not take the policy of its file, or the one that was published last: the one before stays.",
+	}, func() float64 { return float64(len(a.untakenPolicies())) }))
 	m.shadows = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "sentinel_shadow_calls_total", Help: "Calls that rules in shadow, or the candidate policy, would have made something else of, by the rule that decides.",
 	}, []string{"policy", "rule", "verdict"})

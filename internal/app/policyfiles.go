@@ -81,16 +81,33 @@ func readAll(names, places []string) ([]policy.File, error) {
 	return files, nil
 }
 
-// policiesManaged tells whether the policy is a folder: then what keeps the folder, such as a Git checkout or a ConfigMap, is its source,
-// and nobody changes it through the gateway.
-func policiesManaged(path string) bool {
+// Sources of the policy, and reviews of what is published.
+const (
+	sourceAuto     = "auto"
+	sourceGateway  = "gateway"
+	sourceFiles    = "files"
+	reviewNone     = "none"
+	reviewRequired = "required"
+)
+
+// managed tells whether what keeps the policy's files, such as a Git checkout or a ConfigMap, is its source: then nobody changes it
+// through the gateway.
+func (c Config) managed() bool {
+	if c.Publish.Source != sourceAuto {
+		return c.Publish.Source == sourceFiles
+	}
+	_, err := os.Lstat(filepath.Join(filepath.Dir(c.Policies), "..data"))
+	return isFolder(c.Policies) || err == nil
+}
+
+func isFolder(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.IsDir()
 }
 
 // watchedFolder is where a change of the policy is seen: editors and Kubernetes replace files instead of writing them.
 func watchedFolder(path string) string {
-	if policiesManaged(path) {
+	if isFolder(path) {
 		return path
 	}
 	return filepath.Dir(path)

@@ -17,7 +17,7 @@ import (
 // settleFile is how long a file must be left alone before it is read: editors and ConfigMaps write in steps.
 const settleFile = 200 * time.Millisecond
 
-// watch reloads the policy when its file changes or on SIGHUP. A broken file keeps the old set and says so.
+// watch reloads the policy when its file changes or on SIGHUP, and takes what is published. A broken one keeps the old set and says so.
 func (a *App) watch(ctx context.Context) error {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
@@ -35,11 +35,16 @@ func (a *App) watch(ctx context.Context) error {
 			return fmt.Errorf("watch %s: %w", watchedFolder(path), err)
 		}
 	}
+	follow := time.NewTicker(followEvery)
+	defer follow.Stop()
 	var due <-chan time.Time
 	for {
 		select {
 		case <-ctx.Done():
+			a.leave()
 			return nil
+		case <-follow.C:
+			a.follow(ctx)
 		case <-hup:
 			a.reload(ctx)
 			a.beside()
@@ -55,39 +60,54 @@ func (a *App) watch(ctx context.Context) error {
 	}
 }
 
-// reload swaps the policy: credentials first, then Envoy's routes, then the rules, so that no call
-// is routed that could not be served, and none under rules that nobody recorded. Any fault leaves everything as it was.
+// reload puts in force what the policy's file says, when it is something else.
 func (a *App) reload(ctx context.Context) {
-	old := a.governor.State()
-	var next *governor.State
 	files, err := readPolicies(a.config.Policies)
 	if err == nil {
-		next, err = compile(files...)
+		err = a.take(ctx, files, func(ctx context.Context, old, next *governor.State) error {
+			return a.keepPolicy(ctx, "policy.keep", old.Policy.Version, next, files)
+		})
+	} else {
+		a.untaken(err)
 	}
+	a.fell(&a.follower.file, err)
+	a.follower.told = time.Time{} // what it has is told at once
+}
+
+// take swaps the policy: credentials first, then Envoy's routes, then the rules, so that no call is routed that could not be served, and
+// none under rules that nobody recorded: keep does that. Any fault leaves everything as it was.
+func (a *App) take(ctx context.Context, files []policy.File, keep func(ctx context.Context, old, next *governor.State) error) error {
+	old := a.governor.State()
+	next, err := compile(files...)
 	if err == nil && next.Policy.Version == old.Policy.Version {
-		return
+		return nil
 	}
 	if err == nil {
 		next.Candidate = old.Candidate
 		err = a.config.suits(next.Policy)
 	}
 	if err == nil {
-		err = a.replace(ctx, old, next, files)
+		err = a.replace(ctx, old, next, keep)
 	}
 	if err != nil {
-		a.metrics.reloads.WithLabelValues("failed").Inc()
-		a.log.Error().Err(err).Str("policy", old.Policy.Version).Msg("policy not reloaded, the old one stays")
-		return
+		a.untaken(err)
+		return err
 	}
 	a.secrets.Watch(refsOf(next))
 	a.workloads.Use(issuersOf(next.Policy))
 	a.workloads.Refresh(ctx)
 	a.metrics.reloads.WithLabelValues("ok").Inc()
 	a.log.Info().Str("policy", next.Policy.Version).Str("was", old.Policy.Version).Msg("policy reloaded")
+	return nil
+}
+
+func (a *App) untaken(err error) {
+	a.metrics.reloads.WithLabelValues("failed").Inc()
+	a.log.Error().Err(err).Str("policy", a.governor.State().Policy.Version).Msg("policy not reloaded, the old one stays")
 }
 
 // replace puts a policy in force, and records that before and after.
-func (a *App) replace(ctx context.Context, old, next *governor.State, files []policy.File) error {
+func (a *App) replace(ctx context.Context, old, next *governor.State, keep func(ctx context.Context, old, next *governor.State) error) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	if err := a.secrets.Load(ctx, refsOf(next)); err != nil {
@@ -98,7 +118,7 @@ func (a *App) replace(ctx context.Context, old, next *governor.State, files []po
 		if err != nil {
 			return err
 		}
-		if err := a.keepPolicy(ctx, "policy.keep", old.Policy.Version, next, files); err != nil {
+		if err := keep(ctx, old, next); err != nil {
 			return err
 		}
 		if err := a.envoy.Set(a.forEnvoy(next)); err != nil {
