@@ -68,7 +68,7 @@ func (a *App) catchUp(ctx context.Context) (err error) {
 	}
 	next, err := compile(policyFiles(kept)...)
 	if err == nil {
-		err = a.config.checkIssued(next.Policy)
+		err = a.config.suits(next.Policy)
 	}
 	if err == nil {
 		err = replaceFile(a.config.Policies, []byte(kept[0].Text))

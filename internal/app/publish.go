@@ -178,7 +178,7 @@ func (d PolicyDesk) rehearse(text string) ([]store.PolicyFile, *governor.State, 
 		return broken(err)
 	}
 	steps := []func() error{
-		func() error { return d.Config.checkIssued(next.Policy) },
+		func() error { return d.Config.suits(next.Policy) },
 		func() error { _, err := envoy.Static(d.Config.ForEnvoy(next)); return err },
 	}
 	if d.Rehearse != nil {
