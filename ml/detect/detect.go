@@ -68,7 +68,7 @@ func (d *Detector) Step(at time.Time, values []float64) Point {
 	effects := d.watch.take(at, d.row)
 	for i, e := range effects {
 		way, size := &d.ways[i], e.size
-		againstBaseline := i == volume || i == hourly || i == joint
+		againstBaseline := i == volume || i == hourly || i == joint || i == outOfHours
 		if againstBaseline || i == failing {
 			size = way.lasting(size)
 		}

@@ -87,6 +87,71 @@ func TestRowsDependOnThePastAlone(t *testing.T) {
 	}
 }
 
+// TestServiceRowsDependOnThePastAlone writes a service's file cut anywhere: what it says of the rows that are left does not change. Bursts and gaps in the
+// numbers are within it, so that alerts, habits and limits are too.
+func TestServiceRowsDependOnThePastAlone(t *testing.T) {
+	const n = 4 * 1440
+	rows := minutes(n, func(i int, r []float64) {
+		switch {
+		case i%1000 < 12:
+			r[0], r[1], r[5] = r[0]*7, r[1]*30, 0.6
+		case i%777 == 0:
+			r[2] = math.NaN()
+		}
+	})
+	write := func(n int) []string {
+		f := &series.Frame{Names: series.Metrics, Columns: make([][]float64, len(series.Metrics))}
+		for i, row := range rows[:n] {
+			at := start.Add(time.Duration(i) * time.Minute)
+			f.Times, f.Stamps = append(f.Times, at), append(f.Stamps, at.Format(time.RFC3339))
+			for c, v := range row {
+				f.Columns[c] = append(f.Columns[c], v)
+			}
+		}
+		var out bytes.Buffer
+		if _, err := WriteCSV(&out, f); err != nil {
+			t.Fatal(err)
+		}
+		return strings.Split(out.String(), "\n")
+	}
+	whole := write(n)
+	if !strings.Contains(strings.Join(whole, "\n"), ",1,") {
+		t.Fatal("no alert in the whole file: the test would compare silence")
+	}
+	for _, cut := range []int{1, 2, 59, 60, 61, 1439, 1441, 2003, 3001, n - 1} {
+		if diff := cmp.Diff(whole[:cut+1], write(cut)[:cut+1]); diff != "" {
+			t.Errorf("cut after %d rows: %s", cut, diff)
+		}
+	}
+}
+
+// A burst that is too small by itself counts with what is too much for the hour, for some minutes.
+func TestABurstAndTheHourAddUp(t *testing.T) {
+	for name, c := range map[string]struct {
+		burst, hour float64
+		after       int // rows
+		alert       bool
+	}{
+		"both at once":            {0.9, 0.8, 0, true},
+		"the hour's mean follows": {0.9, 0.9, 10, true},
+		"a burst alone":           {0.9, 0, 0, false},
+		"the hour alone":          {0, 0.9, 0, false},
+		"a burst of an hour ago":  {0.9, 0.9, 60, false},
+	} {
+		var w watch
+		got := w.together(effect{size: c.burst}, effect{})
+		for range c.after {
+			got = w.together(effect{}, effect{})
+		}
+		if c.hour > 0 {
+			got = w.together(effect{}, effect{size: c.hour})
+		}
+		if (got.size >= 1) != c.alert {
+			t.Errorf("%s: size %.2f, want an alert: %v", name, got.size, c.alert)
+		}
+	}
+}
+
 // minutes makes rows of a steady service; change alters them from a minute on.
 func minutes(n int, change func(i int, r []float64)) [][]float64 {
 	r := rand.New(rand.NewPCG(5, 5))

@@ -93,6 +93,7 @@ func (d *Detector) stake() (calls, usdPerHour float64) {
 var words = map[string][2]string{
 	"requests":                      {"calls a row", ""},
 	"requests_for_this_hour":        {"calls a row at this hour", ""},
+	"requests_out_of_hours":         {"calls a row that began suddenly at this hour", ""},
 	"requests_per_day":              {"calls over the last day", ""},
 	"combination":                   {"calls, together with their kind or their failures,", ""},
 	"prompt_tokens_per_request":     {"prompt tokens a call", ""},

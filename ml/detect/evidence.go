@@ -30,13 +30,14 @@ const (
 	latency
 	failing
 	joint
+	outOfHours
 	dripping
 	evidences
 )
 
 var evidenceNames = [evidences]string{
 	volume: "requests", hourly: "requests_for_this_hour", promptSize: "prompt_tokens_per_request", completionSize: "completion_tokens_per_request",
-	callCost: "cost_usd_per_request", latency: "latency_ms", failing: "error_rate", joint: "combination", dripping: "requests_per_day",
+	callCost: "cost_usd_per_request", latency: "latency_ms", failing: "error_rate", joint: "combination", outOfHours: "requests_out_of_hours", dripping: "requests_per_day",
 }
 
 // effect is how much a row differs. Size is in units of the least that is worth an alert.
@@ -105,6 +106,7 @@ type watch struct {
 	latency    ratio
 	cost       ratio
 	failing    mean
+	lastBurst  float64 // size, ebbing
 }
 
 // take brings a row into the shared memory and measures all effects.
@@ -129,6 +131,7 @@ func (w *watch) take(at time.Time, r row) (out [evidences]effect) {
 	out[latency] = sizeOf(w.latency.step(r.latency*calls, calls), 4)
 	out[failing] = w.failuresNow(r)
 	out[joint] = combine(&out)
+	out[outOfHours] = w.together(out[volume], out[hourly])
 	return out
 }
 
@@ -146,11 +149,14 @@ const few = 6
 
 // The least that matters.
 const (
-	burstFloor = 1.0 // square roots of the mean rate
-	hourFloor  = 3.0 // deviations
-	failFloor  = 0.3 // share of the calls
-	jointFloor = 1.2 // floors of three groups of evidence, each counting one at most
-	monthEnd   = 2.0 // times the calls that the last two days of a month and its first may have: books are closed
+	burstFloor    = 1.0 // square roots of the mean rate
+	hourFloor     = 3.0 // deviations
+	failFloor     = 0.3 // share of the calls
+	togetherFloor = 1.5 // a burst and hours together
+	burstMost     = 1.5
+	burstEbbs     = 0.97 // a row
+	jointFloor    = 1.2  // floors of three groups of evidence, each counting one at most
+	monthEnd      = 2.0  // times the calls that the last two days of a month and its first may have: books are closed
 )
 
 // burst is how many more calls come than in the last half hour and than usually at this hour. It is measured in square
@@ -181,6 +187,14 @@ func (w *watch) offHours(at time.Time) effect {
 		e.size = w.base.log(now, hour) / w.base.deviation(hour) / hourFloor
 	}
 	return e
+}
+
+// together adds a burst of the last rows to what is too much for this hour: a stranger at night begins suddenly, and stays. Each alone
+// is often too small beside what the client itself does at other hours.
+func (w *watch) together(burst, hour effect) effect {
+	w.lastBurst = max(burst.size, w.lastBurst*burstEbbs)
+	hour.size = (min(w.lastBurst, burstMost) + hour.size) / togetherFloor
+	return hour
 }
 
 // allowance is what the calendar grants: a month's history is rarely there when its first end comes.
