@@ -7,27 +7,13 @@ terraform {
   }
 }
 
-locals {
-  redis_ca = var.redis.ca_pem == null ? [] : ["redis-ca"]
-  ports = distinct(concat(
-    [5432, try(tonumber(regex(":([0-9]+)", trimprefix(trimprefix(var.vault.address, "https://"), "http://"))[0]), 443)],
-    [for address in var.redis.address : tonumber(element(split(":", address), 1))],
-  ))
-  values = {
-    existingSecret = kubernetes_secret_v1.sentinel.metadata[0].name
-    policies       = var.policies
-    replicas       = var.replicas
-    config = {
-      redis = merge(
-        { address = var.redis.address, tls = var.redis.tls },
-        length(local.redis_ca) > 0 ? { ca_file = "/etc/sentinel/redis/ca.crt" } : {},
-      )
-      vault = { address = var.vault.address }
-    }
-    extraVolumes      = [for name in local.redis_ca : { name = name, configMap = { name = kubernetes_config_map_v1.redis_ca[0].metadata[0].name } }]
-    extraVolumeMounts = [for name in local.redis_ca : { name = name, mountPath = "/etc/sentinel/redis", readOnly = true }]
-    networkPolicy     = { enabled = true, dependencies = { ports = local.ports } }
-  }
+module "values" {
+  source   = "../values"
+  secret   = kubernetes_secret_v1.sentinel.metadata[0].name
+  policies = var.policies
+  replicas = var.replicas
+  redis    = { address = var.redis.address, tls = var.redis.tls, ca_config_map = var.redis.ca_pem == null ? null : kubernetes_config_map_v1.redis_ca[0].metadata[0].name }
+  vault    = { address = var.vault.address }
 }
 
 resource "kubernetes_namespace_v1" "this" {
@@ -49,7 +35,7 @@ resource "kubernetes_secret_v1" "sentinel" {
 }
 
 resource "kubernetes_config_map_v1" "redis_ca" {
-  count = length(local.redis_ca)
+  count = var.redis.ca_pem == null ? 0 : 1
   metadata {
     name      = "${var.name}-redis-ca"
     namespace = kubernetes_secret_v1.sentinel.metadata[0].namespace
@@ -65,5 +51,5 @@ resource "helm_release" "sentinel" {
   version    = var.chart_version
   atomic     = true
   timeout    = 900
-  values     = concat([yamlencode(local.values)], var.values)
+  values     = concat([yamlencode(module.values.values)], var.values)
 }

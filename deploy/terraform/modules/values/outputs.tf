@@ -1,0 +1,4 @@
+output "values" {
+  description = "Values of the chart."
+  value       = local.values
+}
