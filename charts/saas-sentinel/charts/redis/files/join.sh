@@ -25,7 +25,10 @@ step() {
     if ask "$me" CLUSTER NODES | grep "^$id " | grep -qv -e fail -e handshake -e noaddr; then
       met=$((met + 1))
     else
-      address=$(getent hosts "$peer" | awk '{ print $1; exit }')
+      case $peer in
+      *[!0-9.]*) address=$(getent hosts "$peer" | awk '{ print $1; exit }') ;;
+      *) address=$peer ;;
+      esac
       [ -n "$address" ] && ask "$me" CLUSTER MEET "$address" "$PORT" >/dev/null
     fi
   done
