@@ -58,6 +58,11 @@ seccompProfile: {type: RuntimeDefault}
 {{- if .Values.admin.enabled -}}
 {{- $own = merge $own (dict "admin" (dict "listen" "0.0.0.0:18002" "url" (required "admin.url: say under which URL people reach the dashboard" .Values.admin.url))) -}}
 {{- end -}}
+{{- with .Values.vault -}}
+{{- if .role -}}
+{{- $own = merge $own (dict "vault" (dict "login" (dict "method" "kubernetes" "mount" .mount "role" .role "token_file" "/var/run/secrets/vault/token"))) -}}
+{{- end -}}
+{{- end -}}
 {{- if .Values.redis.enabled -}}
 {{- $own = merge $own (dict "redis" (dict "address" (list (printf "%s-redis:6379" .Release.Name)))) -}}
 {{- end -}}

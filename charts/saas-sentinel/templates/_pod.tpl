@@ -64,6 +64,9 @@ seccompProfile: {type: RuntimeDefault}
   volumeMounts:
     {{- include "sentinel.configMounts" . | nindent 4 }}
     - {name: {{ include "sentinel.volume" . }}spool, mountPath: /var/lib/sentinel}
+    {{- if .Values.vault.role }}
+    - {name: {{ include "sentinel.volume" . }}vault, mountPath: /var/run/secrets/vault, readOnly: true}
+    {{- end }}
     {{- with .Values.extraVolumeMounts }}{{ toYaml . | nindent 4 }}{{- end }}
 {{- end }}
 
@@ -101,6 +104,13 @@ seccompProfile: {type: RuntimeDefault}
 {{- if eq .Values.mode "sidecar" }}
 - name: sentinel-spool
   emptyDir: {sizeLimit: {{ .Values.spool.size }}}
+{{- end }}
+{{- with .Values.vault }}
+{{- if .role }}
+- name: {{ include "sentinel.volume" $ }}vault
+  projected:
+    sources: [{serviceAccountToken: {path: token, audience: {{ .audience }}, expirationSeconds: 3600}}]
+{{- end }}
 {{- end }}
 {{- with include "sentinel.tls" . }}
 - name: tls

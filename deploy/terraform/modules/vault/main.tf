@@ -43,3 +43,17 @@ resource "vault_approle_auth_backend_role_secret_id" "gateway" {
   backend   = vault_approle_auth_backend_role.gateway.backend
   role_name = vault_approle_auth_backend_role.gateway.role_name
 }
+
+# With Vault's Kubernetes auth method the pods log in by their service account, and no secret of Vault's is kept in the cluster.
+resource "vault_kubernetes_auth_backend_role" "gateway" {
+  count                            = var.kubernetes_role ? 1 : 0
+  backend                          = var.kubernetes_mount
+  role_name                        = var.name
+  bound_service_account_names      = [var.service_account.name]
+  bound_service_account_namespaces = [var.service_account.namespace]
+  audience                         = var.kubernetes_audience
+  token_policies                   = [vault_policy.gateway.name]
+  token_ttl                        = 3600
+  token_max_ttl                    = 86400
+  token_bound_cidrs                = var.bound_cidrs
+}

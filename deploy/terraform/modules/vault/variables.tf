@@ -42,3 +42,27 @@ variable "bound_cidrs" {
   type        = list(string)
   default     = []
 }
+
+variable "kubernetes_role" {
+  description = "Make a role of the Kubernetes auth method too, for the chart's vault.role. The method itself is configured by whoever runs the cluster."
+  type        = bool
+  default     = false
+}
+
+variable "kubernetes_mount" {
+  description = "Mount of the Kubernetes auth method; vault.mount of the chart."
+  type        = string
+  default     = "kubernetes"
+}
+
+variable "kubernetes_audience" {
+  description = "Audience of the pods' tokens; vault.audience of the chart."
+  type        = string
+  default     = "vault"
+}
+
+variable "service_account" {
+  description = "Who may log in: the chart's service account."
+  type        = object({ name = string, namespace = string })
+  default     = { name = "sentinel-saas-sentinel", namespace = "egress" }
+}
