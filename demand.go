@@ -14,19 +14,19 @@ type Demand string
 
 // Wanted is what a demand says.
 type Wanted struct {
-	Bound     Usage // tokens below 0 are as many as the model allows
-	Choices   int64 // answers asked for
-	TextBytes int64 // of the prompt; 0 where a release did not write them
-	Fixed     bool  // it cannot be sent for another model
+	Bound   Usage // tokens below 0 are as many as the model allows
+	Choices int64 // answers asked for
+	Weight  int64 // of the prompt, see provider.Request; 0 where a release did not write it
+	Fixed   bool  // it cannot be sent for another model
 	// User and Session are pseudonyms of whom the call is for; empty where the request does not say, or nobody wants to know.
 	User, Session string
 }
 
-// Demand writes a demand, such as "0:1,1:2s;1;tq0;f": units, choices, and what else there is.
+// Demand writes a demand, such as "0:1,1:2s;1;wq0;f": units, choices, and what else there is.
 func (w Wanted) Demand() Demand {
 	text := w.Bound.Text() + ";" + strconv.FormatInt(w.Choices, 36)
-	if w.TextBytes > 0 {
-		text += ";t" + strconv.FormatInt(w.TextBytes, 36)
+	if w.Weight > 0 {
+		text += ";w" + strconv.FormatInt(w.Weight, 36)
 	}
 	if w.Fixed {
 		text += ";f"
@@ -80,15 +80,17 @@ func (d Demand) Read() (w Wanted, ok bool) {
 	for more {
 		var p string
 		p, rest, more = strings.Cut(rest, ";")
-		switch number, isText := strings.CutPrefix(p, "t"); {
+		switch number, isWeight := strings.CutPrefix(p, "w"); {
 		case p == "f":
 			w.Fixed = true
 		case strings.HasPrefix(p, userPart[1:]):
 			w.User = p[1:]
 		case strings.HasPrefix(p, sessionPart[1:]):
 			w.Session = p[1:]
-		case isText:
-			if w.TextBytes, err = strconv.ParseInt(number, 36, 64); err != nil {
+		case strings.HasPrefix(p, "t"): // the bytes of the prompt's text, in earlier rows: its weight is not known
+			d = Demand(strings.Replace(string(d), ";"+p, "", 1))
+		case isWeight:
+			if w.Weight, err = strconv.ParseInt(number, 36, 64); err != nil {
 				return Wanted{}, false
 			}
 		default:

@@ -182,7 +182,7 @@ type departure struct {
 func (g *Governor) dispatch(ctx context.Context, d departure) (Admission, error) {
 	asked, v, call := d.Call.Model, d.verdict, d.Call
 	out := Admission{Verdict: v, Body: d.read.Body, Path: d.Raw.Path}
-	t := Ticket{TextBytes: d.read.TextBytes, HideUsage: d.read.HideUsage}
+	t := Ticket{Weight: d.read.Weight, HideUsage: d.read.HideUsage}
 	if to, chain, ok := g.next(d); ok {
 		t.Next, t.On, out.Chain = to.Provider+"/"+to.Model, d.failover.On, chain.Name
 	}
@@ -196,7 +196,7 @@ func (g *Governor) dispatch(ctx context.Context, d departure) (Admission, error)
 	}
 	if other := d.option.other; other != nil {
 		call = other.call(call)
-		t = Ticket{TextBytes: other.Request.TextBytes, HideUsage: other.Request.HideUsage, From: d.Route.Name}
+		t = Ticket{Weight: other.Request.Weight, HideUsage: other.Request.HideUsage, From: d.Route.Name}
 		out.Body, out.Path, out.To, out.Set, out.Remove = other.Body, other.Path, &other.route, other.Set, other.Remove
 	}
 	b := d.option.bound

@@ -87,8 +87,8 @@ func (g *Governor) stateOf(policyVersion string) *State {
 // Calibrate publishes what the ledger's history says of the length of tokens.
 func (g *Governor) Calibrate(r provider.Ratios) { g.ratios.Store(&r) }
 
-// MilliBytesPerToken is a model's usual length of a token of its prompts; 0 where that is not known.
-func (g *Governor) MilliBytesPerToken(model string) int64 {
+// MilliTokens is what a model's prompts usually come to by their weight, in thousandths; 0 where that is not known.
+func (g *Governor) MilliTokens(model string) int64 {
 	if r := g.ratios.Load(); r != nil {
 		return r.Of(model)
 	}

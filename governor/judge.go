@@ -37,7 +37,7 @@ func (g *Governor) Judge(ctx context.Context, c sentinel.Call) (Judgement, error
 	if r.Route, ok = state.Routes[c.Provider+"/"+c.Endpoint]; !ok {
 		return Judgement{Verdict: sentinel.Verdict{Action: sentinel.Deny, Reason: sentinel.ReasonUnknownEndpoint}}, nil
 	}
-	rq := provider.Request{Model: c.Model, Tier: c.Tier, Stream: c.Stream, Bound: wanted.Bound, Choices: wanted.Choices, TextBytes: wanted.TextBytes, Fixed: wanted.Fixed}
+	rq := provider.Request{Model: c.Model, Tier: c.Tier, Stream: c.Stream, Bound: wanted.Bound, Choices: wanted.Choices, Weight: wanted.Weight, Fixed: wanted.Fixed}
 	return g.judge(ctx, r, rq)
 }
 

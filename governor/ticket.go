@@ -22,7 +22,7 @@ type Ticket struct {
 	PriceVersion  string
 	PolicyVersion string
 	Bound         sentinel.Usage // of the chosen candidate; InputTokens and OutputTokens hold the sums of their classes
-	TextBytes     int64          // of the prompt
+	Weight        int64          // of the prompt
 	HideUsage     bool           // the client did not ask for the usage event
 	Attempt       int16          // 0 for the first
 	// Next is "provider/model" of the attempt that follows when this one fails in one of the ways of On; empty for none. Failed is the status
@@ -38,7 +38,7 @@ type Ticket struct {
 const (
 	ticketFields    = 28
 	ticketSeparator = "\x1f"
-	ticketVersion   = "9"
+	ticketVersion   = "10"
 )
 
 // ErrTicket says that a ticket is not one of ours.
@@ -51,7 +51,7 @@ func (t Ticket) Encode() string {
 		ticketVersion, c.ID.String(), strconv.FormatInt(c.At.UnixMicro(), 36),
 		c.Caller.Org, c.Caller.Team, c.Caller.Service, c.Provider, c.Endpoint, c.Model, t.Asked,
 		strconv.Itoa(int(t.Action)), string(t.Reason), string(t.Hold), t.PriceVersion, t.PolicyVersion,
-		t.Bound.Text(), c.Tier, strconv.FormatInt(t.TextBytes, 36), flags(c.Stream, t.HideUsage), string(c.Demand), t.From,
+		t.Bound.Text(), c.Tier, strconv.FormatInt(t.Weight, 36), flags(c.Stream, t.HideUsage), string(c.Demand), t.From,
 		strconv.Itoa(int(t.Attempt)), string(t.Shadow), t.Next, strconv.Itoa(int(t.On)), strconv.Itoa(t.Failed), c.Caller.Tags, t.Trace,
 	}, ticketSeparator)
 }
@@ -78,7 +78,7 @@ func ParseTicket(s string) (Ticket, error) {
 	at, err1 := strconv.ParseInt(f[2], 36, 64)
 	action, err2 := strconv.Atoi(f[10])
 	bound, err3 := sentinel.ParseUsage(f[15])
-	text, err4 := strconv.ParseInt(f[17], 36, 64)
+	weight, err4 := strconv.ParseInt(f[17], 36, 64)
 	bits, err5 := strconv.Atoi(f[18])
 	attempt, err6 := strconv.ParseInt(f[21], 10, 16)
 	on, err7 := strconv.ParseUint(f[24], 10, 8)
@@ -93,7 +93,7 @@ func ParseTicket(s string) (Ticket, error) {
 			Provider: f[6], Endpoint: f[7], Model: f[8], Tier: f[16], Stream: bits&1 != 0, Demand: sentinel.Demand(f[19]),
 		},
 		Asked: f[9], Action: sentinel.Action(action), Reason: sentinel.Reason(f[11]), Hold: sentinel.Hold(f[12]),
-		PriceVersion: f[13], PolicyVersion: f[14], Bound: bound, TextBytes: text, HideUsage: bits&2 != 0, From: f[20], Attempt: int16(attempt),
+		PriceVersion: f[13], PolicyVersion: f[14], Bound: bound, Weight: weight, HideUsage: bits&2 != 0, From: f[20], Attempt: int16(attempt),
 		Shadow: sentinel.Shadows(f[22]), Next: f[23], On: policy.Failures(on), Failed: failed, Trace: f[27],
 	}, nil
 }

@@ -14,7 +14,7 @@ func ticket() Ticket {
 		Call: sentinel.Call{ID: sentinel.NewCallID(at), At: at, Caller: sentinel.Caller{Org: "acme", Team: "growth", Service: "bot", Tags: "cost_center=7,env=prod"},
 			Provider: "openai", Endpoint: "chat.completions", Model: "gpt-5-mini", Tier: "flex", Stream: true, Demand: "1:2s;1;f"},
 		Asked: "gpt-5", From: "openai/chat.completions", Action: sentinel.Downgrade, Reason: sentinel.ReasonBudget, Hold: "1|2|W:a,4,5,1,x",
-		PriceVersion: "p", PolicyVersion: "v", Bound: sentinel.Usage{sentinel.InputTokens: 12, sentinel.OutputTokens: 1 << 40}, TextBytes: 7, HideUsage: true, Attempt: 1, Trace: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", Shadow: "=;v2|3|budget_spent|team core: budget/day|", Next: "anthropic/claude-haiku-4-5", On: 3, Failed: NoAnswer,
+		PriceVersion: "p", PolicyVersion: "v", Bound: sentinel.Usage{sentinel.InputTokens: 12, sentinel.OutputTokens: 1 << 40}, Weight: 7, HideUsage: true, Attempt: 1, Trace: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", Shadow: "=;v2|3|budget_spent|team core: budget/day|", Next: "anthropic/claude-haiku-4-5", On: 3, Failed: NoAnswer,
 	}
 }
 
@@ -46,7 +46,7 @@ func FuzzTicketsReadAsTheyWereOrNotAtAll(f *testing.F) {
 		want := ticket()
 		want.Call.Caller.Team, want.Call.Model, want.Call.Tier, want.Asked = team, model, tier, asked
 		want.Hold, want.Reason, want.Action = sentinel.Hold(hold), sentinel.Reason(reason), sentinel.Action(action)
-		want.TextBytes, want.Bound[sentinel.OutputTokens], want.HideUsage = text, bound, hide
+		want.Weight, want.Bound[sentinel.OutputTokens], want.HideUsage = text, bound, hide
 		got, err := ParseTicket(want.Encode())
 		if err == nil && got != want {
 			t.Errorf("%+v reads as %+v", want, got)

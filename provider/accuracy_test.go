@@ -165,7 +165,7 @@ func (c accuracyCase) run(t *testing.T, s suite, catalog *pricing.Catalog) {
 
 func (c accuracyCase) spec(e provider.Endpoint, rq provider.Request) provider.MeterSpec {
 	s := provider.MeterSpec{
-		Endpoint: e, Model: rq.Model, Stream: rq.Stream, HideUsage: rq.HideUsage, TextBytes: rq.TextBytes, Status: c.Status, ContentType: c.Type,
+		Endpoint: e, Model: rq.Model, Stream: rq.Stream, HideUsage: rq.HideUsage, Weight: rq.Weight, Status: c.Status, ContentType: c.Type,
 		Tier: rq.Tier, Header: func(name string) string { return c.Header[name] },
 	}
 	s.Bound = rq.Bound

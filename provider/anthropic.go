@@ -61,7 +61,7 @@ func (d anthropicDialect) readMessage(o object, bodyBytes int) (Request, error) 
 // readParameters reads all but the model, which may stand elsewhere.
 func (d anthropicDialect) readParameters(o object, model string, bodyBytes int) (Request, error) {
 	rq := flatRequest()
-	rq.TextBytes, rq.Model = o.textBytes(), model
+	rq.Weight, rq.Model = o.weight(), model
 	var err error
 	if rq.Stream, err = o.flag("stream"); err != nil {
 		return rq, err
@@ -194,7 +194,6 @@ func (d anthropicDialect) readBatch(o object, bodyBytes int) (Request, error) {
 		sum.add(one)
 	}
 	sum.Tier, sum.Fixed = "batch", true
-	sum.TextBytes = int64(bodyBytes)
 	return sum, nil
 }
 
@@ -207,6 +206,7 @@ func (rq *Request) add(one Request) {
 	if unbounded {
 		rq.Bound[sentinel.InputTokens] = AsModelAllows
 	}
+	rq.Weight += one.Weight
 	rq.Model, rq.Bound[sentinel.Requests] = one.Model, 1
 }
 

@@ -84,7 +84,7 @@ func (bedrockDialect) converse(r RawRequest) (Request, error) {
 			return rq, badRequest(key, "this has a price list of its own and is not priced yet")
 		}
 	}
-	rq.TextBytes = o.textBytes()
+	rq.Weight = o.weight()
 	rq.Bound[sentinel.InputTokens] = int64(len(r.Body))
 	if o.has("toolConfig") {
 		rq.Bound[sentinel.InputTokens] += toolPrompt
@@ -132,7 +132,7 @@ func (bedrockDialect) native(r RawRequest) (Request, error) {
 	if err != nil {
 		return rq, err
 	}
-	rq.TextBytes = o.textBytes()
+	rq.Weight = o.weight()
 	rq.Bound[sentinel.InputTokens], rq.Bound[sentinel.OutputTokens] = int64(len(r.Body))+toolPrompt, AsModelAllows
 	for _, m := range o.members {
 		if len(m.facts.media) > 0 || m.facts.refersTo(inline) {

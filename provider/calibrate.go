@@ -7,20 +7,20 @@ import (
 
 // Prompt is a call whose provider reported what its prompt came to.
 type Prompt struct {
-	Model             string
-	TextBytes, Tokens int64
+	Model          string
+	Weight, Tokens int64
 }
 
 // Bounds of calibration.
 const (
-	leastPrompts = 20     // of a model or its family: with fewer, an estimate is by the usual length
+	leastPrompts = 20     // of a model or its family: with fewer, an estimate is the weight itself
 	keptPrompts  = 256    // the newest of each
 	maxKept      = 10_000 // models and families
-	// Ratios are in thousandths of a byte by token. What is outside had an image within its text, or text that the request did not show.
-	leastRatio, mostRatio = 500, 12_000
+	// Ratios are in thousandths of a token by weight. What is outside had an image within its text, or text that the request did not show.
+	leastRatio, mostRatio = 250, 8_000
 )
 
-// Calibrator gathers how many bytes of text a token of each model has. The zero value is ready; it is not safe for concurrent use.
+// Calibrator gathers how many tokens of each model the weight of a prompt comes to. The zero value is ready; it is not safe for concurrent use.
 type Calibrator struct {
 	ratios map[string][]int64 // rings, by model and by family
 	at     map[string]int
@@ -28,10 +28,10 @@ type Calibrator struct {
 
 // Add takes what a call showed.
 func (c *Calibrator) Add(p Prompt) {
-	if p.Tokens <= 0 || p.TextBytes <= 0 || p.TextBytes > maxReported {
+	if p.Tokens <= 0 || p.Weight <= 0 || p.Weight > maxReported || p.Tokens > maxReported {
 		return
 	}
-	ratio := p.TextBytes * milli / p.Tokens
+	ratio := p.Tokens * milli / p.Weight
 	if ratio < leastRatio || ratio > mostRatio {
 		return
 	}
@@ -70,7 +70,7 @@ func (c *Calibrator) Ratios() Ratios {
 	return out
 }
 
-// Ratios are thousandths of a byte of text by token, by model and family. It is not changed once it is made.
+// Ratios are thousandths of a token by weight, by model and family. It is not changed once it is made.
 type Ratios map[string]int64
 
 // Of gives a model's ratio, or that of its family; 0 where neither is known.

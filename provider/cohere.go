@@ -32,7 +32,7 @@ func (cohereDialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
 	if err != nil {
 		return rq, err
 	}
-	rq.TextBytes = o.textBytes()
+	rq.Weight = o.weight()
 	if rq.Model, err = o.text("model"); err != nil {
 		return rq, err
 	}

@@ -68,7 +68,7 @@ func (d geminiDialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
 	if err != nil {
 		return rq, err
 	}
-	rq.TextBytes = o.textBytes()
+	rq.Weight = o.weight()
 	kind := strings.TrimPrefix(e.Name, stable)
 	rq.Stream = kind == "streamGenerateContent"
 	if rq.Tier, err = d.tier(o, r.Header); err != nil {

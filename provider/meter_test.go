@@ -200,8 +200,8 @@ func held(m *streamMeter) int {
 func TestAbortedStreamsAreCounted(t *testing.T) {
 	p, e := use(t, "openai", "chat.completions")
 	for model, method := range map[string]string{"gpt-5": "o200k_base", "gpt-4": "cl100k_base"} {
-		m := p.NewMeter(MeterSpec{Endpoint: e, Model: model, TextBytes: 9, Status: 200, ContentType: "text/event-stream"})
-		// "Hello" and " world" are one token each; 9 bytes of prompt are about 3.
+		m := p.NewMeter(MeterSpec{Endpoint: e, Model: model, Weight: 3, Status: 200, ContentType: "text/event-stream"})
+		// "Hello" and " world" are one token each, and so is each unit of the weight.
 		_, got := replay(m, false, []byte(hello+"\n\n"+strings.Replace(hello, "Hello", " world", 1)+"\n\ndata: {\"cho"))
 		want := Metered{Method: method, Usage: sentinel.Usage{sentinel.Requests: 1, sentinel.InputTokens: 3, sentinel.OutputTokens: 2}}
 		if !cmp.Equal(got, want) {

@@ -70,7 +70,7 @@ func (d openAIDialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
 // read reads a request of one kind. Where the path names the model, the body need not.
 func (d openAIDialect) read(kind string, o object, pathModel string, body []byte) (Request, error) {
 	rq := flatRequest()
-	rq.TextBytes = o.textBytes()
+	rq.Weight = o.weight()
 	var err error
 	if rq.Model, err = o.text("model"); err != nil {
 		return rq, err

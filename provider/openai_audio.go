@@ -22,7 +22,7 @@ func (d openAIDialect) readForm(e Endpoint, r RawRequest) (Request, error) {
 	if rq.Model = p.texts["model"]; !isModelName(rq.Model) {
 		return rq, badRequest("model", "name a model, in printable ASCII of at most %d bytes", maxModel)
 	}
-	rq.TextBytes = int64(len(p.texts["prompt"]))
+	rq.Weight = weightOf(p.texts["prompt"])
 	if e.Name == "images.edits" {
 		return rq, d.imageForm(p, &rq)
 	}

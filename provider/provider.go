@@ -142,7 +142,7 @@ type Request struct {
 	Choices   int64  // answers asked for: multiplies AsModelAllows output; at least 1
 	Body      []byte // what must go upstream where that differs from what came, else nil
 	HideUsage bool   // the client did not ask for the usage event that Body asks for
-	TextBytes int64  // of the prompt, for estimates
+	Weight    int64  // of the prompt: its tokens, as far as its spelling tells
 	Fixed     bool   // it cannot be sent for another model
 
 	modelAt span // where the model stands in the body that goes upstream
@@ -220,15 +220,15 @@ type MeterSpec struct {
 	Endpoint          Endpoint
 	Model             string
 	Stream, HideUsage bool
-	TextBytes         int64
-	// MilliBytesPerToken is what earlier prompts of the model had by token, in thousandths; 0 where that is not known.
-	MilliBytesPerToken int64
-	Status             int
-	ContentType        string
-	Tier               string
-	Currencies         Currencies
-	Header             func(name string) string // of the answer, by its name in lower case; nil where there are none
-	Bound              sentinel.Usage           // InputTokens and OutputTokens hold the sums of their classes
+	Weight            int64 // of the prompt
+	// MilliTokens is what earlier prompts of the model came to by weight, in thousandths; 0 where that is not known.
+	MilliTokens int64
+	Status      int
+	ContentType string
+	Tier        string
+	Currencies  Currencies
+	Header      func(name string) string // of the answer, by its name in lower case; nil where there are none
+	Bound       sentinel.Usage           // InputTokens and OutputTokens hold the sums of their classes
 }
 
 // Meter reads one answer. It is not safe for concurrent use.

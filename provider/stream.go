@@ -124,16 +124,13 @@ func (m *streamMeter) estimate(got Metered) Metered {
 	return got
 }
 
-// bytesPerToken is the usual length of a token of English text.
-const bytesPerToken = 4
-
-// inputEstimate is what a prompt of so many bytes usually has, within the bound: by what calls of the model showed, where that is known.
+// inputEstimate is what a prompt of so much weight usually has, within the bound: by what calls of the model showed, where that is known.
 func inputEstimate(s MeterSpec) (tokens int64, calibrated bool) {
-	ratio := s.MilliBytesPerToken
+	ratio := s.MilliTokens
 	if calibrated = ratio > 0; !calibrated {
-		ratio = bytesPerToken * milli
+		ratio = milli
 	}
-	n := (s.TextBytes*milli + ratio - 1) / ratio
+	n := (s.Weight*ratio + milli/2) / milli
 	if most := s.Bound[sentinel.InputTokens]; most > 0 {
 		n = min(n, most)
 	}

@@ -80,7 +80,7 @@ func TestACompleteEventIsNeverHeldBack(t *testing.T) {
 }
 
 func TestACutStreamIsCountedByItsText(t *testing.T) {
-	m := openAI.NewMeter(MeterSpec{Endpoint: chatEndpoint(t), Status: 200, ContentType: "text/event-stream", Model: "gpt-5-mini", TextBytes: 41,
+	m := openAI.NewMeter(MeterSpec{Endpoint: chatEndpoint(t), Status: 200, ContentType: "text/event-stream", Model: "gpt-5-mini", Weight: 11,
 		Bound: sentinel.Usage{sentinel.InputTokens: 400}})
 	for range 12 {
 		m.Write([]byte("data: {\"choices\":[{\"delta\":{\"content\":\" the\"}}]}\n\n"))

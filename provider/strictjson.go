@@ -27,10 +27,9 @@ type member struct {
 
 // facts are what a tree shows, whatever its shape.
 type facts struct {
-	textBytes int64           // of all string values
-	types     map[string]bool // values of members called "type"; one too many is kept as manyTypes
-	media     map[string]bool // which of mediaNames are there
-	bare      bool            // a list's object has neither a "type" nor a "role"
+	types map[string]bool // values of members called "type"; one too many is kept as manyTypes
+	media map[string]bool // which of mediaNames are there
+	bare  bool            // a list's object has neither a "type" nor a "role"
 }
 
 // maxTypes bounds the different types that are kept: protocols have fewer.
@@ -93,9 +92,6 @@ func readObject(body []byte, policyKeys []string) (object, error) {
 func gather(v jsontext.Value) (facts, error) {
 	var f facts
 	if k := v.Kind(); k != '{' && k != '[' {
-		if k == '"' {
-			f.textBytes = int64(len(v)) - 2
-		}
 		return f, nil
 	}
 	// The value was checked when it was read: looking for repeated names again would only take memory.
@@ -118,12 +114,8 @@ func gather(v jsontext.Value) (facts, error) {
 			f.name(name)
 			told = told || inElement && (name == "type" || name == "role")
 			continue
-		case t.Kind() == '"':
-			s := t.String()
-			f.textBytes += int64(len(s))
-			if name == "type" {
-				f.typed(s)
-			}
+		case t.Kind() == '"' && name == "type":
+			f.typed(t.String())
 		case t.Kind() == '{' && inElement:
 			told = false
 		case t.Kind() == '}' && d.StackDepth() == elementDepth-1 && v.Kind() == '[':
@@ -156,13 +148,15 @@ func (f *facts) typed(s string) {
 	f.types[s] = true
 }
 
-// textBytes counts the text of the whole request.
-func (o object) textBytes() int64 {
-	var n int64
-	for _, m := range o.members {
-		n += m.facts.textBytes
+// weight estimates the tokens of what a model is shown of the request, by how it is spelled.
+func (o object) weight() int64 {
+	var w weigher
+	for name, m := range o.members {
+		if k := m.value.Kind(); name != "model" && (k == '"' || k == '{' || k == '[') { // numbers at the top set how to answer
+			w.weigh(m.value)
+		}
 	}
-	return n
+	return w.tokens()
 }
 
 func malformed(err error) error {

@@ -26,6 +26,9 @@ func (t *textCounter) add(s []byte) {
 	t.text = append(t.text, s...)
 }
 
+// bytesPerToken is the usual length of a token of English text, for text that was not kept.
+const bytesPerToken = 4
+
 // count gives the tokens of the text so far and the name of the encoding. Vocabularies are
 // loaded when first needed: most processes never count.
 func (t *textCounter) count(model string) (int64, string) {

@@ -64,7 +64,7 @@ type jsonMeter struct {
 	// calls are billed one by one, and stand in the answer itself.
 	calls []watch
 	heard *watch // what read wants to know of an answer of any length
-	// estimates: an answer without a report is not rare and has no output, so the prompt's length tells more than the bound.
+	// estimates: an answer without a report is not rare and has no output, so the prompt's weight tells more than the bound.
 	estimates bool
 }
 
@@ -97,7 +97,7 @@ func (m *jsonMeter) Finish(bool) Metered {
 	}
 	if m.estimates {
 		in, calibrated := inputEstimate(m.spec)
-		method := methodLength
+		method := methodSpelling
 		if calibrated {
 			method = methodCalibrated
 		}
@@ -106,8 +106,8 @@ func (m *jsonMeter) Finish(bool) Metered {
 	return Metered{Usage: m.spec.atBound(), Method: methodBound}
 }
 
-// methodLength marks an estimate by the length of the prompt.
-const methodLength = "bytes/4"
+// methodSpelling marks an estimate by how the prompt is spelled.
+const methodSpelling = "spelling"
 
 // methodCalibrated marks an estimate of the prompt by what the provider reported of the model's earlier prompts.
 const methodCalibrated = "calibrated"

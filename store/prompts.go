@@ -12,18 +12,18 @@ import (
 
 // Prompt is the prompt of a call whose provider reported its tokens.
 type Prompt struct {
-	At        time.Time
-	Model     string
-	TextBytes int64
-	Tokens    int64
+	At     time.Time
+	Model  string
+	Weight int64 // see provider.Request
+	Tokens int64
 }
 
 var selectPrompts = fmt.Sprintf(`SELECT ts, model, demand, input_tokens + cached_input_tokens + cache_write_tokens + cache_write_1h_tokens
-	FROM entries WHERE ts > $1 AND source = %d AND method = '' AND demand LIKE '%%;t%%'
+	FROM entries WHERE ts > $1 AND source = %d AND method = '' AND demand LIKE '%%;w%%'
 	AND input_tokens > 0 AND audio_input_tokens + image_input_tokens + cached_audio_tokens + cached_image_tokens + video_input_tokens = 0
 	ORDER BY ts DESC LIMIT $2`, sentinel.SourceMeter)
 
-// Prompts lists the newest calls after a time whose prompt was text alone, with its length and what the provider counted.
+// Prompts lists the newest calls after a time whose prompt was text alone, with its weight and what the provider counted.
 func (s *Store) Prompts(ctx context.Context, after time.Time, limit int) ([]Prompt, error) {
 	rows, err := s.db(ctx).Query(ctx, selectPrompts, after, limit)
 	if err != nil {
@@ -33,7 +33,7 @@ func (s *Store) Prompts(ctx context.Context, after time.Time, limit int) ([]Prom
 		var d sentinel.Demand
 		err = row.Scan(&p.At, &p.Model, &d, &p.Tokens)
 		wanted, _ := d.Read()
-		p.At, p.TextBytes = p.At.UTC(), wanted.TextBytes
+		p.At, p.Weight = p.At.UTC(), wanted.Weight
 		return p, err
 	})
 	if err != nil {

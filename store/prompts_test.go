@@ -9,14 +9,14 @@ import (
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
 
-// Only a reported prompt of text alone, whose length is known, says how long a token is.
+// Only a reported prompt of text alone, whose weight is known, says what a weight comes to.
 func TestPromptsAreThoseThatCalibrate(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		var rs []sentinel.Record
 		var at time.Time
 		add := func(n int, change func(*sentinel.Entry)) {
 			e := entry(n, 0, sentinel.SourceMeter)
-			e.Demand, e.Method = sentinel.Wanted{Choices: 1, TextBytes: 400}.Demand(), ""
+			e.Demand, e.Method = sentinel.Wanted{Choices: 1, Weight: 400}.Demand(), ""
 			e.Usage = sentinel.Usage{sentinel.InputTokens: 70, sentinel.CachedInputTokens: 20, sentinel.CacheWriteTokens: 7, sentinel.CacheWriteLongTokens: 3}
 			change(&e)
 			rs = append(rs, ofEntry(e))

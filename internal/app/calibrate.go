@@ -14,7 +14,7 @@ const (
 	maxPrompts     = 20_000             // the newest, at a time
 )
 
-// calibrate learns from the ledger how many bytes of text a token of each model has. Without the database what was learnt stands.
+// calibrate learns from the ledger what the weight of a prompt comes to at each model. Without the database what was learnt stands.
 func (a *App) calibrate(ctx context.Context) error {
 	var c provider.Calibrator
 	since := time.Now().UTC().Add(-calibrateFrom)
@@ -37,7 +37,7 @@ func (a *App) learnPrompts(ctx context.Context, c *provider.Calibrator, since ti
 	}
 	for i := len(list) - 1; i >= 0; i-- { // the newest last: it displaces the oldest
 		p := list[i]
-		c.Add(provider.Prompt{Model: p.Model, TextBytes: p.TextBytes, Tokens: p.Tokens})
+		c.Add(provider.Prompt{Model: p.Model, Weight: p.Weight, Tokens: p.Tokens})
 	}
 	a.governor.Calibrate(c.Ratios())
 	return list[0].At, nil

@@ -234,7 +234,7 @@ func varied(n int) simulate.Record {
 			if rng.IntN(3) == 0 {
 				who = sentinel.Caller{Org: "acme", Team: "growth", Service: "bot"}
 			}
-			wanted := sentinel.Wanted{Bound: sentinel.Usage{sentinel.Requests: 1, sentinel.InputTokens: int64(200 + rng.IntN(4000)), sentinel.OutputTokens: 1000}, Choices: 1, TextBytes: 2000}
+			wanted := sentinel.Wanted{Bound: sentinel.Usage{sentinel.Requests: 1, sentinel.InputTokens: int64(200 + rng.IntN(4000)), sentinel.OutputTokens: 1000}, Choices: 1, Weight: 500}
 			e := sentinel.Entry{Asked: model, Status: 200, Usage: sentinel.Usage{sentinel.Requests: 1, sentinel.InputTokens: wanted.Bound[sentinel.InputTokens], sentinel.OutputTokens: out},
 				Cost: sentinel.NanoUSD(out * 10_000), Source: sentinel.SourceMeter, Duration: time.Duration(300+rng.IntN(3000)) * time.Millisecond,
 				Call: sentinel.Call{At: at, Caller: who, Provider: "openai", Endpoint: "chat.completions", Model: model, Demand: wanted.Demand()}}
