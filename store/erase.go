@@ -15,9 +15,9 @@ type Erasure struct {
 }
 
 // Erased counts what was deleted.
-type Erased struct{ Entries, Intents, Parked int64 }
+type Erased struct{ Entries, Intents, Parked, Bodies int64 }
 
-// Erase deletes a caller's entries, its open calls and its parked records, in one transaction. The sums by minute, hour and day follow
+// Erase deletes a caller's entries, its open calls, its parked records and its captured bodies, in one transaction. The sums by minute, hour and day follow
 // at their next refresh.
 func (s *Store) Erase(ctx context.Context, e Erasure) (n Erased, err error) {
 	if e.Org == "" || e.Service == "" || e.Before.IsZero() {
@@ -31,6 +31,7 @@ func (s *Store) Erase(ctx context.Context, e Erasure) (n Erased, err error) {
 			{`DELETE FROM entries WHERE org = $1 AND service = $2 AND ts < $3`, &n.Entries},
 			{`DELETE FROM intents WHERE org = $1 AND service = $2 AND ts < $3`, &n.Intents},
 			{`DELETE FROM parked WHERE record LIKE '{%' AND record::jsonb #>> '{Caller,Org}' = $1 AND record::jsonb #>> '{Caller,Service}' = $2 AND at < $3`, &n.Parked},
+			{`DELETE FROM bodies WHERE org = $1 AND service = $2 AND ts < $3`, &n.Bodies},
 		} {
 			tag, err := tx.Exec(ctx, d.sql, clean(e.Org), clean(e.Service), e.Before)
 			if err != nil {

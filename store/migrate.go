@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
@@ -22,8 +21,6 @@ const (
 	migrationLock = 0x73656e74696e656c
 	// partitionsAhead is how far Migrate makes native partitions; EnsurePartitions goes on from there.
 	partitionsAhead = 3
-	// maxPartitions bounds one EnsurePartitions.
-	maxPartitions = 60
 )
 
 // Migrate brings the schema to this release and names what it applied. Replicas may call it at
@@ -127,50 +124,4 @@ func (s *Store) installTimescale(ctx context.Context) error {
 		_, _ = s.pool.Exec(ctx, `CREATE EXTENSION IF NOT EXISTS timescaledb`)
 	}
 	return s.detect(ctx)
-}
-
-// EnsurePartitions makes the native partitions of every month from the last one to until, and moves rows
-// that had to wait in the default partition. Call it daily. With TimescaleDB, chunks make themselves.
-func (s *Store) EnsurePartitions(ctx context.Context, until time.Time) error {
-	var native bool
-	const ask = `SELECT EXISTS (SELECT FROM pg_partitioned_table WHERE partrelid = to_regclass('entries'))`
-	if err := s.pool.QueryRow(ctx, ask).Scan(&native); err != nil || !native {
-		return explain("ensure partitions", err)
-	}
-	now := time.Now().UTC()
-	month := time.Date(now.Year(), now.Month()-1, 1, 0, 0, 0, 0, time.UTC)
-	if until.After(month.AddDate(0, maxPartitions, 0)) {
-		return fmt.Errorf("ensure partitions until %s: more than %d months", until.Format("2006-01"), maxPartitions)
-	}
-	for ; !month.After(until); month = month.AddDate(0, 1, 0) {
-		if err := s.ensurePartition(ctx, month, month.AddDate(0, 1, 0)); err != nil {
-			return fmt.Errorf("ensure partition of %s: %w", month.Format("2006-01"), err)
-		}
-	}
-	return nil
-}
-
-func (s *Store) ensurePartition(ctx context.Context, from, to time.Time) error {
-	name := "entries_" + from.Format("2006_01")
-	low, high := from.Format(time.RFC3339), to.Format(time.RFC3339)
-	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(migrationLock)); err != nil {
-			return err
-		}
-		var there bool
-		if err := tx.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, name).Scan(&there); err != nil || there {
-			return err
-		}
-		for _, statement := range []string{
-			`CREATE TABLE ` + name + ` (LIKE entries INCLUDING ALL)`,
-			`WITH moved AS (DELETE FROM entries_default WHERE ts >= '` + low + `' AND ts < '` + high + `' RETURNING *)
-				INSERT INTO ` + name + ` SELECT * FROM moved`,
-			`ALTER TABLE entries ATTACH PARTITION ` + name + ` FOR VALUES FROM ('` + low + `') TO ('` + high + `')`,
-		} {
-			if _, err := tx.Exec(ctx, statement); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
 }

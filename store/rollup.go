@@ -73,7 +73,7 @@ func (s *Store) Keep(ctx context.Context, k Keeping) error {
 	if k.Retention == 0 {
 		return nil
 	}
-	return explain("keep the ledger", s.dropPartitions(ctx, time.Now().Add(-k.Retention)))
+	return explain("keep the ledger", s.dropPartitions(ctx, monthly[0], time.Now().Add(-k.Retention)))
 }
 
 // keepChunks replaces policies only when they differ: a new job would begin its interval anew at every start.
@@ -106,33 +106,6 @@ func (s *Store) keepChunks(ctx context.Context, k Keeping) error {
 			continue
 		}
 		if _, err := s.db(ctx).Exec(ctx, `SELECT `+p.add+`('entries', make_interval(hours => $1))`, int32(hours)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// dropPartitions deletes the months that ended before a time.
-func (s *Store) dropPartitions(ctx context.Context, before time.Time) error {
-	rows, err := s.db(ctx).Query(ctx, `SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-		WHERE i.inhparent = 'entries'::regclass AND c.relname ~ '^entries_\d{4}_\d{2}$'
-		AND make_timestamptz(substr(c.relname, 9, 4)::int, substr(c.relname, 14, 2)::int, 1, 0, 0, 0, 'UTC') + INTERVAL '1 month' <= $1 ORDER BY 1`, before)
-	if err != nil {
-		return err
-	}
-	var names []string
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			return err
-		}
-		names = append(names, name)
-	}
-	if err := rows.Err(); err != nil {
-		return err
-	}
-	for _, name := range names { // the pattern leaves nothing to quote
-		if _, err := s.db(ctx).Exec(ctx, `DROP TABLE IF EXISTS `+name); err != nil {
 			return err
 		}
 	}

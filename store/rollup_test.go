@@ -169,8 +169,7 @@ func TestTheLedgerIsKeptUnlessARetentionIsSet(t *testing.T) {
 		old.At = time.Now().UTC().AddDate(0, -7, 0).Truncate(time.Microsecond)
 		young.At = time.Now().UTC().Truncate(time.Microsecond)
 		if !s.Timescale() { // Migrate makes the months from the last one on
-			month := time.Date(old.At.Year(), old.At.Month(), 1, 0, 0, 0, 0, time.UTC)
-			if err := s.ensurePartition(t.Context(), month, month.AddDate(0, 1, 0)); err != nil {
+			if err := s.ensurePartition(t.Context(), monthly[0], old.At); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -45,6 +46,7 @@ type Store struct {
 	maxSeries int
 	sums      sumNames
 	folded    atomic.Int64
+	bodyDays  sync.Map // Unix time of a day → true: its partition of bodies was made
 }
 
 // Open connects, and fails when the server cannot be reached. It changes nothing: see Migrate.
