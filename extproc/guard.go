@@ -171,6 +171,7 @@ func (s *Server) judge(st *answeredStream, in *inbound, onHeaders bool) error {
 		return s.refuse(st, in, *deny(reason, "the gateway could not decide on this call"))
 	}
 	in.request.Call, in.shadow = a.Ticket.Call, a.Ticket.Shadow // the model is known now
+	s.captureRequest(a.Ticket, in.body)
 	if a.Cause != nil {
 		s.Log.Warn().Err(a.Cause).Str("call", a.Ticket.Call.ID.String()).Msg("call judged without the limiter")
 	}

@@ -29,7 +29,8 @@ type answer struct {
 	meter     provider.Meter
 	scrub     scrubber
 	translate provider.Translator // into the client's words; nil where they are the provider's
-	unseen    bool                // Envoy answers for a provider that may have served the call
+	body      recording
+	unseen    bool // Envoy answers for a provider that may have served the call
 	settled   bool
 }
 
@@ -46,6 +47,7 @@ func (s *Server) meter(st *answeredStream, first *extprocv3.ProcessingRequest) e
 	a, meters := s.open(t, h)
 	a.unseen = unseen(attribute(first, OriginAttribute))
 	defer s.abandon(st, a)
+	defer s.captureResponse(a)
 	ends := first.GetResponseHeaders().GetEndOfStream()
 	if !meters || ends {
 		s.settle(st, a, true)
@@ -54,7 +56,7 @@ func (s *Server) meter(st *answeredStream, first *extprocv3.ProcessingRequest) e
 	switch n, err := strconv.Atoi(h.get("content-length")); {
 	case a.translate != nil && !ends && !isEventStream(h):
 		mode = filterv3.ProcessingMode_BUFFERED // its headers wait until its length is known
-	case ends, !meters && (a.scrub.Needles == nil || !textual(h.get("content-type"))):
+	case ends, !meters && !t.Capture.Response && (a.scrub.Needles == nil || !textual(h.get("content-type"))):
 	case err == nil && n <= maxBuffered && !isEventStream(h):
 		mode = filterv3.ProcessingMode_BUFFERED
 	default:
@@ -69,6 +71,9 @@ func (s *Server) meter(st *answeredStream, first *extprocv3.ProcessingRequest) e
 // open begins to meter an answer, and tells whether its body must be read for that.
 func (s *Server) open(t governor.Ticket, h headers) (*answer, bool) {
 	a := &answer{ticket: t, settled: t.Failed != 0, firstByte: s.Governor.Now().Sub(t.Call.At)}
+	if t.Capture.Response {
+		a.body.most = t.Capture.MaxBytes
+	}
 	a.status, _ = strconv.Atoi(h.get(":status"))
 	route := s.Governor.Route(t)
 	spec := provider.MeterSpec{
@@ -132,9 +137,9 @@ func (s *Server) chunks(st *answeredStream, a *answer) error {
 		case body.EndOfStream:
 			return s.last(st, a, body.Body)
 		case a.ticket.HideUsage, a.translate != nil:
-			err = st.Send(passChunk(body.Body, a.scrub.write(a.translated(a.meter.Write(body.Body)), false)))
+			err = st.Send(passChunk(body.Body, a.onward(a.translated(a.meter.Write(body.Body)), false)))
 		default:
-			if err = st.Send(passChunk(body.Body, a.scrub.write(body.Body, false))); err == nil {
+			if err = st.Send(passChunk(body.Body, a.onward(body.Body, false))); err == nil {
 				a.meter.Write(body.Body)
 			}
 		}
@@ -153,7 +158,14 @@ func (s *Server) last(st *answeredStream, a *answer, chunk []byte) error {
 	if a.translate != nil {
 		out = append(out, a.translate.Finish()...)
 	}
-	return st.Send(passChunk(chunk, a.scrub.write(out, true)))
+	return st.Send(passChunk(chunk, a.onward(out, true)))
+}
+
+// onward gives the bytes that go to the client: without secrets, and recorded where the policy says so.
+func (a *answer) onward(b []byte, last bool) []byte {
+	out := a.scrub.write(b, last)
+	a.body.write(out)
+	return out
 }
 
 // translated puts bytes that the meter has read into the client's words.

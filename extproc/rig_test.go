@@ -142,17 +142,20 @@ func (*parts) Withheld(policy.Provider) []string {
 }
 
 // rulesAndPrices are compiled once: they never change.
-var rulesAndPrices = sync.OnceValues(func() (*governor.State, error) {
+var rulesAndPrices = sync.OnceValues(func() (*governor.State, error) { return stateOf(rules) })
+
+// stateOf compiles rules.
+func stateOf(text string) (*governor.State, error) {
 	catalog, err := pricing.Embedded()
 	if err != nil {
 		return nil, err
 	}
-	set, err := policy.Compile(policy.File{Name: "policies.yaml", Data: []byte(rules)}, policy.Options{Presets: provider.Names()})
+	set, err := policy.Compile(policy.File{Name: "policies.yaml", Data: []byte(text)}, policy.Options{Presets: provider.Names()})
 	if err != nil {
 		return nil, err
 	}
 	return governor.NewState(set, catalog)
-})
+}
 
 func newServer(t testing.TB) (*extproc.Server, *parts) {
 	t.Helper()

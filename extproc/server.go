@@ -60,6 +60,7 @@ type Options struct {
 	MaxBodyBytes int64
 	Observe      func(Observation)     // counts and durations for metrics; may be nil
 	Paused       func(provider string) // a provider asks for a pause; may be nil
+	Capture      func(sentinel.Body)   // a body that the policy has stored; it must not wait. nil stores none
 }
 
 // Observation is one decision or one settlement, for metrics. Every field is of a bounded set or a number.

@@ -25,6 +25,7 @@ type Request struct {
 
 	inShadow bool // its plan is that of the rules with those in shadow
 	shadow   sentinel.Shadows
+	capture  policy.Capture
 }
 
 // plan finds the limits of a call with a model.
@@ -65,6 +66,7 @@ func (g *Governor) Admit(ctx context.Context, r Request) (Admission, error) {
 	if !ok {
 		return refusal(r, sentinel.ReasonUnpriced, unpriced(r.Call))
 	}
+	r.capture = c.plan.Capture
 	ask, shadows := g.ask(r, c), g.shadows(r, rq)
 	ask.Shadows = beside(shadows)
 	if c.plan.Refuse {
@@ -163,7 +165,7 @@ func (g *Governor) without(ask sentinel.Ask, down policy.LimiterDown) (sentinel.
 
 // refused gives the ticket of a refusal, for its ledger row.
 func (r Request) refused(v sentinel.Verdict) Ticket {
-	return Ticket{Call: r.Call, Asked: r.Call.Model, Action: v.Action, Reason: v.Reason, PolicyVersion: r.State.Policy.Version, Shadow: r.shadow}
+	return Ticket{Call: r.Call, Asked: r.Call.Model, Action: v.Action, Reason: v.Reason, PolicyVersion: r.State.Policy.Version, Shadow: r.shadow, Capture: r.capture}
 }
 
 // departure is an admitted call before it goes out.
@@ -213,7 +215,7 @@ func (g *Governor) dispatch(ctx context.Context, d departure) (Admission, error)
 	}
 	t.Call, t.Attempt, t.Asked, t.Action, t.Reason, t.Hold = call, d.attempt, asked, v.Action, v.Reason, d.hold
 	t.PriceVersion, t.PolicyVersion, t.Bound = b.price.Version, d.State.Policy.Version, b.usage
-	t.Shadow, t.Trace = d.shadow, d.Trace
+	t.Shadow, t.Trace, t.Capture = d.shadow, d.Trace, d.capture
 	out.Ticket = t
 	return out, nil
 }

@@ -56,7 +56,7 @@ type Failed struct {
 func (g *Governor) Failover(ctx context.Context, f Failed) (Admission, error) {
 	t := f.Ticket
 	s := g.stateOf(t.PolicyVersion)
-	r := Request{State: s, Route: g.Route(t), Call: t.Call, Raw: f.Raw, Scores: g.Scores.Load(), Trace: t.Trace}
+	r := Request{State: s, Route: g.Route(t), Call: t.Call, Raw: f.Raw, Scores: g.Scores.Load(), Trace: t.Trace, capture: t.Capture}
 	rq, err := r.Route.Preset.ReadRequest(r.Route.Endpoint, f.Raw)
 	if err != nil {
 		return f.refused(err.Error(), 0), nil

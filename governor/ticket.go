@@ -33,12 +33,14 @@ type Ticket struct {
 	From   string // of a fallback: the route that the client called, in whose words it is answered
 	Shadow sentinel.Shadows
 	Trace  string // the client's traceparent header, if it sent one
+	// Capture says which bodies are stored.
+	Capture policy.Capture
 }
 
 const (
-	ticketFields    = 28
+	ticketFields    = 29
 	ticketSeparator = "\x1f"
-	ticketVersion   = "10"
+	ticketVersion   = "11"
 )
 
 // ErrTicket says that a ticket is not one of ours.
@@ -52,20 +54,43 @@ func (t Ticket) Encode() string {
 		c.Caller.Org, c.Caller.Team, c.Caller.Service, c.Provider, c.Endpoint, c.Model, t.Asked,
 		strconv.Itoa(int(t.Action)), string(t.Reason), string(t.Hold), t.PriceVersion, t.PolicyVersion,
 		t.Bound.Text(), c.Tier, strconv.FormatInt(t.Weight, 36), flags(c.Stream, t.HideUsage), string(c.Demand), t.From,
-		strconv.Itoa(int(t.Attempt)), string(t.Shadow), t.Next, strconv.Itoa(int(t.On)), strconv.Itoa(t.Failed), c.Caller.Tags, t.Trace,
+		strconv.Itoa(int(t.Attempt)), string(t.Shadow), t.Next, strconv.Itoa(int(t.On)), strconv.Itoa(t.Failed), c.Caller.Tags, t.Trace, captureText(t.Capture),
 	}, ticketSeparator)
 }
 
 // flags gives two bools as one digit.
-func flags(stream, hide bool) string {
+func flags(first, second bool) string {
 	n := 0
-	if stream {
+	if first {
 		n |= 1
 	}
-	if hide {
+	if second {
 		n |= 2
 	}
 	return strconv.Itoa(n)
+}
+
+// captureText gives which bodies are stored, their most bytes and seconds; empty for none.
+func captureText(c policy.Capture) string {
+	if !c.Any() {
+		return ""
+	}
+	return strings.Join([]string{flags(c.Request, c.Response), strconv.Itoa(c.MaxBytes), strconv.FormatInt(int64(c.Keep/time.Second), 10)}, "/")
+}
+
+// parseCapture reads what captureText wrote.
+func parseCapture(s string) (policy.Capture, error) {
+	if s == "" {
+		return policy.Capture{}, nil
+	}
+	f := strings.Split(s, "/")
+	if len(f) != 3 {
+		return policy.Capture{}, ErrTicket
+	}
+	bits, err := strconv.Atoi(f[0])
+	most, err1 := strconv.Atoi(f[1])
+	seconds, err2 := strconv.ParseInt(f[2], 10, 32)
+	return policy.Capture{Request: bits&1 != 0, Response: bits&2 != 0, MaxBytes: most, Keep: time.Duration(seconds) * time.Second}, errors.Join(err, err1, err2)
 }
 
 // ParseTicket reads what Encode wrote.
@@ -83,7 +108,8 @@ func ParseTicket(s string) (Ticket, error) {
 	attempt, err6 := strconv.ParseInt(f[21], 10, 16)
 	on, err7 := strconv.ParseUint(f[24], 10, 8)
 	failed, err8 := strconv.Atoi(f[25])
-	if err := errors.Join(err, err1, err2, err3, err4, err5, err6, err7, err8); err != nil {
+	capture, err9 := parseCapture(f[28])
+	if err := errors.Join(err, err1, err2, err3, err4, err5, err6, err7, err8, err9); err != nil {
 		return Ticket{}, errors.Join(ErrTicket, err)
 	}
 	return Ticket{
@@ -94,6 +120,6 @@ func ParseTicket(s string) (Ticket, error) {
 		},
 		Asked: f[9], Action: sentinel.Action(action), Reason: sentinel.Reason(f[11]), Hold: sentinel.Hold(f[12]),
 		PriceVersion: f[13], PolicyVersion: f[14], Bound: bound, Weight: weight, HideUsage: bits&2 != 0, From: f[20], Attempt: int16(attempt),
-		Shadow: sentinel.Shadows(f[22]), Next: f[23], On: policy.Failures(on), Failed: failed, Trace: f[27],
+		Shadow: sentinel.Shadows(f[22]), Next: f[23], On: policy.Failures(on), Failed: failed, Trace: f[27], Capture: capture,
 	}, nil
 }

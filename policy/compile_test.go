@@ -114,6 +114,9 @@ func dump(s *Set) string {
 	for _, r := range s.rules {
 		fmt.Fprintf(&b, "rule %q team %q service %q provider %q endpoint %q model %q tagged %v per %v downgrade %q deny %t",
 			r.name, r.team, r.service, r.provider, r.endpoint, r.model, r.tagged, r.per, r.downgrades, r.deny)
+		if r.capture.Any() {
+			fmt.Fprintf(&b, " capture %+v", r.capture)
+		}
 		if r.priority != 0 || r.final || r.canary != 0 || r.when != nil {
 			fmt.Fprintf(&b, " priority %d final %t canary %d when %t", r.priority, r.final, r.canary, r.when != nil)
 		}

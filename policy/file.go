@@ -159,6 +159,7 @@ type ruleYAML struct {
 	Canary   *share        `yaml:"canary" doc:"The rule holds for this share of services, such as 10%: always the same ones, and more of them when the share grows. Default: all."`
 	OnExceed []actionYAML  `yaml:"on_exceed" doc:"What happens past a limit, in order: {downgrade: [models]}, {fallback: [PROVIDER/MODEL]}, {delay: 2s}, then throttle (default) or deny."`
 	Failover *failoverYAML `yaml:"failover" doc:"Where a call goes when its provider fails it. Of several rules the first one that has it decides."`
+	Capture  *captureYAML  `yaml:"capture" doc:"Bodies of the calls that are stored, encrypted, for a while: without it none is, ever. Of several rules the first one that has it decides."`
 	Anomaly  *anomalyYAML  `yaml:"anomaly" doc:"The rule holds only while the service's last minutes are unusual."`
 	Then     []thenYAML    `yaml:"then" doc:"What happens to the calls, whatever was used: deny, such as in a freeze, or {downgrade: [models]}. With anomaly also {throttle: {requests: 10/minute}} and {alert: channel}."`
 }

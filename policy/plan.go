@@ -31,11 +31,12 @@ type rule struct {
 	final                                    bool // later rules do not apply to its calls
 	shadow                                   bool // it is judged beside the others, and decides nothing
 	per                                      []dimension
-	limits                                   []limit // empty only where then or failover acts by itself
+	limits                                   []limit // empty only where then, failover or capture acts by itself
 	then                                     then
 	downgrades                               []string
 	fallbacks                                []Target
 	failover                                 Failover
+	capture                                  Capture
 	delay                                    time.Duration // on_exceed lets a call wait so long
 	deny                                     bool          // on_exceed says deny: not worth a retry
 }
@@ -79,6 +80,7 @@ type Plan struct {
 	Downgrades []string         // cheaper models in order, without the asked one
 	Fallbacks  []Target         // models of other providers in order, tried after the cheaper ones
 	Failover   Failover         // where the call goes when its provider fails it
+	Capture    Capture          // which bodies are stored
 	// Acting names the rule whose then says what becomes of the call, whatever its limits: Refuse denies it, Avoid lets it go to a
 	// cheaper model only. Why is ReasonAnomaly where the rule holds because the service is unusual now, else ReasonPolicy.
 	Acting        string
@@ -164,6 +166,9 @@ func (s *Set) plan(scores *Scores, c *sentinel.Call, model string, now time.Time
 		p.act(r)
 		if len(p.Failover.To) == 0 {
 			p.Failover = r.failover
+		}
+		if !p.Capture.Any() {
+			p.Capture = r.capture
 		}
 		for _, m := range r.downgrades {
 			if m != model && !slices.Contains(p.Downgrades, m) {

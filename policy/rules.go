@@ -27,7 +27,7 @@ func (c *compiler) policies() {
 			c.Fault(key+".name", "two policies are called %q", clip(y.Name))
 		}
 		names[y.Name] = true
-		if !c.Has(key+".limits") && !c.Has(key+".budget") && !c.Has(key+".then") && !c.Has(key+".failover") {
+		if !c.Has(key+".limits") && !c.Has(key+".budget") && !c.Has(key+".then") && !c.Has(key+".failover") && !c.Has(key+".capture") {
 			c.Fault(key, "the rule has neither limits nor a budget: it would do nothing")
 		}
 		y.Match.Endpoint = c.grouped(key+".match.endpoint", y.Match.Endpoint, "endpoints", c.in.Groups.Endpoints)
@@ -52,7 +52,8 @@ func (c *compiler) policies() {
 		c.actions(key+".on_exceed", y, &r)
 		c.thens(key, y, &r)
 		c.failover(key+".failover", y, &r)
-		if len(r.limits) > 0 || r.then.acts() || len(r.failover.To) > 0 {
+		c.capture(key+".capture", y, &r)
+		if len(r.limits) > 0 || r.then.acts() || len(r.failover.To) > 0 || r.capture.Any() {
 			c.set.rules = append(c.set.rules, r)
 		} else if c.Sound(key+".limits") && !c.Has(key+".budget") {
 			c.Fault(key+".limits", "no limit is set: the rule would do nothing")
