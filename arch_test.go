@@ -18,7 +18,7 @@ var rooms = map[string]int{
 	"internal/strictyaml": 5, "internal/harden": 5, "declare": 7,
 	"export": 10, "policy": 10, "provider": 10, "pricing": 10, "ml": 10, "internal/mockapi": 10, "internal/mockalerts": 10,
 	"governor": 20,
-	"extproc":  30, "envoy": 30, "ratelimit": 30, "credential": 30, "spool": 30, "store": 30,
+	"extproc":  30, "envoy": 30, "ratelimit": 30, "credential": 30, "spool": 30, "store": 30, "capture": 30,
 	"audit": 30, "alerts": 30, "admin": 30, "dashboard": 30, "ca": 30, "reconcile": 30,
 	"internal/telemetry": 30, "internal/simulate": 35, "internal/explain": 36,
 	"internal/app": 40, "internal/policytest": 40,
