@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/hashicorp/vault/api"
 )
@@ -14,24 +15,25 @@ import (
 type Transit struct {
 	v          *Vault
 	mount, key string
+	asking     sync.Mutex // of the session
 }
 
-// Transit names a key by MOUNT/KEY. It does no I/O.
-func (v *Vault) Transit(path string) (Transit, error) {
+// Transit names a key by MOUNT/KEY. It does no I/O. The key is then the one user of v.
+func (v *Vault) Transit(path string) (*Transit, error) {
 	mount, key, ok := strings.Cut(path, "/")
 	if !ok || !canonical(path) || strings.Contains(key, "/") {
-		return Transit{}, v.faultf(nil, "%q is not the place of a key: write MOUNT/KEY, such as transit/sentinel", clip(path))
+		return nil, v.faultf(nil, "%q is not the place of a key: write MOUNT/KEY, such as transit/sentinel", clip(path))
 	}
-	return Transit{v, mount, key}, nil
+	return &Transit{v: v, mount: mount, key: key}, nil
 }
 
 // Wrap encrypts a key with the newest version of the key in Vault.
-func (t Transit) Wrap(ctx context.Context, key []byte) (string, error) {
+func (t *Transit) Wrap(ctx context.Context, key []byte) (string, error) {
 	return t.ask(ctx, "encrypt", "plaintext", base64.StdEncoding.EncodeToString(key), "ciphertext")
 }
 
 // Unwrap decrypts what Wrap gave.
-func (t Transit) Unwrap(ctx context.Context, wrapped string) ([]byte, error) {
+func (t *Transit) Unwrap(ctx context.Context, wrapped string) ([]byte, error) {
 	text, err := t.ask(ctx, "decrypt", "ciphertext", wrapped, "plaintext")
 	if err != nil {
 		return nil, err
@@ -44,18 +46,15 @@ func (t Transit) Unwrap(ctx context.Context, wrapped string) ([]byte, error) {
 }
 
 // ask does one operation of the engine; a token that was revoked is replaced by another login, once.
-func (t Transit) ask(ctx context.Context, operation, field, value, answer string) (string, error) {
-	release, err := t.v.acquire(ctx)
-	if err != nil {
-		return "", err
-	}
-	defer release()
-	if err := t.v.login(ctx); err != nil {
+func (t *Transit) ask(ctx context.Context, operation, field, value, answer string) (string, error) {
+	t.asking.Lock()
+	defer t.asking.Unlock()
+	if err := t.v.Prepare(ctx); err != nil {
 		return "", err
 	}
 	path := t.mount + "/" + operation + "/" + t.key
 	got, err := t.v.client.Logical().WriteWithContext(ctx, path, map[string]any{field: value})
-	if isForbidden(err) && t.v.o.AppRole != nil {
+	if isForbidden(err) && t.v.o.Login != nil && !t.v.reloggedIn {
 		if err := t.v.relogin(ctx); err != nil {
 			return "", err
 		}
@@ -78,7 +77,7 @@ func isForbidden(err error) bool {
 }
 
 // explain says what the operator can do. Vault's own text for a bad ciphertext or a missing key quotes neither.
-func (t Transit) explain(err error, path string) error {
+func (t *Transit) explain(err error, path string) error {
 	answer, ok := errors.AsType[*api.ResponseError](err)
 	switch {
 	case !ok || answer.StatusCode >= http.StatusInternalServerError:

@@ -46,7 +46,7 @@ func TestTransitSaysWhatMayNotBeUsed(t *testing.T) {
 	b := startBao(t)
 	b.do(t, http.MethodPost, "sys/mounts/transit", map[string]any{"type": "transit"})
 	role := b.appRole(t)
-	v, err := NewVault(VaultOptions{Address: b.addr, AppRole: &role})
+	v, err := NewVault(VaultOptions{Address: b.addr, Login: &role})
 	if err != nil {
 		t.Fatal(err)
 	}

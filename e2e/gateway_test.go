@@ -146,16 +146,22 @@ func (g *gateway) write(name, text string) {
 
 func (g *gateway) put(vault, root, path string, data map[string]string) {
 	g.t.Helper()
-	body, err := json.Marshal(map[string]any{"data": data})
+	g.toVault(vault, root, "secret/data/"+path, map[string]any{"data": data})
+}
+
+// toVault writes to Vault as its operator does.
+func (g *gateway) toVault(vault, root, path string, data map[string]any) {
+	g.t.Helper()
+	body, err := json.Marshal(data)
 	g.must(err)
-	r, err := http.NewRequestWithContext(g.t.Context(), http.MethodPost, vault+"/v1/secret/data/"+path, bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(g.t.Context(), http.MethodPost, vault+"/v1/"+path, bytes.NewReader(body))
 	g.must(err)
 	r.Header.Set("X-Vault-Token", root)
 	answer, err := http.DefaultClient.Do(r)
 	g.must(err)
 	_ = answer.Body.Close()
 	if answer.StatusCode >= 300 {
-		g.t.Fatalf("put %s: %s", path, answer.Status)
+		g.t.Fatalf("write %s: %s", path, answer.Status)
 	}
 }
 

@@ -130,20 +130,23 @@ func auditKeygenCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			f, err := os.OpenFile(args[0], os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-			if err != nil {
-				return refused(fmt.Errorf("%w: a key is never overwritten", err))
-			}
-			if _, err := f.Write(private); err != nil {
-				return errors.Join(err, f.Close())
-			}
-			if err := f.Close(); err != nil {
+			if err := writeKey(args[0], private); err != nil {
 				return err
 			}
 			_, err = c.OutOrStdout().Write(public)
 			return err
 		},
 	}
+}
+
+// writeKey makes a file that its owner alone can read.
+func writeKey(name string, key []byte) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return refused(fmt.Errorf("%w: a key is never overwritten", err))
+	}
+	_, err = f.Write(key)
+	return errors.Join(err, f.Close())
 }
 
 // around makes an operator's change outside the database; what cannot be recorded must not be done.

@@ -58,7 +58,7 @@ func usageEraseCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(c.OutOrStdout(), "%d entries, %d open calls and %d parked records of %s are deleted\n", n.Entries, n.Intents, n.Parked, *service)
+		_, err = fmt.Fprintf(c.OutOrStdout(), "%d entries, %d open calls, %d parked records and %d captured bodies of %s are deleted\n", n.Entries, n.Intents, n.Parked, n.Bodies, *service)
 		return err
 	}
 	return c

@@ -21,6 +21,7 @@ import (
 
 	"github.com/saas-sentinel/saas-sentinel/admin"
 	"github.com/saas-sentinel/saas-sentinel/audit"
+	"github.com/saas-sentinel/saas-sentinel/capture"
 	"github.com/saas-sentinel/saas-sentinel/credential"
 	"github.com/saas-sentinel/saas-sentinel/envoy"
 	"github.com/saas-sentinel/saas-sentinel/extproc"
@@ -48,6 +49,7 @@ type App struct {
 	spool     *spool.Spool
 	store     *store.Store
 	audit     *audit.Log
+	recorder  *capture.Recorder // nil without a key to seal with
 	verdicts  *verdicts
 	governor  *governor.Governor
 	extproc   *extproc.Server
@@ -80,7 +82,7 @@ func New(ctx context.Context, c Config, log zerolog.Logger) (*App, error) {
 	a := &App{config: c, log: log, instance: uuid.NewString(), served: make(chan struct{})}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	for _, step := range []func(context.Context) error{a.listen, a.openPolicy, a.openLedger, a.catchUp, a.openLimiter, a.openSecrets, a.openProxy, a.openCallers, a.openAudit, a.openAlerts, a.openAdmin, a.openTelemetry, a.seed, a.serve} {
+	for _, step := range []func(context.Context) error{a.listen, a.openPolicy, a.openLedger, a.openCapture, a.catchUp, a.openLimiter, a.openSecrets, a.openProxy, a.openCallers, a.openAudit, a.openAlerts, a.openAdmin, a.openTelemetry, a.seed, a.serve} {
 		if err := step(ctx); err != nil {
 			a.Close()
 			return nil, err
@@ -227,6 +229,7 @@ func (a *App) serve(context.Context) error {
 			a.verdicts.observe(o)
 		},
 		Paused:       a.metrics.paused,
+		Capture:      a.captured(),
 		MaxBodyBytes: a.config.Envoy.MaxBody,
 	})
 	const window = 1 << 20
@@ -263,6 +266,8 @@ func (a *App) Run(ctx context.Context) error {
 	group.Go(func() error { return a.reconcile(ctx) })
 	group.Go(func() error { return a.keep(ctx) })
 	group.Go(func() error { return a.sum(ctx) })
+	group.Go(func() error { return a.record(ctx) })
+	group.Go(func() error { return a.expire(ctx) })
 	group.Go(func() error { return a.calibrate(ctx) })
 	group.Go(func() error { return a.watch(ctx) })
 	group.Go(func() error { return a.remember(ctx) })

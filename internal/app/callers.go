@@ -40,7 +40,7 @@ func (c Config) suits(set *policy.Set) error {
 	if set.Across() && c.Redis.Group == "" {
 		return errors.New("a rule is across organisations, and nothing says which: set redis.group in sentinel.yaml, the same at all of them")
 	}
-	return c.checkIssued(set)
+	return errors.Join(c.checkIssued(set), c.checkCapture(set))
 }
 
 // checkIssued holds that issued tokens can be verified where a policy wants them.

@@ -34,6 +34,7 @@ type Config struct {
 	Spool     SpoolConfig     `yaml:"spool" doc:"The write-ahead log of usage on local disk."`
 	Reconcile ReconcileConfig `yaml:"reconcile" doc:"What happens to calls whose answer nobody metered."`
 	Audit     AuditConfig     `yaml:"audit" doc:"The chain of what operators change."`
+	Capture   CaptureConfig   `yaml:"capture" doc:"The key that seals bodies, where the policy captures any."`
 	Admin     AdminConfig     `yaml:"admin" doc:"The admin API and the dashboard."`
 	Alerts    AlertsConfig    `yaml:"alerts" doc:"Where Slack and Twilio bring what people press. Who is told what is in the policy file."`
 	Log       LogConfig       `yaml:"log" doc:"Logging to stderr."`
@@ -231,6 +232,7 @@ func LoadConfig(file string) (Config, error) {
 		c.Candidate = under(base, c.Candidate)
 	}
 	c.Files.Dir = under(base, c.Files.Dir)
+	c.Capture.KeyFile = under(base, c.Capture.KeyFile)
 	c.Audit.Key, c.Audit.Checkpoints = under(base, c.Audit.Key), under(base, c.Audit.Checkpoints)
 	c.check(doc)
 	return c, strictyaml.Join(doc.Faults())
@@ -331,6 +333,9 @@ func (c *Config) check(doc *strictyaml.Doc) {
 		if _, ok := sentinel.ActionByName(name); !ok {
 			doc.Fault("audit.verdicts", "%q is not a verdict: use deny, throttle, downgrade, fallback, delay or allow", name)
 		}
+	}
+	if c.Capture.KeyFile != "" && c.Capture.Transit != "" {
+		doc.Fault("capture", "key_file and transit are two places of one key: set one")
 	}
 	if (c.Audit.Key == "") != (c.Audit.Checkpoints == "") {
 		doc.Fault("audit", "key and checkpoints belong together: set both or none")

@@ -108,6 +108,7 @@ func newMetrics(a *App) *metrics {
 	m.registry.MustRegister(limiterMetrics(a)...)
 	m.registry.MustRegister(witnessMetrics(a)...)
 	m.registry.MustRegister(readMetrics(a)...)
+	m.registry.MustRegister(captureMetrics(a)...)
 	return m
 }
 
