@@ -53,24 +53,37 @@ func golden(t *testing.T, file string, got []byte) {
 }
 
 func TestFilesCompileToTheirGoldenDumpOrFaults(t *testing.T) {
-	cases, err := filepath.Glob("testdata/*.in.yaml")
+	cases, err := filepath.Glob("testdata/*.in*") // files, and folders that are one policy
 	if err != nil || len(cases) == 0 {
 		t.Fatalf("no cases in testdata: %v", err)
 	}
+	folders := 0
 	for _, in := range append(cases, "../examples/policies.yaml") {
 		name := strings.TrimSuffix(strings.TrimSuffix(filepath.Base(in), ".yaml"), ".in")
 		t.Run(name, func(t *testing.T) {
-			data, err := os.ReadFile(in)
-			if err != nil {
-				t.Fatal(err)
+			parts, err := filepath.Glob(in + "/*.yaml")
+			if folders++; err != nil || len(parts) == 0 {
+				folders--
+				parts = []string{in}
 			}
-			set, err := Compile(File{Name: filepath.Base(in), Data: data}, options)
+			files := make([]File, len(parts))
+			for i, part := range parts {
+				data, err := os.ReadFile(part)
+				if err != nil {
+					t.Fatal(err)
+				}
+				files[i] = File{Name: filepath.Base(part), Data: data}
+			}
+			set, err := CompileFiles(files, options)
 			out := dump(set)
 			if err != nil {
 				out = err.Error() + "\n"
 			}
 			golden(t, filepath.Join("testdata", name+".out.txt"), []byte(out))
 		})
+	}
+	if folders < 2 {
+		t.Errorf("%d folders: want one that is merged, and one with conflicts", folders)
 	}
 }
 
