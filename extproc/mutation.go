@@ -154,26 +154,37 @@ func overwrite(name, value string) *corev3.HeaderValueOption {
 	}
 }
 
-// refusal answers in the provider's own error shape, so that its SDK raises its usual error.
+// Refusal is what a client is answered that is refused: in the provider's own error shape, so that its SDK raises its usual error.
+type Refusal struct {
+	Status  int
+	Headers [][2]string // names in lower case
+	Body    []byte
+}
+
+// RefusalOf makes the answer to a call of an endpoint of the preset; its zero value answers in the generic shape.
+func RefusalOf(preset provider.Preset, id sentinel.CallID, v sentinel.Verdict) Refusal {
+	out := Refusal{Status: statusOf(v)}
+	shape := preset.ErrorBody(provider.Refusal{Status: out.Status, Code: string(v.Reason), Message: message(v), RetryAfter: v.RetryAfter})
+	out.Headers = [][2]string{{"content-type", shape.ContentType}, {"x-sentinel-verdict", v.Action.String() + "; reason=" + string(v.Reason)}}
+	if id != (sentinel.CallID{}) {
+		out.Headers = append(out.Headers, [2]string{"x-sentinel-call", id.String()})
+	}
+	out.Headers, out.Body = append(append(out.Headers, limitHeaders(v)...), shape.Headers...), shape.Body
+	return out
+}
+
+// refusal answers at once.
 func refusal(in *inbound, v sentinel.Verdict) *extprocv3.ProcessingResponse {
-	code := statusOf(v)
-	preset := in.request.Route.Preset // its zero value answers in the generic shape
-	shape := preset.ErrorBody(provider.Refusal{Status: code, Code: string(v.Reason), Message: message(v), RetryAfter: v.RetryAfter})
-	set := []*corev3.HeaderValueOption{
-		overwrite("content-type", shape.ContentType),
-		overwrite("x-sentinel-verdict", v.Action.String()+"; reason="+string(v.Reason)),
-	}
-	if id := in.request.Call.ID; id != (sentinel.CallID{}) {
-		set = append(set, overwrite("x-sentinel-call", id.String()))
-	}
-	for _, h := range append(limitHeaders(v), shape.Headers...) {
-		set = append(set, overwrite(h[0], h[1]))
+	r := RefusalOf(in.request.Route.Preset, in.request.Call.ID, v)
+	set := make([]*corev3.HeaderValueOption, len(r.Headers))
+	for i, h := range r.Headers {
+		set[i] = overwrite(h[0], h[1])
 	}
 	return &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_ImmediateResponse{
 		ImmediateResponse: &extprocv3.ImmediateResponse{
-			Status:  &typev3.HttpStatus{Code: typev3.StatusCode(code)},
+			Status:  &typev3.HttpStatus{Code: typev3.StatusCode(r.Status)},
 			Headers: &extprocv3.HeaderMutation{SetHeaders: set},
-			Body:    shape.Body,
+			Body:    r.Body,
 			Details: "sentinel_" + string(v.Reason),
 		},
 	}}

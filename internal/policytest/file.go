@@ -17,10 +17,11 @@ type file struct {
 }
 
 type testYAML struct {
-	Name   string            `yaml:"name,required" doc:"What the test shows."`
-	Clock  string            `yaml:"clock" doc:"RFC 3339 time at which this test begins."`
-	Scores map[string]string `yaml:"scores" doc:"How unusual services are during the test, such as {summariser: 0.9995}: for as long as any rule asks. Default: nothing is unusual."`
-	Calls  []callYAML        `yaml:"calls,required" doc:"Calls, one after the other."`
+	Name     string            `yaml:"name,required" doc:"What the test shows."`
+	Clock    string            `yaml:"clock" doc:"RFC 3339 time at which this test begins."`
+	Counters map[string]string `yaml:"counters" doc:"What limits have counted before the first call, by their names or cells, as sentinel limits show lists them: {\"team growth: budget/day\": 499.50}. Default: nothing."`
+	Scores   map[string]string `yaml:"scores" doc:"How unusual services are during the test, such as {summariser: 0.9995}: for as long as any rule asks. Default: nothing is unusual."`
+	Calls    []callYAML        `yaml:"calls,required" doc:"Calls, one after the other."`
 }
 
 type callYAML struct {
@@ -45,12 +46,14 @@ type usageYAML struct {
 }
 
 type expectYAML struct {
-	Action     string         `yaml:"action,required" enum:"allow,downgrade,fallback,delay,throttle,deny" doc:"The verdict."`
-	Model      string         `yaml:"model" doc:"The model that serves the call."`
-	Reason     string         `yaml:"reason" doc:"Why it is refused, such as budget_spent."`
-	Limit      string         `yaml:"limit" doc:"The limit that decided."`
-	Provider   string         `yaml:"provider" doc:"The provider that serves the call after a fallback."`
-	RetryAfter *time.Duration `yaml:"retry_after" doc:"What the answer's Retry-After says, in whole seconds rounded up; 0s for none."`
+	Action     string            `yaml:"action,required" enum:"allow,downgrade,fallback,delay,throttle,deny" doc:"The verdict."`
+	Model      string            `yaml:"model" doc:"The model that serves the call."`
+	Reason     string            `yaml:"reason" doc:"Why it is refused, such as budget_spent."`
+	Limit      string            `yaml:"limit" doc:"The limit that decided."`
+	Provider   string            `yaml:"provider" doc:"The provider that serves the call after a fallback."`
+	Status     int               `yaml:"status" doc:"The status of a refusal, such as 429."`
+	Headers    map[string]string `yaml:"headers" doc:"Headers of a refusal, by their names in lower case, such as {x-should-retry: \"false\"}; an empty text: there is none."`
+	RetryAfter *time.Duration    `yaml:"retry_after" doc:"What the answer's Retry-After says, in whole seconds rounded up; 0s for none."`
 }
 
 // Schema is the JSON Schema of a test file, for editors.

@@ -3,6 +3,7 @@ package policytest_test
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -62,7 +63,7 @@ tests:
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := policytest.Report{Results: []policytest.Result{{Name: "a day", Calls: 22}}, Untouched: []string{"unused"}}
+	want := policytest.Report{Results: []policytest.Result{{Name: "a day", Calls: 22}}, Rules: 1, Untouched: []string{"unused"}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -180,5 +181,29 @@ policies:
 	if _, err = run(`- {name: nobody, scores: {nobody: 2}, calls: [{service: s, provider: w, endpoint: get, path: /v1/a, expect: {action: allow}}]}` + "\n"); err == nil ||
 		!strings.Contains(err.Error(), `"nobody" is not a service`) || !strings.Contains(err.Error(), `"2" is not a score`) {
 		t.Errorf("a score of 2 of nobody: %v", err)
+	}
+}
+
+// Counters begin where the file says, and a refusal's answer is the gateway's own.
+func TestCountersAndAnswersOfATest(t *testing.T) {
+	const calls = "  calls: [{service: s, provider: w, endpoint: get, path: /v1/a, expect: "
+	for name, c := range map[string]struct{ test, want string }{
+		"one call fits":       {"counters: {'team a: budget/day': 0.90}\n" + calls + "{action: allow}}]", ""},
+		"by its cell":         {"counters: {team/a/cost/day: 0.95}\n" + calls + "{action: deny, reason: budget_spent}}]", ""},
+		"more than the limit": {"counters: {team/a/cost/day: 77}\n" + calls + "{action: deny, status: 429, headers: {x-should-retry: 'false', retry-after: '86400', ratelimit: ''}}}]", ""},
+		"another answer": {"counters: {team/a/cost/day: 1}\n" + calls + "{action: deny, status: 403, headers: {x-should-retry: 'true'}}}]",
+			`status is 429, want 403, header x-should-retry is "false", want "true"`},
+		"no refusal":      {calls[2:] + "{action: allow, status: 429}}]", "it is not refused"},
+		"no such limit":   {"counters: {team/b/cost/day: 1}\n" + calls + "{action: allow}}]", "neither the name nor the cell of a limit"},
+		"no amount of it": {"counters: {team/a/cost/day: lots}\n" + calls + "{action: allow}}]", "lots"},
+	} {
+		got, err := suite(t, "policy: policies.yaml\nclock: 2026-01-05T05:00:00Z\ntests:\n- name: x\n  "+c.test+"\n")
+		said := fmt.Sprint(err)
+		if err == nil {
+			said = strings.Join(got.Results[0].Faults, "")
+		}
+		if c.want == "" && said != "" || !strings.Contains(said, c.want) {
+			t.Errorf("%s: %q, want %q", name, said, c.want)
+		}
 	}
 }

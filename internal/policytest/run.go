@@ -3,12 +3,14 @@ package policytest
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/extproc"
 	"github.com/saas-sentinel/saas-sentinel/governor"
 	"github.com/saas-sentinel/saas-sentinel/internal/strictyaml"
 	"github.com/saas-sentinel/saas-sentinel/policy"
@@ -60,8 +62,17 @@ type Result struct {
 // Report is how a suite ended.
 type Report struct {
 	Results []Result
-	// Untouched are the policy's rules that limited no call of the suite, by name.
+	Rules   int // of the policy
+	// Untouched are the rules that no call of the suite met, by name.
 	Untouched []string
+}
+
+// Coverage is the share of the rules that a call met, in percent rounded down; 100 where there is no rule.
+func (r Report) Coverage() int {
+	if r.Rules == 0 {
+		return 100
+	}
+	return (r.Rules - len(r.Untouched)) * 100 / r.Rules
 }
 
 // Failed counts the tests that did not pass.
@@ -94,6 +105,7 @@ func (s *Suite) Run(ctx context.Context, state *governor.State) (Report, error) 
 		d.limiter = ratelimit.NewModel(func() time.Time { return d.now })
 		d.governor = governor.New(governor.Options{Limiter: d, Journal: discard{}, Instance: "test", HoldTTL: time.Hour, Now: func() time.Time { return d.now },
 			Wait: func(_ context.Context, wait time.Duration) bool { d.now = d.now.Add(wait); return true }}, state)
+		d.preset(ctx, place+".counters", t.Counters)
 		d.governor.Scores.Store(s.scores(place, t.Scores, state))
 		r := Result{Name: t.Name}
 		for j, c := range t.Calls {
@@ -103,6 +115,7 @@ func (s *Suite) Run(ctx context.Context, state *governor.State) (Report, error) 
 		}
 		report.Results = append(report.Results, r)
 	}
+	report.Rules = len(rules)
 	for _, name := range rules {
 		if !touched[name] {
 			report.Untouched = append(report.Untouched, name)
@@ -190,10 +203,12 @@ func (d *drill) make(ctx context.Context, place string, c callYAML) (n int, faul
 			return n, append(faults, fmt.Sprintf("%s, call %d: %v", place, i+1, err))
 		}
 		n++
-		if slices.Contains(d.rules, a.Verdict.Limit) { // by its then, not by one of its limits
-			d.touched[a.Verdict.Limit] = true
+		met := r.Call
+		met.Model = a.Ticket.Asked
+		for _, name := range d.state.Policy.Matching(d.governor.Scores.Load(), &met, met.Model, d.now) {
+			d.touched[name] = true
 		}
-		if wrong := differs(c.Expect, a); wrong != "" {
+		if wrong := differs(c.Expect, r.Route.Preset, a); wrong != "" {
 			faults = append(faults, fmt.Sprintf("%s, call %d of %d: %s", place, i+1, max(1, c.Times), wrong))
 			if len(faults) >= maxFaults {
 				return n, append(faults, "and so on")
@@ -238,7 +253,7 @@ func (d *drill) request(place string, c callYAML) (governor.Request, bool) {
 }
 
 // differs says what is not as expected.
-func differs(want expectYAML, a governor.Admission) string {
+func differs(want expectYAML, preset provider.Preset, a governor.Admission) string {
 	v := a.Verdict
 	model := a.Ticket.Call.Model
 	var wrong []string
@@ -255,10 +270,34 @@ func differs(want expectYAML, a governor.Admission) string {
 	if wait := (v.RetryAfter + time.Second - 1).Truncate(time.Second); want.RetryAfter != nil && *want.RetryAfter != wait {
 		wrong = append(wrong, fmt.Sprintf("retry_after is %s, want %s", wait, *want.RetryAfter))
 	}
+	wrong = append(wrong, answered(want, preset, a)...)
 	if len(wrong) > 0 && v.Detail != "" {
 		wrong = append(wrong, "("+v.Detail+")")
 	}
 	return strings.Join(wrong, ", ")
+}
+
+// answered says what is not as expected in the answer to a refusal.
+func answered(want expectYAML, preset provider.Preset, a governor.Admission) (wrong []string) {
+	if want.Status == 0 && len(want.Headers) == 0 {
+		return nil
+	}
+	if !a.Verdict.Action.Refused() {
+		return []string{"it is not refused, so there is no answer whose status and headers can be compared"}
+	}
+	got, headers := extproc.RefusalOf(preset, a.Ticket.Call.ID, a.Verdict), map[string]string{}
+	for _, h := range got.Headers {
+		headers[h[0]] = h[1]
+	}
+	if want.Status != 0 && want.Status != got.Status {
+		wrong = append(wrong, fmt.Sprintf("status is %d, want %d", got.Status, want.Status))
+	}
+	for _, name := range slices.Sorted(maps.Keys(want.Headers)) {
+		if headers[name] != want.Headers[name] {
+			wrong = append(wrong, fmt.Sprintf("header %s is %q, want %q", name, headers[name], want.Headers[name]))
+		}
+	}
+	return wrong
 }
 
 // metered is what the test says a call used, or its bound.
