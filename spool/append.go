@@ -133,6 +133,21 @@ func (s *Spool) lead(g *group) {
 // write puts frames at the end of the tail. After an error, either nothing of them is there, or the
 // spool is poisoned: a failed fsync may have dropped pages that the kernel then calls clean.
 func (s *Spool) write(frames []byte) error {
+	err := s.put(frames)
+	if !errors.Is(err, ErrFull) {
+		return err
+	}
+	freed, fault := s.reclaim()
+	if fault != nil {
+		return errors.Join(ErrPoisoned, err, fault)
+	}
+	if freed {
+		err = s.put(frames)
+	}
+	return err
+}
+
+func (s *Spool) put(frames []byte) error {
 	if s.tail.size > segmentHead && s.tail.size+int64(len(frames)) > s.options.SegmentBytes {
 		if err := s.rotate(); err != nil {
 			return err
@@ -151,6 +166,35 @@ func (s *Spool) write(frames []byte) error {
 	}
 	s.tail.size += int64(len(frames))
 	return nil
+}
+
+// reclaim empties the tail where the database has all of it: on a disk that is full before a segment is, nothing else makes room. The
+// position goes first: a crash in between reads the records again, which changes nothing. s.writing is held.
+func (s *Spool) reclaim() (freed bool, err error) {
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	r := &s.reader
+	s.mu.Lock()
+	last := s.segments[len(s.segments)-1]
+	whole := len(s.segments) == 1 && last.end > segmentHead && r.at == position{last.id, last.end} && !last.bad
+	s.mu.Unlock()
+	if !whole {
+		return false, nil
+	}
+	begin := position{last.id, segmentHead}
+	if err := writePosition(r.position, begin, r.turn+1); err != nil {
+		return false, err
+	}
+	r.at, r.turn = begin, r.turn+1
+	if err := errors.Join(s.tail.file.Truncate(segmentHead), s.tail.file.Sync()); err != nil {
+		return false, err
+	}
+	s.tail.size = segmentHead
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.segments[0].end = segmentHead
+	s.total -= last.end - segmentHead
+	return true, nil
 }
 
 // diskFault tells a disk without space, which may get some, from other faults.
