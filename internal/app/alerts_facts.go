@@ -192,6 +192,16 @@ func (al *alerting) unusual(now time.Time, fires map[string]alerts.Event) {
 	}
 }
 
+// dependencySpool is the name under which a full spool is told.
+const dependencySpool = "spool"
+
+// unmetered notes a record that a full spool did not take.
+func (al *alerting) unmetered() {
+	if al != nil {
+		al.facts.add(factKey{kind: "dependency", name: dependencySpool}, true)
+	}
+}
+
 // seen is a fact and what it is about.
 type seen struct {
 	key  factKey

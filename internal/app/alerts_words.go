@@ -48,6 +48,9 @@ func titleOf(s seen) string {
 	case "policy":
 		return "a gateway process could not take the policy that is " + map[string]string{"file": "in its file", "published": "published"}[f.Name] + ", the one before stays"
 	}
+	if f.Name == dependencySpool {
+		return "the spool is full: calls go on, and are not on the ledger"
+	}
 	return "no answer of " + f.Name + ": calls are judged without it"
 }
 

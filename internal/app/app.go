@@ -47,6 +47,7 @@ type App struct {
 	workloads *credential.Workloads
 	limiter   *ratelimit.Redis
 	spool     *spool.Spool
+	journal   *journal
 	store     *store.Store
 	audit     *audit.Log
 	recorder  *capture.Recorder // nil without a key to seal with
@@ -208,7 +209,8 @@ func (a *App) openLedger(ctx context.Context) error {
 		return err
 	}
 	a.onClose(func() { _ = a.spool.Close() })
-	a.governor.Journal = a.spool
+	a.journal = &journal{spool: a.spool, unmetered: a.config.Spool.WhenFull == whenFullUnmetered, log: a.log, lost: func() { a.alerting.unmetered() }}
+	a.governor.Journal = a.journal
 	return nil
 }
 

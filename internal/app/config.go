@@ -157,7 +157,8 @@ type DatabaseConfig struct {
 type SpoolConfig struct {
 	Dir      string `yaml:"dir" doc:"Directory on a local disk, one for each process."`
 	Mode     string `yaml:"mode" doc:"sync: safe against power loss; buffered: safe against a crash of the process."`
-	MaxBytes int64  `yaml:"max_bytes" doc:"Most disk space; when it is used up, calls are refused."`
+	MaxBytes int64  `yaml:"max_bytes" doc:"Most disk space; when it is used up, when_full says what becomes of calls."`
+	WhenFull string `yaml:"when_full" doc:"What becomes of calls while the spool or its disk is full. refuse: new ones are refused with 503, ledger_unavailable. unmetered: they go on, limits hold, and what is not on the ledger is counted, shown as degraded and told as an alert of kind dependency."`
 }
 
 // ReconcileConfig is about calls whose answer nobody metered.
@@ -210,7 +211,7 @@ func DefaultConfig() Config {
 		Redis:     RedisConfig{Address: []string{"127.0.0.1:6379"}, Timeout: 25 * time.Millisecond},
 		Vault:     VaultConfig{Refresh: 30 * time.Second, MaxStale: time.Hour},
 		Database:  DatabaseConfig{MaxConns: 8, BatchRows: 500, MaxSeries: store.DefaultMaxSeries, CompressAfter: 7 * 24 * time.Hour},
-		Spool:     SpoolConfig{Dir: "spool", Mode: "sync", MaxBytes: 4 << 30},
+		Spool:     SpoolConfig{Dir: "spool", Mode: "sync", MaxBytes: 4 << 30, WhenFull: whenFullRefuse},
 		Reconcile: ReconcileConfig{After: time.Minute, Every: 10 * time.Second},
 		Log:       LogConfig{Level: "info", Format: "json"},
 		Telemetry: TelemetryConfig{Sample: 100},
@@ -304,6 +305,9 @@ func (c *Config) check(doc *strictyaml.Doc) {
 	}
 	if c.Spool.Mode != "sync" && c.Spool.Mode != "buffered" {
 		doc.Fault("spool.mode", "%q is not a mode: use sync or buffered", c.Spool.Mode)
+	}
+	if c.Spool.WhenFull != whenFullRefuse && c.Spool.WhenFull != whenFullUnmetered {
+		doc.Fault("spool.when_full", "%q is not a behaviour: use refuse or unmetered", c.Spool.WhenFull)
 	}
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level) {
 		doc.Fault("log.level", "%q is not a level: use debug, info, warn or error", c.Log.Level)

@@ -52,6 +52,12 @@ func (a *App) look(ctx context.Context) []admin.Component {
 	if s.Bytes > a.config.Spool.MaxBytes/2 {
 		state = admin.StateDegraded
 	}
+	if a.journal.open() {
+		state = admin.StateDown
+	}
+	if n := a.journal.entries.Load() + a.journal.intents.Load(); n > 0 {
+		add("unmetered", state, "a full spool did not take %d records since this process began: their calls went on", n)
+	}
 	add("spool", state, "%d records wait for the database; %d of %d MiB are in use", s.LagRecords, s.Bytes>>20, a.config.Spool.MaxBytes>>20)
 	switch age := a.secrets.Age(); {
 	case age > a.config.Vault.MaxStale:

@@ -109,6 +109,7 @@ func newMetrics(a *App) *metrics {
 	m.registry.MustRegister(witnessMetrics(a)...)
 	m.registry.MustRegister(readMetrics(a)...)
 	m.registry.MustRegister(captureMetrics(a)...)
+	m.registry.MustRegister(journalMetrics(a)...)
 	return m
 }
 
