@@ -1,11 +1,13 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5/stdlib"
@@ -39,13 +41,19 @@ func (s *Store) Migrate(ctx context.Context) (applied []string, err error) {
 	for _, r := range results {
 		applied = append(applied, r.Source.Path)
 	}
-	if err == nil && len(applied) > 0 {
+	if err == nil && slices.ContainsFunc(applied, makesSums) {
 		err = s.sumHistory(ctx)
 	}
 	if err != nil {
 		return applied, fmt.Errorf("migrate: %w", err)
 	}
 	return applied, s.EnsurePartitions(ctx, time.Now().AddDate(0, partitionsAhead, 0))
+}
+
+// makesSums tells whether a migration makes the continuous aggregates anew.
+func makesSums(file string) bool {
+	text, _ := migrations.ReadFile("migrations/" + file) // goose has just read it
+	return bytes.Contains(text, []byte("timescaledb.continuous")) || bytes.Contains(text, []byte("PERFORM make_usage("))
 }
 
 // sumHistory fills continuous aggregates that a migration made: their policies look back for 60 days only. It cannot be part of the

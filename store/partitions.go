@@ -20,7 +20,12 @@ const (
 )
 
 // monthly are the tables whose partitions are made ahead.
-var monthly = []partitioning{{"entries", "ts", byMonth}}
+var monthly = []partitioning{entriesByMonth, scoresByMonth, {"usage_1m", "bucket", byMonth}, {"usage_1h", "bucket", byMonth}, {"usage_1d", "bucket", byMonth}}
+
+var (
+	entriesByMonth = partitioning{"entries", "ts", byMonth}
+	scoresByMonth  = partitioning{"scores", "ts", byMonth}
+)
 
 // bodiesByDay has a partition for each day on which some expire, made when the first of them comes.
 var bodiesByDay = partitioning{"bodies", "expires", byDay}

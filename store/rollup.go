@@ -73,7 +73,7 @@ func (s *Store) Keep(ctx context.Context, k Keeping) error {
 	if k.Retention == 0 {
 		return nil
 	}
-	return explain("keep the ledger", s.dropPartitions(ctx, monthly[0], time.Now().Add(-k.Retention)))
+	return explain("keep the ledger", s.dropPartitions(ctx, entriesByMonth, time.Now().Add(-k.Retention)))
 }
 
 // keepChunks replaces policies only when they differ: a new job would begin its interval anew at every start.

@@ -169,7 +169,7 @@ func TestTheLedgerIsKeptUnlessARetentionIsSet(t *testing.T) {
 		old.At = time.Now().UTC().AddDate(0, -7, 0).Truncate(time.Microsecond)
 		young.At = time.Now().UTC().Truncate(time.Microsecond)
 		if !s.Timescale() { // Migrate makes the months from the last one on
-			if err := s.ensurePartition(t.Context(), monthly[0], old.At); err != nil {
+			if err := s.ensurePartition(t.Context(), entriesByMonth, old.At); err != nil {
 				t.Fatal(err)
 			}
 		}

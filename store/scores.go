@@ -36,6 +36,11 @@ func (s *Store) UnusualScores(ctx context.Context, since time.Time) ([]sentinel.
 
 // DropScores deletes scores before a time, where the database does not do it by itself.
 func (s *Store) DropScores(ctx context.Context, before time.Time) error {
+	if !s.Timescale() {
+		if err := s.dropPartitions(ctx, scoresByMonth, before); err != nil {
+			return explain("scores", err)
+		}
+	}
 	_, err := s.db(ctx).Exec(ctx, `DELETE FROM scores WHERE ts < $1`, before)
 	return explain("scores", err)
 }
