@@ -146,7 +146,19 @@ dashboard/out/index.html: admin/openapi.json tools/need $(shell git ls-files das
 	@find dashboard/out -mindepth 1 ! -name README -delete
 	@cp -R dashboard/build/. dashboard/out/
 
-tools: $(TOOLS)/venv/.stamp $(TOOLS)/node/.stamp redis ## install the servers and clients of the demo and the tests into .tools/
+.PHONY: focus
+focus: export E2E ?= must
+focus: $(TOOLS)/focus/.stamp ## FOCUS's own validator, the newest release that this Python takes, over an export; PYTHON=python3.12 takes another Python
+	go test ./export -run FOCUSValidator -count=1 -v
+
+$(TOOLS)/focus/.stamp: tools/requirements-focus.txt tools/need
+	@tools/need python
+	@echo "tools: the FOCUS validator into $(@D)"
+	@$(or $(PYTHON),python3) -m venv $(@D)
+	@$(@D)/bin/pip install --quiet --disable-pip-version-check --no-input -r tools/requirements-focus.txt
+	@touch $@
+
+tools: $(TOOLS)/venv/.stamp $(TOOLS)/focus/.stamp $(TOOLS)/node/.stamp redis ## install the servers and clients of the demo and the tests into .tools/
 
 $(TOOLS)/venv/.stamp: tools/requirements.txt tools/need
 	@tools/need python
