@@ -32,7 +32,7 @@ func mlDetectCommand() *cobra.Command {
 		Long: "Detect scores each row by the rows up to it: " + strings.Join(detect.Header, ",") + ".\n" +
 			"A score of 0.5 or more is an alert; an event alerts once.\n\n" + inputForms + "\n" +
 			"Repeated times, gaps and missing numbers are reported; a missing number scores 0.\n" +
-			"With a directory as input, every .csv in it is scored into the output directory.",
+			"With a directory as input, every .csv in it is scored into the output directory; files that cannot be read are told at the end.",
 		Example: "  sentinel ml detect --input calls.csv --output scores.csv\n  sentinel ml detect --input series/ --output scores/\n" +
 			"  sentinel ml detect --input calls.csv --output scores.csv --events events.json",
 	}
@@ -94,6 +94,7 @@ func overFiles(c *cobra.Command, input, output string, work func(f *series.Frame
 		return refused(errors.New("--input is a directory: give --output one too"))
 	}
 	found := 0
+	var faults []error // of single files: the others are worked on all the same
 	err = filepath.WalkDir(input, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.EqualFold(filepath.Ext(path), ".csv") {
 			return err
@@ -107,10 +108,17 @@ func overFiles(c *cobra.Command, input, output string, work func(f *series.Frame
 		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil { //nolint:gosec // results for everybody
 			return refused(fmt.Errorf("--output: %w", err))
 		}
-		return overFile(c, path, target, work)
+		if err := overFile(c, path, target, work); err != nil {
+			faults = append(faults, err)
+		}
+		return nil
 	})
-	if err == nil && found == 0 {
+	switch {
+	case err != nil:
+	case found == 0:
 		err = refused(fmt.Errorf("--input %s holds no .csv file", input))
+	case len(faults) > 0:
+		err = refused(fmt.Errorf("%d of %d files have no output: %w", len(faults), found, errors.Join(faults...)))
 	}
 	return err
 }

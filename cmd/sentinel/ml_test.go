@@ -80,3 +80,30 @@ func TestForecastSaysWhenABudgetIsUsedUp(t *testing.T) {
 		t.Errorf("a negative budget: %v", err)
 	}
 }
+
+// Of a directory, files that cannot be read are told at the end, and the others have their output.
+func TestADirectoryGivesADirectory(t *testing.T) {
+	in, out := t.TempDir(), filepath.Join(t.TempDir(), "out")
+	text, err := os.ReadFile(hours(t, 96, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string]string{"a.csv": "timestamp,value\n", "b/good.csv": string(text), "c.csv": "no,header\n1,2\n", "d.txt": "not read"} {
+		path := filepath.Join(in, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(data), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for verb, args := range map[string][]string{"detect": nil, "forecast": {"--h", "3"}} {
+		_, err := ml(append([]string{verb, "--input", in, "--output", out}, args...)...)
+		if err == nil || !strings.Contains(err.Error(), "2 of 3 files have no output") || !strings.Contains(err.Error(), "no rows") || !strings.Contains(err.Error(), "no column timestamp") {
+			t.Errorf("%s: %v", verb, err)
+		}
+		if rows, err := os.ReadFile(filepath.Join(out, "b", "good.csv")); err != nil || strings.Count(string(rows), "\n") < 4 {
+			t.Errorf("%s: %q, %v", verb, rows, err)
+		}
+	}
+}

@@ -17,6 +17,7 @@ const (
 	maxSteps  = 100_000
 	maxSeries = 2_000_000
 	minSeries = 8
+	largest   = 1e100 // of values: squares and sums of such stay finite
 	history   = 3000 // values that models look back on at most
 )
 
@@ -49,6 +50,9 @@ func Run(y []float64, o Options) (Forecast, error) {
 	for i, v := range y {
 		if math.IsNaN(v) || math.IsInf(v, 0) {
 			return Forecast{}, fmt.Errorf("value %d is not finite", i+1)
+		}
+		if math.Abs(v) > largest {
+			return Forecast{}, fmt.Errorf("value %d is %g, beyond ±%g: write the series in a larger unit", i+1, v, largest)
 		}
 	}
 	y = y[max(0, len(y)-max(history, recentSeasons*max(o.Season, o.Season2)+o.H)):]

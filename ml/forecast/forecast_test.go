@@ -9,7 +9,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -108,6 +107,7 @@ func TestRunRefuses(t *testing.T) {
 	}{
 		"seven values": {make([]float64, 7), Options{H: 1, Season: 1}, "too short"},
 		"no steps":     {make([]float64, 70), Options{Season: 1}, "within 1"},
+		"huge values":  {append(make([]float64, 70), 1e200), Options{H: 1, Season: 1}, "value 71 is 1e+200, beyond"},
 		"a NaN":        {append(make([]float64, 70), math.NaN()), Options{H: 1, Season: 1}, "value 71 is not finite"},
 	} {
 		if _, err := Run(c.y, c.o); err == nil || !strings.Contains(err.Error(), c.want) {
@@ -181,21 +181,14 @@ func TestClients(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	rows, err := csv.NewReader(file).ReadAll()
+	clients, err := series.ReadRates(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	const train, h, season = 288, 48, 24
 	var ours, naive, in80, in95, inTotal, n float64
-	for _, row := range rows[1:] {
-		var y []float64
-		for _, cell := range row[1:] {
-			v, err := strconv.ParseFloat(cell, 64)
-			if err != nil {
-				break
-			}
-			y = append(y, v)
-		}
+	for _, c := range clients {
+		y := c.Hourly
 		zeros, scale := 0, 0.0
 		for i := season; i < min(train, len(y)); i++ {
 			scale += math.Abs(y[i]-y[i-season]) / (train - season)

@@ -217,7 +217,7 @@ const totalsPerHorizon = 6
 
 // leftOut narrows for the whole mixture's errors being smaller than those of mixtures that one origin had no say in. It is a setting
 // that the coverage on made series was checked with, and was not estimated by itself.
-const leftOut = 0.955
+const leftOut = 0.94
 
 // spread is the quantile function of scores that are worth so many independent ones: conformal (Vovk et al.; split
 // form), and the fewer the wider, as Student's t is against the normal distribution.

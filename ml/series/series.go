@@ -40,6 +40,7 @@ type Report struct {
 	Gaps       int           // distances above one and a half steps
 	Duplicates int           // rows with the time of the row before
 	Missing    int           // cells without a number
+	Outside    int           // cells of a service that cannot be: below 0, or an error rate above 1; they are missing too
 	Constant   []string      // columns with one value only
 }
 
@@ -53,7 +54,10 @@ func (r Report) Notes() []string {
 		out = append(out, fmt.Sprintf("%d rows repeat the time of the row before", r.Duplicates))
 	}
 	if r.Missing > 0 {
-		out = append(out, fmt.Sprintf("%d cells hold no finite number and count as missing", r.Missing))
+		out = append(out, fmt.Sprintf("%d cells hold no number that can be and count as missing", r.Missing))
+	}
+	if r.Outside > 0 {
+		out = append(out, fmt.Sprintf("%d of them are below 0, or an error rate above 1", r.Outside))
 	}
 	for _, c := range r.Constant {
 		out = append(out, "column "+c+" never changes")
@@ -160,6 +164,10 @@ func (f *Frame) add(row []string, at []int) error {
 		v, err := parseValue(row[i])
 		if err != nil {
 			return fmt.Errorf("column %s: %w", f.Names[c], err)
+		}
+		if name := f.Names[c]; name != Value && (v < 0 || name == "error_rate" && v > 1) {
+			v = math.NaN()
+			f.Report.Outside++
 		}
 		f.Columns[c] = append(f.Columns[c], v)
 	}

@@ -60,6 +60,21 @@ func TestReadRefuses(t *testing.T) {
 	}
 }
 
+// What no service can have is missing, and reported.
+func TestReadReportsWhatCannotBe(t *testing.T) {
+	f, err := Read(strings.NewReader("timestamp,requests,error_rate\n2026-01-01T00:00:00Z,-1,0.5\n2026-01-01T00:01:00Z,3,7\n2026-01-01T00:02:00Z,4,1\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	notes := strings.Join(f.Report.Notes(), "; ")
+	if f.Report.Outside != 2 || f.Report.Missing != 2 || !math.IsNaN(f.Columns[0][0]) || !math.IsNaN(f.Columns[1][1]) || f.Columns[1][2] != 1 || !strings.Contains(notes, "2 of them are below 0") {
+		t.Errorf("%+v %v: %s", f.Report, f.Columns, notes)
+	}
+	if f, err := Read(strings.NewReader("timestamp,value\n2026-01-01T00:00:00Z,-1\n")); err != nil || f.Columns[0][0] != -1 || f.Report.Outside != 0 {
+		t.Errorf("a plain value may be below 0: %v %v", f, err)
+	}
+}
+
 func FuzzRead(f *testing.F) {
 	f.Add("timestamp,value\n2026-01-01T00:00:00Z,2\n")
 	f.Fuzz(func(t *testing.T, in string) {
