@@ -4,7 +4,7 @@ TOOLS := .tools
 UPDATABLE = $(shell grep -rl 'flag.Bool."update"' --include='*_test.go' . | xargs -r -n1 dirname | sort -u)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt lint vet unit race e2e storm alert-kills alert-latency rotation hostile mutate-security accuracy fuzz bench bench-limits bench-ledger mixed kills outage power simulation reloads charts golden build dashboard tools redis chromium clean
+.PHONY: help demo test check fmt lint vet unit race e2e storm alert-kills alert-latency rotation hostile mutate-security accuracy fuzz bench bench-limits bench-ledger ml-bench mixed kills outage power simulation reloads charts golden build dashboard tools redis chromium clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -107,6 +107,18 @@ bench-limits: tools ## what the limiter promises, measured at full size, as JSON
 
 mixed: export E2E ?= must
 mixed: export MIXED_CALLS ?= 10000
+ml-bench: export ML_BENCH := $(CURDIR)/docs/bench/ml.md
+ml-bench: export ML_PEERS := $(CURDIR)/$(TOOLS)/ml/bin/python
+ml-bench: $(TOOLS)/ml/.stamp ## detectors and forecasters beside statsforecast, Prophet and scikit-learn, into docs/bench/ml.md and docs/img; wants the data beside the repository
+	go test ./ml/trial -run TestPeers -count=1 -v -timeout 3h
+
+$(TOOLS)/ml/.stamp: tools/requirements-ml.txt tools/need
+	@tools/need python
+	@echo "tools: the peers of ml-bench into $(@D)"
+	@python3 -m venv $(@D)
+	@$(@D)/bin/pip install --quiet --disable-pip-version-check --no-input -r tools/requirements-ml.txt
+	@touch $@
+
 mixed: export MIXED_OUT := $(CURDIR)/docs/bench/mixed.md
 mixed: tools ## MIXED_CALLS (10000) calls by every official client, three streams of ten cut: the ledger beside the providers' bills, into docs/bench/mixed.md
 	go test ./e2e -run MixedCalls -count=1 -v -timeout 60m

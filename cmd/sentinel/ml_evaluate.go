@@ -1,19 +1,18 @@
 package main
 
 import (
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
-	"strconv"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/saas-sentinel/saas-sentinel/ml/detect"
+	"github.com/saas-sentinel/saas-sentinel/ml/series"
 	"github.com/saas-sentinel/saas-sentinel/ml/synth"
 )
 
@@ -48,30 +47,12 @@ func mlEvaluateCommand() *cobra.Command {
 	return c
 }
 
-type client struct {
-	name   string
-	hourly []float64
-}
-
-func readRates(r io.Reader) ([]client, error) {
-	rows, err := csv.NewReader(r).ReadAll()
+func readRates(r io.Reader) ([]series.Rates, error) {
+	all, err := series.ReadRates(r)
 	if err != nil {
 		return nil, err
 	}
-	var out []client
-	for _, row := range rows[min(1, len(rows)):] {
-		one := client{name: row[0]}
-		for _, cell := range row[1:] {
-			v, err := strconv.ParseFloat(cell, 64)
-			if err != nil {
-				break // the client's hours end here
-			}
-			one.hourly = append(one.hourly, v)
-		}
-		if synth.Usable(one.hourly, synth.Quiet) {
-			out = append(out, one)
-		}
-	}
+	out := slices.DeleteFunc(all, func(c series.Rates) bool { return !synth.Usable(c.Hourly, synth.Quiet) })
 	if len(out) == 0 {
 		return nil, errors.New("no client has 192 hours, a call a minute, and calls in half of its hours")
 	}
@@ -83,11 +64,11 @@ type detector struct{ *detect.Detector }
 
 func (d detector) Alert(at time.Time, row []float64) bool { return d.Step(at, row).Alert }
 
-func evaluate(c *cobra.Command, clients []client, count int, seed uint64) error {
+func evaluate(c *cobra.Command, clients []series.Rates, count int, seed uint64) error {
 	out := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(out, "kind\trecall\tmedian delay\tfalse alerts a week\tEWMA recall\tEWMA delay\tEWMA false alerts a week")
 	for _, kind := range append(append([]synth.Kind{}, synth.Abuses...), synth.Legitimate...) {
-		able := slices.DeleteFunc(slices.Clone(clients), func(c client) bool { return !synth.Usable(c.hourly, kind) })
+		able := slices.DeleteFunc(slices.Clone(clients), func(c series.Rates) bool { return !synth.Usable(c.Hourly, kind) })
 		if len(able) == 0 {
 			_, _ = fmt.Fprintf(out, "%s\tno client fits\n", kind)
 			continue
@@ -96,7 +77,7 @@ func evaluate(c *cobra.Command, clients []client, count int, seed uint64) error 
 		for i := range set {
 			who := able[i*len(able)/count]
 			var err error
-			if set[i], err = synth.Make(who.name, who.hourly, kind, seed+uint64(i)); err != nil {
+			if set[i], err = synth.Make(who.Name, who.Hourly, kind, seed+uint64(i)); err != nil {
 				return err
 			}
 		}

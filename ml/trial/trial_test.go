@@ -9,7 +9,7 @@ import (
 // season, and that the intervals hold what they say: on the average over the sets, and roughly on each, of which forty
 // series say no more.
 func TestForecastsOfEveryKind(t *testing.T) {
-	scores := Judge(Made(40, 100))
+	scores := Judge(Made(40, 100), Ours)
 	if len(scores) != len(kinds) {
 		t.Fatalf("%d sets were judged, want %d", len(scores), len(kinds))
 	}
