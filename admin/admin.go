@@ -25,6 +25,7 @@ type Backend interface {
 	Incidents
 	Silences
 	Anomalies
+	Optimiser
 	Status
 	Accounts
 	ServiceTokens

@@ -49,7 +49,13 @@ func (u unusual) Usage(_ context.Context, q admin.UsageQuery) ([]admin.UsageRow,
 
 func (u unusual) ask(t *testing.T, path string, out any) {
 	t.Helper()
-	w := ask(admin.New(admin.Options{Backend: u, Log: zerolog.Nop(), Now: func() time.Time { return noon }}).Handler(), "GET", "/api/v1"+path, viewer, "")
+	askOf(t, u, path, out)
+}
+
+// askOf reads what a backend's server answers a viewer.
+func askOf(t *testing.T, b admin.Backend, path string, out any) {
+	t.Helper()
+	w := ask(admin.New(admin.Options{Backend: b, Log: zerolog.Nop(), Now: func() time.Time { return noon }}).Handler(), "GET", "/api/v1"+path, viewer, "")
 	if w.Code != http.StatusOK {
 		t.Fatalf("%s is answered %d %s", path, w.Code, w.Body)
 	}

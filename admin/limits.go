@@ -87,6 +87,7 @@ func (s *Server) limitRoutes() {
 			}
 			return &answer[[]Limit]{out}, nil
 		})
+	register(s, operation{id: "forecast-budgets", method: http.MethodGet, path: "/limits/forecast", tag: "limits", summary: "How each budget's window is expected to end, and when it is used up", role: sentinel.RoleViewer}, s.budgetForecasts)
 	register(s, operation{id: "set-override", method: http.MethodPut, path: "/limits/override", tag: "limits", summary: "Give a limit another amount for a time", role: sentinel.RoleTeamAdmin}, s.override)
 	register(s, operation{id: "end-override", method: http.MethodDelete, path: "/limits/override", tag: "limits", summary: "Take an override back", role: sentinel.RoleTeamAdmin, status: http.StatusNoContent},
 		func(ctx context.Context, in *cellInput) (*struct{}, error) {

@@ -161,6 +161,7 @@ func (s *Server) usageRoutes() {
 		func(context.Context, *struct{}) (*answer[[]string], error) {
 			return &answer[[]string]{s.Backend.Dimensions()}, nil
 		})
+	register(s, operation{id: "list-savings", method: http.MethodGet, path: "/usage/savings", tag: "usage", summary: "Where recorded calls could have cost less, the largest first", role: sentinel.RoleViewer}, s.savings)
 }
 
 func (s *Server) usage(ctx context.Context, in *usageInput) (*answer[Usage], error) {

@@ -3,6 +3,7 @@ package governor
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
@@ -26,6 +27,27 @@ func (s *State) Reprice(e sentinel.Entry) (sentinel.NanoUSD, string, error) {
 	}
 	cost, err := list.Cost(e.Usage)
 	return cost, p.Version, err
+}
+
+// Models lists the models that a provider's endpoint has prices of at a time, sorted.
+func (s *State) Models(provider, endpoint string, at time.Time) []string {
+	r, ok := s.Routes[provider+"/"+endpoint]
+	if !ok {
+		return nil
+	}
+	var out []string
+	for _, name := range []string{r.Catalog, r.Preset.PricedAs, r.Agreed} {
+		if name == "" {
+			continue
+		}
+		for _, l := range s.Prices.Listing(name, "", at) {
+			if l.Model != "" {
+				out = append(out, l.Model)
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // Priced tells how many prices a route has at a time, and when the oldest of them was read at its source; zero

@@ -18,7 +18,7 @@ import (
 
 func mlCommand() *cobra.Command {
 	c := &cobra.Command{Use: "ml", Short: "Find anomalies in series, and forecast them", Args: none}
-	c.AddCommand(mlDetectCommand(), mlForecastCommand(), mlEvaluateCommand(), mlTrainCommand())
+	c.AddCommand(mlDetectCommand(), mlForecastCommand(), mlEvaluateCommand(), mlTrainCommand(), mlWhatIfCommand())
 	return c
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/saas-sentinel/saas-sentinel/audit"
 	"github.com/saas-sentinel/saas-sentinel/credential"
 	"github.com/saas-sentinel/saas-sentinel/internal/simulate"
+	"github.com/saas-sentinel/saas-sentinel/ml/whatif"
 	"github.com/saas-sentinel/saas-sentinel/policy"
 	"github.com/saas-sentinel/saas-sentinel/ratelimit"
 	"github.com/saas-sentinel/saas-sentinel/store"
@@ -127,6 +128,11 @@ func (b *adminBackend) SimulatePolicy(ctx context.Context, text string, from, to
 		out.Teams = append(out.Teams, admin.SimulatedTeam{Name: g.Name, Now: sums(g.Now), Then: sums(g.Then)})
 	}
 	return out, nil
+}
+
+// Savings finds where recorded calls could have cost less.
+func (b *adminBackend) Savings(ctx context.Context, from, to time.Time, maxInput, maxOutput int64) ([]whatif.Saving, error) {
+	return WhatIf(ctx, b.EachEntry, b.app.governor.State(), from, to, maxInput, maxOutput)
 }
 
 // Limits lists the policy's limits with their use.

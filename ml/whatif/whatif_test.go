@@ -1,0 +1,146 @@
+package whatif
+
+import (
+	"errors"
+	"math"
+	"testing"
+	"time"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+)
+
+var begin = time.Date(2026, 11, 2, 0, 0, 0, 0, time.UTC)
+
+// price is 10 nano-dollars a token in, 1 from the cache, 40 out; a tenth of it for the mini.
+func price(e sentinel.Entry) (sentinel.NanoUSD, error) {
+	factor, ok := map[string]int64{"gpt-5": 10, "gpt-5-mini": 1, "gpt-5-pro": 100}[e.Model]
+	if !ok {
+		return 0, errors.New("no price")
+	}
+	u := e.Usage
+	return sentinel.NanoUSD(factor * (10*u[sentinel.InputTokens] + u[sentinel.CachedInputTokens] + 40*u[sentinel.OutputTokens])), nil
+}
+
+func entry(at time.Duration, service, model string, in, cached, out int64) sentinel.Entry {
+	var e sentinel.Entry
+	e.At, e.Caller.Service, e.Provider, e.Endpoint, e.Model = begin.Add(at), service, "openai", "chat.completions", model
+	e.Usage[sentinel.InputTokens], e.Usage[sentinel.CachedInputTokens], e.Usage[sentinel.OutputTokens] = in, cached, out
+	e.Cost, _ = price(e)
+	return e
+}
+
+func find(t *testing.T, days int, entries []sentinel.Entry) []Saving {
+	t.Helper()
+	f, err := New(begin, begin.AddDate(0, 0, days), Options{Reprice: price, MaxInput: UsualInput, MaxOutput: UsualOutput,
+		Models: func(string, string) []string { return []string{"gpt-5", "gpt-5-mini", "gpt-5-pro", "gpt-4"} }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		f.Add(e)
+	}
+	return f.Savings()
+}
+
+func TestShortCallsAreCheaperAtASmallerModel(t *testing.T) {
+	var list []sentinel.Entry
+	for day := range 10 {
+		at := time.Duration(day) * 24 * time.Hour
+		list = append(list, entry(at, "triage", "gpt-5", 100, 0, 10), entry(at+time.Hour, "triage", "gpt-5", 9000, 0, 10), entry(at+2*time.Hour, "mini", "gpt-5-mini", 100, 0, 10))
+	}
+	refused := entry(time.Hour, "triage", "gpt-5", 100, 0, 10)
+	refused.Action = sentinel.Deny
+	got := find(t, 10, append(list, refused))
+	if len(got) != 1 {
+		t.Fatalf("%+v, want one saving", got)
+	}
+	s := got[0]
+	// A short call costs 10·(100·10 + 10·40) = 14,000 there and 1,400 at the mini.
+	if s.Kind != CheaperModel || s.Service != "triage" || s.To != "gpt-5-mini" || s.Calls != 10 || s.OfCalls != 20 || s.Saved != 10*12_600 {
+		t.Errorf("%+v", s)
+	}
+	if mean := float64(s.Month.Mean); math.Abs(mean-30*12_600) > 0.01*30*12_600 {
+		t.Errorf("a month saves %.0f, want about %d", mean, 30*12_600)
+	}
+	m := s.Month
+	if !(m.Lo95 < m.Lo80 && m.Lo80 < m.Mean && m.Mean < m.Hi80 && m.Hi80 < m.Hi95) {
+		t.Errorf("bounds out of order: %+v", m)
+	}
+}
+
+func TestPromptsThatBeginAlikeAreCheaperFromTheCache(t *testing.T) {
+	var often, rare, known []sentinel.Entry
+	for i := range 100 {
+		often = append(often, entry(time.Duration(i)*time.Minute, "agent", "gpt-5", 5000+int64(i), 0, 2000))
+		rare = append(rare, entry(time.Duration(i)*time.Hour, "agent", "gpt-5", 5000, 0, 2000))
+		known = append(known, entry(time.Duration(i)*time.Minute, "agent", "gpt-5", 0, 5000, 2000))
+	}
+	got := find(t, 5, often)
+	if len(got) != 1 || got[0].Kind != PromptCache || got[0].Calls != 99 {
+		t.Fatalf("%+v, want a prompt cache for 99 calls", got)
+	}
+	// All 99 of at least 5,005 tokens read from the cache save 90 a token; half of it is told.
+	if want := 99 * 5005 * 90.0 / 2; math.Abs(float64(got[0].Saved)-want) > 0.01*want {
+		t.Errorf("saved %d, want about %.0f", got[0].Saved, want)
+	}
+	if m := got[0].Month; m.Lo95 < 0 || m.Lo95 > m.Mean/4 || m.Hi95 < m.Mean {
+		t.Errorf("%+v: from about none to about all", m)
+	}
+	for name, list := range map[string][]sentinel.Entry{"an hour apart": rare, "from the cache already": known} {
+		if got := find(t, 5, list); len(got) != 0 {
+			t.Errorf("%s: %+v, want nothing", name, got)
+		}
+	}
+}
+
+func TestWhatSavesMostStandsFirst(t *testing.T) {
+	got := find(t, 2, []sentinel.Entry{entry(0, "small", "gpt-5", 10, 0, 1), entry(1, "large", "gpt-5", 1000, 0, 100), entry(2, "middle", "gpt-5", 100, 0, 10)})
+	if len(got) != 3 || got[0].Service != "large" || got[1].Service != "middle" || got[2].Service != "small" {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestFamilies(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want bool
+	}{
+		{"gpt-5", "gpt-5-mini", true},
+		{"gpt-5-2025-08-07", "gpt-5-mini", true},
+		{"gpt-5", "gpt-5", false},
+		{"gpt-5", "gpt-4", false},
+		{"gpt-4o", "gpt-4o-audio", false},
+		{"gpt-4o", "gpt-4o-mini-tts", false},
+		{"claude-opus-4-5", "claude-haiku-4-5", true},
+		{"claude-opus-4-5-20251101", "claude-haiku-4-5", true},
+		{"claude-opus-4-1", "claude-haiku-4-5", false},
+		{"gemini-2.5-pro", "gemini-2.5-flash", true},
+		{"gemini-2.5-flash", "gemini-2.5-flash-lite", true},
+	} {
+		if got := sibling(c.a, c.b); got != c.want {
+			t.Errorf("%s and %s: %v, want %v", c.a, c.b, got, c.want)
+		}
+	}
+}
+
+func TestPeriods(t *testing.T) {
+	for _, d := range []time.Duration{0, -time.Hour, 401 * 24 * time.Hour} {
+		if _, err := New(begin, begin.Add(d), Options{}); !errors.Is(err, ErrPeriod) {
+			t.Errorf("%s: %v", d, err)
+		}
+	}
+}
+
+// A group's memory is bounded: what is thinned out still counts.
+func TestManyCallsAreThinnedOut(t *testing.T) {
+	var p prompts
+	for i := range 3*maxPast + 1 {
+		p.add(entry(time.Duration(i)*time.Second, "agent", "gpt-5", 5000, 0, 1), 0, price)
+	}
+	if len(p.past) > maxPast {
+		t.Errorf("%d calls are kept, at most %d", len(p.past), maxPast)
+	}
+	if _, calls, _ := p.savings(1); math.Abs(float64(calls)-3*maxPast) > 0.01*3*maxPast {
+		t.Errorf("%d calls, want about %d", calls, 3*maxPast)
+	}
+}
