@@ -2,8 +2,8 @@
 
 import { Button, Card, Fault, Field, Input, Loaded, Meter, Modal, Page, Select, Table } from "@/components/ui";
 import { api, unwrap, useApi, useMay, useRefresh, type Schemas } from "@/lib/api";
-import { amount } from "@/lib/money";
-import { ago, moment } from "@/lib/time";
+import { amount, usd } from "@/lib/money";
+import { ago, moment, shortMoment } from "@/lib/time";
 import { useAddress } from "@/lib/url";
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
@@ -14,6 +14,8 @@ export default function LimitsPage() {
   const [address, set] = useAddress();
   const scope = address.get("scope") ?? "";
   const limits = useApi(["ledger", "limits"], () => api.GET("/api/v1/limits"), 3_000);
+  const ends = useApi(["ledger", "limits", "forecast"], () => api.GET("/api/v1/limits/forecast"), 300_000);
+  const end = (x: Limit) => ends.data?.find((f) => f.cell === x.cell);
   const may = useMay("team-admin");
   const [chosen, setChosen] = useState<Limit>();
   return (
@@ -29,6 +31,7 @@ export default function LimitsPage() {
               { head: "In flight", right: true, cell: (x) => amount(x.measure, x.held) },
               { head: "Max", right: true, cell: (x) => <>{amount(x.measure, x.max)}{x.override && <span className="block text-xs text-warn" title={`${x.override.by}: ${x.override.why}`}>override until {moment(x.override.until)}</span>}</> },
               { head: "Window", right: true, cell: (x) => <span className="whitespace-nowrap text-muted">{x.end ? "ends " + ago(x.end) : x.seconds ? `per ${x.seconds} s` : "at once"}</span> },
+              { head: "Used up", right: true, cell: (x) => <UsedUp of={end(x)} /> },
               ...(may ? [{ head: "Change", right: true, cell: (x: Limit) => <Button onClick={() => setChosen(x)}>Change</Button> }] : []),
             ]} />
           )}
@@ -36,6 +39,20 @@ export default function LimitsPage() {
       </Card>
       <Modal open={!!chosen} onClose={() => setChosen(undefined)} title={chosen?.name ?? ""}>{chosen && <Change limit={chosen} done={() => setChosen(undefined)} />}</Modal>
     </Page>
+  );
+}
+
+/** UsedUp says when a budget is expected to be used up: with even odds, and from when to when 80 and 95 of 100 times. */
+function UsedUp({ of: f }: { of?: Schemas["BudgetForecast"] }) {
+  if (!f) return null;
+  if (!f.known) return <span className="text-xs text-muted" title={f.reason}>not known</span>;
+  const span = (first?: string, last?: string) => (first ? `${shortMoment(first)} to ${last ? shortMoment(last) : "after its end"}` : "not within its window");
+  const title = `80 of 100 times: ${span(f.runs_out_first80, f.runs_out_last80)}; 95 of 100 times: ${span(f.runs_out_first95, f.runs_out_last95)}. At its end ${usd(f.mean, 2)}, 80 of 100 times ${usd(f.lo80, 2)} to ${usd(f.hi80, 2)}.`;
+  return (
+    <span className="whitespace-nowrap" title={title}>
+      {f.runs_out ? <span className="text-warn">{shortMoment(f.runs_out)}</span> : <span className="text-muted">lasts</span>}
+      <span className="block text-xs text-muted">{f.runs_out_first80 ? `80 %: from ${shortMoment(f.runs_out_first80)}` : "80 %: lasts"}</span>
+    </span>
   );
 }
 

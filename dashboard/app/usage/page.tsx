@@ -48,7 +48,36 @@ export default function UsagePage() {
           {(u) => <Sums rows={u.rows} before={before.data?.rows ?? []} by={by} total={u.total} calls={(k) => callsOf(period, [...filter, `${by}:${k}`])} pick={(k) => set({ filter: [...filter, `${by}:${k}`].join("|"), by: choices[(choices.indexOf(by) + 1) % choices.length] })} />}
         </Loaded>
       </Card>
+      <Savings />
     </Page>
+  );
+}
+
+/** Savings ranks what the last 30 days' calls could have saved; it reads them all, so it is asked for. */
+function Savings() {
+  const [asked, setAsked] = useState(false);
+  return (
+    <Card title="Could cost less" aside={asked ? "30 days like the last, with the bounds that 80 of 100 stay within" : <Button onClick={() => setAsked(true)}>Look</Button>}>
+      {asked ? <Found /> : <p className="text-sm text-muted">Prices the last 30 days&apos; short calls at smaller models of their family, and prompts that begin alike from the provider&apos;s cache.</p>}
+    </Card>
+  );
+}
+
+function Found() {
+  const [to] = useState(() => new Date());
+  const savings = useApi(["savings"], () => api.GET("/api/v1/usage/savings", { params: { query: { from: new Date(to.getTime() - 30 * 86_400_000).toISOString(), to: to.toISOString(), limit: 20 } } }));
+  return (
+    <Loaded of={savings} empty={(l) => !l?.length && "Nothing was found."}>
+      {(l) => (
+        <Table caption="Savings" rows={l ?? []} id={(x) => [x.kind, x.team, x.service, x.provider, x.model].join("/")} columns={[
+          { head: "Service", cell: (x) => <>{x.service}<span className="block text-xs text-muted">{x.team}</span></> },
+          { head: "Model", cell: (x) => `${x.provider}/${x.model}` },
+          { head: "Instead", cell: (x) => <span title={x.assumes}>{x.to || x.kind}</span> },
+          { head: "Calls", right: true, cell: (x) => `${compact(x.calls)} of ${compact(x.of_calls)}` },
+          { head: "Saved a month", right: true, cell: (x) => <>{usd(x.month, 2)}<span className="block text-xs text-muted">{usd(x.lo80, 2)} to {usd(x.hi80, 2)}</span></> },
+        ]} />
+      )}
+    </Loaded>
   );
 }
 
