@@ -2,8 +2,6 @@ package app
 
 import (
 	"context"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"net"
@@ -12,11 +10,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
 
-	"github.com/saas-sentinel/saas-sentinel/ca"
 	"github.com/saas-sentinel/saas-sentinel/governor"
 	"github.com/saas-sentinel/saas-sentinel/store"
 )
@@ -67,7 +65,7 @@ func Examine(ctx context.Context, file string) []Finding {
 		return d.list
 	}
 	d.add("policy", CheckOK, "", "version %s: %d providers, %d routes, %d services", d.state.Policy.Version, len(d.state.Policy.Providers), len(d.state.Routes), len(d.state.Policy.Callers()))
-	for _, check := range []func(context.Context){d.database, d.redis, d.vault, d.spool, d.envoy, d.providers, d.certificates, d.prices} {
+	for _, check := range []func(context.Context){d.database, d.redis, d.vault, d.spool, d.envoy, d.providers, d.collector, d.certificates, d.prices} {
 		part, cancel := context.WithTimeout(ctx, checkTimeout)
 		check(part)
 		cancel()
@@ -130,6 +128,7 @@ func (d *doctor) redis(ctx context.Context) {
 }
 
 func (d *doctor) vault(ctx context.Context) {
+	d.vaultItself(ctx)
 	a := &App{config: d.config, log: zerolog.Nop()}
 	a.governor = governor.New(governor.Options{Now: time.Now}, d.state)
 	if err := a.openSecrets(ctx); err != nil {
@@ -173,7 +172,20 @@ func (d *doctor) spool(context.Context) {
 	if median > slowSync {
 		result = CheckWarn
 	}
+	d.room(dir)
 	d.add("spool", result, "every call waits for it: use a local SSD, or spool.mode buffered where a power loss may cost the last records", "%s: an fsync takes %s", dir, median.Round(10*time.Microsecond))
+}
+
+// room warns where the disk ends before spool.max_bytes do.
+func (d *doctor) room(dir string) {
+	var disk syscall.Statfs_t
+	if err := syscall.Statfs(dir, &disk); err != nil {
+		return // not on this system
+	}
+	free, wanted := int64(disk.Bavail*uint64(disk.Bsize)), d.config.Spool.MaxBytes //nolint:gosec // no disk has 2^63 bytes
+	if free < wanted {
+		d.add("spool's disk", CheckWarn, "give it more room, or lower spool.max_bytes: calls are refused once it is full", "%d MiB are free of the %d MiB that spool.max_bytes allows", free>>20, wanted>>20)
+	}
 }
 
 func (d *doctor) envoy(ctx context.Context) {
@@ -219,51 +231,6 @@ func (d *doctor) providers(ctx context.Context) {
 		return
 	}
 	d.add("providers", CheckOK, "", "an address is found for each of %d hosts", looked)
-}
-
-// soon is when a certificate's end is worth a word.
-const soon = 21 * 24 * time.Hour
-
-func (d *doctor) certificates(context.Context) {
-	end := func(what string, at time.Time, remedy string) {
-		switch left := time.Until(at); {
-		case left <= 0:
-			d.add(what, CheckFail, remedy, "it ended on %s", at.Format(time.DateOnly))
-		case left < soon:
-			d.add(what, CheckWarn, remedy, "it ends on %s", at.Format(time.DateOnly))
-		default:
-			d.add(what, CheckOK, "", "it is good until %s", at.Format(time.DateOnly))
-		}
-	}
-	if t := d.config.Envoy.TLS; t != nil {
-		data, err := os.ReadFile(t.Cert)
-		block, _ := pem.Decode(data)
-		if err != nil || block == nil {
-			d.add("listener's certificate", CheckFail, "correct envoy.tls.cert", "%s cannot be read as PEM here", t.Cert)
-		} else if cert, err := x509.ParseCertificate(block.Bytes); err != nil {
-			d.add("listener's certificate", CheckFail, "correct envoy.tls.cert", "%s: %s", t.Cert, err)
-		} else {
-			end("listener's certificate", cert.NotAfter, "renew it: Envoy takes a new one that is moved into its folder")
-		}
-	}
-	if d.config.Proxy.Listen == "" {
-		return
-	}
-	a, err := ca.Open(d.config.Proxy.CA, time.Now)
-	if errors.Is(err, os.ErrNotExist) {
-		d.add("proxy's authority", CheckWarn, "sentinel run makes it; sentinel ca create makes it with more hosts", "%s is not there yet", d.config.Proxy.CA)
-		return
-	}
-	if err != nil {
-		d.add("proxy's authority", CheckFail, "sentinel ca create", "%s", err)
-		return
-	}
-	end("proxy's authority", a.NotAfter(), "make another with sentinel ca create, and give it to the clients")
-	for _, host := range ProviderHosts(d.state) {
-		if !a.Covers(host) {
-			d.add("proxy's authority", CheckFail, "make another with sentinel ca create, and give it to the clients", "it may not vouch for %s", host)
-		}
-	}
 }
 
 // oldPrices is the age at which a price should be looked at again.
