@@ -82,6 +82,8 @@ func controlCluster(c Config) *clusterv3.Cluster {
 	out := &clusterv3.Cluster{
 		Name:           sentinelCluster,
 		ConnectTimeout: durationpb.New(250 * time.Millisecond),
+		// Every call opens two streams. Taken in turn, an even number of replicas would be given requests alone, or answers alone.
+		LbPolicy:       clusterv3.Cluster_LEAST_REQUEST,
 		LoadAssignment: endpoints(sentinelCluster, c.Control),
 		// One running answer is one stream for minutes, so the usual 1024 would be too few.
 		CircuitBreakers: breakers(1024, 65_536),
