@@ -4,7 +4,7 @@ TOOLS := .tools
 UPDATABLE = $(shell grep -rl 'flag.Bool."update"' --include='*_test.go' . | xargs -r -n1 dirname | sort -u)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt lint vet unit race e2e storm alert-kills alert-latency rotation hostile mutate-security accuracy fuzz bench bench-limits bench-ledger ml-bench mixed kills outage power simulation reloads charts golden build dashboard tools redis chromium clean
+.PHONY: help demo test check fmt lint vet unit race e2e storm alert-kills alert-latency rotation hostile mutate-security accuracy fuzz bench bench-limits bench-ledger ml-bench mixed kills outage power simulation reloads charts golden build dashboard tools redis chromium clean scale-out capacity scale-model
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -122,6 +122,20 @@ $(TOOLS)/ml/.stamp: tools/requirements-ml.txt tools/need
 mixed: export MIXED_OUT := $(CURDIR)/docs/bench/mixed.md
 mixed: tools ## MIXED_CALLS (10000) calls by every official client, three streams of ten cut: the ledger beside the providers' bills, into docs/bench/mixed.md
 	go test ./e2e -run MixedCalls -count=1 -v -timeout 60m
+
+scale-out: export E2E ?= must
+scale-out: export BENCH_SCALE := $(CURDIR)/docs/bench
+scale-out: tools ## 3 sentinels and 2 Envoys on a Redis Cluster: limits exact, each process killed in turn ROUNDS (4) times; figures into docs/bench/scale-out.json
+	SCALE_ROUNDS=$(or $(ROUNDS),4) go test ./e2e -run ThreeSentinels -count=1 -v -timeout 30m
+
+capacity: export E2E ?= must
+capacity: export CAPACITY := $(CURDIR)/docs/bench
+capacity: tools ## what a call, a connection and a stream cost one unit, into docs/bench/capacity.json; then docs/scale.md
+	CAPACITY_CALLS=10000 CAPACITY_CONNECTIONS=2000 CAPACITY_STREAMS=200 go test ./e2e -run CapacityOfOneUnit -count=1 -v -timeout 20m
+	$(MAKE) scale-model
+
+scale-model: ## a site of a thousand Envoys, worked out from docs/bench/capacity.json, into docs/scale.md
+	go run ./e2e/scalemodel >docs/scale.md.new && mv docs/scale.md.new docs/scale.md
 
 simulation: export E2E ?= must
 simulation: tools ## CALLS (10000) calls through the gateway, judged again from the ledger: verdict by verdict the same
