@@ -238,8 +238,8 @@ func questions(b *testing.B, st *store.Store, db *pgx.Conn, row addRow) {
 	for u := range domain.Unit(domain.UnitCount) {
 		units = append(units, u.String())
 	}
-	fill := `INSERT INTO usage_1d (bucket, org, team, service, provider, endpoint, model, tier, action, calls, estimated, cost_nusd, ` + strings.Join(units, ", ") + `)
-		SELECT $1::timestamptz + d * INTERVAL '1 day', 'acme', 'team-' || k % 20, 'service-' || k % 100, 'provider-' || k % 10, 'endpoint', 'model-' || k, '', 'allow',
+	fill := `INSERT INTO usage_1d (bucket, org, team, service, provider, endpoint, model, tier, action, tags, calls, estimated, cost_nusd, ` + strings.Join(units, ", ") + `)
+		SELECT $1::timestamptz + d * INTERVAL '1 day', 'acme', 'team-' || k % 20, 'service-' || k % 100, 'provider-' || k % 10, 'endpoint', 'model-' || k, '', 'allow', '',
 		1666, 3, 1000000 + k` + strings.Repeat(", k", len(units)) + ` FROM generate_series(0, 29) d, generate_series(0, 1999) k`
 	if _, err := db.Exec(ctx, fill, month); err != nil {
 		b.Fatal(err)

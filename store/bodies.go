@@ -43,6 +43,8 @@ func (s *Store) dayOf(ctx context.Context, at time.Time) error {
 	return nil
 }
 
+var bodiesQuestion = question("bodies")
+
 // BodyQuery chooses captured bodies.
 type BodyQuery struct {
 	CallID  sentinel.CallID // zero is any
@@ -61,8 +63,7 @@ func (s *Store) Bodies(ctx context.Context, q BodyQuery) ([]sentinel.SealedBody,
 	if q.Service != "" {
 		w.add("service = $%d", clean(q.Service))
 	}
-	rows, err := s.db(ctx).Query(ctx, `SELECT expires, call_id, attempt, part, ts, org, team, service, provider, endpoint, model, size, key, sealed
-		FROM bodies `+w.String()+` ORDER BY ts DESC, call_id, attempt, part`+w.limit(q.Limit), w.args...)
+	rows, err := s.db(ctx).Query(ctx, filled(bodiesQuestion, "{where}", w.String())+w.limit(q.Limit), w.args...)
 	if err != nil {
 		return nil, explain("bodies", err)
 	}

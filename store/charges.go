@@ -11,6 +11,17 @@ import (
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
 
+var chargesQuestion = question("charges", "{units}", summed())
+
+// summed are the sums of every unit.
+func summed() string {
+	var units []string
+	for u := range sentinel.Unit(sentinel.UnitCount) {
+		units = append(units, "sum("+u.String()+")::bigint")
+	}
+	return strings.Join(units, ", ")
+}
+
 // ChargeQuery asks what was consumed, by payer and by what was called.
 type ChargeQuery struct {
 	From, To time.Time // [From, To), both required
@@ -28,14 +39,7 @@ func (s *Store) Charges(ctx context.Context, q ChargeQuery, use func(sentinel.Ch
 	case q.From.IsZero() || !q.From.Before(q.To):
 		return fmt.Errorf("charges from %s to %s: the period is empty", q.From.Format(time.DateOnly), q.To.Format(time.DateOnly))
 	}
-	var units []string
-	for u := range sentinel.Unit(sentinel.UnitCount) {
-		units = append(units, "sum("+u.String()+")::bigint")
-	}
-	rows, err := s.db(ctx).Query(ctx, `SELECT date_trunc('`+q.Period+`', ts, 'UTC'), org, team, service, provider, endpoint, model, tier,
-		count(*), count(*) FILTER (WHERE method <> ''), sum(cost_nusd)::bigint, `+strings.Join(units, ", ")+`
-		FROM entries WHERE ts >= $1 AND ts < $2 AND NOT (action IN ('throttle', 'deny') AND cost_nusd = 0)
-		GROUP BY 1, 2, 3, 4, 5, 6, 7, 8 ORDER BY 1, 2, 3, 4, 5, 6, 7, 8`, q.From, q.To)
+	rows, err := s.db(ctx).Query(ctx, chargesQuestion, q.From, q.To, q.Period)
 	if err != nil {
 		return explain("charges", err)
 	}

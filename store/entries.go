@@ -14,6 +14,11 @@ import (
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
 
+var (
+	entriesQuestion   = question("entries", "{columns}", names(entryColumns, ""))
+	eachEntryQuestion = question("each_entry", "{columns}", names(entryColumns, ""))
+)
+
 // EntryQuery chooses rows of the ledger.
 type EntryQuery struct {
 	From, To time.Time         // [From, To); a zero time is no bound
@@ -52,8 +57,7 @@ func (s *Store) Entries(ctx context.Context, q EntryQuery) ([]sentinel.Entry, er
 		w.args = append(w.args, b.At, pgtype.UUID{Bytes: b.CallID, Valid: true}, b.Attempt)
 		w.conditions = append(w.conditions, fmt.Sprintf("(ts, call_id, attempt) < ($%d, $%d, $%d)", n+1, n+2, n+3))
 	}
-	sql := `SELECT ` + names(entryColumns, "") + ` FROM entries ` + w.String() + ` ORDER BY ts DESC, call_id DESC, attempt DESC` + w.limit(q.Limit)
-	rows, err := s.db(ctx).Query(ctx, sql, w.args...)
+	rows, err := s.db(ctx).Query(ctx, filled(entriesQuestion, "{where}", w.String())+w.limit(q.Limit), w.args...)
 	if err != nil {
 		return nil, explain("entries", err)
 	}
@@ -71,7 +75,7 @@ func (s *Store) EachEntry(ctx context.Context, from, to time.Time, use func(sent
 	if from.IsZero() || !from.Before(to) {
 		return errors.New("entries: the period is empty")
 	}
-	rows, err := s.db(ctx).Query(ctx, `SELECT `+names(entryColumns, "")+` FROM entries WHERE ts >= $1 AND ts < $2 ORDER BY ts, call_id, attempt`, from, to)
+	rows, err := s.db(ctx).Query(ctx, eachEntryQuestion, from, to)
 	if err != nil {
 		return explain("entries", err)
 	}

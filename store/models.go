@@ -17,10 +17,14 @@ const maxMinutes = 62 * 24 * 60
 // detailed is the age up to which Minutes reads latencies and failures, which only the entries have.
 const detailed = 24 * time.Hour
 
+var (
+	callersQuestion = question("callers")
+	minutesQuestion = question("minutes", "{input}", added(sentinel.InputTokenUnits[:]), "{output}", added(sentinel.OutputTokenUnits[:]))
+)
+
 // Callers gives the services that called in [from, to), those with the most calls first.
 func (s *Store) Callers(ctx context.Context, from, to time.Time, limit int) ([]sentinel.Caller, error) {
-	rows, err := s.db(ctx).Query(ctx, `SELECT min(org), min(team), service FROM usage_1h WHERE bucket >= $1 AND bucket < $2 AND service <> ''
-		GROUP BY service ORDER BY sum(calls) DESC, service LIMIT $3`, from, to, limit)
+	rows, err := s.db(ctx).Query(ctx, callersQuestion, from, to, limit)
 	if err != nil {
 		return nil, explain("services", err)
 	}
@@ -33,17 +37,7 @@ func (s *Store) Callers(ctx context.Context, from, to time.Time, limit int) ([]s
 // Minutes gives a service's minutes with calls in [from, to), the oldest first. Each is divided by the number of processes that scored
 // the service in it, so that it is what one of them saw.
 func (s *Store) Minutes(ctx context.Context, service string, from, to time.Time) ([]sentinel.Minute, error) {
-	rows, err := s.db(ctx).Query(ctx, `
-		WITH sums AS (SELECT bucket, sum(calls)::float8 AS calls, `+sumOf(sentinel.InputTokenUnits[:])+`::float8 AS prompt, `+
-		sumOf(sentinel.OutputTokenUnits[:])+`::float8 AS completion, sum(cost_nusd)::float8 AS cost
-			FROM usage_1m WHERE service = $1 AND bucket >= $2 AND bucket < $3 AND action NOT IN ('throttle', 'deny') GROUP BY bucket),
-		seen AS (SELECT ts, count(*)::float8 AS processes FROM scores WHERE service = $1 AND ts >= $2 AND ts < $3 GROUP BY ts),
-		details AS (SELECT date_trunc('minute', ts, 'UTC') AS minute, avg(duration_ns)::float8 / 1e6 AS latency,
-			(count(*) FILTER (WHERE status >= 400 OR status = 0))::float8 / count(*) AS errors
-			FROM entries WHERE service = $1 AND ts >= greatest($2, $4) AND ts < $3 AND action NOT IN ('throttle', 'deny') GROUP BY 1)
-		SELECT bucket, calls / n, prompt / n, completion / n, cost / 1e9 / n, latency, errors
-		FROM (SELECT *, greatest(coalesce(processes, 1), 1) AS n FROM sums LEFT JOIN seen ON ts = bucket LEFT JOIN details ON minute = bucket) all_of_it
-		ORDER BY bucket LIMIT $5`, service, from, to, to.Add(-detailed), maxMinutes)
+	rows, err := s.db(ctx).Query(ctx, minutesQuestion, service, from, to, to.Add(-detailed), maxMinutes)
 	if err != nil {
 		return nil, explain("minutes", err)
 	}

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -18,14 +17,11 @@ type Prompt struct {
 	Tokens int64
 }
 
-var selectPrompts = fmt.Sprintf(`SELECT ts, model, demand, input_tokens + cached_input_tokens + cache_write_tokens + cache_write_1h_tokens
-	FROM entries WHERE ts > $1 AND source = %d AND method = '' AND demand LIKE '%%;w%%'
-	AND input_tokens > 0 AND audio_input_tokens + image_input_tokens + cached_audio_tokens + cached_image_tokens + video_input_tokens = 0
-	ORDER BY ts DESC LIMIT $2`, sentinel.SourceMeter)
+var promptsQuestion = question("prompts")
 
 // Prompts lists the newest calls after a time whose prompt was text alone, with its weight and what the provider counted.
 func (s *Store) Prompts(ctx context.Context, after time.Time, limit int) ([]Prompt, error) {
-	rows, err := s.db(ctx).Query(ctx, selectPrompts, after, limit)
+	rows, err := s.db(ctx).Query(ctx, promptsQuestion, after, limit, sentinel.SourceMeter)
 	if err != nil {
 		return nil, explain("prompts", err)
 	}

@@ -12,6 +12,8 @@ import (
 // maxScoresRead bounds one read.
 const maxScoresRead = 100_000
 
+var scoresQuestion, feedbackQuestion = question("scores"), question("feedback")
+
 // PutScores writes scores; those that are there already stay.
 func (s *Store) PutScores(ctx context.Context, list []sentinel.Score) error {
 	batch := &pgx.Batch{}
@@ -25,8 +27,7 @@ func (s *Store) PutScores(ctx context.Context, list []sentinel.Score) error {
 
 // UnusualScores gives the scores of at least sentinel.LeastScore since a time, of every process, the latest first.
 func (s *Store) UnusualScores(ctx context.Context, since time.Time) ([]sentinel.Score, error) {
-	rows, err := s.db(ctx).Query(ctx, `SELECT ts, service, instance, team, score, strength, feature, share, actual, expected, impact
-		FROM scores WHERE ts >= $1 AND score >= 0.9 ORDER BY ts DESC LIMIT $2`, since, maxScoresRead)
+	rows, err := s.db(ctx).Query(ctx, scoresQuestion, since, maxScoresRead)
 	if err != nil {
 		return nil, explain("scores", err)
 	}
@@ -47,10 +48,7 @@ func (s *Store) DropScores(ctx context.Context, before time.Time) error {
 
 // Feedback gives what people said of services' anomalies since a time, the oldest first.
 func (s *Store) Feedback(ctx context.Context, since time.Time) ([]sentinel.Feedback, error) {
-	rows, err := s.db(ctx).Query(ctx, `SELECT h.at, split_part(i.scope, '/', 2), h.what
-		FROM incident_history h JOIN incidents i ON i.id = h.incident AND i.opened <= h.at AND (i.resolved IS NULL OR i.resolved >= h.at)
-		WHERE h.at >= $1 AND h.what = ANY ($2) AND i.scope LIKE 'service/%/any'
-		ORDER BY h.seq LIMIT $3`, since, []string{sentinel.FeedbackTrue, sentinel.FeedbackFalse, sentinel.FeedbackPlanned}, maxScoresRead)
+	rows, err := s.db(ctx).Query(ctx, feedbackQuestion, since, []string{sentinel.FeedbackTrue, sentinel.FeedbackFalse, sentinel.FeedbackPlanned}, maxScoresRead)
 	if err != nil {
 		return nil, explain("feedback", err)
 	}

@@ -26,12 +26,14 @@ type ShadowSum struct {
 // mostShadowTexts bounds the kinds of differences that are summed.
 const mostShadowTexts = 100_000
 
+var shadowsQuestion = question("shadows")
+
 // ShadowSums counts the differences in [from, to), most calls first.
 func (s *Store) ShadowSums(ctx context.Context, from, to time.Time) ([]ShadowSum, error) {
 	if from.IsZero() || !from.Before(to) {
 		return nil, errors.New("shadows: the period is empty")
 	}
-	rows, err := s.db(ctx).Query(ctx, `SELECT shadow, action, count(*) FROM entries WHERE ts >= $1 AND ts < $2 AND shadow <> '' GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT $3`,
+	rows, err := s.db(ctx).Query(ctx, shadowsQuestion,
 		from, to, mostShadowTexts)
 	if err != nil {
 		return nil, explain("shadows", err)

@@ -102,25 +102,16 @@ func (s *Store) Usage(ctx context.Context, q UsageQuery) ([]UsageRow, error) {
 	return list, explain("usage", err)
 }
 
-// usageSums are the columns after the keys, over entries or over the sums of entries. sum(bigint) is numeric in
-// PostgreSQL, so no sum wraps.
-func usageSums(calls, estimated string) string {
-	return `coalesce(` + calls + `, 0)::bigint,
-	coalesce(` + calls + ` FILTER (WHERE action IN ('throttle', 'deny')), 0)::bigint,
-	coalesce(` + calls + ` FILTER (WHERE action = 'downgrade'), 0)::bigint,
-	coalesce(` + estimated + `, 0)::bigint,
-	coalesce(` + sumOf(sentinel.InputTokenUnits[:]) + `, 0)::bigint,
-	coalesce(sum(cached_input_tokens), 0)::bigint,
-	coalesce(` + sumOf(sentinel.OutputTokenUnits[:]) + `, 0)::bigint,
-	coalesce(sum(cost_nusd), 0)::bigint AS cost`
-}
+// usageQuestion has the tokens of both directions added within each row before they are summed: one sum instead of a dozen. PostgreSQL refuses a
+// row whose own units leave 64 bits, and wraps nothing.
+var usageQuestion = question("usage", "{input}", added(sentinel.InputTokenUnits[:]), "{output}", added(sentinel.OutputTokenUnits[:]))
 
 // usageTable is where a question is answered.
 type usageTable struct {
-	name, clock, sums string
+	name, clock, calls, estimated string
 }
 
-var entriesTable = usageTable{"entries", "ts", usageSums("count(*)", "count(*) FILTER (WHERE method <> '')")}
+var entriesTable = usageTable{"entries", "ts", "count(*)", "count(*) FILTER (WHERE method <> '')"}
 
 // rolledDimensions are those that the sums keep.
 var rolledDimensions = append([]string{"org", "team", "service", "provider", "endpoint", "model", "tier", "action"}, spans...)
@@ -135,7 +126,7 @@ func (q UsageQuery) table() (usageTable, error) {
 			return usageTable{}, fmt.Errorf("usage by %q: the sums by minute, hour and day have %s", name, strings.Join(rolledDimensions, ", "))
 		}
 	}
-	t := usageTable{"", "bucket", usageSums("sum(calls)", "sum(estimated)")}
+	t := usageTable{"", "bucket", "sum(calls)", "sum(estimated)"}
 	switch q.finest() {
 	case 24 * time.Hour:
 		t.name = "usage_1d"
@@ -208,14 +199,13 @@ func wholeHours(zone *time.Location) bool {
 	return true
 }
 
-// sumOf adds units within each row before it sums: one sum instead of a dozen. PostgreSQL refuses a row whose own units
-// leave 64 bits, and wraps nothing.
-func sumOf(units []sentinel.Unit) string {
+// added is the sum of units within a row.
+func added(units []sentinel.Unit) string {
 	list := make([]string, len(units))
 	for i, u := range units {
 		list[i] = u.String()
 	}
-	return "sum(" + strings.Join(list, " + ") + ")"
+	return strings.Join(list, " + ")
 }
 
 func (q UsageQuery) build() (string, []any, error) {
@@ -248,15 +238,15 @@ func (q UsageQuery) build() (string, []any, error) {
 		}
 		w.add(expression+" = $%d", clean(q.Filter[name]))
 	}
-	sql := "SELECT " + strings.Join(keys, " ") + " " + table.sums + " FROM " + table.name + " " + w.String()
-	order := places
+	grouping, order := "", places
 	if len(places) > 0 {
-		sql += " GROUP BY " + strings.Join(places, ", ")
 		if !q.Timed() {
 			order = append([]string{"cost DESC"}, places...)
 		}
-		sql += " ORDER BY " + strings.Join(order, ", ")
+		grouping = "GROUP BY " + strings.Join(places, ", ") + " ORDER BY " + strings.Join(order, ", ")
 	}
+	sql := filled(usageQuestion, "{keys}", strings.Join(keys, " "), "{calls}", table.calls, "{estimated}", table.estimated,
+		"{table}", table.name, "{where}", w.String(), "{grouping}", grouping)
 	return sql + w.limit(q.Limit), w.args, nil
 }
 

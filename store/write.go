@@ -213,6 +213,11 @@ func (s *Store) Beat(ctx context.Context, instance string) error {
 	return explain("beat", s.db(ctx).SendBatch(ctx, &batch).Close())
 }
 
+var (
+	pendingQuestion = question("pending", "{columns}", names(intentColumns, "i."))
+	knownQuestion   = question("known")
+)
+
 // PendingQuery chooses calls that are overdue.
 type PendingQuery struct {
 	Instance     string    // the asking process
@@ -223,11 +228,7 @@ type PendingQuery struct {
 
 // Pending lists intents without an entry, oldest first: calls whose process forgot them or died.
 func (s *Store) Pending(ctx context.Context, q PendingQuery) ([]sentinel.Intent, error) {
-	rows, err := s.db(ctx).Query(ctx, `SELECT `+names(intentColumns, "i.")+` FROM intents i
-		WHERE (i.instance = $1 AND i.ts < $2 OR i.instance <> $1 AND i.ts < $3 AND NOT EXISTS (
-			SELECT FROM instances h WHERE h.instance = i.instance AND h.beat > now() - INTERVAL '30 s'))
-		AND NOT EXISTS (SELECT FROM entries e WHERE e.ts = i.ts AND e.call_id = i.call_id AND e.attempt >= i.attempt)
-		ORDER BY i.ts, i.call_id LIMIT $4`, clean(q.Instance), q.OwnBefore, q.OthersBefore, limit(q.Limit))
+	rows, err := s.db(ctx).Query(ctx, pendingQuestion, clean(q.Instance), q.OwnBefore, q.OthersBefore, limit(q.Limit))
 	if err != nil {
 		return nil, explain("pending calls", err)
 	}
@@ -255,8 +256,7 @@ func (s *Store) Known(ctx context.Context, calls []sentinel.CallID) (map[sentine
 			last = at
 		}
 	}
-	rows, err := s.db(ctx).Query(ctx, `SELECT call_id FROM entries WHERE ts >= $1 AND ts < $2 AND call_id = ANY ($3)
-		UNION SELECT call_id FROM intents WHERE ts >= $1 AND ts < $2 AND call_id = ANY ($3)`, first, last.Add(time.Millisecond), ids)
+	rows, err := s.db(ctx).Query(ctx, knownQuestion, first, last.Add(time.Millisecond), ids)
 	if err != nil {
 		return nil, explain("known calls", err)
 	}

@@ -24,7 +24,7 @@ var ErrMissing = errors.New("not installed")
 // Bounds of one start and one stop.
 const (
 	startTimeout = 60 * time.Second
-	stopTimeout  = 10 * time.Second
+	stopTimeout  = time.Minute // PostgreSQL writes out what hundreds of tables have left; one that is killed leaves children behind for a while
 	keptLines    = 30
 )
 
