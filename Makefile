@@ -105,6 +105,11 @@ bench-limits: tools ## what the limiter promises, measured at full size, as JSON
 	go test -count=1 -timeout 20m ./ratelimit ./policy
 	go test -count=1 -timeout 20m ./e2e -run CancelledStreamsGive
 
+.PHONY: bench-policy
+bench-policy: ## compile 10,000 rules, match a call among them, simulate a record: figures into docs/bench/policy.txt
+	go test -run '^$$' -bench 10000Rules -benchmem ./policy | tee docs/bench/policy.txt
+	go test -run '^$$' -bench . -benchmem ./internal/simulate | tee -a docs/bench/policy.txt
+
 mixed: export E2E ?= must
 mixed: export MIXED_CALLS ?= 10000
 ml-bench: export ML_BENCH := $(CURDIR)/docs/bench/ml.md

@@ -20,7 +20,7 @@ var rooms = map[string]int{
 	"governor": 20,
 	"extproc":  30, "envoy": 30, "ratelimit": 30, "credential": 30, "spool": 30, "store": 30, "capture": 30,
 	"audit": 30, "alerts": 30, "admin": 30, "dashboard": 30, "ca": 30, "reconcile": 30,
-	"internal/telemetry": 30, "internal/simulate": 35, "internal/explain": 36,
+	"internal/telemetry": 30, "internal/simulate": 35, "internal/suggest": 36, "internal/explain": 36,
 	"internal/app": 40, "internal/policytest": 40,
 	"internal/stack": 45,
 	"cmd":            50,

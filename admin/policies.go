@@ -37,6 +37,8 @@ type Policies interface {
 	Publishing
 	// SimulatePolicy judges the calls of [from, to) again, by the policy in force and by a candidate that compiles.
 	SimulatePolicy(ctx context.Context, text string, from, to time.Time) (Simulation, error)
+	// SuggestPolicies proposes budgets and limits from the calls of a period, beside the policy in force.
+	SuggestPolicies(ctx context.Context, w SuggestWanted) ([]Suggestion, error)
 	// Shadows counts the calls of [from, to) that shadows judge otherwise, and names the candidate's version.
 	Shadows(ctx context.Context, from, to time.Time) (sums []ShadowSum, candidate string, err error)
 }
@@ -161,6 +163,7 @@ type policyAnswer struct {
 func (s *Server) policyRoutes() {
 	s.shadowRoutes()
 	s.publishingRoutes()
+	s.suggestRoutes()
 	register(s, operation{id: "get-policy", method: http.MethodGet, path: "/policy", tag: "policy", summary: "The policy in force", role: sentinel.RoleViewer},
 		func(ctx context.Context, _ *struct{}) (*policyAnswer, error) {
 			secrets := who(ctx).Role >= sentinel.RoleAdmin

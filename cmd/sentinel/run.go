@@ -43,7 +43,7 @@ func runCommand() *cobra.Command {
 func policyCommand() *cobra.Command {
 	c := &cobra.Command{Use: "policy", Short: "Work with policy files"}
 	c.AddCommand(policyCheckCommand(), policyTestCommand(), policySimulateCommand(), policyShadowCommand(), policyExplainCommand(), policyVersionsCommand(), policyShowCommand(),
-		policyDiffCommand(), policyPublishCommand(), policyProposalsCommand(), policyApproveCommand(), policyRejectCommand(), policyRollbackCommand())
+		policySuggestCommand(), policyDiffCommand(), policyPublishCommand(), policyProposalsCommand(), policyApproveCommand(), policyRejectCommand(), policyRollbackCommand())
 	return c
 }
 

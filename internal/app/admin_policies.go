@@ -4,11 +4,11 @@ import (
 	"context"
 	"time"
 
+	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/admin"
 	"github.com/saas-sentinel/saas-sentinel/governor"
+	"github.com/saas-sentinel/saas-sentinel/internal/suggest"
 	"github.com/saas-sentinel/saas-sentinel/policy"
-
-	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
 
 // publishWait is how long an answer waits for the processes.
@@ -105,4 +105,22 @@ func (b *adminBackend) DiffPolicies(ctx context.Context, from, to string, secret
 // PolicyProcesses lists the gateway's processes.
 func (b *adminBackend) PolicyProcesses(ctx context.Context) ([]sentinel.PolicyProcess, error) {
 	return PolicyProcesses(ctx, b.Store)
+}
+
+// suggestQuantile is the share of days that fit without head-room.
+const suggestQuantile = 0.99
+
+// SuggestPolicies proposes budgets and limits.
+func (b *adminBackend) SuggestPolicies(ctx context.Context, w admin.SuggestWanted) ([]admin.Suggestion, error) {
+	files, err := ReadPolicy(b.app.config.Policies)
+	if err != nil {
+		return nil, err
+	}
+	list, err := Suggest(ctx, b.EachEntry, w.From, w.To, files, suggest.Options{HeadRoom: w.HeadRoom, Quantile: suggestQuantile, Most: w.Most})
+	out := make([]admin.Suggestion, len(list))
+	for i, s := range list {
+		out[i] = admin.Suggestion{Name: s.Name, Team: s.Team, Service: s.Service, Measure: s.Measure.String(), Span: s.Span, Amount: s.Amounted(), Basis: s.Basis,
+			Calls: s.Effect.Calls, Refused: s.Effect.Refused, Worst: s.Effect.Worst, Avoided: admin.Money(s.Effect.Avoided), Rule: s.Rule(w.Shadow)}
+	}
+	return out, err
 }

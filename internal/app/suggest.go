@@ -1,0 +1,31 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"github.com/saas-sentinel/saas-sentinel/governor"
+	"github.com/saas-sentinel/saas-sentinel/internal/simulate"
+	"github.com/saas-sentinel/saas-sentinel/internal/suggest"
+	"github.com/saas-sentinel/saas-sentinel/policy"
+)
+
+// Suggest proposes budgets and limits from the calls of [from, to), each with what it would have done to them beside the policy of files.
+func Suggest(ctx context.Context, record simulate.Record, from, to time.Time, files []policy.File, o suggest.Options) ([]suggest.Suggestion, error) {
+	now, err := compile(files...)
+	if err != nil {
+		return nil, err
+	}
+	history, err := suggest.Read(ctx, record, from, to, now.Policy.Zone)
+	if err != nil {
+		return nil, err
+	}
+	list, err := history.Suggest(o)
+	if err != nil {
+		return nil, err
+	}
+	add := func(rules string) (*governor.State, error) {
+		return compile(append(append([]policy.File{}, files...), policy.File{Name: "suggested.yaml", Data: []byte(rules)})...)
+	}
+	return list, suggest.Effects(ctx, record, from, to, now, list, add)
+}
