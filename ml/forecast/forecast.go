@@ -18,7 +18,7 @@ const (
 	maxSeries = 2_000_000
 	minSeries = 8
 	largest   = 1e100 // of values: squares and sums of such stay finite
-	history   = 3000 // values that models look back on at most
+	history   = 3000  // values that models look back on at most
 )
 
 // Forecast is what is expected of each step, with the bounds that 80 and 95 of 100 stay within. Totals
