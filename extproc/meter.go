@@ -122,7 +122,8 @@ func isEventStream(h headers) bool {
 	return strings.HasPrefix(strings.ToLower(h.get("content-type")), "text/event-stream")
 }
 
-// chunks feeds the meter until the answer's end. Where nothing is hidden, a chunk goes on before it is metered.
+// chunks feeds the meter until the answer's end. Where nothing is hidden, a chunk goes on before it is metered; it is metered too where Envoy has
+// gone meanwhile, because the provider has written it.
 func (s *Server) chunks(st *answeredStream, a *answer) error {
 	for {
 		r, err := st.Recv()
@@ -139,9 +140,8 @@ func (s *Server) chunks(st *answeredStream, a *answer) error {
 		case a.ticket.HideUsage, a.translate != nil:
 			err = st.Send(passChunk(body.Body, a.onward(a.translated(a.meter.Write(body.Body)), false)))
 		default:
-			if err = st.Send(passChunk(body.Body, a.onward(body.Body, false))); err == nil {
-				a.meter.Write(body.Body)
-			}
+			err = st.Send(passChunk(body.Body, a.onward(body.Body, false)))
+			a.meter.Write(body.Body)
 		}
 		if err != nil {
 			return nil //nolint:nilerr // Envoy has gone; abandon books the rest
