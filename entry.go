@@ -52,10 +52,14 @@ type Entry struct {
 	PolicyVersion string
 	Source        Source
 	Method        string        // how an estimate was made: "o200k_base", "bound"; empty for reported usage
+	Own           Counted       // beside a report that was corrected, could not be read, or came from another model; else zero
 	Duration      time.Duration // from At to the last byte
 	FirstByte     time.Duration // from At to the response headers
 	Shadow        Shadows       // of shadows that judge otherwise; empty where none does
 }
+
+// Counted are the tokens of a call by the gateway's own count: the prompt by its spelling, the answer by its text.
+type Counted struct{ Input, Output int64 }
 
 // Estimated tells whether the usage is not the provider's own word.
 func (e Entry) Estimated() bool { return e.Method != "" }

@@ -33,8 +33,15 @@ type Call struct {
 	PolicyVersion string           `json:"policy_version"`
 	Source        string           `json:"source" enum:"meter,partial,reconciler,unknown" doc:"Who witnessed the usage."`
 	Method        string           `json:"method" doc:"How an estimate was made; empty for the provider's own word."`
+	Own           *Counted         `json:"own,omitempty" doc:"The gateway's own count, beside a report that was corrected, could not be read, or came from another model."`
 	DurationMs    float64          `json:"duration_ms"`
 	FirstByteMs   float64          `json:"first_byte_ms"`
+}
+
+// Counted are tokens by the gateway's own count.
+type Counted struct {
+	InputTokens  int64 `json:"input_tokens"`
+	OutputTokens int64 `json:"output_tokens"`
 }
 
 // Calls is a page of the ledger, newest first.
@@ -104,6 +111,9 @@ func shown(list []sentinel.Entry) []Call {
 			Model: e.Model, Asked: e.Asked, Stream: e.Stream, Action: e.Action.String(), Reason: string(e.Reason), Status: e.Status, Usage: map[string]int64{},
 			Cost: Money(e.Cost), PriceVersion: e.PriceVersion, PolicyVersion: e.PolicyVersion, Source: e.Source.String(), Method: e.Method,
 			DurationMs: milliseconds(e.Duration), FirstByteMs: milliseconds(e.FirstByte)}
+		if e.Own != (sentinel.Counted{}) {
+			c.Own = &Counted{e.Own.Input, e.Own.Output}
+		}
 		for u, n := range e.Usage {
 			if n != 0 {
 				c.Usage[sentinel.Unit(u).String()] = n

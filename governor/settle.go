@@ -36,6 +36,9 @@ func (g *Governor) Settle(ctx context.Context, o Outcome) (sentinel.Entry, error
 	if err := g.price(&entry, o.Metered); err != nil {
 		return entry, fmt.Errorf("price call %s: %w", t.Call.ID, err)
 	}
+	if entry.Estimated() {
+		entry.Own = o.Metered.Own
+	}
 	released := make(chan error, 1)
 	go func() { released <- g.release(ctx, t.Hold, entry, g.inShadow(t, entry)) }()
 	err := g.Journal.Append(ctx, sentinel.Record{Entry: &entry})

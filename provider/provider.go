@@ -243,11 +243,12 @@ type Meter interface {
 // Metered is what an answer used.
 type Metered struct {
 	Usage    sentinel.Usage
-	Model    string // as the provider names it; may be empty
-	Tier     string // the price list that applied, where the answer says so; empty: the one that was asked for
-	Method   string // how it was estimated; empty for the provider's own report
-	Reported bool   // the provider's own report was seen, or there was nothing to charge
-	Tail     []byte // bytes that Write held back, to pass on now
+	Model    string           // as the provider names it; may be empty
+	Tier     string           // the price list that applied, where the answer says so; empty: the one that was asked for
+	Method   string           // how it was estimated; empty for the provider's own report
+	Reported bool             // the provider's own report was seen, or there was nothing to charge
+	Own      sentinel.Counted // beside a report that is doubtful: see sentinel.Entry
+	Tail     []byte           // bytes that Write held back, to pass on now
 }
 
 // NewMeter makes the meter of one answer.

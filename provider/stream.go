@@ -98,6 +98,10 @@ func (m *streamMeter) Finish(bool) Metered {
 		out = m.estimate(out)
 	} else {
 		out = m.spec.plausible(out)
+		if m.spec.doubtful(out) {
+			m.readText()
+			out.Own = m.spec.own(&m.text)
+		}
 	}
 	if m.unread != nil {
 		*m.unread = (*m.unread)[:0]

@@ -64,6 +64,7 @@ type jsonMeter struct {
 	// calls are billed one by one, and stand in the answer itself.
 	calls []watch
 	heard *watch // what read wants to know of an answer of any length
+	body  bodyKeeper
 	// estimates: an answer without a report is not rare and has no output, so the prompt's weight tells more than the bound.
 	estimates bool
 }
@@ -78,6 +79,9 @@ func newJSONMeter(s MeterSpec, read func(found *scanner) (Metered, bool), want [
 // Write takes the next bytes.
 func (m *jsonMeter) Write(chunk []byte) []byte {
 	m.scan.write(chunk)
+	if m.spec.Bound[sentinel.OutputTokens] != 0 {
+		m.body.write(chunk)
+	}
 	for i := range m.calls {
 		m.calls[i].write(chunk)
 	}
@@ -89,6 +93,16 @@ func (m *jsonMeter) Write(chunk []byte) []byte {
 
 // Finish gives the reported usage; without one, the bound of the admission stands.
 func (m *jsonMeter) Finish(bool) Metered {
+	got := m.reported()
+	if m.spec.doubtful(got) {
+		got.Own = m.spec.own(m.body.text())
+	}
+	m.body.free()
+	return got
+}
+
+// reported is what the answer says, or what stands in its place.
+func (m *jsonMeter) reported() Metered {
 	if got, ok := m.read(&m.scan); ok {
 		for _, w := range m.calls {
 			got.Usage[w.unit] += w.n

@@ -14,7 +14,7 @@ import (
 // so that an older release reads its part and leaves the rest; any other change takes a new kind,
 // which an older release refuses. Integers are varints, strings have a length before them.
 const (
-	version    = 6 // since 2, records end with the call's tier; since 3, with its demand after that; since 4, intents with their attempt; since 5, entries with their shadows; since 6, all with their caller's tags
+	version    = 7 // since 2, records end with the call's tier; since 3, with its demand after that; since 4, intents with their attempt; since 5, entries with their shadows; since 6, all with their caller's tags; since 7, entries with the own count
 	kindIntent = 1
 	kindEntry  = 2
 )
@@ -134,6 +134,8 @@ func (e *encoder) entry(n *sentinel.Entry) {
 	e.text(string(n.Demand))
 	e.text(string(n.Shadow))
 	e.text(n.Caller.Tags)
+	e.int(n.Own.Input)
+	e.int(n.Own.Output)
 }
 
 // decodeRecord reads a payload. Texts are copied, so the record outlives b.
@@ -268,5 +270,8 @@ func (d *decoder) entry() *sentinel.Entry {
 	e.FirstByte = time.Duration(d.int64())
 	e.Tier, e.Demand, e.Shadow = d.since(2), sentinel.Demand(d.since(3)), sentinel.Shadows(d.since(5))
 	e.Caller.Tags = d.since(6)
+	if d.version >= 7 {
+		e.Own = sentinel.Counted{Input: d.int64(), Output: d.int64()}
+	}
 	return e
 }

@@ -35,6 +35,13 @@ func bigint[T any, V ~int64](name string, field func(*T) *V) column[T] {
 		func(r *T) any { return field(r) }}
 }
 
+// integer keeps a count out of the sums, which have every bigint.
+func integer[T any](name string, field func(*T) *int64) column[T] {
+	c := bigint(name, field)
+	c.kind = "integer"
+	return c
+}
+
 func smallint[T any, V ~uint8 | ~int16](name string, field func(*T) *V) column[T] {
 	return column[T]{name, "smallint",
 		func(rows []*T) any { return collect(rows, func(r *T) int16 { return int16(*field(r)) }) },
@@ -123,6 +130,8 @@ var entryColumns = concat(
 		text("policy_version", func(e *sentinel.Entry) *string { return &e.PolicyVersion }),
 		smallint("source", func(e *sentinel.Entry) *sentinel.Source { return &e.Source }),
 		text("method", func(e *sentinel.Entry) *string { return &e.Method }),
+		integer("own_input_tokens", func(e *sentinel.Entry) *int64 { return &e.Own.Input }),
+		integer("own_output_tokens", func(e *sentinel.Entry) *int64 { return &e.Own.Output }),
 		bigint("duration_ns", func(e *sentinel.Entry) *time.Duration { return &e.Duration }),
 		bigint("first_byte_ns", func(e *sentinel.Entry) *time.Duration { return &e.FirstByte }),
 		text("shadow", func(e *sentinel.Entry) *sentinel.Shadows { return &e.Shadow }),

@@ -27,6 +27,7 @@ func entry(n int, attempt int16, source sentinel.Source) sentinel.Entry {
 		Call: call(n), Attempt: attempt, Asked: "gpt-5", Action: sentinel.Downgrade, Reason: sentinel.ReasonBudget, Status: 200,
 		Cost: sentinel.NanoUSD(1000*n + int(source)), PriceVersion: "2026-11-01", PolicyVersion: "f00d", Source: source,
 		Duration: 1234567891 * time.Nanosecond, FirstByte: 234567891 * time.Nanosecond,
+		Own: sentinel.Counted{Input: int64(7000 + n), Output: int64(8000 + n)},
 	}
 	for u := range e.Usage {
 		e.Usage[u] = int64(100*u + n + int(source))

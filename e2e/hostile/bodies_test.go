@@ -1,6 +1,7 @@
 package hostile
 
 import (
+	"bytes"
 	"compress/gzip"
 	"encoding/base64"
 	"encoding/json"
@@ -200,28 +201,55 @@ func costEvasion() []attack {
 		{name: "an answer without usage", status: 200, hits: 1, raw: post(chat("")), provider: func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			_, _ = w.Write([]byte(`{"id":"x","choices":[{"message":{"role":"assistant","content":"hello there"}}]}`))
-		}, holds: lastCosts},
-		{name: "a negative usage", status: 200, hits: 1, raw: post(chat("")), provider: lying(`{"prompt_tokens":-5000,"completion_tokens":-5000,"total_tokens":-10000}`), holds: lastCosts},
-		{name: "a usage as text", status: 200, hits: 1, raw: post(chat("")), provider: lying(`{"prompt_tokens":"many","completion_tokens":null}`), holds: lastCosts},
-		{name: "an answer that is compressed unasked", status: 200, hits: 1, raw: post(chat("")), provider: compressed, holds: lastCosts},
-		{name: "a usage of nothing", status: 200, hits: 1, raw: post(chat("")), provider: lying(`{}`), holds: lastCosts},
+		}, holds: ownCount("bound")},
+		{name: "a negative usage", status: 200, hits: 1, raw: post(chat("")), provider: lying(`{"prompt_tokens":-5000,"completion_tokens":-5000,"total_tokens":-10000}`), holds: ownCount("clamped")},
+		{name: "a usage of billions", status: 200, hits: 1, raw: post(chat("")), provider: lying(`{"prompt_tokens":5,"completion_tokens":5000000000}`), holds: ownCount("clamped")},
+		{name: "a usage of another model", status: 200, hits: 1, raw: post(chat("")), provider: lyingAs("gpt-5", `{"prompt_tokens":9,"completion_tokens":2}`), holds: ownCount("other_model")},
+		{name: "a usage as text", status: 200, hits: 1, raw: post(chat("")), provider: lying(`{"prompt_tokens":"many","completion_tokens":null}`), holds: ownCount("bound")},
+		{name: "an answer that is compressed unasked", status: 200, hits: 1, raw: post(chat("")), provider: compressed(0), holds: lastCosts},
+		{name: "a compressed answer that is cut off", status: 200, hits: 1, raw: post(chat("")), provider: compressed(9), holds: lastCosts},
+		{name: "an answer that swells a thousand times", status: 200, hits: 1, raw: post(chat("")), provider: bomb, holds: lastCosts},
+		{name: "an answer in Brotli", status: 200, hits: 1, raw: post(chat("")), provider: encoded("br", "\x0b\x02\x80hello\x03"), holds: lastCosts},
+		{name: "an answer in Zstandard", status: 200, hits: 1, raw: post(chat("")), provider: encoded("zstd", "\x28\xb5\x2f\xfd\x20\x05\x29\x00\x00hello"), holds: lastCosts},
+		{name: "a stream in gzip", status: 200, hits: 1, raw: post(chat(`,"stream":true`)), provider: encoded("gzip", "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03"), holds: lastCosts},
+		{name: "a usage of nothing", status: 200, hits: 1, raw: post(chat("")), provider: lying(`{}`), holds: ownCount("bound")},
 	}
 }
 
-// compressed answers with gzip, which nobody asked for.
-func compressed(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Content-Encoding", "gzip")
-	z := gzip.NewWriter(w)
+// encoded answers with bytes in an encoding that nobody asked for.
+func encoded(encoding, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Content-Encoding", encoding)
+		_, _ = w.Write([]byte(body))
+	}
+}
+
+// compressed answers with gzip, the last bytes of which are missing.
+func compressed(missing int) http.HandlerFunc {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
 	_, _ = z.Write([]byte(`{"id":"x","usage":{"prompt_tokens":5,"completion_tokens":5}}`))
 	_ = z.Close()
+	return encoded("gzip", b.String()[:b.Len()-missing])
+}
+
+// bomb answers with 10 kB that unpack to 10 MB.
+func bomb(w http.ResponseWriter, r *http.Request) {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	_, _ = z.Write(make([]byte, 10<<20))
+	_ = z.Close()
+	encoded("gzip", b.String())(w, r)
 }
 
 // lying answers with a usage of its own.
-func lying(usage string) http.HandlerFunc {
+func lying(usage string) http.HandlerFunc { return lyingAs("gpt-5-mini", usage) }
+
+func lyingAs(model, usage string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write([]byte(`{"id":"x","model":"gpt-5-mini","choices":[{"message":{"role":"assistant","content":"hello there"}}],"usage":` + usage + `}`))
+		_, _ = w.Write([]byte(`{"id":"x","model":"` + model + `","choices":[{"message":{"role":"assistant","content":"hello there"}}],"usage":` + usage + `}`))
 	}
 }
 
@@ -234,6 +262,20 @@ func lastCosts(s *stand, x answer) {
 		err := s.db.QueryRow(s.Context(), `SELECT coalesce(max(cost_nusd), 0) FROM entries WHERE call_id = $1`, id).Scan(&cost)
 		return err == nil && cost > 0
 	})
+}
+
+// ownCount holds that a lie is flagged by its method, is not free, and has the gateway's own count beside it: "hello there" is two tokens.
+func ownCount(method string) func(*stand, answer) {
+	return func(s *stand, x answer) {
+		s.Helper()
+		id := x.header.Get("X-Sentinel-Call")
+		s.eventually("the call "+id+" is flagged "+method+", with two tokens of its own", func() bool {
+			var ok bool
+			err := s.db.QueryRow(s.Context(), `SELECT cost_nusd > 0 AND method = $2 AND own_input_tokens BETWEEN 1 AND 40 AND own_output_tokens = 2
+				FROM entries WHERE call_id = $1 AND status = 200`, id, method).Scan(&ok)
+			return err == nil && ok
+		})
+	}
 }
 
 func leaks() []attack {

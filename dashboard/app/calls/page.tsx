@@ -70,7 +70,7 @@ function Details({ c }: { c: Schemas["Call"] }) {
     ["Id", <span key="id" className="font-mono text-xs break-all">{c.id}</span>], ["When", moment(c.at)], ["Caller", `${c.team} / ${c.service}`], ["Provider", `${c.provider} ${c.endpoint}`],
     ["Model", c.asked && c.asked !== c.model ? `${c.model}, asked for ${c.asked}` : c.model || "—"], ["Verdict", <><Badge key="b">{c.action}</Badge> {c.reason}</>], ["Status", c.status || "nobody saw it"],
     ["Cost", <strong key="c">{usd(c.cost, 9)}</strong>], ["Usage", Object.entries(c.usage).map(([k, n]) => `${count(n)} ${k.replaceAll("_", " ")}`).join(", ") || "none"],
-    ["Witness", c.method ? `${c.source}, estimated by ${c.method}` : c.source], ["First byte", c.first_byte_ms ? `${c.first_byte_ms.toFixed(1)} ms` : "—"], ["Duration", `${c.duration_ms.toFixed(1)} ms`],
+    ["Witness", c.method ? `${c.source}, estimated by ${c.method}` : c.source], ...(c.own ? [["Own count", `${count(c.own.input_tokens)} in, ${count(c.own.output_tokens)} out`] as [string, string]] : []), ["First byte", c.first_byte_ms ? `${c.first_byte_ms.toFixed(1)} ms` : "—"], ["Duration", `${c.duration_ms.toFixed(1)} ms`],
     ["Price", c.price_version || "—"], ["Policy", c.policy_version],
   ];
   return <dl className="grid grid-cols-[6rem_1fr] gap-x-4 gap-y-2 text-sm">{rows.map(([k, v]) => <div key={k} className="contents"><dt className="text-muted">{k}</dt><dd className="min-w-0">{v}</dd></div>)}</dl>;
