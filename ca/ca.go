@@ -3,6 +3,7 @@
 package ca
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -11,7 +12,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math/big"
 	"os"
 	"slices"
@@ -32,12 +32,16 @@ var ErrOutside = errors.New("outside of the authority's name constraints")
 // Authority signs leaves. Its certificate has name constraints (RFC 5280 §4.2.1.10): clients accept no other host from it, whoever
 // holds the key.
 type Authority struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-	now  func() time.Time
+	cert  *x509.Certificate
+	above []*x509.Certificate // those that vouch for cert, up to what clients trust; none: that is cert itself
+	sign  signing
+	now   func() time.Time
 }
 
-// Leaf is a host's certificate with its key, in PEM. The chain ends before the authority, which clients have.
+// signing makes a certificate in DER of a template and the key that is to have it.
+type signing func(ctx context.Context, template *x509.Certificate, key *ecdsa.PrivateKey) ([]byte, error)
+
+// Leaf is a host's certificate with its key, in PEM. The chain ends before what clients have.
 type Leaf struct {
 	Cert, Key []byte
 	NotAfter  time.Time
@@ -99,16 +103,6 @@ func Open(file string, now func() time.Time) (*Authority, error) {
 	return parse(file, cert, key, now)
 }
 
-// OpenOrCreate reads an authority's file, and makes it at the first start.
-func OpenOrCreate(file string, hosts []string, org string, now func() time.Time) (a *Authority, made bool, err error) {
-	a, err = Open(file, now)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return a, false, err
-	}
-	a, err = Create(file, hosts, org, now)
-	return a, err == nil, err
-}
-
 func parse(file string, certDER, keyDER []byte, now func() time.Time) (*Authority, error) {
 	cert, err := x509.ParseCertificate(certDER)
 	if err != nil {
@@ -121,17 +115,27 @@ func parse(file string, certDER, keyDER []byte, now func() time.Time) (*Authorit
 		return nil, fmt.Errorf("%s has no ECDSA key in PKCS #8", file)
 	case !key.PublicKey.Equal(cert.PublicKey):
 		return nil, fmt.Errorf("%s: the key is not the certificate's", file)
-	case !cert.IsCA || len(cert.PermittedDNSDomains) == 0:
-		return nil, fmt.Errorf("%s: it is no authority with name constraints: make one with sentinel ca create", file)
-	case !now().Before(cert.NotAfter):
-		return nil, fmt.Errorf("%s ended on %s: make another with sentinel ca create, and give it to the clients", file, cert.NotAfter.Format(time.DateOnly))
 	}
-	return &Authority{cert: cert, key: key, now: now}, nil
+	a := &Authority{cert: cert, now: now, sign: func(_ context.Context, template *x509.Certificate, leaf *ecdsa.PrivateKey) ([]byte, error) {
+		return x509.CreateCertificate(rand.Reader, template, cert, &leaf.PublicKey, key)
+	}}
+	if err := a.usable(file, "make another with sentinel ca create"); err != nil {
+		return nil, err
+	}
+	return a, nil
 }
 
 // Certificate is what clients have to trust, in PEM. It holds no secret.
 func (a *Authority) Certificate() []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw})
+	anchor := a.cert
+	if n := len(a.above); n > 0 {
+		anchor = a.above[n-1]
+	}
+	return encoded(anchor)
+}
+
+func encoded(c *x509.Certificate) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})
 }
 
 // Hosts are the names that the authority may vouch for, those below them included.
@@ -146,8 +150,9 @@ func (a *Authority) Covers(host string) bool {
 	return slices.ContainsFunc(a.cert.PermittedDNSDomains, func(d string) bool { return host == d || strings.HasSuffix(host, "."+d) })
 }
 
-// Issue makes a leaf for one host.
-func (a *Authority) Issue(host string, life time.Duration) (Leaf, error) {
+// Issue makes a leaf for one host. What the authority gave is checked as a client would: one that clients would refuse is an error.
+func (a *Authority) Issue(ctx context.Context, host string, life time.Duration) (Leaf, error) {
+	host = strings.ToLower(host)
 	if !a.Covers(host) {
 		return Leaf{}, fmt.Errorf("certificate for %s: %w, which are %s", host, ErrOutside, strings.Join(a.cert.PermittedDNSDomains, ", "))
 	}
@@ -160,11 +165,14 @@ func (a *Authority) Issue(host string, life time.Duration) (Leaf, error) {
 	if end.After(a.cert.NotAfter) {
 		end = a.cert.NotAfter
 	}
-	template := &x509.Certificate{
-		SerialNumber: serial(), Subject: pkix.Name{CommonName: host}, DNSNames: []string{strings.ToLower(host)}, NotBefore: at.Add(-backdate), NotAfter: end,
+	der, err := a.sign(ctx, &x509.Certificate{
+		SerialNumber: serial(), Subject: pkix.Name{CommonName: host}, DNSNames: []string{host}, NotBefore: at.Add(-backdate), NotAfter: end,
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, BasicConstraintsValid: true,
+	}, key)
+	if err != nil {
+		return Leaf{}, fmt.Errorf("certificate for %s: %w", host, err)
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &key.PublicKey, a.key)
+	cert, err := a.checked(der, host, key)
 	if err != nil {
 		return Leaf{}, fmt.Errorf("certificate for %s: %w", host, err)
 	}
@@ -172,7 +180,28 @@ func (a *Authority) Issue(host string, life time.Duration) (Leaf, error) {
 	if err != nil {
 		return Leaf{}, err
 	}
-	return Leaf{Cert: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), Key: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), NotAfter: end}, nil
+	leaf := Leaf{Cert: encoded(cert), Key: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), NotAfter: cert.NotAfter}
+	if len(a.above) > 0 {
+		for _, c := range append([]*x509.Certificate{a.cert}, a.above[:len(a.above)-1]...) {
+			leaf.Cert = append(leaf.Cert, encoded(c)...)
+		}
+	}
+	return leaf, nil
+}
+
+// checked holds that a certificate is for one host and this key, and that who trusts the authority accepts it.
+func (a *Authority) checked(der []byte, host string, key *ecdsa.PrivateKey) (*x509.Certificate, error) {
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, err
+	}
+	if !key.PublicKey.Equal(cert.PublicKey) || !slices.Equal(cert.DNSNames, []string{host}) || len(cert.IPAddresses) > 0 || cert.IsCA {
+		return nil, fmt.Errorf("the authority gave one for %v, or for another key", cert.DNSNames)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(a.cert)
+	_, err = cert.Verify(x509.VerifyOptions{DNSName: host, Roots: roots, CurrentTime: a.now()})
+	return cert, err
 }
 
 // serial is 127 random bits (CA/Browser Forum: at least 64).

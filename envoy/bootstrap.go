@@ -52,7 +52,7 @@ func Static(c Config) ([]byte, error) {
 	}
 	b := bootstrap(c)
 	b.StaticResources.Listeners = append([]*listenerv3.Listener{listener(c, routes(c))}, proxyListeners(c, routes(c))...)
-	b.StaticResources.Secrets = append(secrets(c.TLS), leaves(c.Proxy)...)
+	b.StaticResources.Secrets = append(fileSecrets(c), leaves(c.Proxy)...)
 	b.StaticResources.Clusters = append(b.StaticResources.Clusters, proxyClusters(c.Proxy)...)
 	for _, p := range c.Providers {
 		b.StaticResources.Clusters = append(b.StaticResources.Clusters, providerCluster(p))

@@ -76,7 +76,7 @@ func judgeListener(c Config) *listenerv3.Listener {
 func toJudge() *listenerv3.Filter {
 	return network("envoy.filters.network.tcp_proxy", &tcpv3.TcpProxy{
 		StatPrefix: judgeName, ClusterSpecifier: &tcpv3.TcpProxy_Cluster{Cluster: judgeName},
-		TunnelingConfig: &tcpv3.TcpProxy_TunnelingConfig{Hostname: "%FILTER_STATE(" + namedHost + ":PLAIN)%"},
+		TunnelingConfig: &tcpv3.TcpProxy_TunnelingConfig{Hostname: "%FILTER_STATE(" + namedHost + ":PLAIN)%:443"},
 	})
 }
 

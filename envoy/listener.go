@@ -35,7 +35,7 @@ func listener(c Config, inline *routev3.RouteConfiguration) *listenerv3.Listener
 		}},
 	}
 	if c.TLS != nil {
-		chain.TransportSocket = downstreamTLS(*c.TLS, inline == nil)
+		chain.TransportSocket = downstreamTLS(gatewaySecrets, *c.TLS, inline == nil, "h2", "http/1.1")
 	}
 	return &listenerv3.Listener{
 		Name:                          listenerName,

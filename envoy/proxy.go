@@ -19,11 +19,12 @@ import (
 // configured host ends inside this Envoy, behind a certificate for that host, and goes on through the same filters and routes as the
 // base-URL listener. Any other host is refused, or its connection carried untouched.
 type Proxy struct {
-	Listen     string  // IP:port at which CONNECT is taken, "127.0.0.1:3128"; "" for none
-	Redirected string  // IP:port to which the network redirects connections to port 443, "127.0.0.1:15001"; "" for none
-	Leaves     []Leaf  // certificates by host
-	Others     []Other // hosts without one to which tunnels may lead; none: they are refused
-	WithoutSNI bool    // redirected connections whose TLS names no host may go to the address that they were made to
+	Listen     string       // IP:port at which CONNECT is taken, "127.0.0.1:3128"; "" for none
+	TLS        *ListenerTLS // of Listen; nil: clients say CONNECT in plain HTTP
+	Redirected string       // IP:port to which the network redirects connections to port 443, "127.0.0.1:15001"; "" for none
+	Leaves     []Leaf       // certificates by host
+	Others     []Other      // hosts without one to which tunnels may lead; none: they are refused
+	WithoutSNI bool         // redirected connections whose TLS names no host may go to the address that they were made to
 }
 
 // Leaf is a host's certificate and key, in PEM.
@@ -58,6 +59,9 @@ func (p Proxy) validate(gateway string) []error {
 	if p.Listen == p.Redirected {
 		faults = append(faults, fmt.Errorf("proxy: CONNECT and redirected connections want a port each, or one of them none: both have %q", p.Listen))
 	}
+	if p.TLS != nil {
+		faults = append(faults, p.TLS.validate()...)
+	}
 	if err := validateOthers(p.Others); err != nil {
 		faults = append(faults, err)
 	}
@@ -81,7 +85,7 @@ func proxyListeners(c Config, inline *routev3.RouteConfiguration) []*listenerv3.
 	}
 	out := []*listenerv3.Listener{judgeListener(c)}
 	if c.Proxy.Listen != "" {
-		out = append(out, connectListener(c), insideListener(c, inline))
+		out = append(out, connectListener(c, inline == nil), insideListener(c, inline))
 	}
 	if c.Proxy.Redirected != "" {
 		out = append(out, redirectedListener(c, inline))
@@ -90,14 +94,21 @@ func proxyListeners(c Config, inline *routev3.RouteConfiguration) []*listenerv3.
 }
 
 // connectListener takes CONNECT.
-func connectListener(c Config) *listenerv3.Listener {
+func connectListener(c Config, byADS bool) *listenerv3.Listener {
 	m := connectManager(c, proxyName, true)
 	identity := &setstatev3.Config{OnRequestHeaders: passedOn(ProxyIdentity, "%REQ(PROXY-AUTHORIZATION)%")}
 	identity.OnRequestHeaders = append(identity.OnRequestHeaders, passedOn(tunnelHost, "%REQ(:AUTHORITY)%")...)
+	if c.Proxy.byCertificate() {
+		identity.OnRequestHeaders = append(identity.OnRequestHeaders, passedOn(ProxyPeer, "%DOWNSTREAM_PEER_URI_SAN%")...)
+	}
 	m.HttpFilters = slices.Insert(m.HttpFilters, 0, filter("sentinel.identity", identity))
+	chain := &listenerv3.FilterChain{Name: proxyName, Filters: []*listenerv3.Filter{http1(m)}}
+	if c.Proxy.TLS != nil {
+		chain.TransportSocket = downstreamTLS(proxyName, *c.Proxy.TLS, byADS, "http/1.1")
+	}
 	return &listenerv3.Listener{
 		Name: proxyName, Address: address(c.Proxy.Listen), PerConnectionBufferLimitBytes: wrapperspb.UInt32(connectionKB << 10),
-		FilterChains: []*listenerv3.FilterChain{{Name: proxyName, Filters: []*listenerv3.Filter{http1(m)}}},
+		FilterChains: []*listenerv3.FilterChain{chain},
 	}
 }
 
@@ -122,7 +133,11 @@ func tunnels(c Config, fromClient bool) []*routev3.VirtualHost {
 		if !fromClient {
 			return []*routev3.Route{c.Proxy.tunnelTo(name, cluster, connectMatch()), plain}
 		}
-		return []*routev3.Route{c.Proxy.tunnelTo(name, cluster, byToken()), unnamed, plain}
+		named := []*routev3.Route{c.Proxy.tunnelTo(name, cluster, byToken())}
+		if c.Proxy.byCertificate() {
+			named = append(named, c.Proxy.tunnelTo(name, cluster, byCertificate()))
+		}
+		return append(named, unnamed, plain)
 	}
 	listed := &routev3.VirtualHost{Name: "listed", Routes: to("tunnel", insideName)}
 	for _, r := range listed.Routes {
@@ -155,6 +170,16 @@ func byToken() *routev3.RouteMatch {
 	}}
 	return m
 }
+
+// byCertificate matches the tunnels of those whose certificate says who they are: without an authority of clients none is taken.
+func byCertificate() *routev3.RouteMatch {
+	m := connectMatch()
+	m.TlsContext = &routev3.RouteMatch_TlsContextMatchOptions{Presented: wrapperspb.Bool(true)}
+	return m
+}
+
+// byCertificate tells whether clients can be known so.
+func (p *Proxy) byCertificate() bool { return p.TLS != nil && p.TLS.ClientCAFile != "" }
 
 // tunnelTo leads a tunnel to a cluster. Where none is carried to other hosts, the guard still says why.
 func (p *Proxy) tunnelTo(name, cluster string, match *routev3.RouteMatch) *routev3.Route {

@@ -20,7 +20,7 @@ func redirectedListener(c Config, inline *routev3.RouteConfiguration) *listenerv
 	https := &listenerv3.FilterChainMatch{DestinationPort: wrapperspb.UInt32(443)}
 	from := passedOn(redirectedFrom, "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%")
 	other := &listenerv3.FilterChain{Name: redirectedName, FilterChainMatch: https, Filters: []*listenerv3.Filter{
-		state(from, passedOn(namedHost, "%DOWNSTREAM_LOCAL_ADDRESS%"), passedOn(namedHost, "%REQUESTED_SERVER_NAME%")), toJudge(),
+		state(from, passedOn(namedHost, "%DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT%"), passedOn(namedHost, "%REQUESTED_SERVER_NAME%")), toJudge(),
 	}}
 	return &listenerv3.Listener{
 		Name: redirectedName, Address: address(c.Proxy.Redirected), PerConnectionBufferLimitBytes: wrapperspb.UInt32(connectionKB << 10),

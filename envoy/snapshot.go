@@ -33,7 +33,7 @@ func Snapshot(c Config) (*cache.Snapshot, error) {
 	for _, o := range proxyClusters(c.Proxy) {
 		resources[resource.ClusterType] = append(resources[resource.ClusterType], o)
 	}
-	for _, s := range append(secrets(c.TLS), leaves(c.Proxy)...) {
+	for _, s := range append(fileSecrets(c), leaves(c.Proxy)...) {
 		resources[resource.SecretType] = append(resources[resource.SecretType], s)
 	}
 	s, err := cache.NewSnapshot("", resources)

@@ -10,26 +10,37 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
+// The secrets of a listener with files, behind its own prefix.
 const (
-	certificateSecret = "listener/certificate"
-	clientCASecret    = "listener/client-ca"
+	certificateSecret = "/certificate"
+	clientCASecret    = "/client-ca"
+	gatewaySecrets    = "listener"
 )
 
-// secrets names the listener's files. As secrets, unlike inline, they are read again when a new
+// fileSecrets are those of the listeners that have files.
+func fileSecrets(c Config) []*tlsv3.Secret {
+	out := secrets(gatewaySecrets, c.TLS)
+	if c.Proxy != nil {
+		out = append(out, secrets(proxyName, c.Proxy.TLS)...)
+	}
+	return out
+}
+
+// secrets names a listener's files. As secrets, unlike inline, they are read again when a new
 // certificate is moved into their directory. The files themselves never leave Envoy's machine.
-func secrets(t *ListenerTLS) []*tlsv3.Secret {
+func secrets(prefix string, t *ListenerTLS) []*tlsv3.Secret {
 	if t == nil {
 		return nil
 	}
 	out := []*tlsv3.Secret{{
-		Name: certificateSecret,
+		Name: prefix + certificateSecret,
 		Type: &tlsv3.Secret_TlsCertificate{TlsCertificate: &tlsv3.TlsCertificate{
 			CertificateChain: file(t.CertFile), PrivateKey: file(t.KeyFile), WatchedDirectory: directory(t.CertFile),
 		}},
 	}}
 	if t.ClientCAFile != "" {
 		out = append(out, &tlsv3.Secret{
-			Name: clientCASecret,
+			Name: prefix + clientCASecret,
 			Type: &tlsv3.Secret_ValidationContext{ValidationContext: &tlsv3.CertificateValidationContext{
 				TrustedCa: file(t.ClientCAFile), WatchedDirectory: directory(t.ClientCAFile),
 			}},
@@ -39,15 +50,15 @@ func secrets(t *ListenerTLS) []*tlsv3.Secret {
 }
 
 // downstreamTLS asks for a client's certificate where there is a client CA.
-func downstreamTLS(t ListenerTLS, byADS bool) *corev3.TransportSocket {
+func downstreamTLS(prefix string, t ListenerTLS, byADS bool, protocols ...string) *corev3.TransportSocket {
 	common := &tlsv3.CommonTlsContext{
 		TlsParams:                      &tlsv3.TlsParameters{TlsMinimumProtocolVersion: tlsv3.TlsParameters_TLSv1_2},
-		AlpnProtocols:                  []string{"h2", "http/1.1"},
-		TlsCertificateSdsSecretConfigs: []*tlsv3.SdsSecretConfig{secretRef(certificateSecret, byADS)},
+		AlpnProtocols:                  protocols,
+		TlsCertificateSdsSecretConfigs: []*tlsv3.SdsSecretConfig{secretRef(prefix+certificateSecret, byADS)},
 	}
 	if t.ClientCAFile != "" {
 		common.ValidationContextType = &tlsv3.CommonTlsContext_ValidationContextSdsSecretConfig{
-			ValidationContextSdsSecretConfig: secretRef(clientCASecret, byADS),
+			ValidationContextSdsSecretConfig: secretRef(prefix+clientCASecret, byADS),
 		}
 	}
 	return transportSocket(packed(&tlsv3.DownstreamTlsContext{

@@ -15,7 +15,7 @@ import (
 // egressYAML is about hosts that no provider has.
 type egressYAML struct {
 	Others     map[string]otherYAML `yaml:"others" doc:"Hosts by name, *.example.com for those below one, or * for all: deny (default), tunnel (carried untouched to port 443, and their bytes counted), alert (as tunnel, and told), or {then: tunnel, address: ip:port}. The longest name that fits holds."`
-	WithoutSNI string               `yaml:"without_sni" enum:"deny,tunnel" doc:"Redirected connections that name no host: deny (default), or tunnel to the public address that they were going to."`
+	WithoutSNI string               `yaml:"without_sni" enum:"deny,tunnel" doc:"Redirected connections that name no host: deny (default), or tunnel to the public IPv4 address that they were going to."`
 	ECH        string               `yaml:"ech" enum:"deny,tunnel" doc:"Hosts that stand in for hidden ones (Encrypted Client Hello), such as cloudflare-ech.com: deny (default, even where * is let through), or as others says."`
 }
 

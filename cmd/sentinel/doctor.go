@@ -22,32 +22,37 @@ func doctorCommand() *cobra.Command {
 	asJSON := c.Flags().Bool("json", false, "print JSON")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		list := app.Examine(c.Context(), *config)
-		failed := 0
-		for _, f := range list {
-			if f.Result == app.CheckFail {
-				failed++
-			}
-		}
-		if *asJSON {
-			if err := printJSON(c.OutOrStdout(), list); err != nil {
-				return err
-			}
-		} else {
-			t := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
-			for _, f := range list {
-				_, _ = fmt.Fprintf(t, "%s\t%s\t%s\n", f.Result, f.Check, f.Found)
-				if f.Remedy != "" {
-					_, _ = fmt.Fprintf(t, "\t\t→ %s\n", f.Remedy)
-				}
-			}
-			if err := t.Flush(); err != nil {
-				return err
-			}
-		}
-		if failed > 0 {
-			return fmt.Errorf("%d checks failed", failed)
-		}
-		return nil
+		return told(c, list, *asJSON)
 	}
 	return c
+}
+
+// told prints what checks found. It is an error when one failed.
+func told(c *cobra.Command, list []app.Finding, asJSON bool) error {
+	failed := 0
+	for _, f := range list {
+		if f.Result == app.CheckFail {
+			failed++
+		}
+	}
+	if asJSON {
+		if err := printJSON(c.OutOrStdout(), list); err != nil {
+			return err
+		}
+	} else {
+		t := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
+		for _, f := range list {
+			_, _ = fmt.Fprintf(t, "%s\t%s\t%s\n", f.Result, f.Check, f.Found)
+			if f.Remedy != "" {
+				_, _ = fmt.Fprintf(t, "\t\t→ %s\n", f.Remedy)
+			}
+		}
+		if err := t.Flush(); err != nil {
+			return err
+		}
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d checks failed", failed)
+	}
+	return nil
 }

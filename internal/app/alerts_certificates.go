@@ -83,8 +83,12 @@ func (a *App) certificateFiles() map[string]certificateFile {
 		add("envoy.tls.cert", t.Cert, false)
 		add("envoy.tls.client_ca", t.ClientCA, true)
 	}
-	if c.Proxy.Listen != "" {
+	if c.Proxy.used() && !c.Proxy.inVault() {
 		add("proxy.ca", c.Proxy.CA, false)
+	}
+	if t := c.Proxy.TLS; t != nil {
+		add("proxy.tls.cert", t.Cert, false)
+		add("proxy.tls.client_ca", t.ClientCA, true)
 	}
 	add("redis.ca_file", c.Redis.CAFile, true)
 	add("vault.ca_file", c.Vault.CAFile, true)

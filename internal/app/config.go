@@ -90,7 +90,8 @@ type TLSConfig struct {
 type ProxyConfig struct {
 	Listen     string        `yaml:"listen" doc:"ip:port at which Envoy takes CONNECT; empty for none."`
 	Redirected string        `yaml:"redirected" doc:"ip:port to which the network redirects connections to port 443 of clients that have no proxy setting, see sentinel egress rules; empty for none."`
-	CA         string        `yaml:"ca" doc:"PEM file of the authority that vouches for the providers' hosts to your clients, with its key. It is made at the first start. Replicas share one."`
+	TLS        *TLSConfig    `yaml:"tls" doc:"Certificate of the proxy's own listener, for HTTPS_PROXY=https://; with client_ca, clients can say by their certificate (SPIFFE) who they are. Without it CONNECT, and the token in it, are in plain HTTP."`
+	CA         string        `yaml:"ca" doc:"PEM file of the authority that vouches for the providers' hosts to your clients, with its key; it is made at the first start, and replicas share one. Or vault:MOUNT#ROLE: an authority of Vault's PKI engine, whose key stays there."`
 	Life       time.Duration `yaml:"certificate_life" doc:"Of the certificates that it issues; they are renewed after half of it."`
 }
 
@@ -228,7 +229,10 @@ func LoadConfig(file string) (Config, error) {
 	doc := strictyaml.Decode(file, data, &c)
 	c.environment()
 	base := filepath.Dir(file)
-	c.Policies, c.Spool.Dir, c.Proxy.CA = under(base, c.Policies), under(base, c.Spool.Dir), under(base, c.Proxy.CA)
+	c.Policies, c.Spool.Dir = under(base, c.Policies), under(base, c.Spool.Dir)
+	if !c.Proxy.inVault() {
+		c.Proxy.CA = under(base, c.Proxy.CA)
+	}
 	if c.Candidate != "" {
 		c.Candidate = under(base, c.Candidate)
 	}
@@ -293,6 +297,11 @@ func (c *Config) check(doc *strictyaml.Doc) {
 	}
 	if c.witnessed() && c.Reconcile.After <= c.Envoy.LogFlush {
 		doc.Fault("reconcile.after", "%s is not above envoy.access_log_flush, %s: calls would be booked before Envoy's access log can say what became of them", c.Reconcile.After, c.Envoy.LogFlush)
+	}
+	if c.Proxy.inVault() {
+		if _, err := credential.ParsePKI(c.Proxy.CA); err != nil {
+			doc.Fault("proxy.ca", "%s", err)
+		}
 	}
 	if len(c.Redis.Address) == 0 {
 		doc.Fault("redis.address", "an address is required: host:port, or embedded")

@@ -34,18 +34,21 @@ type Finding struct {
 	Remedy string `json:"remedy,omitempty"`
 }
 
-// doctor collects findings.
-type doctor struct {
-	config Config
-	state  *governor.State
-	list   []Finding
-}
+// findings collects what checks found.
+type findings struct{ list []Finding }
 
-func (d *doctor) add(check, result, remedy, format string, args ...any) {
+func (d *findings) add(check, result, remedy, format string, args ...any) {
 	if result == CheckOK {
 		remedy = ""
 	}
 	d.list = append(d.list, Finding{check, result, fmt.Sprintf(format, args...), remedy})
+}
+
+// doctor looks at what a gateway needs.
+type doctor struct {
+	findings
+	config Config
+	state  *governor.State
 }
 
 // checkTimeout bounds each look at a part.

@@ -12,8 +12,6 @@ import (
 	"net/url"
 	"os"
 	"time"
-
-	"github.com/saas-sentinel/saas-sentinel/ca"
 )
 
 // soon is when a certificate's end is worth a word.
@@ -39,10 +37,13 @@ func (d *doctor) certificates(ctx context.Context) {
 			d.file("clients' authority", "envoy.tls.client_ca", t.ClientCA, "add the next authority to the file before the clients' certificates come from it")
 		}
 	}
-	if d.config.Proxy.Listen == "" {
+	if !d.config.Proxy.used() {
 		return
 	}
-	a, err := ca.Open(d.config.Proxy.CA, time.Now)
+	if t := d.config.Proxy.TLS; t != nil {
+		d.file("proxy's certificate", "proxy.tls.cert", t.Cert, "renew it: Envoy takes a new one that is moved into its folder")
+	}
+	a, err := OpenAuthority(ctx, d.config)
 	if errors.Is(err, os.ErrNotExist) {
 		d.add("proxy's authority", CheckWarn, "sentinel run makes it; sentinel ca create makes it with more hosts", "%s is not there yet", d.config.Proxy.CA)
 		return

@@ -2,13 +2,17 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/ca"
+	"github.com/saas-sentinel/saas-sentinel/credential"
 	"github.com/saas-sentinel/saas-sentinel/envoy"
 	"github.com/saas-sentinel/saas-sentinel/governor"
 	"github.com/saas-sentinel/saas-sentinel/policy"
@@ -20,23 +24,70 @@ type egress struct {
 	life      time.Duration
 	mu        sync.Mutex
 	leaves    map[string]ca.Leaf // by host
+	late      func(host string, err error)
 }
 
+// issueTimeout bounds the signing of one certificate, which may be Vault's.
+const issueTimeout = 5 * time.Second
+
 // openProxy opens the authority, or makes it at the first start.
-func (a *App) openProxy(context.Context) error {
+func (a *App) openProxy(ctx context.Context) error {
 	c := a.config.Proxy
-	if c.Listen == "" && c.Redirected == "" {
+	if !c.used() {
 		return nil
 	}
-	authority, made, err := ca.OpenOrCreate(c.CA, ProviderHosts(a.governor.State()), a.governor.State().Policy.Org, time.Now)
+	authority, err := authorityOf(ctx, a.config, a.vault)
+	made := false
+	if errors.Is(err, fs.ErrNotExist) {
+		authority, err = ca.Create(c.CA, ProviderHosts(a.governor.State()), a.governor.State().Policy.Org, time.Now)
+		made = true
+	}
 	if err != nil {
 		return fmt.Errorf("proxy.ca: %w", err)
 	}
 	if made {
 		a.log.Warn().Str("file", c.CA).Strs("hosts", authority.Hosts()).Msg("made an authority for the proxy: clients have to trust it, see sentinel ca install-help")
 	}
-	a.egress = &egress{authority: authority, life: c.Life, leaves: map[string]ca.Leaf{}}
+	a.egress = &egress{authority: authority, life: c.Life, leaves: map[string]ca.Leaf{}, late: func(host string, err error) {
+		a.log.Warn().Err(err).Str("host", host).Msg("certificate not renewed, the one before is used to its end")
+	}}
 	return nil
+}
+
+// used tells whether there is anything to issue certificates for.
+func (c ProxyConfig) used() bool { return c.Listen != "" || c.Redirected != "" }
+
+// inVault tells whether the authority's key is in Vault.
+func (c ProxyConfig) inVault() bool { return strings.HasPrefix(c.CA, "vault:") }
+
+// OpenAuthority opens the authority of a configuration, for a command.
+func OpenAuthority(ctx context.Context, c Config) (*ca.Authority, error) {
+	if !c.Proxy.inVault() {
+		return ca.Open(c.Proxy.CA, time.Now)
+	}
+	v, err := openVaultOf(c, func(error) {})
+	if err != nil {
+		return nil, err
+	}
+	return authorityOf(ctx, c, v)
+}
+
+// authorityOf opens the authority's file, or the one whose key is in Vault.
+func authorityOf(ctx context.Context, c Config, v *credential.Vault) (*ca.Authority, error) {
+	if !c.Proxy.inVault() {
+		return ca.Open(c.Proxy.CA, time.Now)
+	}
+	at, err := credential.ParsePKI(c.Proxy.CA)
+	if err != nil {
+		return nil, err
+	}
+	chain, err := v.Authority(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	return ca.Remote(at.String(), chain, func(ctx context.Context, request, host string, life time.Duration) (string, error) {
+		return v.Sign(ctx, at, request, host, life)
+	}, time.Now)
 }
 
 // ProviderHosts lists the hosts of a policy's providers, without ports.
@@ -63,7 +114,7 @@ func (a *App) forEnvoy(s *governor.State) envoy.Config {
 	if a.egress == nil {
 		return c
 	}
-	c.Proxy = &envoy.Proxy{Listen: a.config.Proxy.Listen, Redirected: a.config.Proxy.Redirected, WithoutSNI: s.Policy.Egress.WithoutSNI}
+	c.Proxy = &envoy.Proxy{Listen: a.config.Proxy.Listen, TLS: a.config.Proxy.TLS.forEnvoy(), Redirected: a.config.Proxy.Redirected, WithoutSNI: s.Policy.Egress.WithoutSNI}
 	for _, o := range s.Policy.Egress.Others {
 		if o.Then != policy.PassDeny {
 			c.Proxy.Others = append(c.Proxy.Others, envoy.Other{Host: o.Host, Address: o.Address})
@@ -92,7 +143,13 @@ func (e *egress) leaf(host string, now time.Time) (ca.Leaf, error) {
 	if l, ok := e.leaves[host]; ok && now.Before(l.NotAfter.Add(-e.life/2)) {
 		return l, nil
 	}
-	l, err := e.authority.Issue(host, e.life)
+	ctx, cancel := context.WithTimeout(context.Background(), issueTimeout)
+	defer cancel()
+	l, err := e.authority.Issue(ctx, host, e.life)
+	if old, ok := e.leaves[host]; err != nil && ok && now.Before(old.NotAfter) {
+		e.late(host, err)
+		return old, nil
+	}
 	if err == nil {
 		e.leaves[host] = l
 	}

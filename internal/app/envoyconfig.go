@@ -17,9 +17,7 @@ func (c Config) ForEnvoy(s *governor.State) envoy.Config {
 	if c.Control.Advertise != "" {
 		out.Control = c.Control.Advertise
 	}
-	if t := c.Envoy.TLS; t != nil {
-		out.TLS = &envoy.ListenerTLS{CertFile: t.Cert, KeyFile: t.Key, ClientCAFile: t.ClientCA, RequireClientCert: t.RequireClientCert}
-	}
+	out.TLS = c.Envoy.TLS.forEnvoy()
 	for _, r := range s.Ordered {
 		n := len(out.Providers)
 		if n == 0 || out.Providers[n-1].Name != r.Provider.Name {
@@ -36,4 +34,12 @@ func (c Config) ForEnvoy(s *governor.State) envoy.Config {
 		out.Chains = append(out.Chains, envoy.Chain(chain))
 	}
 	return out
+}
+
+// forEnvoy names a listener's files; nil stays nil.
+func (t *TLSConfig) forEnvoy() *envoy.ListenerTLS {
+	if t == nil {
+		return nil
+	}
+	return &envoy.ListenerTLS{CertFile: t.Cert, KeyFile: t.Key, ClientCAFile: t.ClientCA, RequireClientCert: t.RequireClientCert}
 }
