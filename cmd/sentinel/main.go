@@ -74,7 +74,7 @@ func root() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return refused(err) })
-	c.AddCommand(runCommand(), demoCommand(), policyCommand(), envoyCommand(), migrateCommand(), usageCommand(), pricesCommand(), reconcileCommand(), limitsCommand(), spoolCommand(), exportCommand(), auditCommand(), captureCommand(), accountsCommand(), tokensCommand(), keysCommand(), caCommand(), egressCommand(), mlCommand(), alertsCommand(), doctorCommand(), versionCommand())
+	c.AddCommand(runCommand(), demoCommand(), policyCommand(), envoyCommand(), migrateCommand(), usageCommand(), pricesCommand(), reconcileCommand(), limitsCommand(), spoolCommand(), exportCommand(), auditCommand(), captureCommand(), accountsCommand(), tokensCommand(), keysCommand(), caCommand(), egressCommand(), connectCommand(), mlCommand(), alertsCommand(), doctorCommand(), versionCommand())
 	return c
 }
 
