@@ -4,7 +4,7 @@ TOOLS := .tools
 UPDATABLE = $(shell grep -rl 'flag.Bool."update"' --include='*_test.go' . | xargs -r -n1 dirname | sort -u)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt lint vet unit race e2e storm alert-kills alert-latency rotation hostile mutate-security accuracy fuzz bench bench-limits bench-ledger ml-bench mixed kills outage power simulation reloads charts golden build dashboard tools redis chromium clean scale-out capacity scale-model
+.PHONY: help demo test check fmt lint vet unit race e2e storm alert-kills alert-latency rotation hostile mutate-security accuracy fuzz bench bench-limits bench-ledger bench-egress ml-bench mixed kills outage power simulation reloads charts golden build dashboard tools redis chromium clean scale-out capacity scale-model
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -85,6 +85,13 @@ bench-ledger: export BENCH_LEDGER := $(CURDIR)/docs/bench/ledger.md
 bench-ledger: export E2E ?= must
 bench-ledger: tools ## the ledger's figures into docs/bench/ledger.md
 	go test -run '^$$' -bench '^BenchmarkLedger$$' -benchtime 1x -timeout 20m ./e2e
+
+bench-egress: export BENCH_EGRESS := $(CURDIR)/docs/bench/egress.md
+bench-egress: export EGRESS_ROTATION ?= 1m
+bench-egress: export E2E ?= must
+bench-egress: tools ## the proxy's cost beside the base URL into docs/bench/egress.md; certificates rotated every 5 s under 100 calls/s for a minute
+	go test -run '^$$' -bench '^BenchmarkEgress$$' -benchtime 1x -timeout 20m ./e2e
+	go test ./e2e -run RotatedCertificates -count=1 -v -timeout 20m
 
 kills: export E2E ?= must
 kills: tools ## kill -9 what appends to the spool, and the gateway under load, KILLS (200) times each: nothing lost, nothing twice
@@ -189,7 +196,7 @@ $(TOOLS)/focus/.stamp: tools/requirements-focus.txt tools/need
 	@$(@D)/bin/pip install --quiet --disable-pip-version-check --no-input -r tools/requirements-focus.txt
 	@touch $@
 
-tools: $(TOOLS)/venv/.stamp $(TOOLS)/focus/.stamp $(TOOLS)/node/.stamp redis ## install the servers and clients of the demo and the tests into .tools/
+tools: $(TOOLS)/venv/.stamp $(TOOLS)/focus/.stamp $(TOOLS)/node/.stamp $(TOOLS)/clients/.stamp redis ## install the servers and clients of the demo and the tests into .tools/
 
 $(TOOLS)/venv/.stamp: tools/requirements.txt tools/need
 	@tools/need python
@@ -204,6 +211,14 @@ $(TOOLS)/node/.stamp: tools/node/package.json tools/node/package-lock.json tools
 	@mkdir -p $(@D)
 	@cp tools/node/package.json tools/node/package-lock.json $(@D)/
 	@npm ci --prefix $(@D) --no-audit --no-fund --no-update-notifier --loglevel=error
+	@touch $@
+
+$(TOOLS)/clients/.stamp: tools/clients/package.json tools/clients/package-lock.json tools/need
+	@tools/need node
+	@echo "tools: the Node clients into $(@D)"
+	@mkdir -p $(@D)
+	@cp tools/clients/package.json tools/clients/package-lock.json $(@D)/
+	@cd $(@D) && npm ci --no-audit --no-fund --no-update-notifier --loglevel=error
 	@touch $@
 
 redis: # Debian's, because no registry package has one

@@ -1,13 +1,17 @@
 package e2e
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -20,7 +24,7 @@ import (
 )
 
 // openProxy is open with the proxy, whose certificates live for so long.
-func openProxy(t *testing.T, life time.Duration, team string) (g *gateway, proxy, bundle string) {
+func openProxy(t testing.TB, life time.Duration, team string) (g *gateway, proxy, bundle string) {
 	t.Helper()
 	ports, err := stack.FreePorts(1)
 	if err != nil {
@@ -49,10 +53,20 @@ func TestUnchangedClientsAreGovernedThroughTheProxy(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	g.must(json.Unmarshal(out, &got))
-	rows := g.ledger(8)
+	usual := "HTTPS_PROXY=http://app:" + token + "@" + proxy
+	node, dir := nodeClients(t)
+	for name, cmd := range map[string]*exec.Cmd{
+		"node":          exec.CommandContext(t.Context(), node, filepath.Join(dir, "unchanged.mjs")),
+		"curl":          exec.CommandContext(t.Context(), "curl", append(curlChat, openAIChat)...),
+		"curl's stream": exec.CommandContext(t.Context(), "curl", append(curlStream, openAIChat)...),
+	} {
+		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + g.dir, usual, "NODE_USE_ENV_PROXY=1", "NODE_EXTRA_CA_CERTS=" + bundle, "CURL_CA_BUNDLE=" + bundle}
+		answeredInFull(t, name, cmd)
+	}
+	rows := g.ledger(13)
 	served := g.mock.Stats()
 	calls, cost := sums(rows)
-	if calls != 8 || served.Calls != 8 || int64(cost) != served.CostNanoUSD || served.CanarySeen {
+	if calls != 13 || served.Calls != 13 || int64(cost) != served.CostNanoUSD || served.CanarySeen {
 		t.Errorf("the ledger has %d calls for %s, the providers served %d for %d; the service's token went out: %v", calls, cost, served.Calls, served.CostNanoUSD, served.CanarySeen)
 	}
 	for _, e := range rows {
@@ -68,8 +82,56 @@ func TestUnchangedClientsAreGovernedThroughTheProxy(t *testing.T) {
 	logsHoldNoSecret(t, g.dir)
 }
 
+const openAIChat = "https://api.openai.com/v1/chat/completions"
+
+var (
+	curlChat   = []string{"-sSf", "-H", "content-type: application/json", "-d", chat}
+	curlStream = []string{"-sSfN", "-H", "content-type: application/json", "-d", strings.Replace(chat, "{", `{"stream":true,`, 1)}
+)
+
+// nodeClients gives a Node that reads HTTPS_PROXY, and a folder with the official clients and the script that uses them.
+func nodeClients(t *testing.T) (node, dir string) {
+	t.Helper()
+	packages := filepath.Join(needTools(t), "clients", "node_modules")
+	node, err := filepath.EvalSymlinks(filepath.Join(packages, ".bin", "node"))
+	if err != nil {
+		if os.Getenv("E2E") == "must" {
+			t.Fatalf("%v: run make tools", err)
+		}
+		t.Skipf("%v: run make tools", err)
+	}
+	dir = t.TempDir()
+	script, err := os.ReadFile("../examples/clients/unchanged.mjs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.WriteFile(filepath.Join(dir, "unchanged.mjs"), script, 0o600), os.Symlink(packages, filepath.Join(dir, "node_modules"))); err != nil {
+		t.Fatal(err)
+	}
+	return node, dir
+}
+
+// answeredInFull runs a client that prints what it got: numbers by API, an answer, or a stream to its end.
+func answeredInFull(t *testing.T, name string, cmd *exec.Cmd) {
+	t.Helper()
+	var faults bytes.Buffer
+	cmd.Stderr = &faults
+	out, err := cmd.Output()
+	var got struct {
+		OpenAI, Stream, Stripe int
+		Choices                []any
+	}
+	whole := strings.HasSuffix(strings.TrimSpace(string(out)), "data: [DONE]")
+	if !whole && json.Unmarshal(out, &got) == nil {
+		whole = got.OpenAI > 0 && got.Stream > 0 && got.Stripe == 2000 || len(got.Choices) > 0
+	}
+	if err != nil || !whole {
+		t.Errorf("%s: %v\n%s%s", name, err, tail(out), tail(faults.Bytes()))
+	}
+}
+
 // through makes a client whose requests go through the proxy.
-func through(t *testing.T, g *gateway, proxy, user string) *http.Client {
+func through(t testing.TB, g *gateway, proxy, user string) *http.Client {
 	t.Helper()
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(g.files("bundle.pem"))
@@ -97,7 +159,7 @@ func TestProxyRefusesWhatIsNotItsOwn(t *testing.T) {
 		body, err := io.ReadAll(answer.Body)
 		return answer.StatusCode, string(body), err
 	}
-	const openai = "https://api.openai.com/v1/chat/completions"
+	const openai = openAIChat
 	for name, tt := range map[string]struct {
 		user, url, host string
 		status          int
@@ -152,37 +214,41 @@ func TestTunnelsKeepTheirOwnIdentity(t *testing.T) {
 	group.Wait()
 }
 
-// Certificates are renewed every four seconds under load: no request fails, old and new connections alike.
-func TestRenewedCertificatesCutNothing(t *testing.T) {
-	g, proxy, _ := openProxy(t, 8*time.Second, "{}")
-	var group sync.WaitGroup
-	var mu sync.Mutex
-	certificates, failed := map[string]bool{}, []string{}
-	end := time.Now().Add(10 * time.Second)
-	for i := range 4 {
-		group.Go(func() {
-			c := through(t, g, proxy, "app:"+token+"@")
-			for n := 0; time.Now().Before(end); n++ {
-				if i > 0 && n%5 == 4 { // some connections are new, one stays
-					c.CloseIdleConnections()
-				}
-				answer, err := c.Post("https://api.openai.com/v1/chat/completions", "application/json", strings.NewReader(chat))
-				mu.Lock()
-				if err != nil {
-					failed = append(failed, err.Error())
-				} else {
-					_, err = io.Copy(io.Discard, answer.Body)
-					_ = answer.Body.Close()
-					if certificates[answer.TLS.PeerCertificates[0].SerialNumber.String()] = true; answer.StatusCode != http.StatusOK || err != nil {
-						failed = append(failed, fmt.Sprint(answer.Status, err))
-					}
-				}
-				mu.Unlock()
-			}
-		})
+// What the tunnel, the TLS inside and the request say must be one host. The refusal is answered where there is TLS to answer in, and is on
+// the ledger in any case.
+func TestTunnelsThatMixHostsAreRefusedAndBooked(t *testing.T) {
+	g, proxy, _ := openProxy(t, time.Hour, "{limits: {requests: 1000/minute}}")
+	for name, tt := range map[string]struct {
+		sni    string
+		status int
+		want   string // in the answer, or in the error where there is none
+	}{
+		"another provider's SNI": {"api.stripe.com", 403, "the TLS inside names api.stripe.com"},
+		"nobody's SNI":           {"nobody.example", 0, "EOF"},
+		"no SNI":                 {"127.0.0.1", 0, "EOF"}, // Go sends no address as a name
+	} {
+		c := through(t, g, proxy, "app:"+token+"@")
+		config := c.Transport.(*http.Transport).TLSClientConfig
+		config.ServerName, config.InsecureSkipVerify = tt.sni, true
+		answer, err := c.Post(openAIChat, "application/json", strings.NewReader(chat))
+		status, said := 0, ""
+		if err == nil {
+			body, _ := io.ReadAll(answer.Body)
+			_ = answer.Body.Close()
+			status, said = answer.StatusCode, string(body)
+		} else {
+			said = err.Error()
+		}
+		if status != tt.status || !strings.Contains(said, tt.want) {
+			t.Errorf("%s: %d %s, want %d %q", name, status, said, tt.status, tt.want)
+		}
 	}
-	group.Wait()
-	if len(failed) > 0 || len(certificates) < 2 {
-		t.Errorf("%d requests failed, first %q; %d certificates were seen", len(failed), append(failed, "")[0], len(certificates))
+	for _, e := range g.ledger(3) {
+		if e.Reason != domain.ReasonHostMismatch || e.Caller.Service != "app" || e.Cost != 0 {
+			t.Errorf("booked as %+v", e)
+		}
+	}
+	if n := g.mock.Stats().Calls; n != 0 {
+		t.Errorf("%d calls reached the providers", n)
 	}
 }

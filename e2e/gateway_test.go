@@ -57,7 +57,7 @@ func (g *gateway) policyOf(team, rules string) string {
 	return fmt.Sprintf(`org: acme
 teams: {core: %[1]s}
 services:
-  app: {team: core, identity: {token: %[2]s, addresses: [%[7]s], aws: {access_key_id: %[6]s, secret: "vault:secret/callers/app#secret"}}}
+  app: {team: core, identity: {token: %[2]s, addresses: [%[7]s, %[8]s], aws: {access_key_id: %[6]s, secret: "vault:secret/callers/app#secret"}}}
 providers:
   stripe: {preset: stripe, credential: "vault:secret/openai#api_key", address: "%[3]s", ca_file: "%[4]s"}
   bedrock: {preset: aws-bedrock, region: us-east-1, credential: "vault:secret/aws", address: "%[3]s", ca_file: "%[4]s"}
@@ -72,7 +72,7 @@ providers:
     ca_file: "%[4]s"
     credential: {vault: "secret/openai#api_key", header: x-api-key}
     endpoints: [{name: forecast, method: GET, path: "/v1/forecast/{city}", price: {per_request_usd: 0.10}}]
-%[5]s`, team, token, g.mock.TLSAddr, g.mock.CAFile, rules, accessKey, clientSide)
+%[5]s`, team, token, g.mock.TLSAddr, g.mock.CAFile, rules, accessKey, clientSide, gatewaySide)
 }
 
 // open starts a gateway with a policy for the team core.
