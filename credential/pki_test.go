@@ -16,12 +16,11 @@ import (
 )
 
 // authority makes a constrained authority and a role, as an operator would.
-func (b bao) authority(t *testing.T) PKI {
+func (b bao) authority(t *testing.T) {
 	t.Helper()
 	b.do(t, http.MethodPost, "sys/mounts/pki", map[string]any{"type": "pki"})
 	b.do(t, http.MethodPost, "pki/root/generate/internal", map[string]any{"common_name": "egress of acme", "ttl": "24h", "key_type": "ec", "permitted_dns_domains": []string{"api.openai.com"}})
 	b.do(t, http.MethodPost, "pki/roles/egress", map[string]any{"allowed_domains": []string{"api.openai.com"}, "allow_bare_domains": true, "key_type": "ec", "max_ttl": "24h"})
-	return PKI{Mount: "pki", Role: "egress"}
 }
 
 func request(t *testing.T, host string) string {
@@ -39,9 +38,23 @@ func request(t *testing.T, host string) string {
 
 func TestVaultSignsForItsRolesHostsAlone(t *testing.T) {
 	b := startBao(t)
-	at := b.authority(t)
-	v := b.client(t, func(*VaultOptions) {})
-	chain, err := v.Authority(t.Context(), at)
+	b.authority(t)
+	pki := func(place string, change func(*VaultOptions)) *PKI {
+		o := VaultOptions{Address: b.addr, Token: sentinel.NewSecret(b.root)}
+		change(&o)
+		v, err := NewVault(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(v.Close)
+		p, err := v.PKI(place)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	p := pki("pki#egress", func(*VaultOptions) {})
+	chain, err := p.Authority(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +63,7 @@ func TestVaultSignsForItsRolesHostsAlone(t *testing.T) {
 	if err != nil || strings.Join(authority.PermittedDNSDomains, " ") != "api.openai.com" {
 		t.Fatalf("the authority may vouch for %v, %v", authority.PermittedDNSDomains, err)
 	}
-	text, err := v.Sign(t.Context(), at, request(t, "api.openai.com"), "api.openai.com", 10*time.Second)
+	text, err := p.Sign(t.Context(), request(t, "api.openai.com"), "api.openai.com", 10*time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,22 +73,22 @@ func TestVaultSignsForItsRolesHostsAlone(t *testing.T) {
 		t.Errorf("%v until %s, %v", leaf.DNSNames, leaf.NotAfter, err)
 	}
 	for host, want := range map[string]string{"example.com": "allowed_domains", "xapi.openai.com": "allowed_domains"} {
-		if _, err := v.Sign(t.Context(), at, request(t, host), host, time.Minute); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := p.Sign(t.Context(), request(t, host), host, time.Minute); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", host, err, want)
 		}
 	}
 	for name, tt := range map[string]struct {
-		at     PKI
+		place  string
 		change func(*VaultOptions)
 		want   string
 	}{
-		"no mount":      {PKI{"none", "egress"}, func(*VaultOptions) {}, "none/sign/egress"},
-		"no role":       {PKI{"pki", "other"}, func(*VaultOptions) {}, "pki/sign/other"},
-		"another token": {at, func(o *VaultOptions) { o.Token = sentinel.NewSecret("nobody") }, "may not use"},
-		"no Vault":      {at, func(o *VaultOptions) { o.Address = "http://127.0.0.1:1" }, "cannot be reached"},
+		"no mount":      {"none#egress", func(*VaultOptions) {}, "none/sign/egress"},
+		"no role":       {"pki#other", func(*VaultOptions) {}, "pki/sign/other"},
+		"another token": {"pki#egress", func(o *VaultOptions) { o.Token = sentinel.NewSecret("nobody") }, "may not use"},
+		"no Vault":      {"pki#egress", func(o *VaultOptions) { o.Address = "http://127.0.0.1:1" }, "cannot be reached"},
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		_, err := b.client(t, tt.change).Sign(ctx, tt.at, request(t, "api.openai.com"), "api.openai.com", time.Minute)
+		_, err := pki(tt.place, tt.change).Sign(ctx, request(t, "api.openai.com"), "api.openai.com", time.Minute)
 		if cancel(); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %q", name, err, tt.want)
 		}
@@ -83,12 +96,12 @@ func TestVaultSignsForItsRolesHostsAlone(t *testing.T) {
 }
 
 func TestThePlaceOfAnAuthorityIsRead(t *testing.T) {
-	if p, err := ParsePKI("vault:org/pki#egress"); err != nil || p.Mount != "org/pki" || p.Role != "egress" || p.String() != "vault:org/pki#egress" {
-		t.Errorf("%+v, %v", p, err)
+	if mount, role, err := ParsePKI("org/pki#egress"); err != nil || mount != "org/pki" || role != "egress" {
+		t.Errorf("%s and %s, %v", mount, role, err)
 	}
-	for _, text := range []string{"vault:", "vault:pki", "vault:pki#", "vault:#egress", "vault:../sys#x", "vault:pki#a/b"} {
-		if p, err := ParsePKI(text); err == nil {
-			t.Errorf("%s is read as %+v", text, p)
+	for _, text := range []string{"", "pki", "pki#", "#egress", "../sys#x", "pki#a/b"} {
+		if mount, role, err := ParsePKI(text); err == nil {
+			t.Errorf("%s is read as %s and %s", text, mount, role)
 		}
 	}
 }

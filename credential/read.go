@@ -108,6 +108,9 @@ func (v *Vault) mountOf(ctx context.Context, path string) (mount, error) {
 // explain turns an error of the API into a sentence. The API's own text names the URL and Vault's
 // answer, never the token.
 func (v *Vault) explain(err error, path string) error {
+	if told, ok := errors.AsType[*fault](err); ok {
+		return told
+	}
 	mount, name, _ := strings.Cut(path, "/")
 	var answer *api.ResponseError
 	var transport *url.Error

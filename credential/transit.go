@@ -45,21 +45,14 @@ func (t *Transit) Unwrap(ctx context.Context, wrapped string) ([]byte, error) {
 	return key, nil
 }
 
-// ask does one operation of the engine; a token that was revoked is replaced by another login, once.
+// ask does one operation of the engine.
 func (t *Transit) ask(ctx context.Context, operation, field, value, answer string) (string, error) {
 	t.asking.Lock()
 	defer t.asking.Unlock()
-	if err := t.v.Prepare(ctx); err != nil {
-		return "", err
-	}
 	path := t.mount + "/" + operation + "/" + t.key
-	got, err := t.v.client.Logical().WriteWithContext(ctx, path, map[string]any{field: value})
-	if isForbidden(err) && t.v.o.Login != nil && !t.v.reloggedIn {
-		if err := t.v.relogin(ctx); err != nil {
-			return "", err
-		}
-		got, err = t.v.client.Logical().WriteWithContext(ctx, path, map[string]any{field: value})
-	}
+	got, err := t.v.ask(ctx, func() (*api.Secret, error) {
+		return t.v.client.Logical().WriteWithContext(ctx, path, map[string]any{field: value})
+	})
 	if err != nil {
 		return "", t.explain(err, path)
 	}

@@ -55,12 +55,14 @@ func TestUnchangedClientsAreGovernedThroughTheProxy(t *testing.T) {
 	g.must(json.Unmarshal(out, &got))
 	usual := "HTTPS_PROXY=http://app:" + token + "@" + proxy
 	node, dir := nodeClients(t)
+	preload, err := filepath.Abs("../examples/clients/proxy.mjs")
+	g.must(err)
 	for name, cmd := range map[string]*exec.Cmd{
 		"node":          exec.CommandContext(t.Context(), node, filepath.Join(dir, "unchanged.mjs")),
 		"curl":          exec.CommandContext(t.Context(), "curl", append(curlChat, openAIChat)...),
 		"curl's stream": exec.CommandContext(t.Context(), "curl", append(curlStream, openAIChat)...),
 	} {
-		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + g.dir, usual, "NODE_USE_ENV_PROXY=1", "NODE_EXTRA_CA_CERTS=" + bundle, "CURL_CA_BUNDLE=" + bundle}
+		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + g.dir, usual, "NODE_USE_ENV_PROXY=1", "NODE_OPTIONS=--import " + preload, "NODE_EXTRA_CA_CERTS=" + bundle, "CURL_CA_BUNDLE=" + bundle}
 		answeredInFull(t, name, cmd)
 	}
 	rows := g.ledger(13)

@@ -55,7 +55,7 @@ func hostChains(c Config, inline *routev3.RouteConfiguration, match *listenerv3.
 				AlpnProtocols:                  []string{"h2", "http/1.1"},
 				TlsCertificateSdsSecretConfigs: []*tlsv3.SdsSecretConfig{secretRef(leafSecrets+l.Host, inline == nil)},
 			}})),
-			Filters: append(before[:len(before):len(before)], http1(manager(c, inline))),
+			Filters: append(before[:len(before):len(before)], httpFilter(manager(c, inline))),
 		})
 	}
 	return out
@@ -68,7 +68,7 @@ func judgeListener(c Config) *listenerv3.Listener {
 		Name:                          judgeName,
 		ListenerSpecifier:             &listenerv3.Listener_InternalListener{InternalListener: &listenerv3.Listener_InternalListenerConfig{}},
 		PerConnectionBufferLimitBytes: wrapperspb.UInt32(connectionKB << 10),
-		FilterChains:                  []*listenerv3.FilterChain{{Name: judgeName, Filters: []*listenerv3.Filter{http1(connectManager(c, judgeName, false))}}},
+		FilterChains:                  []*listenerv3.FilterChain{{Name: judgeName, Filters: []*listenerv3.Filter{httpFilter(connectManager(c, judgeName, false))}}},
 	}
 }
 
@@ -102,7 +102,7 @@ func state(values ...[]*filterstatev3.FilterStateValue) *listenerv3.Filter {
 	return network("envoy.filters.network.set_filter_state", s)
 }
 
-func http1(m *hcmv3.HttpConnectionManager) *listenerv3.Filter {
+func httpFilter(m *hcmv3.HttpConnectionManager) *listenerv3.Filter {
 	return network("envoy.filters.network.http_connection_manager", m)
 }
 

@@ -102,7 +102,7 @@ func connectListener(c Config, byADS bool) *listenerv3.Listener {
 		identity.OnRequestHeaders = append(identity.OnRequestHeaders, passedOn(ProxyPeer, "%DOWNSTREAM_PEER_URI_SAN%")...)
 	}
 	m.HttpFilters = slices.Insert(m.HttpFilters, 0, filter("sentinel.identity", identity))
-	chain := &listenerv3.FilterChain{Name: proxyName, Filters: []*listenerv3.Filter{http1(m)}}
+	chain := &listenerv3.FilterChain{Name: proxyName, Filters: []*listenerv3.Filter{httpFilter(m)}}
 	if c.Proxy.TLS != nil {
 		chain.TransportSocket = downstreamTLS(proxyName, *c.Proxy.TLS, byADS, "http/1.1")
 	}

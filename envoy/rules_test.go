@@ -43,8 +43,8 @@ func TestRulesThatCannotWorkAreRefused(t *testing.T) {
 		"not the name of a network int": {Redirected: "0.0.0.0:15001", Interfaces: []string{"a; reboot"}},
 		"no number below 0":             {Redirected: "127.0.0.1:15001", Except: -1},
 	} {
-		for _, print := range []func(Rules) (string, error){Rules.NFTables, Rules.IPTables} {
-			if text, err := print(r); err == nil || !strings.Contains(err.Error(), want) {
+		for _, write := range []func(Rules) (string, error){Rules.NFTables, Rules.IPTables} {
+			if text, err := write(r); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%+v: %v, want %q; printed %q", r, err, want, text)
 			}
 		}

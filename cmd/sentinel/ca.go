@@ -107,6 +107,8 @@ const installHelp = `The clients need two settings, and no change of their code:
   Python (stripe)                    stripe.ca_bundle_path = "bundle.pem", or its own list in the image, see below
   AWS SDKs and CLI                   AWS_CA_BUNDLE=bundle.pem
   Node.js 22.21, 24.5 and newer      NODE_USE_ENV_PROXY=1 NODE_EXTRA_CA_CERTS=sentinel-ca.pem
+                                     libraries with agents of their own (stripe): NODE_OPTIONS="--import /sentinel/proxy.mjs", with
+                                     examples/clients/proxy.mjs
   Go                                 SSL_CERT_FILE=bundle.pem
   Java                               keytool -importcert -cacerts -noprompt -alias sentinel -file sentinel-ca.pem
                                      and -Dhttps.proxyHost= -Dhttps.proxyPort=

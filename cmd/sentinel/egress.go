@@ -29,8 +29,8 @@ func egressRules() *cobra.Command {
 	c.Flags().StringSliceVar(&r.Interfaces, "interface", nil, "interface by which the clients' connections come in, or the beginning of such names with a +; repeatable")
 	c.Flags().IntVar(&r.Except, "except", 101, "uid of Envoy, whose own connections are not redirected")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		print := map[string]func(envoy.Rules) (string, error){"nft": envoy.Rules.NFTables, "iptables": envoy.Rules.IPTables}[*format]
-		if print == nil {
+		text := map[string]func(envoy.Rules) (string, error){"nft": envoy.Rules.NFTables, "iptables": envoy.Rules.IPTables}[*format]
+		if text == nil {
 			return refused(fmt.Errorf("--format: %q is not nft or iptables", *format))
 		}
 		cfg, err := app.LoadConfig(*config)
@@ -38,11 +38,11 @@ func egressRules() *cobra.Command {
 			return refused(err)
 		}
 		r.Redirected = cfg.Proxy.Redirected
-		text, err := print(r)
+		out, err := text(r)
 		if err != nil {
 			return refused(err)
 		}
-		_, err = fmt.Fprint(c.OutOrStdout(), text)
+		_, err = fmt.Fprint(c.OutOrStdout(), out)
 		return err
 	}
 	return c

@@ -1,8 +1,9 @@
 // The official clients as they are, at their usual hosts: nothing is set but the proxy and the authority.
 //
-// HTTPS_PROXY=http://SERVICE:TOKEN@gateway:3128 NODE_USE_ENV_PROXY=1 NODE_EXTRA_CA_CERTS=sentinel-ca.pem node unchanged.mjs
+// HTTPS_PROXY=http://SERVICE:TOKEN@gateway:3128 NODE_USE_ENV_PROXY=1 NODE_OPTIONS="--import ./proxy.mjs" NODE_EXTRA_CA_CERTS=sentinel-ca.pem node unchanged.mjs
 //
-// NODE_USE_ENV_PROXY makes Node read HTTPS_PROXY, which it does from 22.21 and 24.5 on.
+// NODE_USE_ENV_PROXY makes Node read HTTPS_PROXY, which it does from 22.21 and 24.5 on; proxy.mjs makes stripe's own agent read it too.
+// Where the network redirects connections, node --use-system-ca unchanged.mjs is enough.
 import OpenAI from 'openai';
 import Stripe from 'stripe';
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
@@ -299,7 +300,7 @@ func (c *Config) check(doc *strictyaml.Doc) {
 		doc.Fault("reconcile.after", "%s is not above envoy.access_log_flush, %s: calls would be booked before Envoy's access log can say what became of them", c.Reconcile.After, c.Envoy.LogFlush)
 	}
 	if c.Proxy.inVault() {
-		if _, err := credential.ParsePKI(c.Proxy.CA); err != nil {
+		if _, _, err := credential.ParsePKI(strings.TrimPrefix(c.Proxy.CA, vaultPrefix)); err != nil {
 			doc.Fault("proxy.ca", "%s", err)
 		}
 	}

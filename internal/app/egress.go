@@ -12,7 +12,6 @@ import (
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/ca"
-	"github.com/saas-sentinel/saas-sentinel/credential"
 	"github.com/saas-sentinel/saas-sentinel/envoy"
 	"github.com/saas-sentinel/saas-sentinel/governor"
 	"github.com/saas-sentinel/saas-sentinel/policy"
@@ -36,7 +35,7 @@ func (a *App) openProxy(ctx context.Context) error {
 	if !c.used() {
 		return nil
 	}
-	authority, err := authorityOf(ctx, a.config, a.vault)
+	authority, err := OpenAuthority(ctx, a.config)
 	made := false
 	if errors.Is(err, fs.ErrNotExist) {
 		authority, err = ca.Create(c.CA, ProviderHosts(a.governor.State()), a.governor.State().Policy.Org, time.Now)
@@ -57,37 +56,29 @@ func (a *App) openProxy(ctx context.Context) error {
 // used tells whether there is anything to issue certificates for.
 func (c ProxyConfig) used() bool { return c.Listen != "" || c.Redirected != "" }
 
-// inVault tells whether the authority's key is in Vault.
-func (c ProxyConfig) inVault() bool { return strings.HasPrefix(c.CA, "vault:") }
+const vaultPrefix = "vault:"
 
-// OpenAuthority opens the authority of a configuration, for a command.
+// inVault tells whether the authority's key is in Vault.
+func (c ProxyConfig) inVault() bool { return strings.HasPrefix(c.CA, vaultPrefix) }
+
+// OpenAuthority opens the authority's file, or the one whose key is in Vault.
 func OpenAuthority(ctx context.Context, c Config) (*ca.Authority, error) {
 	if !c.Proxy.inVault() {
 		return ca.Open(c.Proxy.CA, time.Now)
 	}
-	v, err := openVaultOf(c, func(error) {})
+	v, err := openVault(c, func(error) {}) // what it would tell of its token is an error of the next signature too
 	if err != nil {
 		return nil, err
 	}
-	return authorityOf(ctx, c, v)
-}
-
-// authorityOf opens the authority's file, or the one whose key is in Vault.
-func authorityOf(ctx context.Context, c Config, v *credential.Vault) (*ca.Authority, error) {
-	if !c.Proxy.inVault() {
-		return ca.Open(c.Proxy.CA, time.Now)
-	}
-	at, err := credential.ParsePKI(c.Proxy.CA)
+	pki, err := v.PKI(strings.TrimPrefix(c.Proxy.CA, vaultPrefix))
 	if err != nil {
 		return nil, err
 	}
-	chain, err := v.Authority(ctx, at)
+	chain, err := pki.Authority(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return ca.Remote(at.String(), chain, func(ctx context.Context, request, host string, life time.Duration) (string, error) {
-		return v.Sign(ctx, at, request, host, life)
-	}, time.Now)
+	return ca.Remote(c.Proxy.CA, chain, pki.Sign, time.Now)
 }
 
 // ProviderHosts lists the hosts of a policy's providers, without ports.
