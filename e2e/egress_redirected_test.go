@@ -291,7 +291,7 @@ func TestRedirectedConnectionsToOtherHosts(t *testing.T) {
 	if block == nil || !bytes.Equal(block.Bytes, other.Certificate().Raw) {
 		t.Errorf("another certificate than the host's own reached the client: %s", shown)
 	}
-	chatting := []string{"-sS", "-o", "/dev/null", "-w", "%{http_code}", "-H", "content-type: application/json", "-d", chat}
+	chatting := []string{"-sS", "--http1.1", "-o", "/dev/null", "-w", "%{http_code}", "-H", "content-type: application/json", "-d", chat}
 	upgrade := []string{"-sS", "--http1.1", "-o", "/dev/null", "-w", "%{http_code}", "-H", "Connection: Upgrade", "-H", "Upgrade: websocket", "-H", "Sec-WebSocket-Version: 13", "-H", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="}
 	for name, tt := range map[string]struct {
 		args []string
