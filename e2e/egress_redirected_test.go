@@ -301,7 +301,7 @@ func TestRedirectedConnectionsToOtherHosts(t *testing.T) {
 		"a front of hidden hosts":            {[]string{"-sSk", "https://cloudflare-ech.com/"}, ""},
 		"no host in TLS":                     {[]string{"-sSk", "https://" + anybody + "/"}, ""},
 		"no TLS":                             {[]string{"-sS", "http://" + anybody + ":443/"}, ""},
-		"one host in TLS, another asked for": {append(chatting, "-H", "Host: api.stripe.com", "https://api.openai.com/v1/chat/completions"), "403"},
+		"one host in TLS, another asked for": {append(chatting, "-H", "Host: api.stripe.com", "https://api.openai.com/v1/charges"), "403"},
 		"a WebSocket":                        {append(upgrade, "https://api.openai.com/v1/realtime?model=gpt-realtime"), "403"},
 		"a WebSocket at a listed endpoint":   {append(upgrade, "--resolve", "api.weather.example:443:"+anybody, "https://api.weather.example/v1/forecast/lima"), "403"},
 	} {
@@ -318,10 +318,7 @@ func TestRedirectedConnectionsToOtherHosts(t *testing.T) {
 		for _, e := range g.ledger(1) {
 			reasons = append(reasons, e.Endpoint+" "+string(e.Reason))
 		}
-		return slices.Contains(reasons, "files.example ") && slices.Contains(reasons, "chat.completions host_mismatch") && len(slices.DeleteFunc(slices.Clone(reasons), func(s string) bool { return s != " unknown_endpoint" })) >= 4
+		mixed := func(s string) bool { return strings.HasSuffix(s, " host_mismatch") }
+		return slices.Contains(reasons, "files.example ") && slices.ContainsFunc(reasons, mixed) && len(slices.DeleteFunc(slices.Clone(reasons), func(s string) bool { return s != " unknown_endpoint" })) >= 4
 	})
-	policy(fmt.Sprintf(`{without_sni: tunnel, others: {files.example: {then: tunnel, address: "%s:443"}}}`, anybody))
-	if got, err := m.run("curl", "-sSk", "https://"+anybody+"/"); !bytes.Equal(got, content) {
-		t.Errorf("what names no host got %d bytes, %v; want %d", len(got), err, len(content))
-	}
 }
