@@ -4,7 +4,7 @@ package provider
 // prefix of their own.
 var hosts = []Preset{
 	mistral,
-	compatible("groq", "api.groq.com", "/openai/v1", openAIDialect{}),
+	groq,
 	compatible("deepseek", "api.deepseek.com", "/v1", openAIDialect{}),
 	compatible("xai", "api.x.ai", "/v1", openAIDialect{reasoningApart: true}),
 	compatible("together", "api.together.xyz", "/v1", openAIDialect{}),
@@ -17,6 +17,17 @@ var hosts = []Preset{
 	compatible("baseten", "inference.baseten.co", "/v1", openAIDialect{}),
 	compatible("openai-compatible", "", "/v1", openAIDialect{}), // the policy names the host
 }
+
+// groq also reads speech aloud, and writes it down: by the second, at least ten (https://console.groq.com/docs/speech-to-text).
+var groq = func() Preset {
+	const prefix = "/openai/v1"
+	p := compatible("groq", "api.groq.com", prefix, openAIDialect{leastSeconds: 10})
+	p.Endpoints = append(p.Endpoints,
+		Endpoint{Name: "audio.speech", Method: "POST", Path: prefix + "/audio/speech", Body: BodyJSON},
+		Endpoint{Name: "audio.transcriptions", Method: "POST", Path: prefix + "/audio/transcriptions", Body: BodyParts, Meters: true},
+		Endpoint{Name: "audio.translations", Method: "POST", Path: prefix + "/audio/translations", Body: BodyParts, Meters: true})
+	return p
+}()
 
 // compatible makes the preset of a host that speaks as OpenAI does.
 func compatible(name, host, prefix string, d openAIDialect) Preset {

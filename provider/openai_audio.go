@@ -31,17 +31,21 @@ func (d openAIDialect) readForm(e Endpoint, r RawRequest) (Request, error) {
 
 // sound bounds the transcription of a file. Whisper is billed by the second, the other models by tokens, and an answer says what it used only in
 // some formats.
-func (openAIDialect) sound(e Endpoint, p parts, rq *Request) error {
+func (d openAIDialect) sound(e Endpoint, p parts, rq *Request) error {
 	rq.Stream = p.texts["stream"] == "true"
 	format := p.texts["response_format"]
 	bySecond := strings.HasPrefix(rq.Model, "whisper")
 	switch {
 	case format == "text" || format == "srt" || format == "vtt":
 		return badRequest("response_format", "%s does not say what was used: ask for json or verbose_json", format)
+	case p.texts["url"] != "":
+		return badRequest("url", "sound elsewhere has no bound: send the file")
+	case d.leastSeconds > 0 && format != "verbose_json":
+		return badRequest("response_format", "an answer says how long the sound was only in verbose_json")
 	case e.Name == "audio.translations" && format != "verbose_json":
 		return badRequest("response_format", "a translation says how long the sound was only in verbose_json")
 	case bySecond:
-		rq.Bound[sentinel.Seconds] = p.bytes*8/leastBitrate + 1
+		rq.Bound[sentinel.Seconds] = max(p.bytes*8/leastBitrate+1, d.leastSeconds)
 	default:
 		rq.Bound[sentinel.InputTokens], rq.Bound[sentinel.OutputTokens] = AsModelAllows, AsModelAllows
 	}
@@ -73,5 +77,6 @@ func (d openAIDialect) soundUsage(found *scanner) (Metered, bool) {
 	}
 	var c clamp
 	seconds := c.within(int64(math.Round(max(-1, min(*usage.Seconds, 2*maxReported)))), maxReported)
+	seconds = max(seconds, d.leastSeconds)
 	return Metered{Usage: sentinel.Usage{sentinel.Requests: 1, sentinel.Seconds: seconds}, Method: c.method(), Reported: true}, true
 }

@@ -47,11 +47,11 @@ func (rq *Request) drawing(n, input int64) {
 	}
 }
 
-// speech reads a request for speech that is billed by the characters of its text. That of other models is billed
-// by tokens, which the sound does not tell.
+// speech reads a request for speech that is billed by the characters of its text: OpenAI's tts models, and Orpheus at Groq. That of other
+// models is billed by tokens, which the sound does not tell.
 func (openAIDialect) speech(o object, rq *Request) error {
-	if !strings.HasPrefix(rq.Model, "tts-") {
-		return badRequest("model", "only the speech of tts models is priced: that of %s does not say what it used", clip(rq.Model))
+	if !strings.HasPrefix(rq.Model, "tts-") && !strings.HasPrefix(rq.Model, "canopylabs/orpheus-") {
+		return badRequest("model", "only the speech of tts models and of Orpheus is priced: that of %s does not say what it used", clip(rq.Model))
 	}
 	text, err := o.text("input")
 	rq.Bound[sentinel.Characters] = int64(utf8.RuneCountInString(text))
