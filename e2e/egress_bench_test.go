@@ -58,7 +58,7 @@ func BenchmarkEgress(b *testing.B) {
 		}
 		return took
 	}
-	const rounds, warm = 2000, 200
+	const rounds, warm = 1000, 100
 	for range warm {
 		for _, w := range ways {
 			call(w)
