@@ -4,7 +4,7 @@ TOOLS := .tools
 UPDATABLE = $(shell grep -rl 'flag.Bool."update"' --include='*_test.go' . | xargs -r -n1 dirname | sort -u)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt lint vet unit race e2e storm alert-kills alert-latency rotation hostile mutate-security accuracy fuzz bench bench-limits bench-ledger bench-egress ml-bench mixed kills outage power simulation reloads charts golden build dashboard tools redis chromium clean scale-out capacity scale-model
+.PHONY: help demo test check fmt lint vet unit race e2e storm alert-kills alert-latency rotation hostile mutate-security accuracy fuzz chaos bench bench-limits bench-ledger bench-egress ml-bench mixed kills outage power simulation reloads charts golden build dashboard tools redis chromium clean scale-out capacity scale-model
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -101,6 +101,11 @@ kills: tools ## kill -9 what appends to the spool, and the gateway under load, K
 outage: export E2E ?= must
 outage: tools ## stop PostgreSQL for SECONDS (600) under 200 calls/s: nothing lost, and how fast the backlog is written
 	LEDGER_OUTAGE_SECONDS=$(or $(SECONDS),600) go test ./e2e -run OutliveAStopped -count=1 -v -timeout 60m
+
+chaos: export E2E ?= must
+chaos: export CHAOS_OUT := $(CURDIR)/docs/bench/faults.md
+chaos: tools ## break each part under load, one after the other, 20 minutes: the table into docs/bench/faults.md
+	go test ./e2e -run EveryFaultLosesNothing -count=1 -v -timeout 60m
 
 power: ## lose the spool's power SEEDS (10000) times: no acknowledged record may be lost
 	go test ./spool -run PowerLoss -count=1 -v -timeout 20m -seeds $(or $(SEEDS),10000)

@@ -91,6 +91,9 @@ func (m *memory) OpenGroups(context.Context, int) (keys []string, err error) {
 func (m *memory) Lease(_ context.Context, holder string, ttl time.Duration) (int64, bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.away != nil {
+		return 0, false, m.away
+	}
 	if m.holder != holder && time.Now().Before(m.until) {
 		return 0, false, nil
 	}

@@ -93,11 +93,15 @@ type Sender struct {
 	Channels func() map[string]Channel
 	Chart    func(context.Context, Message) *Chart // may be nil
 	Observe  func(channel string, o Outcome)       // counts tries; may be nil
-	Holder   string
-	Log      zerolog.Logger
+	// Outage gives what is told, and to which channels, when the store itself is away; nil for nothing.
+	Outage func() (Message, []string)
+	Holder string
+	Log    zerolog.Logger
 
 	last  map[string]time.Time // of sends by channel
 	leads atomic.Bool
+	sight sight
+	away  atomic.Int64 // how long the store has been, in ns
 }
 
 // Outcome is how a try to send ended.
@@ -116,7 +120,7 @@ func (s *Sender) Leads() bool { return s.leads.Load() }
 
 // Run works until ctx ends.
 func (s *Sender) Run(ctx context.Context) error {
-	s.last = map[string]time.Time{}
+	s.last, s.sight = map[string]time.Time{}, sight{led: true}
 	var held int64 = -1
 	defer func() {
 		if held >= 0 { // the next one need not wait; a lease that is another's is left alone
@@ -124,8 +128,11 @@ func (s *Sender) Run(ctx context.Context) error {
 		}
 	}()
 	for {
-		fence, ok, err := s.Store.Lease(ctx, s.Holder, leaseTTL)
+		asked, cancel := context.WithTimeout(ctx, leaseTTL)
+		fence, ok, err := s.Store.Lease(asked, s.Holder, leaseTTL)
+		cancel()
 		s.leads.Store(ok)
+		s.look(ctx, ok, err)
 		if ok && fence != held {
 			held = fence
 			pause(ctx, channelGap) // the one before may have sent just now

@@ -46,9 +46,12 @@ func testMachine(rules ...string) *Machine {
 }
 
 // process is one replica's inbox and sender.
-func process(ctx context.Context, wait *sync.WaitGroup, st Store, m *Machine, ch Channel, name string) *Inbox {
+func process(ctx context.Context, wait *sync.WaitGroup, st Store, m *Machine, ch Channel, name string, more ...func(*Sender)) *Inbox {
 	in := &Inbox{Store: st, Machine: func() *Machine { return m }, Log: zerolog.Nop()}
 	s := &Sender{Store: st, Machine: in.Machine, Channels: func() map[string]Channel { return map[string]Channel{"chat": ch} }, Holder: name, Log: zerolog.Nop()}
+	for _, f := range more {
+		f(s)
+	}
 	wait.Go(func() { _ = in.Run(ctx) })
 	wait.Go(func() { _ = s.Run(ctx) })
 	return in
@@ -238,6 +241,50 @@ func TestStoreAwayKeepsReports(t *testing.T) {
 		wait.Wait()
 		if len(ch.got) != 1 {
 			t.Errorf("%d sends after the store came back, want 1", len(ch.got))
+		}
+	})
+}
+
+// The absence of the database is the one message that cannot wait in it. One process tells it, once an absence.
+func TestTheStoresOwnAbsenceIsToldByOneProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var wait sync.WaitGroup
+		st, ch, m := newMemory(), &recorder{}, testMachine("dependency")
+		var away []func() time.Duration
+		for i := range 3 {
+			process(ctx, &wait, st, m, ch, fmt.Sprint("p", i), func(s *Sender) {
+				s.Outage = func() (Message, []string) {
+					return Message{Rule: "dependency", Title: "gone"}, []string{"chat", "none such"}
+				}
+				away = append(away, s.Away)
+			})
+		}
+		absent := func(d time.Duration, want int) {
+			t.Helper()
+			st.mu.Lock()
+			st.away = errors.New("gone")
+			st.mu.Unlock()
+			time.Sleep(d)
+			if len(ch.got) != want || away[1]() == 0 {
+				t.Errorf("%d sends after an absence of %s, which the second process says lasts %s; want %d", len(ch.got), d, away[1](), want)
+			}
+			st.mu.Lock()
+			st.away = nil
+			st.mu.Unlock()
+			time.Sleep(5 * time.Second)
+			if away[1]() != 0 {
+				t.Errorf("the store is back, and is said to be away for %s", away[1]())
+			}
+		}
+		time.Sleep(5 * time.Second)
+		absent(blindAfter/2, 0)
+		absent(3*blindAfter, 1)
+		absent(3*blindAfter, 2)
+		cancel()
+		wait.Wait()
+		if a, b := ch.got[0], ch.got[1]; a.Title != "gone" || a.ID == b.ID || a.ID == "" {
+			t.Errorf("told: %+v and %+v", a.Message, b.Message)
 		}
 	})
 }

@@ -50,6 +50,9 @@ type gateway struct {
 	replies string
 	child   *exec.Cmd
 	exited  chan error
+	// envoy is the data path, and bootstrap what it was started with.
+	envoy     *envoytest.Process
+	bootstrap []byte
 }
 
 // policyOf is a policy with one budget and rules of the test's own.
@@ -127,8 +130,8 @@ reconcile: {after: 1s, every: 300ms}
 	if code != 0 {
 		t.Fatalf("envoy bootstrap: %s", stderr)
 	}
-	_, err = g.stack.Envoy(t.Context(), []byte(bootstrap), envoytest.Options{Admin: at(3)})
-	g.must(err)
+	g.bootstrap = []byte(bootstrap)
+	g.startEnvoy()
 	return g
 }
 
@@ -187,6 +190,13 @@ func (g *gateway) start() {
 		_ = answer.Body.Close()
 		return answer.StatusCode == http.StatusOK
 	})
+}
+
+func (g *gateway) startEnvoy() {
+	g.t.Helper()
+	var err error
+	g.envoy, err = g.stack.Envoy(g.t.Context(), g.bootstrap, envoytest.Options{Admin: strings.TrimPrefix(g.admin, "http://")})
+	g.must(err)
 }
 
 // kill ends sentinel as a crash would.

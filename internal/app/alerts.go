@@ -32,6 +32,7 @@ type alerting struct {
 	board    board
 	firsts   firsts
 	client   *http.Client
+	away     func() time.Duration // how long the database has not answered
 
 	certificates certificates
 }
@@ -205,12 +206,14 @@ func phonesOf(a policy.Alerts, names []string) func(time.Time) []string {
 func (al *alerting) run(ctx context.Context) error {
 	defer al.client.CloseIdleConnections()
 	sender := &alerts.Sender{
-		Store: al.app.store, Machine: al.machine, Channels: func() map[string]alerts.Channel { return al.book.Load().channels },
+		Outage: al.outage,
+		Store:  al.app.store, Machine: al.machine, Channels: func() map[string]alerts.Channel { return al.book.Load().channels },
 		Chart: al.chart, Holder: al.app.instance, Log: al.app.log,
 		Observe: func(channel string, o alerts.Outcome) {
 			al.app.metrics.alertSends.WithLabelValues(channel, string(o)).Inc()
 		},
 	}
+	al.away = sender.Away
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return al.inbox.Run(ctx) })
 	group.Go(func() error { return sender.Run(ctx) })

@@ -23,7 +23,12 @@ const (
 	judgeEvery  = time.Second
 	staleVault  = 2 // refresh periods without an answer
 	knownWindow = 24 * time.Hour
+	// staleDatabase is how long the database may be silent.
+	staleDatabase = 5 * time.Second
 )
+
+// databaseAway is that the database does not answer. Its incident is written when it is back; until then people are told without it.
+var databaseAway = factKey{kind: "dependency", name: "database"}
 
 // factKey is one thing that is counted.
 type factKey struct{ kind, team, service, provider, reason, name string }
@@ -126,7 +131,10 @@ func (al *alerting) judge(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 			now := time.Now().UTC()
-			if err := al.firsts.look(ctx, now, al.app.store.Usage); err != nil && ctx.Err() == nil {
+			asked, cancel := context.WithTimeout(ctx, staleDatabase) // the other facts do not wait for a database that is silent
+			err := al.firsts.look(asked, now, al.app.store.Usage)
+			cancel()
+			if err != nil && ctx.Err() == nil {
 				al.app.log.Warn().Err(err).Msg("ledger not asked for what is new")
 			}
 			al.judgeOnce(now)
@@ -137,6 +145,9 @@ func (al *alerting) judge(ctx context.Context) error {
 func (al *alerting) judgeOnce(now time.Time) {
 	if age := al.app.secrets.Age(); age > staleVault*al.app.config.Vault.Refresh {
 		al.facts.add(factKey{kind: "dependency", name: "vault"}, true)
+	}
+	if al.away != nil && al.away() > staleDatabase {
+		al.facts.add(databaseAway, true)
 	}
 	list := al.facts.take(now)
 	if lag := al.app.spool.Stats().LagRecords; lag > 0 {
@@ -170,6 +181,25 @@ func (al *alerting) judgeOnce(now time.Time) {
 		}
 	}
 	al.facts.firing = fires
+}
+
+// outage is what is told while the database is away, by the rules that would open an incident then.
+func (al *alerting) outage() (m alerts.Message, to []string) {
+	s := seen{databaseAway, policy.AlertFact{Kind: databaseAway.kind, Name: databaseAway.name, Count: 1}}
+	b := al.book.Load()
+	for _, r := range b.rules {
+		if r.On != s.fact.Kind || !r.When.Holds(s.fact) {
+			continue
+		}
+		m = alerts.Message{Group: b.machine.Rules[r.Name].GroupKey(s.key.scope()), Rule: r.Name, Severity: r.Severity.String(), State: sentinel.IncidentOpen.String(),
+			Title: titleOf(s), Scope: s.key.scope(), Note: true}
+		for _, c := range r.To {
+			if !slices.Contains(to, c) {
+				to = append(to, c)
+			}
+		}
+	}
+	return m, to
 }
 
 // unusual adds the events of policies that tell a channel while a service is unusual.

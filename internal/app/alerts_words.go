@@ -48,8 +48,11 @@ func titleOf(s seen) string {
 	case "policy":
 		return "a gateway process could not take the policy that is " + map[string]string{"file": "in its file", "published": "published"}[f.Name] + ", the one before stays"
 	}
-	if f.Name == dependencySpool {
+	switch f.Name {
+	case dependencySpool:
 		return "the spool is full: calls go on, and are not on the ledger"
+	case databaseAway.name:
+		return "the database does not answer: calls go on, and the ledger waits in each process's spool"
 	}
 	return "no answer of " + f.Name + ": calls are judged without it"
 }

@@ -1,0 +1,279 @@
+package e2e
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/redis/go-redis/v9"
+	"golang.org/x/sys/unix"
+
+	"github.com/saas-sentinel/saas-sentinel/internal/mockalerts"
+	"github.com/saas-sentinel/saas-sentinel/internal/redistest"
+)
+
+// fault is something that breaks, and comes back.
+type fault struct {
+	name      string
+	lasts     time.Duration
+	inject    func(w *world) (heal func())
+	alert     string // the rule that has to tell of it once; empty where nothing is to be told
+	estimated bool   // calls that broke after the provider had them are booked at their bound
+	short     bool   // also in the short form
+}
+
+func faults() (all []fault) {
+	for _, room := range [][]fault{redisFaults, databaseFaults, vaultFaults, processFaults, outsideFaults} {
+		all = append(all, room...)
+	}
+	return all
+}
+
+// broken makes the usual fault of a link.
+func broken(of func(w *world) *link, how func(*link)) func(w *world) func() {
+	return func(w *world) func() { l := of(w); how(l); return l.heal }
+}
+
+func away(of func(w *world) *link) func(w *world) func() {
+	return func(w *world) func() { l := of(w); l.down(); return l.up }
+}
+
+func cacheOf(w *world) *link    { return w.cache }
+func databaseOf(w *world) *link { return w.db }
+func vaultOf(w *world) *link    { return w.vault }
+func providerOf(w *world) *link { return w.provider }
+
+func late(ms int) func(*link) {
+	return func(l *link) { l.spoil("latency", "downstream", fmt.Sprintf(`"latency": %d`, ms)) }
+}
+
+// silent lets connections stand, and carries nothing.
+func silent(l *link) {
+	l.spoil("timeout", "downstream", `"timeout": 0`)
+	l.spoil("timeout", "upstream", `"timeout": 0`)
+}
+
+// torn closes connections after so many bytes of answers: what was asked for was done, and nobody hears of it.
+func torn(after int) func(*link) {
+	return func(l *link) { l.spoil("limit_data", "downstream", fmt.Sprintf(`"bytes": %d`, after)) }
+}
+
+var redisFaults = []fault{
+	{name: "Redis down", lasts: 5 * time.Second, inject: away(cacheOf), alert: "dependency", short: true},
+	{name: "Redis slow (2 s)", lasts: 5 * time.Second, inject: broken(cacheOf, late(2000)), alert: "dependency"},
+	{name: "Redis partitioned", lasts: 5 * time.Second, inject: broken(cacheOf, silent), alert: "dependency"},
+	{name: "Redis's answers lost", lasts: 5 * time.Second, inject: broken(cacheOf, torn(3000))},
+	{name: "Redis failed over to its replica", lasts: time.Second, inject: func(w *world) func() {
+		dir := filepath.Join(w.dir, "replica")
+		w.must(os.MkdirAll(dir, 0o755))
+		addr, stop, err := redistest.Start(dir)
+		w.must(err)
+		w.stack.OnClose(stop)
+		replica := redis.NewClient(&redis.Options{Addr: addr})
+		defer func() { _ = replica.Close() }()
+		host, port, _ := strings.Cut(w.redis, ":")
+		w.must(replica.ReplicaOf(w.t.Context(), host, port).Err())
+		w.eventually("the replica follows", func() bool {
+			return strings.Contains(replica.Info(w.t.Context(), "replication").Val(), "master_link_status:up")
+		})
+		w.must(replica.ReplicaOf(w.t.Context(), "NO", "ONE").Err())
+		w.cache.down()
+		w.cache.proxy.Upstream = addr
+		return w.cache.up
+	}},
+	{name: "Redis flushed", lasts: time.Second, alert: "dependency", short: true, inject: func(w *world) func() {
+		c := redis.NewClient(&redis.Options{Addr: w.redis})
+		defer func() { _ = c.Close() }()
+		w.must(c.FlushAll(w.t.Context()).Err())
+		return func() {}
+	}},
+}
+
+var databaseFaults = []fault{
+	{name: "PostgreSQL down", lasts: 15 * time.Second, inject: away(databaseOf), alert: "dependency"},
+	{name: "PostgreSQL slow (1 s)", lasts: 5 * time.Second, inject: broken(databaseOf, late(1000))},
+	{name: "PostgreSQL read-only", lasts: 15 * time.Second, alert: "dependency", inject: func(w *world) func() {
+		set := func(value string) {
+			c, err := pgx.Connect(w.t.Context(), w.dsn)
+			w.must(err)
+			defer func() { _ = c.Close(w.t.Context()) }()
+			for _, sql := range []string{"SET default_transaction_read_only = off", "ALTER SYSTEM SET default_transaction_read_only = " + value, "SELECT pg_reload_conf()"} {
+				_, err = c.Exec(w.t.Context(), sql)
+				w.must(err)
+			}
+		}
+		set("on")
+		return func() { set("off") }
+	}},
+	{name: "PostgreSQL's answers lost after commits", lasts: 5 * time.Second, inject: broken(databaseOf, torn(2000))},
+}
+
+var vaultFaults = []fault{
+	{name: "Vault down", lasts: 10 * time.Second, inject: away(vaultOf), alert: "dependency"},
+	{name: "Vault slow (3 s)", lasts: 5 * time.Second, inject: broken(vaultOf, late(3000))},
+	{name: "Vault sealed", lasts: 10 * time.Second, alert: "dependency", inject: func(w *world) func() {
+		log, err := os.ReadFile(filepath.Join(w.dir, "openbao", "bao.log"))
+		w.must(err)
+		_, rest, found := strings.Cut(string(log), "Unseal Key: ")
+		key, _, _ := strings.Cut(rest, "\n")
+		if !found {
+			w.t.Fatal("OpenBao's log has no unseal key")
+		}
+		put := func(path, body string) {
+			r, err := http.NewRequestWithContext(w.t.Context(), http.MethodPut, "http://"+w.vault.proxy.Upstream+path, strings.NewReader(body))
+			w.must(err)
+			r.Header.Set("X-Vault-Token", w.root)
+			answer, err := http.DefaultClient.Do(r)
+			w.must(err)
+			_ = answer.Body.Close()
+			if answer.StatusCode >= 300 {
+				w.t.Errorf("%s: %s", path, answer.Status)
+			}
+		}
+		put("/v1/sys/seal", "{}")
+		return func() { put("/v1/sys/unseal", fmt.Sprintf(`{"key": %q}`, strings.TrimSpace(key))) }
+	}},
+	{name: "Vault answers garbage", lasts: 10 * time.Second, alert: "dependency", inject: func(w *world) func() {
+		s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+			_, _ = rw.Write([]byte(`{"data": {"data": {"api_key": 7}, "metadata"`))
+		}))
+		w.t.Cleanup(s.Close)
+		good := w.vault.proxy.Upstream
+		w.vault.moved(strings.TrimPrefix(s.URL, "http://"))
+		return func() { w.vault.moved(good) }
+	}},
+}
+
+// limited sets a limit of the running sentinel, and gives what puts it back.
+func (w *world) limited(resource int, value uint64) (back func()) {
+	var old unix.Rlimit
+	w.must(unix.Prlimit(w.child.Process.Pid, resource, nil, &old))
+	w.must(unix.Prlimit(w.child.Process.Pid, resource, &unix.Rlimit{Cur: value, Max: old.Max}, nil))
+	pid := w.child.Process.Pid
+	return func() { _ = unix.Prlimit(pid, resource, &old, nil) } // it may have died of it
+}
+
+var processFaults = []fault{
+	{name: "sentinel killed (the only one)", lasts: time.Second, short: true, estimated: true, inject: func(w *world) func() { w.kill(); return w.start }},
+	{name: "sentinel hung (SIGSTOP)", lasts: 5 * time.Second, estimated: true, inject: func(w *world) func() {
+		w.must(w.child.Process.Signal(syscall.SIGSTOP))
+		return func() { w.must(w.child.Process.Signal(syscall.SIGCONT)) }
+	}},
+	{name: "sentinel out of memory", lasts: 3 * time.Second, estimated: true, inject: func(w *world) func() {
+		w.limited(unix.RLIMIT_AS, 1<<20)
+		var bodies sync.WaitGroup // answers and requests that need more than it has
+		for range 16 {
+			bodies.Go(func() {
+				body := fmt.Sprintf(`{"model":"gpt-5-mini","max_completion_tokens":20,"messages":[{"role":"user","content":%q}]}`, strings.Repeat("word ", 100_000))
+				if answer, err := w.send(http.MethodPost, "/openai/v1/chat/completions", body); err == nil {
+					_, _ = io.Copy(io.Discard, answer.Body)
+					_ = answer.Body.Close()
+				}
+			})
+		}
+		bodies.Wait()
+		return func() {
+			_ = w.child.Process.Kill() // it has ended by itself, most likely
+			<-w.exited
+			w.start()
+		}
+	}},
+	{name: "sentinel out of files", lasts: 5 * time.Second, inject: func(w *world) func() {
+		open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", w.child.Process.Pid))
+		w.must(err)
+		back := w.limited(unix.RLIMIT_NOFILE, uint64(len(open)))
+		w.db.down() // connections that are lost cannot be made again meanwhile
+		w.db.up()
+		return back
+	}},
+	{name: "sentinel drained and started again", lasts: time.Second, estimated: true, inject: func(w *world) func() { w.stop(); return w.start }},
+	{name: "Envoy restarted", lasts: time.Second, estimated: true, inject: func(w *world) func() { w.envoy.Stop(); return w.startEnvoy }},
+	{name: "Envoy drained", lasts: 5 * time.Second, estimated: true, inject: func(w *world) func() {
+		answer, err := http.Post(w.admin+"/drain_listeners?graceful&skip_exit", "", nil)
+		w.must(err)
+		_ = answer.Body.Close()
+		return func() { w.envoy.Stop(); w.startEnvoy() }
+	}},
+	{name: "disk full", lasts: 5 * time.Second, inject: fullDisk, alert: "dependency"},
+	{name: "policy broken at reload", lasts: 3 * time.Second, short: true, inject: func(w *world) func() {
+		file := filepath.Join(w.dir, "policies.yaml")
+		good, err := os.ReadFile(file)
+		w.must(err)
+		w.write("policies.yaml", "org: [\n")
+		return func() { w.write("policies.yaml", string(good)) }
+	}},
+}
+
+// fullDisk puts the spool on a small file system of its own, and fills it.
+func fullDisk(w *world) func() {
+	w.kill()
+	spool := filepath.Join(w.dir, "small")
+	w.must(os.MkdirAll(spool, 0o755))
+	if err := unix.Mount("tmpfs", spool, "tmpfs", 0, "size=64m"); err != nil {
+		w.t.Skipf("a file system of its own needs root: %v", err)
+	}
+	w.stack.OnClose(func() { _ = unix.Unmount(spool, unix.MNT_DETACH) })
+	w.append("sentinel.yaml", fmt.Sprintf("spool: {dir: %q}\n", spool))
+	w.start()
+	time.Sleep(time.Second)
+	filler := filepath.Join(spool, "filler")
+	f, err := os.Create(filler)
+	w.must(err)
+	buffer := bufio.NewWriterSize(f, 1<<16)
+	for err == nil {
+		_, err = buffer.Write(bytes.Repeat([]byte{1}, 1<<12))
+	}
+	if !errors.Is(err, unix.ENOSPC) {
+		w.t.Errorf("filling the disk ended with %v", err)
+	}
+	_ = f.Close()
+	return func() { w.must(os.Remove(filler)) }
+}
+
+var outsideFaults = []fault{
+	{name: "provider down", lasts: 5 * time.Second, inject: away(providerOf), alert: "errors", estimated: true},
+	{name: "provider slow (2 s)", lasts: 5 * time.Second, inject: broken(providerOf, late(2000))},
+	{name: "provider silent", lasts: 5 * time.Second, inject: broken(providerOf, silent), estimated: true},
+	{name: "provider resets", lasts: 5 * time.Second, inject: broken(providerOf, torn(4000)), estimated: true},
+	{name: "Slack down", lasts: 10 * time.Second, alert: "dependency", inject: func(w *world) func() {
+		w.slack.Fail("slack", mockalerts.Fault{Status: 503, Times: 3})
+		w.cache.down() // something to tell
+		time.Sleep(3 * time.Second)
+		w.cache.up()
+		return func() {}
+	}},
+	{name: "100 × overload by one team", lasts: 5 * time.Second, inject: func(w *world) func() {
+		done := make(chan struct{})
+		var flood sync.WaitGroup
+		for range 64 {
+			flood.Go(func() {
+				for {
+					select {
+					case <-done:
+						return
+					default:
+					}
+					r, err := w.request(http.MethodGet, "/weather/v1/forecast/lima", "")
+					w.must(err)
+					r.Header.Set("Authorization", "Bearer "+noisyToken)
+					if answer, err := http.DefaultClient.Do(r); err == nil {
+						_, _ = io.Copy(io.Discard, answer.Body)
+						_ = answer.Body.Close()
+					}
+				}
+			})
+		}
+		return func() { close(done); flood.Wait() }
+	}},
+}
