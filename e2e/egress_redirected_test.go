@@ -321,4 +321,9 @@ func TestRedirectedConnectionsToOtherHosts(t *testing.T) {
 		mixed := func(s string) bool { return strings.HasSuffix(s, " host_mismatch") }
 		return slices.Contains(reasons, "files.example ") && slices.ContainsFunc(reasons, mixed) && len(slices.DeleteFunc(slices.Clone(reasons), func(s string) bool { return s != " unknown_endpoint" })) >= 4
 	})
+	policy(fmt.Sprintf(`{without_sni: tunnel, others: {files.example: {then: tunnel, address: "%s:443"}}}`, anybody))
+	g.eventually("what names no host is carried to where it was going", func() bool {
+		got, err := m.run("curl", "-sSk", "https://"+anybody+"/")
+		return err == nil && bytes.Equal(got, content)
+	})
 }
