@@ -4,7 +4,7 @@ TOOLS := .tools
 UPDATABLE = $(shell grep -rl 'flag.Bool."update"' --include='*_test.go' . | xargs -r -n1 dirname | sort -u)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt lint vet unit race e2e storm alert-kills alert-latency rotation hostile mutate-security accuracy fuzz chaos bench bench-limits bench-ledger bench-egress ml-bench mixed kills outage power simulation reloads charts golden build dashboard tools redis chromium clean scale-out capacity scale-model
+.PHONY: help demo test check fmt lint vet unit race e2e storm alert-kills alert-latency rotation hostile mutate-security accuracy fuzz chaos bench bench-limits bench-ledger bench-egress ml-bench mixed kills outage power simulation reloads charts golden build dashboard tools redis chromium clean capacity scale-model
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -139,11 +139,6 @@ $(TOOLS)/ml/.stamp: tools/requirements-ml.txt tools/need
 mixed: export MIXED_OUT := $(CURDIR)/docs/bench/mixed.md
 mixed: tools ## MIXED_CALLS (10000) calls by every official client, three streams of ten cut: the ledger beside the providers' bills, into docs/bench/mixed.md
 	go test ./e2e -run MixedCalls -count=1 -v -timeout 60m
-
-scale-out: export E2E ?= must
-scale-out: export BENCH_SCALE := $(CURDIR)/docs/bench
-scale-out: tools ## 3 sentinels and 2 Envoys on a Redis Cluster: limits exact, each process killed in turn ROUNDS (4) times; figures into docs/bench/scale-out.json
-	SCALE_ROUNDS=$(or $(ROUNDS),4) go test ./e2e -run ThreeSentinels -count=1 -v -timeout 30m
 
 capacity: export E2E ?= must
 capacity: export CAPACITY := $(CURDIR)/docs/bench
