@@ -265,7 +265,7 @@ func benchmarkMeter(b *testing.B, contentType string, answer []byte) {
 	b.SetBytes(int64(len(answer)))
 	b.ReportAllocs()
 	for b.Loop() {
-		m := p.NewMeter(MeterSpec{Endpoint: e, Status: 200, HideUsage: true, ContentType: contentType})
+		m := p.NewMeter(MeterSpec{Endpoint: e, Model: "gpt-5", Status: 200, HideUsage: true, ContentType: contentType, Bound: sentinel.Usage{sentinel.InputTokens: 4096, sentinel.OutputTokens: 4096}})
 		m.Write(answer)
 		if !m.Finish(true).Reported {
 			b.Fatal("the usage was not found")
