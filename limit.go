@@ -1,6 +1,7 @@
 package sentinel
 
 import (
+	"math/bits"
 	"strconv"
 	"time"
 )
@@ -76,6 +77,12 @@ type Limit struct {
 	Soft bool
 	// Look is of shadows only: the limit is checked and not counted, because the call's own candidates count it.
 	Look bool
+	// Spare is the share of Max that this call must leave to calls of a higher class, in hundredths of a percent; 0 for none.
+	Spare int64
+	// Rollover is the most that the window takes over of what the one before it left, as a share of Max in hundredths of a percent; 0 for
+	// none. Before is when that one began. One in which nothing was counted leaves nothing.
+	Rollover int64
+	Before   time.Time
 	// WarnAt are shares of Max in hundredths of a percent, ascending; each is reported once a window (Window only).
 	WarnAt []int64
 }
@@ -102,6 +109,32 @@ type Candidate struct {
 	Provider string  // of a fallback; empty for the asked one
 	Limits   []Limit // all that apply to this candidate; checked and committed together
 	Bound    Amounts // a true upper bound of what the call can take
+	Cut      Cut     // how the answer can be made shorter where the bound does not fit; the zero value: it cannot
+}
+
+// Cut says what a call can take with a shorter answer: with n tokens at most Base + n × Step.
+type Cut struct {
+	Least, Most int64 // tokens of one answer: the fewest that are worth sending, and those that were asked for
+	Base, Step  Amounts
+}
+
+// At is the bound of a call whose answer has at most so many tokens.
+func (c Cut) At(tokens int64) Amounts {
+	out := c.Base
+	for m, step := range c.Step {
+		out[m] += tokens * step
+	}
+	return out
+}
+
+// Kept is how much of the limit its call must leave, in the limit's measure, rounded down.
+func (l *Limit) Kept() int64 { return ShareOf(l.Max, l.Spare) }
+
+// ShareOf is a share of n in hundredths of a percent, at most the whole of it, rounded down.
+func ShareOf(n, share int64) int64 {
+	hi, lo := bits.Mul64(uint64(max(0, n)), uint64(min(max(0, share), FullShare))) //nolint:gosec // neither is below 0
+	q, _ := bits.Div64(hi, lo, FullShare)
+	return int64(q) //nolint:gosec // at most n
 }
 
 // Ask is one admission: the first candidate whose limits all fit is held, or none.
@@ -137,6 +170,8 @@ type Level struct {
 // Reservation is the limiter's answer.
 type Reservation struct {
 	Chosen int // index into Ask.Candidates, −1 when none fits
+	// Tokens is how long the chosen candidate's answer may be, where that had to be cut; 0 where it fits as it was asked.
+	Tokens int64
 	Hold   Hold
 	// Denials has the first refusing limit of each candidate that was passed over, in order.
 	Denials []Denial

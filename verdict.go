@@ -13,9 +13,10 @@ const (
 	Deny     // refused until something changes
 	Delay    // let through after a wait for the limit
 	Fallback // sent to another provider
+	Clamp    // sent with a shorter answer than was asked for
 )
 
-var actionNames = [...]string{"allow", "downgrade", "throttle", "deny", "delay", "fallback"}
+var actionNames = [...]string{"allow", "downgrade", "throttle", "deny", "delay", "fallback", "clamp"}
 
 // String is the action's name in the ledger, labels and headers.
 func (a Action) String() string {

@@ -98,7 +98,10 @@ func (g *Governor) Admit(ctx context.Context, r Request) (Admission, error) {
 	if waited && verdict.Action == sentinel.Allow {
 		verdict.Action = sentinel.Delay
 	}
-	a, err := g.dispatch(ctx, departure{Request: r, read: rq, option: c.options[reserved.Chosen], failover: c.plan.Failover, verdict: verdict, hold: reserved.Hold})
+	if verdict.Action == sentinel.Clamp {
+		c.options[0].shorten(&r, rq, reserved.Tokens)
+	}
+	a, err := g.dispatch(ctx, departure{Request: r, read: rq, option: c.options[reserved.Chosen], failover: c.plan.Failover, verdict: verdict, hold: reserved.Hold, tokens: reserved.Tokens})
 	a.Cause = down
 	return a, err
 }
@@ -177,6 +180,7 @@ type departure struct {
 	verdict  sentinel.Verdict
 	hold     sentinel.Hold
 	attempt  int16
+	tokens   int64 // of an answer that was cut; else 0
 }
 
 // dispatch writes the intent, then says how the call goes upstream. A call whose intent is not
@@ -195,6 +199,13 @@ func (g *Governor) dispatch(ctx context.Context, d departure) (Admission, error)
 			return Admission{}, fmt.Errorf("downgrade %s to %s: %w", asked, v.Model, err)
 		}
 		call.Model = v.Model
+	}
+	if v.Action == sentinel.Clamp {
+		var err error
+		if out.Body, err = d.Route.Preset.WithLength(d.Route.Endpoint, d.Raw, d.read, d.tokens); err != nil {
+			g.void(ctx, d)
+			return Admission{}, fmt.Errorf("cut the answer of %s to %d tokens: %w", asked, d.tokens, err)
+		}
 	}
 	if other := d.option.other; other != nil {
 		call = other.call(call)

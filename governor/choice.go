@@ -36,7 +36,7 @@ func (g *Governor) candidates(r Request, rq provider.Request) (choice, bool) {
 		return c, false
 	}
 	c.options = make([]option, 0, min(maxCandidates, 1+len(c.plan.Downgrades)+len(c.plan.Fallbacks)))
-	c.add(rq.Model, c.plan.Limits, &b)
+	c.add(rq.Model, c.plan.Limits, &b).ask.Cut = r.cutOf(&rq, &b, c.plan.Clamp)
 	if !rq.Fixed {
 		for _, model := range c.plan.Downgrades {
 			if len(c.options) == maxCandidates {

@@ -88,6 +88,9 @@ func (g *Governor) judge(ctx context.Context, r Request, rq provider.Request) (J
 	}
 	if !j.Verdict.Action.Refused() {
 		j.Chosen, j.Hold = j.Ask.Candidates[reserved.Chosen], reserved.Hold
+		if reserved.Tokens > 0 {
+			j.Chosen.Bound = j.Chosen.Cut.At(reserved.Tokens)
+		}
 	}
 	return j, nil
 }

@@ -22,6 +22,7 @@ func (c *compiler) service(name string, s serviceYAML) {
 	}
 	c.set.callers = append(c.set.callers, caller)
 	c.tags(key+".tags", s.Tags)
+	c.set.high[name] = s.Class == "high"
 	c.set.services[name] = c.limits(key, "service/"+name, "service "+name, s.Limits, s.Budget)
 	id := s.Identity
 	if c.Sound(key + ".identity.token") {

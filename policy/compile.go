@@ -64,7 +64,7 @@ func compiled(files []File, o Options) (*compiler, error) {
 	c.Doc = strictyaml.DecodeFiles(files, &c.in)
 	c.set = &Set{
 		Version: c.version(files), Org: c.in.Org, tokens: map[[sha256.Size]byte]sentinel.Caller{},
-		spiffe: map[string]sentinel.Caller{}, issued: map[string]sentinel.Caller{}, workloads: map[Workload]sentinel.Caller{}, accessKeys: map[string]AWSIdentity{},
+		spiffe: map[string]sentinel.Caller{}, high: map[string]bool{}, issued: map[string]sentinel.Caller{}, workloads: map[Workload]sentinel.Caller{}, accessKeys: map[string]AWSIdentity{},
 		networks: map[netip.Prefix]sentinel.Caller{},
 		teams:    map[string][]limit{}, services: map[string][]limit{}, providers: map[string][]limit{},
 	}

@@ -29,6 +29,14 @@ func Decide(p Plan, ask sentinel.Ask, r sentinel.Reservation) sentinel.Verdict {
 			v.Reason, v.Limit = p.Why, p.Acting
 		}
 		return v
+	case r.Chosen == 0 && r.Tokens > 0:
+		v := sentinel.Verdict{Action: sentinel.Clamp, Model: ask.Candidates[0].Model, Levels: r.Levels}
+		for _, l := range r.Levels {
+			if step := ask.Candidates[0].Cut.Step[l.Limit.Measure]; v.Limit == "" && step > l.Remaining && !l.Limit.Soft {
+				v.Reason, v.Limit = reasonOf(sentinel.Denial{Limit: l.Limit}), l.Limit.Name
+			}
+		}
+		return v
 	case r.Chosen == 0:
 		return sentinel.Verdict{Action: sentinel.Allow, Model: ask.Candidates[0].Model, Levels: r.Levels}
 	case len(r.Denials) == 0:

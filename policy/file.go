@@ -75,6 +75,7 @@ type serviceYAML struct {
 	Identity identityYAML      `yaml:"identity,required" doc:"How the service is recognised, in at least one way: token, issued, spiffe, jwt, aws or addresses."`
 	Budget   []budgetYAML      `yaml:"budget" doc:"The service's own budget, or several."`
 	Limits   limitsYAML        `yaml:"limits" doc:"The service's own limits."`
+	Class    string            `yaml:"class" enum:"normal,high" doc:"normal (default), or high: the service may use what limits reserve for the class."`
 	Tags     map[string]string `yaml:"tags" doc:"What rules can match and count by, such as {env: prod}."`
 }
 
@@ -157,7 +158,7 @@ type ruleYAML struct {
 	During   []string      `yaml:"during" doc:"The rule holds in these schedules only. Default: always."`
 	Except   []string      `yaml:"except" doc:"The rule does not hold in these schedules."`
 	Canary   *share        `yaml:"canary" doc:"The rule holds for this share of services, such as 10%: always the same ones, and more of them when the share grows. Default: all."`
-	OnExceed []actionYAML  `yaml:"on_exceed" doc:"What happens past a limit, in order: {downgrade: [models]}, {fallback: [PROVIDER/MODEL]}, {delay: 2s}, then throttle (default) or deny."`
+	OnExceed []actionYAML  `yaml:"on_exceed" doc:"What happens past a limit, in order: {clamp: {output_tokens: 256}}, {downgrade: [models]}, {fallback: [PROVIDER/MODEL]}, {delay: 2s}, then throttle (default) or deny."`
 	Failover *failoverYAML `yaml:"failover" doc:"Where a call goes when its provider fails it. Of several rules the first one that has it decides."`
 	Capture  *captureYAML  `yaml:"capture" doc:"Bodies of the calls that are stored, encrypted, for a while: without it none is, ever. Of several rules the first one that has it decides."`
 	Anomaly  *anomalyYAML  `yaml:"anomaly" doc:"The rule holds only while the service's last minutes are unusual."`
@@ -192,18 +193,26 @@ type limitsYAML struct {
 	InputTokens  []perTime `yaml:"input_tokens" doc:"Such as 1m/day."`
 	OutputTokens []perTime `yaml:"output_tokens" doc:"Such as 100k/hour."`
 	Concurrent   *count    `yaml:"concurrent" doc:"Calls in flight at once."`
+	Reserve      *share    `yaml:"reserve" doc:"A share of each of these limits, such as 20%, that only services of class high may use. Default: none."`
 }
 
 type budgetYAML struct {
 	USD       moneyPerTime `yaml:"usd,required" doc:"Dollars in a calendar hour, day, week, month, quarter or year of the policy's time zone, such as 20000/month; 5000/fixed is one sum without end."`
 	Mode      string       `yaml:"mode" enum:"hard,soft" doc:"hard (default): never overspent; soft: counted, not enforced."`
 	WarnAt    []share      `yaml:"warn_at" doc:"Shares such as [50%, 80%, 100%]; each is reported once a window."`
+	Reserve   *share       `yaml:"reserve" doc:"A share of the budget, such as 20%, that only services of class high may use. Default: none."`
+	Rollover  *share       `yaml:"rollover" doc:"What the window before left carries over into this one, up to this share of the budget, such as 25%. A window in which nothing was spent leaves nothing. Default: none."`
 	AnchorDay *monthDay    `yaml:"anchor_day" doc:"Day on which this budget's months, quarters or years begin. Default: calendar.anchor_day."`
+}
+
+type clampYAML struct {
+	OutputTokens count `yaml:"output_tokens,required" doc:"The fewest tokens that an answer is worth sending for, such as 256; below it the next action follows."`
 }
 
 type actionYAML struct {
 	action    sentinel.Action
 	Downgrade []string      `yaml:"downgrade" doc:"Cheaper models, tried in order. A pattern of the rule's own match.model does not cover them."`
 	Fallback  []string      `yaml:"fallback" doc:"Models of other providers as PROVIDER/MODEL, tried in order after the cheaper ones. Requests and answers are translated between OpenAI's chat completions and Anthropic's messages."`
+	Clamp     *clampYAML    `yaml:"clamp" doc:"The answer is made shorter, so that its bound fits what is left: before cheaper models are tried, and for OpenAI's and Anthropic's text APIs and the hosts that speak the former."`
 	Delay     time.Duration `yaml:"delay" doc:"How long a call may wait for a pace or a slot of the rule, at most 2s; then the next action."`
 }

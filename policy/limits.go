@@ -41,11 +41,28 @@ func (c *compiler) limits(key, cell, name string, l limitsYAML, budgets []budget
 			Measure: sentinel.MeasureConcurrent, Max: int64(*l.Concurrent),
 		}})
 	}
+	if l.Reserve != nil {
+		at := strings.TrimPrefix(key+".limits.reserve", ".")
+		if len(out) == 0 {
+			c.Fault(at, "no limit stands beside it: a budget has a reserve of its own")
+		}
+		c.reserved(at, out, *l.Reserve)
+	}
 	out = append(out, c.budgets(key, cell, name, budgets)...)
 	if len(out) > maxLimits {
 		c.Fault(strings.TrimPrefix(key+".limits", "."), "%d limits: a call can be checked against at most %d", len(out), maxLimits)
 	}
 	return out
+}
+
+// reserved keeps a share of limits for services of class high.
+func (c *compiler) reserved(key string, of []limit, kept share) {
+	if kept >= sentinel.FullShare {
+		c.Fault(key, "a reserve is a part, such as 20%%: what is kept whole refuses every other call")
+	}
+	for i := range of {
+		of[i].Spare = int64(kept)
+	}
 }
 
 func (c *compiler) countLimit(cell, name string, m sentinel.Measure, p perTime) limit {
@@ -118,8 +135,25 @@ func (c *compiler) budgets(key, cell, name string, list []budgetYAML) []limit {
 			Name: fmt.Sprintf("%s: budget/%s", name, b.USD.span), Cell: fmt.Sprintf("%s/cost/%s", cell, b.USD.span),
 			Kind: sentinel.Window, Measure: sentinel.MeasureCost, Max: int64(b.USD.amount), Soft: soft, Charge: !soft, WarnAt: shares(b.WarnAt),
 		}})
+		if b.Reserve != nil {
+			c.reserved(at+".reserve", out[len(out)-1:], *b.Reserve)
+		}
+		if b.Rollover != nil {
+			c.rollover(at+".rollover", &out[len(out)-1], *b.Rollover)
+		}
 	}
 	return out
+}
+
+// rollover lets a budget take over what the window before it left.
+func (c *compiler) rollover(key string, l *limit, most share) {
+	switch {
+	case l.cut.span == fixed:
+		c.Fault(key, "a sum without end has no window before it: remove the key")
+	case most > sentinel.FullShare:
+		c.Fault(key, "at most the whole budget can carry over: write 100%% or less")
+	}
+	l.Rollover = int64(most)
 }
 
 // shares sorts what to warn of, and names each once.

@@ -37,6 +37,7 @@ type rule struct {
 	fallbacks                                []Target
 	failover                                 Failover
 	capture                                  Capture
+	clamp                                    int64         // on_exceed cuts an answer to no fewer tokens; 0: it does not
 	delay                                    time.Duration // on_exceed lets a call wait so long
 	deny                                     bool          // on_exceed says deny: not worth a retry
 }
@@ -79,6 +80,7 @@ type Plan struct {
 	Limits     []sentinel.Limit // at most 16
 	Downgrades []string         // cheaper models in order, without the asked one
 	Fallbacks  []Target         // models of other providers in order, tried after the cheaper ones
+	Clamp      int64            // the fewest tokens that an answer may be cut to where its bound does not fit; 0 where none may be
 	Failover   Failover         // where the call goes when its provider fails it
 	Capture    Capture          // which bodies are stored
 	// Acting names the rule whose then says what becomes of the call, whatever its limits: Refuse denies it, Avoid lets it go to a
@@ -87,6 +89,7 @@ type Plan struct {
 	Why           sentinel.Reason
 	Refuse, Avoid bool
 
+	high   bool   // the service may use what limits reserve
 	look   bool   // limits are looked at, but those of rules in shadow
 	deny   uint32 // bit i: Limits[i] belongs to a rule that says deny
 	delays [maxLimits]time.Duration
@@ -144,7 +147,7 @@ func (s *Set) plan(scores *Scores, c *sentinel.Call, model string, now time.Time
 	for _, r := range rules {
 		n += len(r.limits)
 	}
-	p := Plan{Limits: make([]sentinel.Limit, 0, n), look: shadows}
+	p := Plan{Limits: make([]sentinel.Limit, 0, n), look: shadows, high: s.high[c.Caller.Service]}
 	dates := s.calendar(now)
 	p.add(&dates, s.org, "")
 	p.add(&dates, team, "")
@@ -164,6 +167,9 @@ func (s *Set) plan(scores *Scores, c *sentinel.Call, model string, now time.Time
 			p.count(len(r.limits))
 		}
 		p.act(r)
+		if p.Clamp == 0 {
+			p.Clamp = r.clamp
+		}
 		if len(p.Failover.To) == 0 {
 			p.Failover = r.failover
 		}
@@ -210,8 +216,14 @@ func (p *Plan) add(dates *calendar, limits []limit, suffix string) {
 		if suffix != "" {
 			l.Cell += suffix
 		}
+		if p.high {
+			l.Spare = 0
+		}
 		if l.Kind == sentinel.Window {
 			l.Start, l.End = dates.window(&limits[i])
+		}
+		if l.Rollover > 0 {
+			l.Before, _ = window(limits[i].cut, dates.zone, l.Start.Add(-1))
 		}
 	}
 }

@@ -174,6 +174,8 @@ func (c *compiler) actions(key string, y ruleYAML, r *rule) {
 			continue
 		}
 		switch {
+		case c.Has(at + ".clamp"):
+			c.clamp(at, a, r)
 		case c.Has(at + ".delay"):
 			c.delay(at, a, r)
 		case c.Has(at + ".fallback"):
@@ -206,6 +208,27 @@ func (c *compiler) delay(at string, a actionYAML, r *rule) {
 		c.Fault(at+".delay", "the rule has only limits that begin anew by the calendar: nothing is worth a wait of %s", a.Delay)
 	}
 	r.delay = a.Delay
+}
+
+// clamp reads to how many tokens an answer may be cut.
+func (c *compiler) clamp(at string, a actionYAML, r *rule) {
+	if len(a.Downgrade) > 0 || len(a.Fallback) > 0 || a.Delay > 0 {
+		c.Fault(at, "clamp and another action stand in one: write each on a line of its own")
+	}
+	if r.clamp > 0 {
+		c.Fault(at+".clamp", "two clamps: keep one")
+	}
+	if a.Clamp != nil {
+		r.clamp = int64(a.Clamp.OutputTokens)
+	}
+	if !slices.ContainsFunc(r.limits, func(l limit) bool { return bySize(l.Measure) }) {
+		c.Fault(at+".clamp", "the rule has only limits that a shorter answer does not help: clamp belongs to tokens, output_tokens or a budget")
+	}
+}
+
+// bySize tells whether a measure grows with the length of an answer.
+func bySize(m sentinel.Measure) bool {
+	return m == sentinel.MeasureTokens || m == sentinel.MeasureOutputTokens || m == sentinel.MeasureCost
 }
 
 // fallbacks reads the models of other providers that an action names.

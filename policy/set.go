@@ -43,6 +43,7 @@ type Set struct {
 	windows    windows // that were found last: what is remembered here changes nothing that a set says
 	index      index
 	callers    []sentinel.Caller // by service
+	high       map[string]bool   // services of class high
 	kept       []string          // tags that the ledger keeps
 }
 

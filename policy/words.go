@@ -22,6 +22,11 @@ const (
 	DownLocal                  // let each process pass a share of what was left
 )
 
+// String is the mode as policies have it.
+func (m DownMode) String() string {
+	return [...]string{DownClosed: "closed", DownOpen: "open", DownLocal: "local"}[m]
+}
+
 type downMode struct {
 	set  bool
 	mode DownMode
@@ -155,12 +160,12 @@ func (a *actionYAML) UnmarshalText(b []byte) error {
 	case "deny":
 		a.action = sentinel.Deny
 	default:
-		return fmt.Errorf("%q is not an action: use throttle, deny, {delay: 2s}, {downgrade: [model]} or {fallback: [provider/model]}", clip(string(b)))
+		return fmt.Errorf("%q is not an action: use throttle, deny, {clamp: {output_tokens: 256}}, {delay: 2s}, {downgrade: [model]} or {fallback: [provider/model]}", clip(string(b)))
 	}
 	return nil
 }
 
-// SchemaHint lists the words; {downgrade: [model]}, {fallback: [provider/model]} and {delay: 2s} are the other forms.
+// SchemaHint lists the words; {clamp: {output_tokens: 256}}, {downgrade: [model]}, {fallback: [provider/model]} and {delay: 2s} are the other forms.
 func (*actionYAML) SchemaHint() strictyaml.Hint {
 	return strictyaml.Hint{Words: []string{"throttle", "deny"}}
 }

@@ -7,18 +7,22 @@
 --   key index, kind (R rate, W window, N concurrent), max, period_us, charge (0/1, - for one that is only looked at), soft (0/1), warn (0/1),
 --   amount, window end ms,
 --   then shadows, and for each the same again: candidates, limits, …
--- Reply: {chosen, bucket, at_us, marks, mark…, shadows, {chosen, marks, mark…}…, denials, {candidate, limit, remaining, wait_us, spent}…,
+-- Some have more to say, in a text with spaces: limits "n least most" of a candidate whose answer may be cut to least tokens, and then each amount
+-- "amount base step"; max "max kept" of a rate of which this call must leave a part; warn "warn key_index most kept_ms max" of a window that takes over
+-- what the one under that key has left, up to most, and whose own cell is kept so long after its end.
+-- Reply: {chosen and 16 times the tokens to which its answer was cut, bucket, at_us, marks, mark…, shadows, {chosen, marks, mark…}…, denials, {candidate, limit, remaining, wait_us, spent}…,
 -- levels, {remaining, reset_us}…, and for each shadow: denials, {candidate, limit, remaining, wait_us}…}, all indices from 0; chosen
 -- is -1 when no candidate fits, and -2 when the organisation's counters are not there.
 --
 -- A shadow is judged as its policy would judge the call, and decides nothing. What it holds is in cells of its own.
 --
 -- A window's or concurrency's cell is a hash: u used (posted and held), s posted, f<bucket> held until the bucket dies
--- (v void, c charged), o the oldest bucket that may have to be buried, e when the key ends, w the share last warned of.
+-- (v void, c charged), o the oldest bucket that may have to be buried, e when the key ends, w the share last warned of,
+-- r what it has taken over.
 -- A rate's cell is "z x g": GCRA's arrival time is z + x, z is when the cell was last idle, g what was given back since.
 local RECORD_MS = 172800000 -- an unsettled call is remembered for two days: the reconciler may come late
 
-local memory = call('MGET', KEYS[1], KEYS[2])
+local memory = call('MGET', unpack(KEYS)) -- rates are texts, like the first two; of other cells it gives nothing
 if not memory[2] and ARGV[2] == '0' then return { -2 } end
 local time = redis.call('TIME')
 local now_us = tonumber(time[1]) * 1000000 + tonumber(time[2])
@@ -45,24 +49,46 @@ local function bury(l, hi, lo)
   return hi, lo
 end
 
+-- over gives what a window takes over of the one before it. It is found once and then kept: what is settled there later changes nothing.
+local function over(l)
+  local taken = call('HGET', l.key, 'r')
+  if taken then return split(taken) end
+  local last = { key = l.last }
+  local used = call('HGET', l.last, 'u')
+  l.over = '0'
+  if not used then return 0, 0 end
+  local hi, lo = split(l.full)
+  hi, lo = minus(hi, lo, bury(last, split(used)))
+  local mh, ml = split(l.most)
+  if hi > mh or (hi == mh and lo > ml) then hi, lo = mh, ml end
+  l.over = text(hi, lo)
+  return hi, lo
+end
+
 -- check fills in what is left of a limit before and after this call, and whether the call fits.
 local function check(l)
   if l.kind == 'R' then
     local z, x, g = now_us, 0, 0
-    local cell = call('GET', l.key)
+    local cell = l.cell
     if cell then
       z, x, g = string.match(cell, '^(%S+) (%S+) (%S+)$')
       z, x, g = tonumber(z), tonumber(x), tonumber(g)
       if x <= now_us - z then z, x, g = now_us, 0, 0 end
     end
     local max, period = tonumber(l.max), l.period
+    local most = period
+    if not max then
+      local all, kept = string.match(l.max, '^(%d+) (%d+)$')
+      max = tonumber(all)
+      most = period - tonumber(kept) * period / max
+    end
     local ahead, step = x - (now_us - z), l.n * period / max
     local after = math.min(ahead + step, FARTHEST_US)
     local slack = math.min(0.5, 0.5 * period / max) -- less than one unit: what doubles round
-    l.fits = after <= period + slack
+    l.fits = after <= most + slack
     l.z, l.x, l.g, l.ahead = z, after + (now_us - z), g, after
-    l.before, l.after = math.max(0, floor((period - ahead) * max / period + 0.000001)), math.max(0, floor((period - after) * max / period + 0.000001))
-    l.wait = step > period + slack and 0 or math.max(0, math.ceil(after - period))
+    l.before, l.after = math.max(0, floor((most - ahead) * max / period + 0.000001)), math.max(0, floor((most - after) * max / period + 0.000001))
+    l.wait = step > most + slack and 0 or math.max(0, math.ceil(after - most))
     l.reset, l.reset_after = math.ceil(ahead), math.ceil(after)
     return
   end
@@ -75,6 +101,7 @@ local function check(l)
   end
   l.ends, l.held = cell[3], cell[4]
   local mh, ml = split(l.max)
+  if l.last then mh, ml = plus(mh, ml, over(l)) end
   l.bh, l.bl = hi, lo
   hi, lo = plus(hi, lo, l.nh, l.nl)
   l.fits = hi < mh or (hi == mh and lo <= ml)
@@ -105,7 +132,11 @@ local function commit(l)
   local life
   if l.kind == 'W' then
     local ends = l.end_text
-    if l.ends ~= ends then fields[n + 1], fields[n + 2], life = 'e', ends, l.end_ms + KEPT_MS - now_ms end
+    if l.ends ~= ends then
+      fields[n + 1], fields[n + 2], life = 'e', ends, l.end_ms + (l.keep or KEPT_MS) - now_ms
+      n = n + 2
+    end
+    if l.over then fields[n + 1], fields[n + 2] = 'r', l.over end
   elseif not l.ends or tonumber(l.ends) < now_ms + ttl_ms + 2 * BUCKET_MS then
     life = 2 * ttl_ms + 4 * BUCKET_MS -- with room, so that not every call moves it
     fields[n + 1], fields[n + 2] = 'e', now_ms + life
@@ -135,12 +166,21 @@ local function candidates()
   for c = 1, most do
     local limits = {}
     local n = tonumber(ARGV[at])
+    if not n then
+      local count, least, longest = string.match(ARGV[at], '^(%d+) (%d+) (%d+)$')
+      n, limits.least, limits.longest = tonumber(count), tonumber(least), tonumber(longest)
+    end
     for i = 1, n do
       local p = at + 1 + (i - 1) * 9
-      local key, kind, amount = KEYS[tonumber(ARGV[p])], ARGV[p + 1], ARGV[p + 7]
+      local place = tonumber(ARGV[p])
+      local key, kind, amount, base, step = KEYS[place], ARGV[p + 1], ARGV[p + 7], false, false
+      if limits.least then
+        amount, base, step = string.match(amount, '^(%d+) (%d+) (%d+)$')
+        step = tonumber(step)
+      end
       -- The fields that check fills in are named here too: a table that grows is slow.
       if kind == 'R' then
-        limits[i] = { key = key, kind = kind, max = ARGV[p + 2], soft = ARGV[p + 5] == '1', amount = amount, look = ARGV[p + 4] == '-',
+        limits[i] = { key = key, cell = memory[place], kind = kind, max = ARGV[p + 2], soft = ARGV[p + 5] == '1', amount = amount, look = ARGV[p + 4] == '-',
           period = tonumber(ARGV[p + 3]), n = tonumber(amount),
           fits = false, z = 0, x = 0, g = 0, ahead = 0, before = 0, after = 0, wait = 0, reset = 0, reset_after = 0 }
       else
@@ -149,7 +189,14 @@ local function candidates()
           warn = ARGV[p + 6] == '1', end_text = ARGV[p + 8], end_ms = tonumber(ARGV[p + 8]), nh = nh, nl = nl,
           field = ARGV[p + 4] == '1' and charged or void, fits = false, bh = 0, bl = 0, hi = 0, lo = 0, mh = 0, ml = 0,
           wait = 0, reset = 0, reset_after = 0, ends = false, held = false, oldest = false }
+        local more = ARGV[p + 6]
+        if #more > 1 then
+          local warn, last, most, keep, full = string.match(more, '^(%d) (%d+) (%d+) (%d+) (%d+)$')
+          local l = limits[i]
+          l.warn, l.last, l.most, l.keep, l.full = warn == '1', KEYS[tonumber(last)], most, tonumber(keep), full
+        end
       end
+      if step then limits[i].base, limits[i].step = base, step end
     end
     list[c] = limits
     at = at + 1 + n * 9
@@ -157,17 +204,63 @@ local function candidates()
   return list
 end
 
+-- checked checks all limits of a candidate, and gives the first that does not fit.
+local function checked(limits)
+  local refused
+  for i, l in ipairs(limits) do
+    check(l)
+    if not l.fits and not l.soft and not refused then refused = i end
+  end
+  return refused
+end
+
+-- tokens is how long an answer a limit leaves room for.
+local function tokens(l)
+  local hi, lo = 0, 0
+  if l.kind == 'R' then
+    lo = l.before
+  else
+    hi, lo = minus(l.mh, l.ml, l.bh, l.bl)
+  end
+  local bh, bl = split(l.base)
+  if hi < bh or (hi == bh and lo < bl) then return -1 end
+  if l.step == 0 then return FARTHEST_US end
+  hi, lo = minus(hi, lo, bh, bl)
+  if hi > 0 then lo = LIMB - 1 end -- less than there is
+  local n = floor(lo / l.step)
+  if n * l.step > lo then n = n - 1 end
+  return n
+end
+
+-- cut makes a candidate's answer so short that all limits fit, unless that is too short to be worth sending.
+local function cut(limits)
+  local n = limits.longest
+  for _, l in ipairs(limits) do
+    if not l.soft then n = math.min(n, tokens(l)) end
+  end
+  if n < limits.least then return false end
+  for _, l in ipairs(limits) do
+    l.nh, l.nl = plus(0, n * l.step, split(l.base))
+    l.n = l.nh * LIMB + l.nl
+    if l.n == 0 then l.amount = '0' end
+  end
+  limits.tokens = n
+  return not checked(limits)
+end
+
 -- choose finds the first candidate whose limits all fit, and what kept those before it.
 local function choose(list)
   local denials = {}
   for c, limits in ipairs(list) do
-    local refused
-    for i, l in ipairs(limits) do
-      check(l)
-      if not l.fits and not l.soft and not refused then refused = i end
-    end
+    local refused = checked(limits)
     if not refused then return c - 1, denials end
-    denials[#denials + 1] = { c - 1, refused - 1, limits[refused] }
+    if limits.least then
+      local seen = limits[refused]
+      local was = { kind = seen.kind, before = seen.before, mh = seen.mh, ml = seen.ml, bh = seen.bh, bl = seen.bl, wait = seen.wait, warn = seen.warn, key = seen.key }
+      if cut(limits) then return c - 1, denials end
+      limits.was = was
+    end
+    denials[#denials + 1] = { c - 1, refused - 1, limits.was or limits[refused] }
   end
   return -1, denials
 end
@@ -196,7 +289,13 @@ local function left(l, after)
   return text(minus(l.mh, l.ml, l.bh, l.bl))
 end
 
-local reply = { chosen, bucket, format('%.0f', now_us) }
+-- coded tells the chosen candidate, and to how many tokens its answer was cut.
+local function coded(list, index)
+  local limits = list[index + 1]
+  return index + (limits and limits.tokens or 0) * 16
+end
+
+local reply = { coded(asked, chosen), bucket, format('%.0f', now_us) }
 
 -- hold commits the limits of a candidate that are counted, and adds their number and marks to the reply.
 local function hold(limits)
@@ -219,7 +318,7 @@ else
 end
 reply[#reply + 1] = #shadows
 for _, s in ipairs(shadows) do
-  reply[#reply + 1] = s.chosen or -1
+  reply[#reply + 1] = s.chosen and coded(s.list, s.chosen) or -1
   if chosen >= 0 and s.chosen >= 0 then
     hold(s.list[s.chosen + 1])
   else

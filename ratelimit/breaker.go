@@ -26,6 +26,9 @@ func (b *breaker) allow(now time.Time) bool {
 	return now.UnixNano() >= at && b.retryAt.CompareAndSwap(at, now.Add(breakerPause).UnixNano())
 }
 
+// open tells whether calls are kept away.
+func (b *breaker) open() bool { return b.failures.Load() >= breakerFailures }
+
 // report counts a call's outcome.
 func (b *breaker) report(now time.Time, ok bool) {
 	if ok {

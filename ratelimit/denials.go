@@ -42,7 +42,7 @@ func (d *denials) remember(a sentinel.Ask, r sentinel.Reservation, now time.Time
 			life = min(life, denial.RetryAfter)
 		}
 		if denial.Limit.Kind != sentinel.Concurrent {
-			d.full[cellAt(a.Org, keyOf(denial.Limit))] = remembered{a.Candidates[i].Bound[denial.Limit.Measure], denial, now, now.Add(life)}
+			d.full[cellAt(a.Org, keyOf(denial.Limit))] = remembered{fewest(&a.Candidates[i], denial.Limit.Measure), denial, now, now.Add(life)}
 		}
 	}
 }
@@ -77,7 +77,7 @@ func (d *denials) of(org string, c sentinel.Candidate, now time.Time) (sentinel.
 			continue
 		}
 		m, ok := d.full[cellAt(org, keyOf(l))]
-		if !ok || !now.Before(m.until) || m.denial.Limit.Max != l.Max || m.denial.Limit.Period != l.Period || c.Bound[l.Measure] < m.amount {
+		if !ok || !now.Before(m.until) || m.denial.Limit.Max != l.Max || m.denial.Limit.Period != l.Period || m.denial.Limit.Spare != l.Spare || fewest(&c, l.Measure) < m.amount {
 			continue
 		}
 		denial := m.denial
@@ -88,4 +88,12 @@ func (d *denials) of(org string, c sentinel.Candidate, now time.Time) (sentinel.
 		return denial, true
 	}
 	return sentinel.Denial{}, false
+}
+
+// fewest is the least that a candidate can take of a measure: with the shortest answer that is worth sending.
+func fewest(c *sentinel.Candidate, m sentinel.Measure) int64 {
+	if c.Cut.Most == 0 {
+		return c.Bound[m]
+	}
+	return c.Cut.At(c.Cut.Least)[m]
 }

@@ -3,7 +3,6 @@ package ratelimit
 import (
 	"context"
 	"fmt"
-	"math/bits"
 	"slices"
 	"sync"
 	"time"
@@ -118,7 +117,7 @@ func (l *local) fits(org string, c sentinel.Candidate, share Share, now time.Tim
 		if limit.Kind == sentinel.Rate {
 			return k.paid(amount, limit, share.Parts, now).Sub(now) > limit.Period
 		}
-		return amount > part(k.left, share.Parts)-k.given
+		return amount > sentinel.ShareOf(k.left-limit.Kept(), share.Parts)-k.given
 	})
 }
 
@@ -131,7 +130,7 @@ func (l *local) give(a sentinel.Ask, c sentinel.Candidate, share Share, now time
 		switch {
 		case k == nil:
 		case limit.Kind == sentinel.Rate:
-			if part(limit.Max, share.Parts) > 0 {
+			if sentinel.ShareOf(limit.Max, share.Parts) > 0 {
 				k.tat = k.paid(amount, limit, share.Parts, now)
 			}
 		default:
@@ -147,26 +146,19 @@ func (l *local) give(a sentinel.Ask, c sentinel.Candidate, share Share, now time
 
 // paid is when a rate's share has paid back what was given, once this amount is: GCRA at a share of the pace, from the share of what was left.
 func (k *known) paid(amount int64, limit sentinel.Limit, parts int64, now time.Time) time.Time {
-	most := part(limit.Max, parts)
+	most := sentinel.ShareOf(limit.Max, parts)
 	if most == 0 || amount > most {
 		return now.Add(limit.Period + time.Nanosecond)
 	}
 	each := time.Duration(int64(limit.Period) / most)
 	from := k.tat
-	if owed := now.Add(each * time.Duration(most-part(k.left, parts))); from.IsZero() && owed.After(from) {
+	if owed := now.Add(each * time.Duration(most-sentinel.ShareOf(k.left-limit.Kept(), parts))); from.IsZero() && owed.After(from) {
 		from = owed
 	}
 	if from.Before(now) {
 		from = now
 	}
 	return from.Add(each * time.Duration(amount))
-}
-
-// part is a share of n, rounded down.
-func part(n, parts int64) int64 {
-	hi, lo := bits.Mul64(uint64(max(0, n)), uint64(parts))
-	q, _ := bits.Div64(hi, lo, sentinel.FullShare)
-	return int64(q) // at most n, because parts are at most the full share
 }
 
 // ended takes a call's part off: its concurrency when it ends, the rest when Redis has its settlement.
@@ -242,7 +234,7 @@ func (r *Redis) refresh(ctx context.Context, now time.Time) error {
 		}
 		r.local.mu.Lock()
 		for _, u := range uses {
-			r.local.note(org, u.Limit, u.Limit.Max-u.Used, now)
+			r.local.note(org, u.Limit, u.Limit.Max+u.Carried-u.Used, now)
 		}
 		r.local.mu.Unlock()
 	}

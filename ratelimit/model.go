@@ -18,6 +18,7 @@ const (
 	settledFor = 5 * time.Minute
 	recordFor  = 48 * time.Hour
 	windowKept = 24 * time.Hour
+	limb       = 1_000_000_000_000_000
 	sweepEvery = 1024 // fewest admissions between two looks for what has expired
 )
 
@@ -59,11 +60,18 @@ type limitKey struct {
 
 type call struct {
 	chosen  int
-	shadows []int // what each of the ask's shadows has chosen
+	tokens  int64
+	shadows []chosenBy // what each of the ask's shadows has chosen
 	hold    receipt
 	text    sentinel.Hold // of the hold
 	settled bool
 	until   time.Time
+}
+
+// chosenBy is a chosen candidate, and to how many tokens its answer was cut.
+type chosenBy struct {
+	index  int
+	tokens int64
 }
 
 // NewModel makes an empty limiter whose only clock is now.
@@ -95,9 +103,9 @@ func (m *Model) Reserve(_ context.Context, a sentinel.Ask) (sentinel.Reservation
 	var shadows []choice // everything is checked before anything is committed
 	for i, list := range a.Shadows {
 		shadows = append(shadows, m.choose(a.Org, list, now))
-		out.Shadows = append(out.Shadows, sentinel.Reservation{Chosen: shadows[i].chosen, Denials: shadows[i].denials(list)})
+		out.Shadows = append(out.Shadows, sentinel.Reservation{Chosen: shadows[i].chosen, Tokens: shadows[i].tokens, Denials: shadows[i].denials(list)})
 	}
-	out.Chosen = asked.chosen
+	out.Chosen, out.Tokens = asked.chosen, asked.tokens
 	for c := range asked.refused {
 		m.refuse(&out, &a.Candidates[c].Limits[asked.refused[c].limit], &asked.refused[c].judged)
 	}
@@ -105,11 +113,11 @@ func (m *Model) Reserve(_ context.Context, a sentinel.Ask) (sentinel.Reservation
 		out.Levels = levels(a.Candidates[0].Limits, asked.first, false)
 		return out, nil
 	}
-	made := &call{chosen: out.Chosen, until: now.Add(a.TTL + recordFor), hold: receipt{bucket: (now.UnixMilli() + a.TTL.Milliseconds()) / bucketMS, at: now.UnixMicro()}}
+	made := &call{chosen: out.Chosen, tokens: out.Tokens, until: now.Add(a.TTL + recordFor), hold: receipt{bucket: (now.UnixMilli() + a.TTL.Milliseconds()) / bucketMS, at: now.UnixMicro()}}
 	m.hold(a, a.Candidates, asked, &made.hold, 0, now)
 	for i, list := range a.Shadows {
 		m.hold(a, list, shadows[i], &made.hold, i+1, now)
-		made.shadows = append(made.shadows, shadows[i].chosen)
+		made.shadows = append(made.shadows, chosenBy{shadows[i].chosen, shadows[i].tokens})
 	}
 	m.calls[id] = made
 	if m.since[a.Org] == 0 {
@@ -131,12 +139,12 @@ func (c *call) again(a sentinel.Ask) (sentinel.Reservation, error) {
 		}
 		return out
 	}
-	out := sentinel.Reservation{Chosen: c.chosen}
+	out := sentinel.Reservation{Chosen: c.chosen, Tokens: c.tokens}
 	hold := receipt{bucket: c.hold.bucket, at: c.hold.at}
-	same := c.chosen < len(a.Candidates) && len(c.shadows) == len(a.Shadows) && hold.add(a.Candidates, c.chosen, marks(0), 0)
-	for i, chosen := range c.shadows {
-		same = same && chosen < len(a.Shadows[i]) && hold.add(a.Shadows[i], chosen, marks(i+1), i+1)
-		out.Shadows = append(out.Shadows, sentinel.Reservation{Chosen: chosen})
+	same := c.chosen < len(a.Candidates) && len(c.shadows) == len(a.Shadows) && hold.add(shortened(a.Candidates, c.chosen, c.tokens), c.chosen, marks(0), 0)
+	for i, s := range c.shadows {
+		same = same && s.index < len(a.Shadows[i]) && hold.add(shortened(a.Shadows[i], s.index, s.tokens), s.index, marks(i+1), i+1)
+		out.Shadows = append(out.Shadows, sentinel.Reservation{Chosen: s.index, Tokens: s.tokens})
 	}
 	if !same {
 		return out, fmt.Errorf("reserve for call %s: %w", a.Call, errors.New("it was held for another ask"))
@@ -148,6 +156,7 @@ func (c *call) again(a sentinel.Ask) (sentinel.Reservation, error) {
 // choice is what became of a list of candidates.
 type choice struct {
 	chosen        int
+	tokens        int64
 	first, judged []judged // of the first candidate, and of the chosen one
 	refused       []refusal
 }
@@ -177,9 +186,46 @@ func (m *Model) choose(org string, list []sentinel.Candidate, now time.Time) cho
 			out.chosen, out.judged = c, js
 			return out
 		}
-		out.refused = append(out.refused, refusal{refused, js[refused]})
+		was := refusal{refused, js[refused]}
+		if tokens := tokensOf(&list[c], js); tokens > 0 && tokens >= list[c].Cut.Least {
+			short := list[c]
+			short.Bound = short.Cut.At(tokens)
+			if js, refused = m.judge(org, &short, now); refused < 0 {
+				out.chosen, out.tokens, out.judged = c, tokens, js
+				return out
+			}
+		}
+		out.refused = append(out.refused, was)
 	}
 	return out
+}
+
+// tokensOf is how long an answer all limits of a candidate leave room for; 0 where it cannot be cut.
+func tokensOf(c *sentinel.Candidate, js []judged) int64 {
+	if c.Cut.Most == 0 {
+		return 0
+	}
+	n := c.Cut.Most
+	for i := range c.Limits {
+		l := &c.Limits[i]
+		base, step := c.Cut.Base[l.Measure], c.Cut.Step[l.Measure]
+		switch left := js[i].before; {
+		case l.Soft:
+		case left < base:
+			return 0
+		case step > 0:
+			n = min(n, (min(left, limbs(left, base))-base)/step)
+		}
+	}
+	return n
+}
+
+// limbs bounds what is left as the scripts do, which count it in two parts: of what is beyond the first, only the first is used.
+func limbs(left, base int64) int64 {
+	if left-base >= limb {
+		return base + limb - 1
+	}
+	return left
 }
 
 // hold commits the limits of a chosen candidate that are counted.
@@ -188,6 +234,7 @@ func (m *Model) hold(a sentinel.Ask, of []sentinel.Candidate, c choice, into *re
 		return
 	}
 	subject := &of[c.chosen]
+	subject = &shortened(of, c.chosen, c.tokens)[c.chosen]
 	m.commit(a, subject, c.judged, into.bucket, now)
 	into.held = slices.Grow(into.held, len(subject.Limits))
 	for i := range subject.Limits {
@@ -261,7 +308,7 @@ func (m *Model) judge(org string, c *sentinel.Candidate, now time.Time) (js []ju
 	for i := range c.Limits {
 		l := &c.Limits[i]
 		at := m.cellOf(org, l, now)
-		js[i] = at.judge(l, c.Bound[l.Measure], now)
+		js[i] = at.judge(l, m.over(org, l, at, now), c.Bound[l.Measure], now)
 		js[i].cell = at
 		if !js[i].fits && !l.Soft && refused < 0 {
 			refused = i
@@ -284,7 +331,10 @@ func (m *Model) commit(a sentinel.Ask, c *sentinel.Candidate, js []judged, bucke
 			at.until = at.rate.until(now)
 			continue
 		case sentinel.Window:
-			at.until = l.End.Add(windowKept)
+			at.until = l.End.Add(keptFor(*l))
+			if l.Rollover > 0 {
+				at.over, at.took = js[i].over, true
+			}
 		case sentinel.Concurrent:
 			if life := now.Add(a.TTL + 2*bucketMS*time.Millisecond); life.After(at.ends) {
 				at.ends = now.Add(2*a.TTL + 4*bucketMS*time.Millisecond)
@@ -293,6 +343,21 @@ func (m *Model) commit(a sentinel.Ask, c *sentinel.Candidate, js []judged, bucke
 		}
 		at.hold(bucket, l.Charge, amount, now.UnixMilli()/bucketMS)
 	}
+}
+
+// over is what a window takes over of the one before it, as it is kept or as it is found now.
+func (m *Model) over(org string, l *sentinel.Limit, at *cell, now time.Time) int64 {
+	if l.Rollover == 0 {
+		return 0
+	}
+	if at.took {
+		return at.over
+	}
+	last := m.cells[cellAt(org, keyOf(before(*l)))]
+	if last == nil || !last.until.After(now) {
+		return 0
+	}
+	return min(last.used(now.UnixMilli()/bucketMS).leaves(l.Max), sentinel.ShareOf(l.Max, l.Rollover))
 }
 
 // cellOf finds a limit's cell.

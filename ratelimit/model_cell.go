@@ -15,7 +15,9 @@ type cell struct {
 	rate    rate
 	posted  sum
 	pending []pending
-	warned  int64     // the highest share that was reported
+	warned  int64 // the highest share that was reported
+	over    int64 // taken over from the window before, once it is known
+	took    bool
 	ends    time.Time // of a concurrency's key
 	until   time.Time
 }
@@ -40,20 +42,22 @@ type judged struct {
 	before, after           int64
 	wait, reset, resetAfter int64 // microseconds
 	rate                    rate  // as it would be
+	over                    int64 // taken over from the window before
 	cell                    *cell
 }
 
-func (c *cell) judge(l *sentinel.Limit, amount int64, now time.Time) judged {
+func (c *cell) judge(l *sentinel.Limit, over, amount int64, now time.Time) judged {
 	if l.Kind == sentinel.Rate {
 		return c.rate.judge(l, amount, now.UnixMicro())
 	}
 	used := c.used(now.UnixMilli() / bucketMS)
 	total := used.plus(amount)
-	j := judged{fits: total.atMost(l.Max), before: used.leaves(l.Max), after: total.leaves(l.Max), wait: time.Second.Microseconds()}
+	most := l.Max - l.Kept() + over
+	j := judged{fits: total.atMost(most), before: used.leaves(most), after: total.leaves(most), wait: time.Second.Microseconds(), over: over}
 	if l.Kind == sentinel.Window {
 		j.reset = max(0, l.End.UnixMilli()-now.UnixMilli()) * 1000
 		j.resetAfter, j.wait = j.reset, j.reset
-		if amount > l.Max {
+		if amount > most {
 			j.wait = 0
 		}
 	}
@@ -184,19 +188,24 @@ func (r rate) judge(l *sentinel.Limit, amount, nowUS int64) judged {
 	product := float64(amount) * period // a statement of its own: no fused multiply-add, as in Lua
 	step := product / limit
 	after := min(ahead+step, farthestUS)
+	most := period
+	if kept := l.Kept(); kept > 0 {
+		product := float64(kept) * period
+		most = period - product/limit
+	}
 	half := 0.5 * period
 	slack := min(0.5, half/limit)
 	left := func(ahead float64) int64 {
-		product := (period - ahead) * limit
+		product := (most - ahead) * limit
 		return max(0, int64(math.Floor(product/period+0.000001)))
 	}
 	j := judged{
-		fits: after <= period+slack, before: left(ahead), after: left(after),
+		fits: after <= most+slack, before: left(ahead), after: left(after),
 		reset: int64(math.Ceil(ahead)), resetAfter: int64(math.Ceil(after)),
 		rate: rate{idle: r.idle, over: after + float64(nowUS-r.idle), given: r.given},
 	}
-	if step <= period+slack {
-		j.wait = max(0, int64(math.Ceil(after-period)))
+	if step <= most+slack {
+		j.wait = max(0, int64(math.Ceil(after-most)))
 	}
 	return j
 }

@@ -24,6 +24,9 @@ func TestModel(t *testing.T) {
 	})
 }
 
+// windowsOfJourneys are so short that a journey comes from one into the next.
+const windowsOfJourneys = 40 * time.Minute
+
 // journey makes random asks and settlements over few cells, so that they meet.
 type journey struct {
 	*rand.Rand
@@ -48,8 +51,14 @@ func (j *journey) limit() sentinel.Limit {
 		l.Kind, l.Measure, l.Charge = sentinel.Window, sentinel.MeasureCost, n > 0
 		l.WarnAt = [][]int64{nil, {5000, 8000, 10000}, {1, 20000}}[j.IntN(3)]
 		l.Max = []int64{1000, 1<<53 + 1, 500_000_000_000_000_000}[n]
-		l.Start = j.now.UTC().Truncate(6 * time.Hour)
-		l.End = l.Start.Add(6 * time.Hour)
+		l.Start = j.now.UTC().Truncate(windowsOfJourneys)
+		l.End = l.Start.Add(windowsOfJourneys)
+		if j.IntN(2) == 0 {
+			l.Rollover, l.Before = int64(1+j.IntN(sentinel.FullShare)), l.Start.Add(-windowsOfJourneys)
+		}
+	}
+	if j.IntN(4) == 0 {
+		l.Spare = int64(j.IntN(sentinel.FullShare))
 	}
 	return l
 }
@@ -73,6 +82,11 @@ func (j *journey) candidates(shadow string) (out []sentinel.Candidate) {
 	for range 1 + j.IntN(3) {
 		c := sentinel.Candidate{Bound: j.amounts()}
 		c.Bound[sentinel.MeasureConcurrent] = 1
+		if j.IntN(2) == 0 {
+			most := int64(1 + j.IntN(2000))
+			c.Cut = sentinel.Cut{Least: 1 + j.Int64N(1+most/8), Most: most, Base: c.Bound, Step: sentinel.Amounts{sentinel.MeasureTokens: j.Int64N(3), sentinel.MeasureCost: []int64{0, 1, j.Int64N(1000), j.Int64N(400_000_000_000)}[j.IntN(4)]}}
+			c.Bound = c.Cut.At(most)
+		}
 		for range 1 + j.IntN(4) {
 			l := j.limit()
 			if l.Look = shadow != "" && j.IntN(3) == 0; !l.Look {
@@ -106,6 +120,21 @@ func (j *journey) peek(t *testing.T, scripts *Redis, model *Model, limits []sent
 			t.Fatalf("Peek(%+v) (−model +scripts):\n%s", limits[i], cmp.Diff(want[i], got[i]))
 		}
 	}
+}
+
+// carried counts the windows of an ask that have taken something over.
+func (j *journey) carried(t *testing.T, model *Model, a sentinel.Ask) (n int) {
+	t.Helper()
+	uses, err := model.Peek(t.Context(), a.Org, a.Candidates[0].Limits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range uses {
+		if u.Carried > 0 {
+			n++
+		}
+	}
+	return n
 }
 
 func TestModelAndScriptsAgreeOnRandomJourneys(t *testing.T) {
@@ -148,7 +177,7 @@ func travel(t *testing.T, seed uint64, steps int, scripts *Redis, advance func(n
 		switch n := j.IntN(10); {
 		case n < 3:
 			d := []time.Duration{time.Microsecond, 700 * time.Millisecond, 9 * time.Second, 2 * time.Minute, 40 * time.Minute, 49 * time.Hour}[min(j.IntN(9), j.IntN(6))]
-			if j.IntN(4) > 0 {
+			if j.IntN(3) > 0 {
 				d = min(d, time.Second)
 			}
 			j.now = j.now.Add(d)
@@ -172,6 +201,10 @@ func travel(t *testing.T, seed uint64, steps int, scripts *Redis, advance func(n
 				j.past = j.past[max(0, len(j.past)-40):]
 			}
 			seen[fmt.Sprint("chosen ", min(got.Chosen, 1))]++
+			if got.Tokens > 0 {
+				seen["cut"]++
+			}
+			seen["carried over"] += j.carried(t, model, a)
 			seen["crossed by a refusal"] += len(got.Crossed)
 			for _, shadow := range got.Shadows {
 				seen[fmt.Sprint("shadow ", min(shadow.Chosen, 1))]++
@@ -191,7 +224,7 @@ func travel(t *testing.T, seed uint64, steps int, scripts *Redis, advance func(n
 			seen["crossed by a settlement"] += len(got.Crossed)
 		}
 	}
-	for _, k := range []string{"chosen -1", "chosen 0", "chosen 1", "shadow -1", "shadow 0", "shadow 1", "duplicate true", "duplicate false", "crossed by a refusal", "crossed by a settlement"} {
+	for _, k := range []string{"chosen -1", "chosen 0", "chosen 1", "shadow -1", "shadow 0", "shadow 1", "duplicate true", "duplicate false", "crossed by a refusal", "crossed by a settlement", "cut", "carried over"} {
 		if seen[k] == 0 {
 			t.Errorf("the journey never saw %q: %v", k, seen)
 		}

@@ -17,6 +17,7 @@ type Use struct {
 	Used     int64 // counted against the limit: Posted + Held + Orphaned; of a rate, what is not free now
 	Posted   int64 // settled (Window only)
 	Held     int64 // by calls in flight
+	Carried  int64 // taken over from the window before, on top of the limit (Window only)
 	Forgiven int64 // by resets: posted, and taken off again (Window only)
 	Orphaned int64 // holds that died unsettled and stay charged (Window only)
 }
@@ -68,6 +69,8 @@ func readUse(l sentinel.Limit, reply any) (Use, error) {
 			u.Orphaned += amount
 		case "a":
 			u.Forgiven = amount
+		case "r":
+			u.Carried = amount
 		default:
 			u.Used -= amount
 		}
@@ -110,7 +113,7 @@ func (c *cell) use(l sentinel.Limit, now time.Time) Use {
 			orphaned = orphaned.and(p.amount)
 		}
 	}
-	u := Use{Limit: l, Used: c.used(bucket).int64(), Posted: c.posted.int64(), Orphaned: orphaned.int64()}
+	u := Use{Limit: l, Used: c.used(bucket).int64(), Posted: c.posted.int64(), Carried: c.over, Orphaned: orphaned.int64()}
 	u.Held = max(0, u.Used-u.Posted-u.Orphaned)
 	return u
 }

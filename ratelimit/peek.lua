@@ -1,7 +1,7 @@
 -- peek.lua: what limits count now, without touching them.
 --
 -- KEYS are cells. ARGV: for each its kind, and the period in microseconds and max of a rate.
--- Reply: for each cell {used, posted, then pairs: c and what is orphaned, v and what is void, a and what was forgiven}; of a
+-- Reply: for each cell {used, posted, then pairs: c and what is orphaned, v and what is void, a and what was forgiven, r and what was taken over}; of a
 -- rate used is what is not free now.
 -- The cells are described in admit.lua.
 local BUCKET_MS = 15000
@@ -28,8 +28,8 @@ for i = 1, #KEYS do
         one[1] = all[j + 1]
       elseif all[j] == 's' then
         one[2] = all[j + 1]
-      elseif all[j] == 'a' then
-        one[#one + 1] = 'a'
+      elseif all[j] == 'a' or all[j] == 'r' then
+        one[#one + 1] = all[j]
         one[#one + 1] = all[j + 1]
       elseif kind and tonumber(digits) < now_bucket and all[j + 1] ~= '0' then
         one[#one + 1] = kind

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -27,6 +28,7 @@ type workerOrder struct {
 	Clients  int
 	Attempts int
 	Call     string
+	Ledger   string    // file that stands for it
 	Window   time.Time // the start of the budgets: an hour may begin between the start of a worker and of the one that counts
 }
 
@@ -60,7 +62,7 @@ func tightAsk() sentinel.Ask {
 // work is what a worker process does; it prints one JSON line.
 func work(order workerOrder) error {
 	window = order.Window
-	r, err := Dial(context.Background(), Options{Addresses: []string{order.Address}, Timeout: 10 * time.Second})
+	r, err := Dial(context.Background(), Options{Addresses: []string{order.Address}, Timeout: 10 * time.Second, Ledger: order.Ledger != ""})
 	if err != nil {
 		return err
 	}
@@ -71,6 +73,8 @@ func work(order workerOrder) error {
 		out, err = overshoot(r, order)
 	case "same":
 		out, err = sameCall(r, order)
+	case "forget":
+		out, err = forget(r, order, os.Stdin)
 	case "orphans":
 		for range order.Attempts {
 			if _, err = r.Reserve(context.Background(), tightAsk()); err != nil {
@@ -142,6 +146,13 @@ func sameCall(r *Redis, order workerOrder) (map[string]int64, error) {
 // worker starts a process. It must be waited for.
 func worker(t testing.TB, order workerOrder) (cmd *exec.Cmd, out *bufio.Reader) {
 	t.Helper()
+	cmd, _, out = steered(t, order)
+	return cmd, out
+}
+
+// steered is worker with its input.
+func steered(t testing.TB, order workerOrder) (cmd *exec.Cmd, in io.Writer, out *bufio.Reader) {
+	t.Helper()
 	order.Window = window
 	text, err := json.Marshal(order)
 	if err != nil {
@@ -151,13 +162,16 @@ func worker(t testing.TB, order workerOrder) (cmd *exec.Cmd, out *bufio.Reader) 
 	cmd.Env, cmd.Stderr = append(os.Environ(), workerVariable+"="+string(text)), os.Stderr
 	pipe, err := cmd.StdoutPipe()
 	if err == nil {
+		in, err = cmd.StdinPipe()
+	}
+	if err == nil {
 		err = cmd.Start()
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill() }) // it has ended in a test that passed
-	return cmd, bufio.NewReader(pipe)
+	return cmd, in, bufio.NewReader(pipe)
 }
 
 // workers runs three processes at once and adds up what they say.

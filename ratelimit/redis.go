@@ -99,6 +99,7 @@ type Redis struct {
 	local     local
 	doubts    chan doubt
 	pauses    pauses
+	lost      atomic.Bool // the counters, as the last answer said
 	undecided atomic.Int64
 	exceeded  atomic.Int64 // holds that their calls exceeded
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -43,6 +44,7 @@ func (r *Redis) reserve(ctx context.Context, a sentinel.Ask) (sentinel.Reservati
 		return sentinel.Reservation{}, fmt.Errorf("reserve for call %s: %w", a.Call, err)
 	}
 	out, err := readReservation(a, reply)
+	r.lost.Store(errors.Is(err, ErrForgotten))
 	if errors.Is(err, ErrForgotten) {
 		select {
 		case r.forgot <- struct{}{}:
@@ -59,18 +61,26 @@ func (r *Redis) reserve(ctx context.Context, a sentinel.Ask) (sentinel.Reservati
 func (r *Redis) admitArguments(a sentinel.Ask) (keys []string, args []any) {
 	keys = []string{r.recordKey(a.Org, a.Call), r.memoryKey(a.Org)}
 	index := map[string]int{}
+	at := func(cell string) int {
+		key := r.place(a.Org, cell)
+		if index[key] == 0 {
+			keys = append(keys, key)
+			index[key] = len(keys)
+		}
+		return index[key]
+	}
 	list := func(candidates []sentinel.Candidate) {
 		args = append(args, len(candidates))
-		for _, c := range candidates {
-			args = append(args, len(c.Limits))
+		for i := range candidates {
+			c := &candidates[i]
+			args = append(args, countOf(c))
 			for _, l := range c.Limits {
-				key := r.place(a.Org, keyOf(l))
-				if index[key] == 0 {
-					keys = append(keys, key)
-					index[key] = len(keys)
+				warns := any(flag(warnsFull(l)))
+				if l.Rollover > 0 {
+					warns = fmt.Sprintf("%s %d %d %d %d", warns, at(keyOf(before(l))), sentinel.ShareOf(l.Max, l.Rollover), keptFor(l).Milliseconds(), l.Max)
 				}
-				args = append(args, index[key], string(kindOf(l.Kind)), l.Max, periodOf(l),
-					counts(l), flag(l.Soft), flag(warnsFull(l)), c.Bound[l.Measure], l.End.UnixMilli())
+				args = append(args, at(keyOf(l)), string(kindOf(l.Kind)), mostOf(&l), periodOf(l),
+					counts(l), flag(l.Soft), warns, amountOf(c, l.Measure), l.End.UnixMilli())
 			}
 		}
 	}
@@ -83,6 +93,45 @@ func (r *Redis) admitArguments(a sentinel.Ask) (keys []string, args []any) {
 	return keys, args
 }
 
+// countOf is a candidate's number of limits, and how far its answer may be cut.
+func countOf(c *sentinel.Candidate) any {
+	if c.Cut.Most == 0 {
+		return len(c.Limits)
+	}
+	return fmt.Sprintf("%d %d %d", len(c.Limits), c.Cut.Least, c.Cut.Most)
+}
+
+// amountOf is what a candidate takes of a measure, and how that falls with a shorter answer.
+func amountOf(c *sentinel.Candidate, m sentinel.Measure) any {
+	if c.Cut.Most == 0 {
+		return c.Bound[m]
+	}
+	return fmt.Sprintf("%d %d %d", c.Bound[m], c.Cut.Base[m], c.Cut.Step[m])
+}
+
+// mostOf is a limit's amount: of a rate with what its call must leave beside it, of others without that.
+func mostOf(l *sentinel.Limit) any {
+	kept := l.Kept()
+	if l.Kind == sentinel.Rate && kept > 0 {
+		return fmt.Sprintf("%d %d", l.Max, kept)
+	}
+	return l.Max - kept
+}
+
+// before is the window before a limit's.
+func before(l sentinel.Limit) sentinel.Limit {
+	l.Start = l.Before
+	return l
+}
+
+// keptFor is how long a window's counter outlives it: one that carries over is needed at the first call of the next.
+func keptFor(l sentinel.Limit) time.Duration {
+	if l.Rollover == 0 {
+		return windowKept
+	}
+	return windowKept + l.End.Sub(l.Start)
+}
+
 // counts says how a limit is held: void or charged when it expires, or not at all.
 func counts(l sentinel.Limit) string {
 	if l.Look {
@@ -91,8 +140,11 @@ func counts(l sentinel.Limit) string {
 	return flag(l.Charge)
 }
 
-// warnsFull tells whether a first refusal is to be reported.
+// warnsFull tells whether a first refusal is to be reported. A call that must leave a part is refused before the budget is spent.
 func warnsFull(l sentinel.Limit) bool {
+	if l.Spare > 0 {
+		return false
+	}
 	for _, share := range l.WarnAt {
 		if share == sentinel.FullShare {
 			return true
@@ -142,25 +194,28 @@ func (n *numbers) times(most int) int64 {
 func readReservation(a sentinel.Ask, reply any) (sentinel.Reservation, error) {
 	list, _ := reply.([]any)
 	n := &numbers{list: list}
-	out := sentinel.Reservation{Chosen: int(n.next())}
+	var out sentinel.Reservation
+	out.Chosen, out.Tokens = choiceOf(n.next())
 	if out.Chosen == noMemory {
 		return sentinel.Reservation{}, ErrForgotten
 	}
 	if out.Chosen < noneFits || out.Chosen >= len(a.Candidates) {
 		return out, errors.New("it was held for another ask")
 	}
+	a.Candidates = shortened(a.Candidates, out.Chosen, out.Tokens)
 	subject := a.Candidates[max(out.Chosen, 0)]
 	hold := receipt{bucket: n.next(), at: n.next()}
 	same := hold.add(a.Candidates, out.Chosen, n.marks(), 0)
 	shadows := n.times(len(a.Shadows))
 	for i := range shadows {
-		s := sentinel.Reservation{Chosen: int(n.next())}
+		var s sentinel.Reservation
+		s.Chosen, s.Tokens = choiceOf(n.next())
 		if s.Chosen < noneFits || s.Chosen >= len(a.Shadows[i]) {
 			return out, errors.New("it was held for another ask")
 		}
 		out.Shadows = append(out.Shadows, s)
 		if marks := n.marks(); out.Chosen >= 0 {
-			same = hold.add(a.Shadows[i], s.Chosen, marks, int(i)+1) && same
+			same = hold.add(shortened(a.Shadows[i], s.Chosen, s.Tokens), s.Chosen, marks, int(i)+1) && same
 		}
 	}
 	out.Denials = n.denials(a.Candidates, func(d sentinel.Denial) {
@@ -183,6 +238,25 @@ func readReservation(a sentinel.Ask, reply any) (sentinel.Reservation, error) {
 		out.Hold = hold.encode()
 	}
 	return out, nil
+}
+
+// choiceOf reads which candidate was chosen, and to how many tokens its answer was cut.
+func choiceOf(code int64) (chosen int, tokens int64) {
+	const most = 16 // candidates
+	if code < 0 {
+		return int(code), 0
+	}
+	return int(code % most), code / most
+}
+
+// shortened gives candidates of which the chosen one has the bound of a shorter answer.
+func shortened(list []sentinel.Candidate, chosen int, tokens int64) []sentinel.Candidate {
+	if tokens == 0 {
+		return list
+	}
+	list = slices.Clone(list)
+	list[chosen].Bound = list[chosen].Cut.At(tokens)
+	return list
 }
 
 // marks reads the marks of a hold.

@@ -9,7 +9,7 @@
 local SETTLED_MS = 300000 -- for a second admission of the same call; settlements need no mark
 local LOST_MS = 172800000 -- where the record was lost, the mark alone keeps a second settlement away
 
-local memory = call('MGET', KEYS[1], KEYS[2])
+local memory = call('MGET', unpack(KEYS)) -- rates are texts, like the first two; of other cells it gives nothing
 local known, since, admitted = memory[1], memory[2], tonumber(ARGV[2])
 if known == 's' then return { 0 } end
 if known and string.match(known, '^%S+ %S+ (%d+)') ~= ARGV[2] then return { 0 } end -- an earlier reservation of the same call
@@ -24,10 +24,9 @@ local time = redis.call('TIME')
 local now_us = tonumber(time[1]) * 1000000 + tonumber(time[2])
 local now_ms = floor(now_us / 1000)
 
-local function rate(key, held, actual, max, period, mark)
+local function rate(key, cell, held, actual, max, period, mark)
   if held == actual then return end
   local z, x, g = now_us, 0, 0
-  local cell = call('GET', key)
   local busy = false
   if cell then
     local cz, cx, cg = string.match(cell, '^(%S+) (%S+) (%S+)$')
@@ -133,7 +132,7 @@ for i = 3, #KEYS do
   if kind ~= 'R' then
     if not known or ARGV[at + 8] ~= '' or not usual(at, KEYS[i], kind) then release(i, at, KEYS[i], kind) end
   elseif known then
-    rate(KEYS[i], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 4]), tonumber(ARGV[at + 5]), tonumber(ARGV[at + 7]))
+    rate(KEYS[i], memory[i], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 4]), tonumber(ARGV[at + 5]), tonumber(ARGV[at + 7]))
   end
 end
 call('SET', KEYS[1], 's', 'PX', known and SETTLED_MS or LOST_MS)

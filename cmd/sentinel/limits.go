@@ -7,6 +7,7 @@ import (
 	"io"
 	"os/user"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -75,15 +76,21 @@ func (b *bench) print(ctx context.Context, w io.Writer, limits []sentinel.Limit,
 	_, _ = fmt.Fprintln(t, "LIMIT\tCOUNTED AS\tMAX\tUSED\tHELD\tUNRECONCILED\tLEFT\tUNTIL\tNOTE")
 	for _, u := range uses {
 		l, note := u.Limit, ""
+		show := func(n int64) string { return l.Measure.Amount(n) }
 		if l.Soft {
 			note = "soft"
+		}
+		if u.Carried > 0 {
+			note = strings.TrimSpace(note + " " + show(u.Carried) + " carried over")
+		}
+		if l.Spare > 0 {
+			note = strings.TrimSpace(note + " " + show(l.Kept()) + " kept for class high")
 		}
 		if o, ok := overrides[l.Cell]; ok {
 			note = fmt.Sprintf("override until %s by %s: %s", o.Until.Format(time.RFC3339), o.By, o.Why)
 		}
-		show := func(n int64) string { return l.Measure.Amount(n) }
 		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", l.Name, l.Cell, show(l.Max), show(u.Used), show(u.Held), show(u.Orphaned),
-			show(max(0, l.Max-u.Used)), until(l), note)
+			show(max(0, l.Max+u.Carried-u.Used)), until(l), note)
 	}
 	return t.Flush()
 }
@@ -100,7 +107,7 @@ func printUsesJSON(w io.Writer, uses []ratelimit.Use, overrides map[string]ratel
 	for _, u := range uses {
 		m := map[string]any{
 			"limit": u.Limit.Name, "cell": u.Limit.Cell, "measure": u.Limit.Measure.String(), "max": u.Limit.Max, "used": u.Used, "posted": u.Posted,
-			"held": u.Held, "unreconciled": u.Orphaned, "left": max(0, u.Limit.Max-u.Used), "soft": u.Limit.Soft,
+			"held": u.Held, "unreconciled": u.Orphaned, "left": max(0, u.Limit.Max+u.Carried-u.Used), "soft": u.Limit.Soft, "carried": u.Carried, "kept_for_high": u.Limit.Kept(),
 		}
 		if u.Limit.Kind == sentinel.Window {
 			m["start"], m["end"] = u.Limit.Start, u.Limit.End

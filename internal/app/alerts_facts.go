@@ -149,6 +149,9 @@ func (al *alerting) judgeOnce(now time.Time) {
 	if al.away != nil && al.away() > staleDatabase {
 		al.facts.add(databaseAway, true)
 	}
+	if l := al.app.limiter; l != nil && l.Away() { // whatever the policy's mode: open and local let calls pass that nobody else tells of
+		al.facts.add(factKey{kind: "dependency", name: "redis"}, true)
+	}
 	list := al.facts.take(now)
 	if lag := al.app.spool.Stats().LagRecords; lag > 0 {
 		list = append(list, seen{factKey{kind: "spool_lag"}, policy.AlertFact{Kind: "spool_lag", Count: lag}})

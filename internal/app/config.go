@@ -345,7 +345,7 @@ func (c *Config) check(doc *strictyaml.Doc) {
 	}
 	for _, name := range c.Audit.Verdicts {
 		if _, ok := sentinel.ActionByName(name); !ok {
-			doc.Fault("audit.verdicts", "%q is not a verdict: use deny, throttle, downgrade, fallback, delay or allow", name)
+			doc.Fault("audit.verdicts", "%q is not a verdict: use deny, throttle, clamp, downgrade, fallback, delay or allow", name)
 		}
 	}
 	if c.Capture.KeyFile != "" && c.Capture.Transit != "" {

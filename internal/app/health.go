@@ -37,8 +37,11 @@ func (a *App) look(ctx context.Context) []admin.Component {
 	} else {
 		add("envoy", admin.StateDegraded, "none is connected to this process")
 	}
+	down := a.governor.State().Policy.WhenLimiterDown
 	if _, err := a.limiter.Overrides(ctx, a.governor.State().Policy.Org); err != nil {
-		add("limiter", admin.StateDown, "Redis does not answer: calls are judged as the policy's when_redis_is_down says")
+		add("limiter", admin.StateDown, "Redis does not answer: hard budgets are %s and rates %s, as when_redis_is_down says", down.HardBudgets, down.Rates)
+	} else if a.limiter.Away() {
+		add("limiter", admin.StateDegraded, "Redis was away or has lost its counters: hard budgets are %s and rates %s until they are back", down.HardBudgets, down.Rates)
 	} else {
 		add("limiter", admin.StateOK, "Redis answers")
 	}

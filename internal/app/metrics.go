@@ -167,7 +167,35 @@ func limiterMetrics(a *App) (list []prometheus.Collector) {
 			return float64(c.count(a.limiter))
 		}))
 	}
-	return list
+	return append(list, fills{a})
+}
+
+// fills tells how full limits are, and in which mode calls are judged while Redis is away. Its labels are names of the policy's limits.
+type fills struct{ app *App }
+
+var (
+	fillOf     = prometheus.NewDesc("sentinel_limit_used_ratio", "How much of a limit is used, of the fullest of its counters: those that this process' calls have met in the last minutes, at most 500.", []string{"limit"}, nil)
+	degradedBy = prometheus.NewDesc("sentinel_limiter_degraded", "1 while Redis does not answer or has lost its counters, by the mode that the policy has for that.", []string{"limits", "mode"}, nil)
+)
+
+// Describe names both.
+func (fills) Describe(to chan<- *prometheus.Desc) { to <- fillOf; to <- degradedBy }
+
+// Collect reads what is known at the time of the scrape.
+func (f fills) Collect(to chan<- prometheus.Metric) {
+	if f.app.limiter == nil || f.app.governor == nil {
+		return
+	}
+	for _, l := range f.app.limiter.Fills() {
+		to <- prometheus.MustNewConstMetric(fillOf, prometheus.GaugeValue, l.Used, l.Limit)
+	}
+	away := 0.0
+	if f.app.limiter.Away() {
+		away = 1
+	}
+	down := f.app.governor.State().Policy.WhenLimiterDown
+	to <- prometheus.MustNewConstMetric(degradedBy, prometheus.GaugeValue, away, "hard_budgets", down.HardBudgets.String())
+	to <- prometheus.MustNewConstMetric(degradedBy, prometheus.GaugeValue, away, "rates", down.Rates.String())
 }
 
 // spoolMetrics show the spool's state at the time of the scrape.

@@ -207,8 +207,8 @@ func (x *Explanation) judged(j governor.Judgement, uses []ratelimit.Use) {
 	for _, u := range uses {
 		l := u.Limit
 		c := Counter{Limit: l.Name, Cell: l.Cell, Measure: l.Measure.String(), Kind: kinds[l.Kind], Max: l.Max, Used: u.Used, Posted: u.Posted, Held: u.Held,
-			Unreconciled: u.Orphaned, Left: max(0, l.Max-u.Used), Wanted: bound[l.Measure], Soft: l.Soft, measure: l.Measure}
-		c.Fits = c.Wanted <= l.Max-u.Used
+			Unreconciled: u.Orphaned, Left: max(0, l.Max-l.Kept()+u.Carried-u.Used), Wanted: bound[l.Measure], Soft: l.Soft, measure: l.Measure}
+		c.Fits = c.Wanted <= l.Max-l.Kept()+u.Carried-u.Used
 		if l.Kind == sentinel.Window && l.End.Year() < forever {
 			c.Until = &l.End
 		}

@@ -46,7 +46,7 @@ type usageYAML struct {
 }
 
 type expectYAML struct {
-	Action     string            `yaml:"action,required" enum:"allow,downgrade,fallback,delay,throttle,deny" doc:"The verdict."`
+	Action     string            `yaml:"action,required" enum:"allow,clamp,downgrade,fallback,delay,throttle,deny" doc:"The verdict."`
 	Model      string            `yaml:"model" doc:"The model that serves the call."`
 	Reason     string            `yaml:"reason" doc:"Why it is refused, such as budget_spent."`
 	Limit      string            `yaml:"limit" doc:"The limit that decided."`

@@ -11,7 +11,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -35,6 +37,32 @@ func Start(dir string) (addr string, stop func(), err error) {
 // StartAt is Start on a given port, so that a test can bring a Redis back where it was.
 func StartAt(dir string, port int) (addr string, stop func(), err error) {
 	return start(dir, port)
+}
+
+// Secure are the files of a server with TLS, and who may do what there.
+type Secure struct {
+	Cert, Key, CA string
+	Users         []string // lines of ACL, such as "user ada on >secret ~* +@all"
+}
+
+// StartSecure is Start of a server that also takes TLS, on another port: tls. Who names no user there may do nothing but look whether it is up.
+func StartSecure(dir string, s Secure) (tls string, stop func(), err error) {
+	port, err := freePort()
+	if err != nil {
+		return "", nil, err
+	}
+	secure, err := freePort()
+	if err != nil {
+		return "", nil, err
+	}
+	more := []string{"--tls-port", strconv.Itoa(secure), "--tls-cert-file", s.Cert, "--tls-key-file", s.Key, "--tls-ca-cert-file", s.CA, "--tls-auth-clients", "no"}
+	users := filepath.Join(dir, "users.acl")
+	lines := strings.Join(append(slices.Clone(s.Users), "user default on nopass -@all +ping"), "\n") + "\n"
+	if err := os.WriteFile(users, []byte(lines), 0o600); err != nil {
+		return "", nil, fmt.Errorf("write the users of redis-server: %w", err)
+	}
+	_, stop, err = start(dir, port, append(more, "--aclfile", users)...)
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(secure)), stop, err
 }
 
 func start(dir string, port int, more ...string) (addr string, stop func(), err error) {

@@ -115,6 +115,12 @@ func Run(t *testing.T, open func(t *testing.T) Bench) {
 		"a shadow takes its own amounts":                 shadowAmounts,
 		"the same call twice is one in shadows, too":     shadowTwice,
 		"an unsettled call of yesterday can be settled":  settledNextDay,
+		"an answer is cut to what is left":               cutToWhatIsLeft,
+		"an answer is not cut below what is worth it":    notCutTooShort,
+		"a cut call comes again as it was cut":           cutTwice,
+		"a reserve is for those who need leave nothing":  reserveIsKept,
+		"what a window left carries over, up to a bound": carriesOver,
+		"a window without calls leaves nothing":          nothingCarriesOver,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
