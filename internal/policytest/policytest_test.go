@@ -89,7 +89,7 @@ func TestFaultsOfTheFileAreNamedWithTheirPlace(t *testing.T) {
 		"no such service": {head + "{service: q, provider: w, endpoint: get, path: /v1/a, expect: {action: allow}}", `p_test.yaml:5:6: tests[0].calls[0].service: "q" is not a service`},
 		"no such route":   {head + "{service: s, provider: w, endpoint: put, expect: {action: allow}}", "no endpoint put of w"},
 		"no path":         {head + "{service: s, provider: w, endpoint: get, expect: {action: allow}}", "is not a path of the endpoint"},
-		"a bad action":    {head + "{service: s, provider: w, endpoint: get, expect: {action: alow}}", "use allow, downgrade, fallback, delay, throttle or deny"},
+		"a bad action":    {head + "{service: s, provider: w, endpoint: get, expect: {action: alow}}", "use allow, clamp, downgrade, fallback, delay, throttle or deny"},
 		"an unknown key":  {head + "{servise: s}", "did you mean service"},
 		"a bad clock":     {"clock: noon\n" + head + "{service: s, provider: w, endpoint: get, path: /v1/a, expect: {action: allow}}", "not an RFC 3339 time"},
 		"too often":       {head + "{service: s, provider: w, endpoint: get, path: /v1/a, times: 100001, expect: {action: allow}}", "outside of 1 to 100000"},
