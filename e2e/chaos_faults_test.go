@@ -217,7 +217,7 @@ var processFaults = []fault{
 
 // fullDisk puts the spool on a small file system of its own, and fills it.
 func fullDisk(w *world) func() {
-	w.kill()
+	w.stop() // what waits in the other spool is written first
 	spool := filepath.Join(w.dir, "small")
 	w.must(os.MkdirAll(spool, 0o755))
 	if err := unix.Mount("tmpfs", spool, "tmpfs", 0, "size=64m"); err != nil {
