@@ -60,7 +60,7 @@ rotation: tools ## a new key every 10 s for 5 minutes under calls and 50 streams
 
 hostile: export E2E ?= must
 hostile: tools ## attack the whole gateway, and print what became of every attack
-	go test ./e2e/hostile -count=1 -timeout 20m -table
+	@cd e2e/hostile && go test -count=1 -timeout 20m -table
 
 mutate-security: tools ## remove the security model's controls one at a time, and show that a test turns red: over an hour
 	go run ./e2e/hostile/mutate

@@ -178,7 +178,7 @@ func (s *Server) judge(st *answeredStream, in *inbound, onHeaders bool) error {
 	if a.Verdict.Action.Refused() {
 		return s.refuse(st, in, a.Verdict)
 	}
-	route := in.request.Route
+	route := in.request.Route.Keyed(a.Ticket.Key)
 	if a.To != nil {
 		route = *a.To
 	}

@@ -110,6 +110,10 @@ var beforeTheRequest = []string{"remote_connection_failure", "local_connection_f
 
 // heed keeps calls away from a provider that asks for a pause.
 func (s *Server) heed(t governor.Ticket, status int, h headers) {
+	if s.Governor.Quarantine(t, status) {
+		s.Quarantined(t.Call.Provider)
+		s.Log.Error().Str("provider", t.Call.Provider).Int("credential", t.Key).Msg("provider refuses a credential, the others are used")
+	}
 	d := s.Governor.Heed(t, status, h.get)
 	if d == 0 {
 		return

@@ -61,6 +61,7 @@ type Options struct {
 	Observe      func(Observation)     // counts and durations for metrics; may be nil
 	Paused       func(provider string) // a provider asks for a pause; may be nil
 	Capture      func(sentinel.Body)   // a body that the policy has stored; it must not wait. nil stores none
+	Quarantined  func(provider string) // a provider refuses one of several credentials, which is left out; may be nil
 }
 
 // Observation is one decision or one settlement, for metrics. Every field is of a bounded set or a number.
@@ -90,6 +91,9 @@ func New(o Options) *Server {
 	}
 	if o.Paused == nil {
 		o.Paused = func(string) {}
+	}
+	if o.Quarantined == nil {
+		o.Quarantined = func(string) {}
 	}
 	return &Server{Options: o}
 }

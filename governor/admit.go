@@ -210,7 +210,11 @@ func (g *Governor) dispatch(ctx context.Context, d departure) (Admission, error)
 	if other := d.option.other; other != nil {
 		call = other.call(call)
 		t = Ticket{Weight: other.Request.Weight, HideUsage: other.Request.HideUsage, From: d.Route.Name}
-		out.Body, out.Path, out.To, out.Set, out.Remove = other.Body, other.Path, &other.route, other.Set, other.Remove
+		t.Key = g.key(other.route, &call, call.Model)
+		to := other.route.Keyed(t.Key)
+		out.Body, out.Path, out.To, out.Set, out.Remove = other.Body, other.Path, &to, other.Set, other.Remove
+	} else {
+		t.Key = g.key(d.Route, &call, call.Model)
 	}
 	b := d.option.bound
 	intent := sentinel.Intent{

@@ -47,7 +47,7 @@ func (g *Governor) candidates(r Request, rq provider.Request) (choice, bool) {
 			}
 		}
 		targets := c.plan.Fallbacks
-		if g.paused(r.Route, rq.Model) > 0 { // as if it had answered so
+		if g.paused(r.Route, r.Call.Caller.Team, rq.Model) > 0 { // as if it had answered so
 			targets = append(slices.Clip(targets), c.plan.Failover.To...)
 		}
 		c.addFallbacks(r, rq, targets)
@@ -61,7 +61,7 @@ func (g *Governor) candidates(r Request, rq provider.Request) (choice, bool) {
 		if o.other != nil {
 			route = o.other.route
 		}
-		o.pause = g.paused(route, o.ask.Model)
+		o.pause = g.paused(route, r.Call.Caller.Team, o.ask.Model)
 	}
 	return c, true
 }

@@ -71,7 +71,7 @@ func (g *Governor) Failover(ctx context.Context, f Failed) (Admission, error) {
 	there := other.call(t.Call)
 	c := choice{plan: s.Policy.PlanUnder(r.Scores, &there, to.Model, there.At)}
 	o := c.add(to.Model, c.plan.Limits, &b)
-	o.ask.Provider, o.other, o.pause = to.Provider, other, g.paused(other.route, to.Model)
+	o.ask.Provider, o.other, o.pause = to.Provider, other, g.paused(other.route, t.Call.Caller.Team, to.Model)
 	ask := sentinel.Ask{Org: t.Call.Caller.Org, Call: t.Call.ID.Attempt(t.Attempt + 1), TTL: g.HoldTTL, Candidates: c.asks()}
 	reserved, down := sentinel.Reservation{}, error(nil)
 	if !c.plan.Refuse {

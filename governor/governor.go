@@ -100,5 +100,5 @@ func (g *Governor) Asked(t Ticket) Route { return g.stateOf(t.PolicyVersion).Rou
 
 // Route finds where a ticket's call went, under the state that admitted it.
 func (g *Governor) Route(t Ticket) Route {
-	return g.stateOf(t.PolicyVersion).Routes[t.Call.Provider+"/"+t.Call.Endpoint]
+	return g.stateOf(t.PolicyVersion).Routes[t.Call.Provider+"/"+t.Call.Endpoint].Keyed(t.Key)
 }

@@ -2,6 +2,7 @@ package governor
 
 import (
 	"cmp"
+	"net/http"
 	"time"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
@@ -22,30 +23,33 @@ func (g *Governor) Heed(t Ticket, status int, header func(string) string) time.D
 	if g.Pauses == nil {
 		return 0
 	}
-	now := g.Now()
+	now, r := g.Now(), g.Route(t)
 	d := min(provider.Pause(status, header, now), LongestPause)
+	if d == 0 && status == http.StatusTooManyRequests && len(r.Provider.Spares) > 0 {
+		d = spent
+	}
 	if d > 0 {
-		g.Pauses.Pause(placeOf(g.Route(t), t.Call.Model), now.Add(d))
+		g.Pauses.Pause(placeOf(r, t.Call.Model), now.Add(d))
 	}
 	return max(0, d)
 }
 
-// paused tells for how long calls of a route for a model are kept away.
-func (g *Governor) paused(r Route, model string) time.Duration {
-	if g.Pauses == nil {
-		return 0
+// paused tells for how long calls of a team to a route for a model are kept away: until one of the credentials that it may use is free.
+func (g *Governor) paused(r Route, team, model string) time.Duration {
+	if len(r.Provider.Spares) == 0 {
+		return g.left(r, model)
 	}
-	until := g.Pauses.PausedUntil(placeOf(r, model))
-	if until.IsZero() {
-		return 0
+	numbers, _ := r.Provider.KeysOf(team)
+	shortest := LongestPause
+	for _, n := range numbers {
+		shortest = min(shortest, g.left(r.Keyed(n), model))
 	}
-	return min(until.Sub(g.Now()), LongestPause)
+	return shortest
 }
 
 // placeOf is what a provider counts calls by: the account that its credential stands for, and the model.
 func placeOf(r Route, model string) string {
-	c := r.Provider.Credential
-	return r.Provider.Host + "|" + c.Path + "#" + c.Field + "|" + cmp.Or(model, r.Endpoint.Name)
+	return keyOf(r) + "|" + cmp.Or(model, r.Endpoint.Name)
 }
 
 // denial says that a provider wants no calls for an option.

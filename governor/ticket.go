@@ -35,12 +35,13 @@ type Ticket struct {
 	Trace  string // the client's traceparent header, if it sent one
 	// Capture says which bodies are stored.
 	Capture policy.Capture
+	Key     int // the number of the provider's credential that the call goes out with; 0 is the first
 }
 
 const (
-	ticketFields    = 29
+	ticketFields    = 30
 	ticketSeparator = "\x1f"
-	ticketVersion   = "11"
+	ticketVersion   = "12"
 )
 
 // ErrTicket says that a ticket is not one of ours.
@@ -54,7 +55,7 @@ func (t Ticket) Encode() string {
 		c.Caller.Org, c.Caller.Team, c.Caller.Service, c.Provider, c.Endpoint, c.Model, t.Asked,
 		strconv.Itoa(int(t.Action)), string(t.Reason), string(t.Hold), t.PriceVersion, t.PolicyVersion,
 		t.Bound.Text(), c.Tier, strconv.FormatInt(t.Weight, 36), flags(c.Stream, t.HideUsage), string(c.Demand), t.From,
-		strconv.Itoa(int(t.Attempt)), string(t.Shadow), t.Next, strconv.Itoa(int(t.On)), strconv.Itoa(t.Failed), c.Caller.Tags, t.Trace, captureText(t.Capture),
+		strconv.Itoa(int(t.Attempt)), string(t.Shadow), t.Next, strconv.Itoa(int(t.On)), strconv.Itoa(t.Failed), c.Caller.Tags, t.Trace, captureText(t.Capture), strconv.Itoa(t.Key),
 	}, ticketSeparator)
 }
 
@@ -109,7 +110,8 @@ func ParseTicket(s string) (Ticket, error) {
 	on, err7 := strconv.ParseUint(f[24], 10, 8)
 	failed, err8 := strconv.Atoi(f[25])
 	capture, err9 := parseCapture(f[28])
-	if err := errors.Join(err, err1, err2, err3, err4, err5, err6, err7, err8, err9); err != nil {
+	key, err10 := strconv.Atoi(f[29])
+	if err := errors.Join(err, err1, err2, err3, err4, err5, err6, err7, err8, err9, err10); err != nil {
 		return Ticket{}, errors.Join(ErrTicket, err)
 	}
 	return Ticket{
@@ -120,6 +122,6 @@ func ParseTicket(s string) (Ticket, error) {
 		},
 		Asked: f[9], Action: sentinel.Action(action), Reason: sentinel.Reason(f[11]), Hold: sentinel.Hold(f[12]),
 		PriceVersion: f[13], PolicyVersion: f[14], Bound: bound, Weight: weight, HideUsage: bits&2 != 0, From: f[20], Attempt: int16(attempt),
-		Shadow: sentinel.Shadows(f[22]), Next: f[23], On: policy.Failures(on), Failed: failed, Trace: f[27], Capture: capture,
+		Shadow: sentinel.Shadows(f[22]), Next: f[23], On: policy.Failures(on), Failed: failed, Trace: f[27], Capture: capture, Key: key,
 	}, nil
 }

@@ -20,7 +20,7 @@ type AlertFact struct {
 	Kind     string
 	Team     string  // of refused, downgraded, unpriced and anomaly
 	Service  string  // likewise
-	Provider string  // of refused, downgraded, errors, outage, latency, key_refused, rotation, unpriced and first_seen
+	Provider string  // of refused, downgraded, errors, outage, latency, key_refused, quarantine, rotation, unpriced and first_seen
 	Limit    string  // the cell of a budget or forecast
 	Reason   string  // of refused
 	Name     string  // of a dependency: redis, ledger, vault or spool; of a drift: envoy or redis; of a policy: file or published; of an anomaly: what is unusual; of first_seen: the provider or its model; of other_host: the host; of a certificate: the key that names its file
@@ -40,7 +40,7 @@ type AlertCondition struct{ program cel.Program }
 // usualConditions hold where a rule has none.
 var usualConditions = map[string]string{
 	"budget": "true", "refused": "count >= 1", "downgraded": "count >= 1", "errors": "count >= 20 && rate >= 0.25",
-	"key_refused": "count >= 3", "outage": "count >= 10 && rate >= 0.9", "latency": "count >= 20 && seconds >= 30.0", "certificate": "days < 14.0", "forecast": "share >= 1.0",
+	"key_refused": "count >= 3", "quarantine": "count >= 1", "outage": "count >= 10 && rate >= 0.9", "latency": "count >= 20 && seconds >= 30.0", "certificate": "days < 14.0", "forecast": "share >= 1.0",
 	"unpriced": "count >= 1", "anomaly": "score >= 0.5", "spool_lag": "count >= 20000", "dependency": "count >= 1", "drift": "count >= 1", "policy": "count >= 1", "other_host": "count >= 1",
 }
 

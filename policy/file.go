@@ -133,10 +133,18 @@ type contractYAML struct {
 }
 
 type credentialYAML struct {
-	Vault   refYAML `yaml:"vault,required" doc:"Where it lies: MOUNT/PATH#FIELD in Vault, aws:NAME#FIELD in AWS Secrets Manager, file:FOLDER#FILE below files.dir. In Vault that is a KV mount of either version, or an engine that makes secrets, such as db/creds/ROLE#password. For an AWS key without a field: a secret with access_key_id and secret_access_key, or vault:aws/creds/ROLE of Vault's AWS engine."`
-	Type    string  `yaml:"type" enum:"bearer,header,basic,sigv4" doc:"How the credential is sent. Default: as the preset does; bearer for a custom API."`
-	Header  string  `yaml:"header" doc:"The header that carries the credential as it is, such as x-api-key."`
-	Service string  `yaml:"service" doc:"Of type sigv4 in a custom API: the AWS service's name in signatures, such as kinesis."`
+	Vault   refYAML    `yaml:"vault,required" doc:"Where it lies: MOUNT/PATH#FIELD in Vault, aws:NAME#FIELD in AWS Secrets Manager, file:FOLDER#FILE below files.dir. In Vault that is a KV mount of either version, or an engine that makes secrets, such as db/creds/ROLE#password. For an AWS key without a field: a secret with access_key_id and secret_access_key, or vault:aws/creds/ROLE of Vault's AWS engine."`
+	Type    string     `yaml:"type" enum:"bearer,header,basic,sigv4" doc:"How the credential is sent. Default: as the preset does; bearer for a custom API."`
+	Header  string     `yaml:"header" doc:"The header that carries the credential as it is, such as x-api-key."`
+	Weight  int        `yaml:"weight" doc:"Share of calls beside those of also, 1 (default) to 1000."`
+	Also    []alsoYAML `yaml:"also" doc:"More credentials of the same kind, such as of other accounts at the provider. One that is refused (401) is left out for five minutes and alerted, one whose quota is used up (429) for as long as the provider says."`
+	Service string     `yaml:"service" doc:"Of type sigv4 in a custom API: the AWS service's name in signatures, such as kinesis."`
+}
+
+type alsoYAML struct {
+	Vault  refYAML  `yaml:"vault,required" doc:"Where it lies, as above."`
+	Weight int      `yaml:"weight" doc:"Share of calls, 1 (default) to 1000."`
+	Teams  []string `yaml:"teams" doc:"Only calls of these teams, and they use no other. Default: the calls of all teams that none names."`
 }
 
 // UnmarshalText reads the short form.

@@ -38,7 +38,9 @@ func (c *compiler) provider(name string, y providerYAML) {
 	}
 	c.connection(key, y)
 	c.set.providers[name] = c.limits(key, "provider/"+name, "provider "+name, y.Limits, y.Budget)
+	spares := c.spares(key+".credential", y.Credential, aws)
 	c.set.Providers = append(c.set.Providers, Provider{
+		Weight: max(1, y.Credential.Weight), Spares: spares,
 		Name: name, Preset: y.Preset, Host: y.Host, Address: y.Address, CAFile: y.CAFile, Region: y.Region,
 		Plaintext: y.Plaintext, Allow: y.Allow, OnBehalf: y.OnBehalf, Redirects: y.Redirects, Models: y.Models, PricedAs: y.PricedAs, Credential: c.credential(key+".credential", y.Credential, aws),
 		Endpoints: c.endpoints(key+".endpoints", y.Endpoints), Contract: c.contract(key+".contract", y.Contract),
@@ -164,6 +166,41 @@ func (c *compiler) credential(key string, y credentialYAML, aws bool) Credential
 		}
 	}
 	return Credential{Path: y.Vault.path, Field: y.Vault.field, Kind: kind, Header: strings.ToLower(y.Header), Service: y.Service}
+}
+
+// spares checks the credentials beside the first.
+func (c *compiler) spares(key string, y credentialYAML, aws bool) []Spare {
+	const most, heaviest = 31, 1000
+	if len(y.Also) > most {
+		c.Fault(key+".also", "%d more credentials: at most %d are allowed", len(y.Also), most)
+		return nil
+	}
+	weigh := func(key string, weight int) int {
+		if c.Has(key) && (weight < 1 || weight > heaviest) {
+			c.Fault(key, "%d is outside 1 to %d", weight, heaviest)
+		}
+		return max(1, weight)
+	}
+	weigh(key+".weight", y.Weight)
+	seen := map[refYAML]bool{y.Vault: true}
+	var out []Spare
+	for i, s := range y.Also {
+		at := fmt.Sprintf("%s.also[%d]", key, i)
+		if seen[s.Vault] && s.Vault.path != "" {
+			c.Fault(at+".vault", "this credential stands twice: give it one weight")
+		}
+		seen[s.Vault] = true
+		if s.Vault.path != "" && (s.Vault.field == "") != aws {
+			c.Fault(at+".vault", "it must be of the same form as the first: a whole secret for AWS, else PATH#FIELD")
+		}
+		for n, team := range s.Teams {
+			if _, known := c.in.Teams[team]; !known {
+				c.Fault(fmt.Sprintf("%s.teams[%d]", at, n), "there is no team %q", clip(team))
+			}
+		}
+		out = append(out, Spare{Path: s.Vault.path, Field: s.Vault.field, Weight: weigh(at+".weight", s.Weight), Teams: s.Teams})
+	}
+	return out
 }
 
 // placed is a path as policies write it.

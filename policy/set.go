@@ -80,6 +80,8 @@ type Provider struct {
 	Region       string
 	Plaintext    bool
 	Credential   Credential
+	Weight       int     // share of Credential beside the spares
+	Spares       []Spare // more credentials; empty: Credential alone
 	Contract     Contract
 	Endpoints    []*declare.Endpoint // of a custom API
 	Allow        []string            // endpoints of the preset; empty: all that are not closed
@@ -113,6 +115,42 @@ type Credential struct {
 	Kind        CredentialKind
 	Header      string // of CredentialHeader
 	Service     string // of CredentialSigV4 in a custom API: the service's name in signatures
+}
+
+// Spare is one more credential of a provider, sent as the first is.
+type Spare struct {
+	Path, Field string
+	Weight      int
+	Teams       []string // whose calls use it alone; empty: all that no spare names
+}
+
+// Keys is how many credentials a provider has.
+func (p *Provider) Keys() int { return 1 + len(p.Spares) }
+
+// Keyed is the provider with its credential of a number in the place of the first, which is number 0.
+func (p Provider) Keyed(n int) Provider {
+	if n > 0 && n <= len(p.Spares) {
+		p.Credential.Path, p.Credential.Field = p.Spares[n-1].Path, p.Spares[n-1].Field
+	}
+	return p
+}
+
+// KeysOf lists the numbers of the credentials that a team's calls may use, each with its weight.
+func (p *Provider) KeysOf(team string) (numbers, weights []int) {
+	for _, named := range []bool{true, false} { // those of the team, or else those of nobody's
+		if !named {
+			numbers, weights = append(numbers, 0), append(weights, p.Weight)
+		}
+		for i, s := range p.Spares {
+			if named && slices.Contains(s.Teams, team) || !named && len(s.Teams) == 0 {
+				numbers, weights = append(numbers, i+1), append(weights, s.Weight)
+			}
+		}
+		if len(numbers) > 0 {
+			break
+		}
+	}
+	return numbers, weights
 }
 
 // Workload is the bearer of a token that an issuer has signed.
@@ -171,7 +209,10 @@ func (s *Set) CallerByAccessKey(id string) (AWSIdentity, bool) {
 func (s *Set) SecretRefs() []SecretRef {
 	var out []SecretRef
 	for _, p := range s.Providers {
-		out = append(out, SecretRef{p.Credential.Path, p.Credential.Field})
+		for n := range p.Keys() {
+			c := p.Keyed(n).Credential
+			out = append(out, SecretRef{c.Path, c.Field})
+		}
 	}
 	for _, id := range s.accessKeys {
 		out = append(out, SecretRef{id.SecretPath, id.SecretField})

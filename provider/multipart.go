@@ -2,7 +2,6 @@ package provider
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -34,11 +33,11 @@ func readParts(r RawRequest) (parts, error) {
 	reader := multipart.NewReader(bytes.NewReader(r.Body), parameters["boundary"])
 	for n := 0; ; n++ {
 		part, err := reader.NextRawPart()
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF { //nolint:errorlint // the end of the form alone: an error that wraps it is a form without its last boundary
 			return p, nil
 		}
 		if err != nil || n == maxParts {
-			return p, badRequest("body", "a form of at most %d parts is expected", maxParts)
+			return p, badRequest("body", "a whole form of at most %d parts is expected", maxParts)
 		}
 		if err := p.take(part); err != nil {
 			return p, err

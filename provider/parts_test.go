@@ -40,7 +40,7 @@ func TestFormsInPartsAreReadStrictly(t *testing.T) {
 		"a long text":          {form(modelPart, "whisper-1", `name="prompt"`, strings.Repeat("x", maxPartText+1)), "prompt"},
 		"too many parts":       {form(append([]string{modelPart, "whisper-1"}, strings.Split(strings.Repeat(`name="x[]",y,`, maxParts), ",")[:2*maxParts]...)...), "body"},
 		"an answer as text":    {form(modelPart, "whisper-1", `name="response_format"`, "srt", filePart, "x"), "response_format"},
-		"no form":              {`{"model":"whisper-1"}`, "model"},
+		"no form":              {`{"model":"whisper-1"}`, "body"},
 		"a model of two lines": {form(modelPart, "whisper-1\nx", filePart, "x"), "model"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // maxPath bounds a request's path.
@@ -65,6 +67,9 @@ func canonicalSegment(s string) error {
 	if !utf8.Valid(decoded) || bytes.ContainsFunc(decoded, unicode.IsControl) {
 		return badRequest("path", "escapes must be UTF-8 without control characters")
 	}
+	if foldsToPath(decoded) {
+		return badRequest("path", "characters that stand for slashes, dots or percent signs in another width are not allowed")
+	}
 	if dots == len(s) && dots > 0 {
 		return badRequest("path", "segments . and .. are not allowed")
 	}
@@ -72,6 +77,17 @@ func canonicalSegment(s string) error {
 		return badRequest("path", "segments . and .. are not allowed")
 	}
 	return nil
+}
+
+// foldsToPath tells whether a reader that takes characters of one compatible form for each other (NFKC), as some frameworks do, would find
+// what separates or leaves segments: full-width dots and slashes, the ellipsis and the like.
+func foldsToPath(decoded []byte) bool {
+	for _, r := range string(decoded) {
+		if r > 0x7f && strings.ContainsAny(norm.NFKC.String(string(r)), "/\\.%;?#") {
+			return true
+		}
+	}
+	return false
 }
 
 func isHex(c byte) bool {

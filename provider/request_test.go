@@ -8,6 +8,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/text/unicode/norm"
+
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
 
@@ -94,7 +96,8 @@ func TestCanonicalPaths(t *testing.T) {
 	}
 	for _, bad := range []string{"", "v1", "//v1", "/v1//x", "/./x", "/../x", "/x/..", "/%2e%2e/x", "/%2E/x", "/a%2fb", "/a%5cb", `/a\b`, "/a%00", "/a%zz", "/a%2",
 		"/..;x/y", "/a b", "/a#b", "/\u00e4", "/" + strings.Repeat("a", 5000), "/%252e",
-		"/%c0%ae%c0%ae/x", "/%c0%af", "/%e0%80%ae", "/a%ff", "/%e4%bd", "/%ed%a0%80", "/%f4%90%80%80", "/a%c2%85", "/%c2%a0%80"} {
+		"/%c0%ae%c0%ae/x", "/%c0%af", "/%e0%80%ae", "/a%ff", "/%e4%bd", "/%ed%a0%80", "/%f4%90%80%80", "/a%c2%85", "/%c2%a0%80",
+		"/%ef%bc%8e%ef%bc%8e/x", "/a%ef%bc%8fb", "/%e2%80%a5/x", "/a%ef%bc%bcb", "/%ef%bc%85%32%65"} {
 		if err := CanonicalPath(bad); err == nil {
 			t.Errorf("%q was accepted", bad)
 		}
@@ -193,7 +196,7 @@ func FuzzReadRequest(f *testing.F) {
 // FuzzCanonicalPath holds that what is accepted is one path to every reader: one that decodes escapes, however often, and cleans what
 // it gets, one that reads bytes as Latin-1, and one that takes overlong UTF-8 for what it spells.
 func FuzzCanonicalPath(f *testing.F) {
-	for _, seed := range []string{"/v1/%3A/x", "/%c0%ae%c0%ae/x", "/%e0%80%af", "/a%25%32%65", "/..;/x", "/%E4%BD%A0", "/a%c2%85", "/b/"} {
+	for _, seed := range []string{"/v1/%3A/x", "/%c0%ae%c0%ae/x", "/%e0%80%af", "/a%25%32%65", "/..;/x", "/%E4%BD%A0", "/a%c2%85", "/b/", "/%ef%bc%8e%ef%bc%8e%ef%bc%8fx", "/%e2%80%a6"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
@@ -209,6 +212,9 @@ func FuzzCanonicalPath(f *testing.F) {
 		}
 		if strings.Count(decoded, "/") != strings.Count(raw, "/") {
 			t.Errorf("%q was accepted, whose escapes hold slashes: %q", raw, decoded)
+		}
+		if folded := norm.NFKC.String(decoded); strings.Count(folded, "/") != strings.Count(decoded, "/") || strings.Count(folded, ".") != strings.Count(decoded, ".") {
+			t.Errorf("%q was accepted, which a reader that folds widths takes for %q", raw, folded)
 		}
 		if clean := path.Clean(decoded); clean != strings.TrimSuffix(decoded, "/") && decoded != "/" {
 			t.Errorf("%q was accepted, which is cleaned to %q", raw, clean)

@@ -33,13 +33,14 @@ func keysRotate() *cobra.Command {
 	config := configFlag(c)
 	keep := c.Flags().Duration("keep", 15*time.Minute, "how long the key before stays in Vault")
 	path := c.Flags().String("test-path", "", "GET that tests the key, such as /v1/me; presets know theirs")
+	number := c.Flags().Int("credential", 0, "which of several credentials, by its number in the policy; 0 is the first")
 	again := c.Flags().Bool("continue", false, "continue a rotation that was broken off")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		cfg, err := app.LoadConfig(*config)
 		if err != nil {
 			return refused(err)
 		}
-		r := app.KeyRotation{Provider: args[0], By: operator(), Keep: *keep, TestPath: *path}
+		r := app.KeyRotation{Provider: args[0], By: operator(), Keep: *keep, TestPath: *path, Key: *number}
 		if !*again {
 			if info, err := os.Stdin.Stat(); err == nil && c.InOrStdin() == os.Stdin && info.Mode()&os.ModeCharDevice != 0 {
 				_, _ = fmt.Fprintln(c.ErrOrStderr(), "paste the new key, then a line break and Ctrl-D:")

@@ -103,6 +103,8 @@ func httpParsing() []attack {
 		raw("a length of several", closed, bare(chatLine+" HTTP/1.1", body, "Host: localhost", auth, json_, fmt.Sprintf("Content-Length: %d, %d", len(body), len(body)))),
 		{name: "a carriage return in a header", status: 401, reason: unidentified, raw: bare("GET "+lima+" HTTP/1.1", "", "Host: localhost", "X-A: a\rAuthorization: Bearer "+token)},
 		{name: "overlong UTF-8 in the path", status: 400, reason: badRequest, raw: request("GET /weather/v1/forecast/%c0%ae%c0%ae", auth)},
+		{name: "full-width dots in the path", status: 400, reason: badRequest, raw: request("GET /weather/v1/forecast/%ef%bc%8e%ef%bc%8e%ef%bc%8fadmin", auth)},
+		{name: "an ellipsis as a way up", status: 400, reason: badRequest, raw: request("GET /weather/v1/forecast/%e2%80%a5", auth)},
 		{name: "raw UTF-8 in the path", status: 0, reason: envoyRefuses, raw: request("GET /weather/v1/forecast/l\u0131ma", auth)},
 		{name: "a dot segment with a parameter", status: 403, reason: noRoute, raw: request("GET /weather/v1/forecast/..;/lima", auth)},
 		{name: "a range", status: 200, hits: 1, raw: request("GET "+lima, auth, "Range: bytes=0-0,1-1,2-2")},

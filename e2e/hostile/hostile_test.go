@@ -36,7 +36,7 @@ func attacks() []attack {
 		list []attack
 	}{
 		{"fail-open", failOpen()}, {"wrong destination", wrongDestination()}, {"identity", identity()}, {"HTTP parsing", httpParsing()},
-		{"body parsing", bodyParsing()}, {"cost evasion", costEvasion()}, {"leaks", leaks()}, {"admin", admin()}, {"availability", availability()},
+		{"body parsing", bodyParsing()}, {"cost evasion", costEvasion()}, {"leaks", leaks()}, {"admin", admin()}, {"availability", availability()}, {"HTTP/2", http2Attacks()},
 	} {
 		for _, a := range f.list {
 			a.family = f.name

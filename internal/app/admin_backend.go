@@ -224,8 +224,17 @@ func (b *adminBackend) UseSetup(ctx context.Context, hash [32]byte, first sentin
 	return err == nil, err
 }
 
-// fresh tells whether a provider's credential is held now.
-func (b *adminBackend) fresh(c policy.Credential) bool {
+// fresh tells whether every credential of a provider is held now.
+func (b *adminBackend) fresh(p policy.Provider) bool {
+	for n := range p.Keys() {
+		if !b.held(p.Keyed(n).Credential) {
+			return false
+		}
+	}
+	return true
+}
+
+func (b *adminBackend) held(c policy.Credential) bool {
 	if c.Kind == policy.CredentialSigV4 || c.Field == "" {
 		_, ok := b.app.secrets.AWSKey(c.Path)
 		return ok

@@ -129,7 +129,7 @@ func (b *adminBackend) Providers() []admin.Provider {
 	state, now := b.app.governor.State(), time.Now().UTC()
 	out := []admin.Provider{}
 	for _, p := range state.Policy.Providers {
-		one := admin.Provider{Name: p.Name, Preset: p.Preset, Host: p.Host, Endpoints: []string{}, Credential: p.Credential.Path, Fresh: b.fresh(p.Credential)}
+		one := admin.Provider{Name: p.Name, Preset: p.Preset, Host: p.Host, Endpoints: []string{}, Credential: p.Credential.Path, Fresh: b.fresh(p)}
 		if p.Credential.Field != "" {
 			one.Credential += "#" + p.Credential.Field
 		}

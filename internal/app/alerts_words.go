@@ -30,6 +30,8 @@ func titleOf(s seen) string {
 		return fmt.Sprintf("the certificate of %s ends in %.0f days", f.Name, math.Floor(f.Days))
 	case "key_refused":
 		return fmt.Sprintf("%s refuses our credential, or it cannot be read", f.Provider)
+	case "quarantine":
+		return fmt.Sprintf("%s refuses one of our credentials, and the others are used", f.Provider)
 	case "unpriced":
 		return fmt.Sprintf("%s calls something of %s that has no price", f.Service, f.Provider)
 	case "downgraded":

@@ -232,6 +232,7 @@ func (a *App) serve(context.Context) error {
 		},
 		Paused:       a.metrics.paused,
 		Capture:      a.captured(),
+		Quarantined:  func(provider string) { a.alerting.facts.add(factKey{kind: "quarantine", provider: provider}, true) },
 		MaxBodyBytes: a.config.Envoy.MaxBody,
 	})
 	const window = 1 << 20

@@ -222,11 +222,16 @@ func DefaultConfig() Config {
 
 // LoadConfig reads sentinel.yaml and the environment. The error lists every fault at once.
 func LoadConfig(file string) (Config, error) {
-	c := DefaultConfig()
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return c, fmt.Errorf("configuration %s: %w: name it with --config", file, errors.Unwrap(err))
+		return DefaultConfig(), fmt.Errorf("configuration %s: %w: name it with --config", file, errors.Unwrap(err))
 	}
+	return readConfig(file, data)
+}
+
+// readConfig reads the text of a configuration, with what the environment adds.
+func readConfig(file string, data []byte) (Config, error) {
+	c := DefaultConfig()
 	doc := strictyaml.Decode(file, data, &c)
 	c.environment()
 	base := filepath.Dir(file)

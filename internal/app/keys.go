@@ -34,6 +34,7 @@ type KeyRotation struct {
 	Next     sentinel.Secret // zero: continue
 	Keep     time.Duration
 	TestPath string // empty: the preset's
+	Key      int    // number of the credential, in the policy's order; 0 is the first
 }
 
 // keyTest bounds the call that tests a new key.
@@ -52,6 +53,10 @@ func RotateKey(ctx context.Context, c Config, st *store.Store, log *audit.Log, r
 		return fmt.Errorf("the policy has no provider %q", r.Provider)
 	}
 	route := state.Ordered[i]
+	if r.Key < 0 || r.Key >= route.Provider.Keys() {
+		return fmt.Errorf("provider %s has no credential number %d: it has %d, and the first is 0", r.Provider, r.Key, route.Provider.Keys())
+	}
+	route = route.Keyed(r.Key)
 	kind, header := kindOf(route)
 	if kind == string(policy.CredentialSigV4) {
 		return fmt.Errorf("provider %s is signed with an AWS key, which is a whole secret: write the new version with vault kv put, every process uses it within vault.refresh", r.Provider)

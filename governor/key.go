@@ -1,0 +1,86 @@
+package governor
+
+import (
+	"encoding/binary"
+	"net/http"
+	"time"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+)
+
+// quarantine is how long a credential that its provider refuses is left out where there is another: then one call tries it again.
+const quarantine = 5 * time.Minute
+
+// spent is how long a credential is left out for a model whose quota is used up, where the provider does not say for how long and there is
+// another credential.
+const spent = 10 * time.Second
+
+// Keyed is a route with a credential of its provider, by its number.
+func (r Route) Keyed(n int) Route {
+	r.Provider = r.Provider.Keyed(n)
+	return r
+}
+
+// key chooses the credential of a call: of those that its team may use and that are not left out, by weight, and by chance from the call's id.
+// Where all are left out one is chosen all the same, as if there were one alone.
+func (g *Governor) key(r Route, c *sentinel.Call, model string) int {
+	if len(r.Provider.Spares) == 0 {
+		return 0
+	}
+	numbers, weights := r.Provider.KeysOf(c.Caller.Team)
+	sum, free := 0, 0
+	for i, n := range numbers {
+		weights[i] = max(1, weights[i])
+		sum += weights[i]
+		if g.left(r.Keyed(n), model) > 0 {
+			continue
+		}
+		numbers[free], weights[free] = n, weights[i]
+		free++
+	}
+	if free > 0 {
+		numbers, weights, sum = numbers[:free], weights[:free], 0
+		for _, w := range weights {
+			sum += w
+		}
+	}
+	at := int(binary.BigEndian.Uint64(c.ID[8:]) % uint64(sum)) // its last 62 bits are of chance
+	for i, w := range weights {
+		if at -= w; at < 0 {
+			return numbers[i]
+		}
+	}
+	return numbers[0]
+}
+
+// left tells for how long a route's own credential is left out for a model.
+func (g *Governor) left(r Route, model string) time.Duration {
+	if g.Pauses == nil {
+		return 0
+	}
+	until := g.Pauses.PausedUntil(placeOf(r, model))
+	if len(r.Provider.Spares) > 0 {
+		if refused := g.Pauses.PausedUntil(keyOf(r)); refused.After(until) {
+			until = refused
+		}
+	}
+	if until.IsZero() {
+		return 0
+	}
+	return min(until.Sub(g.Now()), LongestPause)
+}
+
+// Quarantine leaves a credential out that its provider has refused, where there is another, and tells whether it did.
+func (g *Governor) Quarantine(t Ticket, status int) bool {
+	r := g.Route(t)
+	if g.Pauses == nil || status != http.StatusUnauthorized || len(r.Provider.Spares) == 0 {
+		return false
+	}
+	g.Pauses.Pause(keyOf(r), g.Now().Add(quarantine))
+	return true
+}
+
+// keyOf names a credential for all that it is used for.
+func keyOf(r Route) string {
+	return r.Provider.Host + "|" + r.Provider.Credential.Path + "#" + r.Provider.Credential.Field
+}
