@@ -104,7 +104,7 @@ func TestDashboardInABrowser(t *testing.T) {
 	for page, want := range map[string]string{
 		"light /": "Month to date and forecast", "light /usage?period=week&by=model": hostileName, "dark /limits": "team core", "dark /alerts": "Nothing is wrong",
 		"light /calls?id=" + last: last, "light /nowhere": "There is no such page", "light /connect": "base_url=",
-		"policy faults": "nonsense: unknown key", "audit after writes": "launch week", "simulation": "policy in force",
+		"policy faults": "nonsense: unknown key", "audit after writes": "launch week", "policy versions": "not needed", "policy suggestions": "suggested budget a day of team core", "simulation": "policy in force",
 		"light /anomalies": "12 dollars a minute, where 1.5 was expected (8.0 times)", "dark /anomalies": hostileName, "light /anomalies?service=app&hours=24": "the band holds 95 of 100 hours", "token rotated": "true", "wide /anomalies": "false", "wide /providers": "false", "viewer buttons": "0", "wide /": "false", "wide /usage": "false", "wide /limits": "false",
 	} {
 		if !strings.Contains(saw.Pages[page], want) {

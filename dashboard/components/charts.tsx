@@ -66,6 +66,38 @@ export function Stacked({ points, series, label, height = 260 }: { points: Stack
   );
 }
 
+/** An hour of two policies: spend in nano-dollars, or calls. */
+export interface Pair {
+  at: string;
+  now: string;
+  then: string;
+}
+
+/** Compared draws an hour of two policies side by side. Places are drawn from rounded amounts, figures are exact. */
+export function Compared({ points, money, label, height = 200 }: { points: Pair[]; money?: boolean; label: string; height?: number }) {
+  const place = (n: string) => (money ? pixels(n) : Number(n));
+  const figure = (n: string) => (money ? usd(n, 2) : n);
+  const rows = points.map((p) => ({ ...p, a: place(p.now), b: place(p.then) }));
+  return (
+    <Frame label={label} height={height}>
+      <BarChart data={rows} margin={{ top: 8, right: 0, bottom: 0, left: 0 }} accessibilityLayer barGap={0}>
+        <CartesianGrid vertical={false} stroke="var(--color-line)" strokeDasharray="2 4" />
+        <XAxis dataKey="at" tickFormatter={shortMoment} minTickGap={48} {...axis} />
+        <YAxis tickFormatter={money ? dollars : compact} width={48} {...axis} axisLine={false} />
+        <Tooltip
+          cursor={{ fill: "var(--color-raised)" }}
+          content={({ active, payload }) => {
+            const p = active && (payload?.[0]?.payload as Pair | undefined);
+            return p ? <Tip title={shortMoment(p.at)} lines={[{ name: "policy in force", value: figure(p.now), color: color(0) }, { name: "this draft", value: figure(p.then), color: color(1) }]} /> : null;
+          }}
+        />
+        <Bar dataKey="a" name="policy in force" fill={color(0)} isAnimationActive={false} maxBarSize={24} />
+        <Bar dataKey="b" name="this draft" fill={color(1)} isAnimationActive={false} maxBarSize={24} />
+      </BarChart>
+    </Frame>
+  );
+}
+
 /** A day of a month: what was spent since its begin, and where it goes. */
 export interface MonthDay {
   day: string;

@@ -6,6 +6,7 @@ import dynamic from "next/dynamic";
 const waiting = () => <div className="h-64 animate-pulse rounded bg-raised" />;
 
 export const Stacked = dynamic(() => import("./charts").then((m) => m.Stacked), { ssr: false, loading: waiting });
+export const Compared = dynamic(() => import("./charts").then((m) => m.Compared), { ssr: false, loading: waiting });
 export const MonthChart = dynamic(() => import("./charts").then((m) => m.MonthChart), { ssr: false, loading: waiting });
 export const BandChart = dynamic(() => import("./charts").then((m) => m.BandChart), { ssr: false, loading: waiting });
 export const Spark = dynamic(() => import("./charts").then((m) => m.Spark), { ssr: false, loading: () => <div className="h-14" /> });
