@@ -81,7 +81,8 @@ func TestDashboardInABrowser(t *testing.T) {
 	walk.Stderr = &stderr
 	stdout, err := walk.Output()
 	if err != nil {
-		t.Fatalf("the walk through the dashboard ended: %v\n%s", err, stderr.String())
+		log, _ := os.ReadFile(filepath.Join(g.dir, "sentinel.log"))
+		t.Fatalf("the walk through the dashboard ended: %v\n%s\n%s", err, stderr.String(), tail(log))
 	}
 	var saw struct {
 		Errors, Axe []string

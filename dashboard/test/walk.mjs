@@ -109,7 +109,7 @@ await page.getByRole("button", { name: "Publish", exact: true }).click();
 await page.getByText("Edit the policy").waitFor();
 await page.getByRole("cell", { name: "a note" }).waitFor();
 await page.getByRole("button", { name: "Suggest", exact: true }).click();
-await page.getByText("Rules to paste").waitFor();
+await page.getByText("Rules to paste").waitFor({ timeout: 60000 }); // a month of calls is judged once a suggestion
 await judge("policy suggestions");
 await page.getByRole("button", { name: /^Roll back to / }).first().click();
 await page.getByText("-# reviewed").waitFor();

@@ -2,8 +2,10 @@ package app
 
 import (
 	"context"
+	"slices"
 	"time"
 
+	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/governor"
 	"github.com/saas-sentinel/saas-sentinel/internal/simulate"
 	"github.com/saas-sentinel/saas-sentinel/internal/suggest"
@@ -19,6 +21,9 @@ func Suggest(ctx context.Context, record simulate.Record, from, to time.Time, fi
 	history, err := suggest.Read(ctx, record, from, to, now.Policy.Zone)
 	if err != nil {
 		return nil, err
+	}
+	o.Known = func(team, service string) bool {
+		return slices.ContainsFunc(now.Policy.Callers(), func(c sentinel.Caller) bool { return c.Team == team && (service == "" || c.Service == service) })
 	}
 	list, err := history.Suggest(o)
 	if err != nil {

@@ -82,6 +82,10 @@ providers: {openai: {preset: openai, credential: "vault:secret/openai#key"}}
 	if s := tight["suggested budget a day of team growth"]; s.Effect.Refused < 20 || s.Effect.Avoided <= 0 || s.Effect.Worst < 20 {
 		t.Errorf("a day of ten times the usual spend does not exceed %s: %+v", s.Amounted(), s.Effect)
 	}
+	files[0].Data = []byte(strings.ReplaceAll(strings.ReplaceAll(string(files[0].Data), ", growth: {}", ""), "growth", "core"))
+	if moved := run(suggest.Options{HeadRoom: 0.5, Quantile: 1, Most: 20}); len(moved) != 6 || moved["suggested budget a day of service app"].Amount == 0 {
+		t.Errorf("%d suggestions when team growth is gone, want the organisation's, core's and app's alone: %v", len(moved), moved)
+	}
 	if _, err := Suggest(t.Context(), fourWeeks, from, from.AddDate(0, 0, 1), files, suggest.Options{HeadRoom: -1, Quantile: 2}); err == nil {
 		t.Error("options out of their bounds are taken")
 	}

@@ -17,6 +17,8 @@ type Options struct {
 	HeadRoom float64 // above what was used or is expected: 0.2 is a fifth
 	Quantile float64 // of days and minutes that fit without it, such as 0.99
 	Most     int     // suggestions, those of the largest spenders first
+	// Known tells whether the policy still has a team, and a service of it where one is given; nil: it has all.
+	Known func(team, service string) bool
 }
 
 // Bounds of Options.
@@ -80,6 +82,9 @@ func (h *History) Suggest(o Options) ([]Suggestion, error) {
 	})
 	var out []Suggestion
 	for _, x := range list {
+		if x.scope != (scope{}) && o.Known != nil && !o.Known(x.team, x.service) {
+			continue // nothing can be limited that the policy does not name
+		}
 		made, err := h.of(x.scope, x.past, o)
 		if err != nil {
 			return nil, err
