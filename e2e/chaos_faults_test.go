@@ -205,7 +205,7 @@ var processFaults = []fault{
 		_ = answer.Body.Close()
 		return func() { w.envoy.Stop(); w.startEnvoy() }
 	}},
-	{name: "disk full", lasts: 5 * time.Second, inject: fullDisk, alert: "dependency"},
+	{name: "disk full", lasts: 5 * time.Second, inject: fullDisk, alert: "dependency", estimated: true},
 	{name: "policy broken at reload", lasts: 3 * time.Second, short: true, inject: func(w *world) func() {
 		file := filepath.Join(w.dir, "policies.yaml")
 		good, err := os.ReadFile(file)

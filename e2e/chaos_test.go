@@ -322,7 +322,8 @@ func faultTable(rows []outcome) string {
 	var b strings.Builder
 	b.WriteString("# Faults\n\nWritten by `make chaos`: real Envoy, PostgreSQL, Redis and OpenBao, 40 calls a second, a hard budget that runs out on the way, the policy's\n" +
 		"default for a Redis that is down (closed). Failed are calls without the provider's answer, refusals of the gateway among them. Records are compared with\n" +
-		"the provider's own account. Recovery is the time from the end of the fault to the end of the last call that failed.\n\n" +
+		"the provider's own account. Recovery is the time from the end of the fault to the end of the last call that failed. Told counts incidents that\n" +
+		"had to reach Slack and did; calls that broke in the middle are booked at their bound.\n\n" +
 		"| fault | calls | failed | records lost | records twice | ledger − bill | overshoot | recovery | incidents | told |\n|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, o := range rows {
 		_, _ = fmt.Fprintf(&b, "| %s | %d | %d | %d | %d | %s | %s | %.1f s | %s | %d |\n", o.fault, o.calls, o.failed, max(0, o.lost), o.twice, o.drift, o.overshoot,
