@@ -94,7 +94,7 @@ func TestBackupAndRestoreOfTheManual(t *testing.T) {
 }
 
 // TestAnEarlierReleasesDataIsReadAfterAnUpgrade restores what `sentinel demo` of the release before wrote, migrates it, and reads it by this release's own
-// commands; then goes down to that release's schema and up again.
+// commands. TestMigrationsKeepTheRowsOfTheLedger goes down and up again.
 func TestAnEarlierReleasesDataIsReadAfterAnUpgrade(t *testing.T) {
 	g := open(t, mockapi.DefaultConfig(), "{}", "")
 	g.stop()
