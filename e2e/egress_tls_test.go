@@ -133,7 +133,7 @@ func TestProxyOverTLSKnowsTokensAndCertificates(t *testing.T) {
 		"neither":                               {"https://" + at, nil, 0, "Proxy Authentication Required"},
 		"a wrong token":                         {"https://app:svc_wrong@" + at, nil, 401, ""},
 		"a certificate of nobody, a good token": {"https://app:" + token + "@" + at, ours.workload("spiffe://acme/other"), 401, ""},
-		"a certificate of another authority":    {"https://" + at, theirs.workload("spiffe://acme/app"), 0, "certificate"},
+		"a certificate of another authority":    {"https://" + at, theirs.workload("spiffe://acme/app"), 0, ""}, // the alert, or a pipe that is broken before it is read
 		"plain HTTP":                            {"http://app:" + token + "@" + at, nil, 0, ""},
 	} {
 		status, err := call(tt.proxy, tt.certificates)

@@ -32,7 +32,7 @@ func TestBadInputIsOneClearSentenceAndCode2(t *testing.T) {
 		"no policy file":        {policy: soundPolicy, args: []string{"policy", "check", "nothing.yaml"}, want: []string{"nothing.yaml", "no such file"}},
 		"unknown config key":    {policy: soundPolicy, config: "redi: {}\n", args: []string{"run"}, want: []string{"sentinel.yaml:1:1: redi: unknown key: did you mean redis?"}},
 		"port in use":           {policy: soundPolicy, config: "control: {listen: \"" + busy.Addr().String() + "\"}\n", args: []string{"run"}, want: []string{"control.listen", "in use", "choose another port"}},
-		"unreachable vault":     {policy: soundPolicy, config: "control: {listen: \"127.0.0.1:0\"}\nmetrics: {listen: \"\"}\nadmin: {listen: \"\"}\nredis: {address: embedded}\n", args: []string{"run"}, want: []string{"vault at http://127.0.0.1:1"}},
+		"unreachable database":  {policy: soundPolicy, config: "control: {listen: \"127.0.0.1:0\"}\nmetrics: {listen: \"\"}\nadmin: {listen: \"\"}\nredis: {address: embedded}\n", args: []string{"run"}, want: []string{"database at 127.0.0.1:1", "refused"}},
 		"unknown flag":          {policy: soundPolicy, args: []string{"run", "--nonsense"}, want: []string{"--nonsense"}},
 		"unknown command":       {policy: soundPolicy, args: []string{"rum"}, want: []string{"rum"}},
 		"no Envoy":              {policy: soundPolicy, args: []string{"demo", "--once", "--dir", "d", "--tools", "empty"}, want: []string{"make tools"}},

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -78,10 +79,19 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	if err := s.detect(ctx); err != nil {
 		s.pool.Close()
-		return nil, fmt.Errorf("reach database at %s:%d: %w", config.ConnConfig.Host, config.ConnConfig.Port, err)
+		return nil, fmt.Errorf("reach database at %s:%d: %w", config.ConnConfig.Host, config.ConnConfig.Port, inOneLine{err})
 	}
 	return s, nil
 }
+
+// inOneLine is pgx's fault, which has a line for each address that it tried.
+type inOneLine struct{ error }
+
+// Error gives the fault without line breaks.
+func (e inOneLine) Error() string { return strings.Join(strings.Fields(e.error.Error()), " ") }
+
+// Unwrap gives pgx's own.
+func (e inOneLine) Unwrap() error { return e.error }
 
 // hideDSN keeps a fault of the address and drops the address, which holds the password.
 func hideDSN(err error) error {
