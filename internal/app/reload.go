@@ -14,8 +14,12 @@ import (
 	"github.com/saas-sentinel/saas-sentinel/policy"
 )
 
-// settleFile is how long a file must be left alone before it is read: editors and ConfigMaps write in steps.
-const settleFile = 200 * time.Millisecond
+// settleFile is how long a folder must be left alone before the file is read, because editors and ConfigMaps write in steps; settleAtMost
+// bounds the wait where something else is written beside it all the time, such as a log.
+const (
+	settleFile   = 200 * time.Millisecond
+	settleAtMost = time.Second
+)
 
 // watch reloads the policy when its file changes or on SIGHUP, and takes what is published. A broken one keeps the old set and says so.
 func (a *App) watch(ctx context.Context) error {
@@ -38,6 +42,7 @@ func (a *App) watch(ctx context.Context) error {
 	follow := time.NewTicker(followEvery)
 	defer follow.Stop()
 	var due <-chan time.Time
+	var latest time.Time
 	for {
 		select {
 		case <-ctx.Done():
@@ -49,7 +54,10 @@ func (a *App) watch(ctx context.Context) error {
 			a.reload(ctx)
 			a.beside()
 		case <-w.Events:
-			due = time.After(settleFile)
+			if due == nil {
+				latest = time.Now().Add(settleAtMost)
+			}
+			due = time.After(min(settleFile, time.Until(latest)))
 		case err := <-w.Errors:
 			a.log.Warn().Err(err).Msg("policy file not watched")
 		case <-due:
