@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/saas-sentinel/saas-sentinel/internal/mockapi"
 )
 
 // way is one way to the gateway, over a connection that stays.
@@ -30,7 +32,9 @@ func (w *way) quantile(q float64) time.Duration {
 // BenchmarkEgress measures calls through the proxy beside calls to the base URL, one of each in turn, each over its own warm connection,
 // and writes the table to BENCH_EGRESS where that is set.
 func BenchmarkEgress(b *testing.B) {
-	g, proxy, _ := openProxy(b, time.Hour, "{budget: {usd: 1000000/day}, limits: {requests: 1000m/minute}}")
+	g, proxy, _ := openProxy(b, time.Hour, "{budget: {usd: 1000000/day}, limits: {requests: 1000m/minute}}", func(c *mockapi.Config) {
+		c.Models = map[string]mockapi.Answers{"gpt-5-mini": {MinOutput: 20, MaxOutput: 20}} // at once: a provider's own time would hide ours
+	})
 	http1 := through(b, g, proxy, "app:"+token+"@")
 	http1.Transport.(*http.Transport).ForceAttemptHTTP2 = false
 	http1.Transport.(*http.Transport).TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}

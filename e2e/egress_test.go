@@ -24,7 +24,7 @@ import (
 )
 
 // openProxy is open with the proxy, whose certificates live for so long.
-func openProxy(t testing.TB, life time.Duration, team string) (g *gateway, proxy, bundle string) {
+func openProxy(t testing.TB, life time.Duration, team string, change ...func(*mockapi.Config)) (g *gateway, proxy, bundle string) {
 	t.Helper()
 	ports, err := stack.FreePorts(1)
 	if err != nil {
@@ -32,6 +32,9 @@ func openProxy(t testing.TB, life time.Duration, team string) (g *gateway, proxy
 	}
 	at := fmt.Sprintf("127.0.0.1:%d", ports[0])
 	config := mockapi.DefaultConfig()
+	for _, c := range change {
+		c(&config)
+	}
 	config.Accept = map[string][]string{"openai": {vaultKey}, "anthropic": {claudeKey}, "stripe": {vaultKey}, "bedrock": {"AKIAVAULTCANARY:" + vaultAWS}, "s3": {"AKIAVAULTCANARY:" + vaultAWS}}
 	g = openOn(t, config, team, "", (*stack.Stack).Postgres, fmt.Sprintf("proxy: {listen: %q, certificate_life: %s}\n", at, life))
 	code, bundle, stderr := sentinelIn(t, g.dir, g.env, "ca", "export")
