@@ -2,7 +2,6 @@ package whatif
 
 import (
 	"math"
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -22,7 +21,7 @@ type prompts struct {
 	calls  int64
 	stride int64 // every so manieth is kept
 	past   []prompt
-	saves  float64 // nano-dollars a token that is read from the cache, of the last call whose price was known
+	saves  float64 // nano-dollars a token that is read from the cache, of the first call whose price was known
 }
 
 // prompt is one call's: tokens in, and those of them that the cache gave.
@@ -99,7 +98,7 @@ func (p *prompts) savings(days int) (saved float64, calls int64, month Range) {
 			sum += float64(p.stride*more) * p.saves
 		}
 	}
-	month = simulate(all, func(_ *rand.Rand, day int, luck float64) float64 {
+	month = simulate(days, func(day int, luck float64) float64 {
 		return all[day] * 0.5 * math.Erfc(-luck/math.Sqrt2) // the luck's own probability: evenly from 0 to 1
 	})
 	return sum / 2, calls, month

@@ -93,12 +93,12 @@ type group struct {
 	prompts prompts
 }
 
-// swap is a group's short calls at another model, by day: what they cost, what they would have, and how much of that is the answer's.
+// swap is a group's short calls at another model, by day: what it saves, and how much of its cost there is the answers'.
 type swap struct {
-	calls               int64
-	days                []float64 // saved
-	answers             []float64 // cost of the answers at the other model
-	spent, saved, other float64
+	calls   int64
+	days    []float64 // saved
+	answers []float64 // cost of the answers at the other model
+	saved   float64
 }
 
 // New makes a finder for the calls of a period.
@@ -160,7 +160,6 @@ func (f *Finder) swap(g *group, e sentinel.Entry, model string, day int) {
 		g.to[model] = s
 	}
 	s.calls++
-	s.spent += actual
 	s.saved += actual - float64(other)
 	s.days[day] += actual - float64(other)
 	s.answers[day] += float64(other - asked)
@@ -262,21 +261,21 @@ const (
 
 // month draws months from the days, as they were, each with one draw of how wordy the other model is.
 func (s *swap) month() Range {
-	return simulate(s.days, func(r *rand.Rand, day int, luck float64) float64 {
+	return simulate(len(s.days), func(day int, luck float64) float64 {
 		return s.days[day] - s.answers[day]*(math.Exp(wordier*luck)-1)
 	})
 }
 
 // simulate is the bootstrap of days (Efron 1979): a month is 30 days drawn with replacement; luck is a standard normal draw that all
 // of its days share. Seeded, so that the same record gives the same answer.
-func simulate(days []float64, of func(r *rand.Rand, day int, luck float64) float64) Range {
-	r := rand.New(rand.NewPCG(1, uint64(len(days)))) //nolint:gosec // the same record has to give the same answer
+func simulate(days int, of func(day int, luck float64) float64) Range {
+	r := rand.New(rand.NewPCG(1, uint64(days))) //nolint:gosec // the same record has to give the same answer
 	months := make([]float64, draws)
 	mean := 0.0
 	for i := range months {
 		luck := r.NormFloat64()
 		for range monthDays {
-			months[i] += of(r, r.IntN(len(days)), luck)
+			months[i] += of(r.IntN(days), luck)
 		}
 		mean += months[i] / draws
 	}
