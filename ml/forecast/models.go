@@ -9,10 +9,22 @@ import (
 type candidate struct {
 	name  string
 	needs int // values
-	run   func(y []float64, h int) []float64
+	run   sweep
 	prior float64 // its weight while nothing was tested
-	// sweep gives run's results for y[:end] of each end, ascending, from one pass over y; nil where run has to be called for each.
-	sweep func(y []float64, ends []int, h int) [][]float64
+}
+
+// sweep forecasts h steps from each of ends, ascending: of each what it makes of y[:end] alone.
+type sweep func(y []float64, ends []int, h int) [][]float64
+
+// each is the sweep of a model for which one pass over y does not serve many ends.
+func each(run func(y []float64, h int) []float64) sweep {
+	return func(y []float64, ends []int, h int) [][]float64 {
+		out := make([][]float64, len(ends))
+		for i, end := range ends {
+			out[i] = run(y[:end], h)
+		}
+		return out
+	}
 }
 
 // runs forecasts from each end; nil where the past is too short.
@@ -22,12 +34,8 @@ func (c candidate) runs(y []float64, ends []int, h int) [][]float64 {
 	for from < len(ends) && ends[from] < c.needs {
 		from++
 	}
-	if c.sweep != nil && from < len(ends) {
-		copy(out[from:], c.sweep(y, ends[from:], h))
-		return out
-	}
-	for i := from; i < len(ends); i++ {
-		out[i] = c.run(y[:ends[i]], h)
+	if from < len(ends) {
+		copy(out[from:], c.run(y, ends[from:], h))
 	}
 	return out
 }
@@ -57,9 +65,9 @@ func candidates(y []float64, o Options) []candidate {
 		if len(s) > 1 {
 			name = fmt.Sprintf("MSTL with %d", s[k])
 		}
-		pool = append(pool, candidate{name, 2*s[k] + 1, func(y []float64, h int) []float64 {
+		pool = append(pool, candidate{name, 2*s[k] + 1, each(func(y []float64, h int) []float64 {
 			return mstl(latest(y, keep), s, h)
-		}, 1, nil})
+		}), 1})
 	}
 	fit := pool[:0]
 	for _, c := range pool {
@@ -74,36 +82,30 @@ func candidates(y []float64, o Options) []candidate {
 func levels(y []float64, o Options) []candidate {
 	m := o.Season
 	keep := max(heavyMemory, heavySeasons*m)
-	lately := func(run func(y []float64, season, h int) []float64) func([]float64, int) []float64 {
-		return func(y []float64, h int) []float64 { return run(latest(y, keep), m, h) }
+	lately := func(run func(y []float64, season, h int) []float64) sweep {
+		return each(func(y []float64, h int) []float64 { return run(latest(y, keep), m, h) })
 	}
 	out := []candidate{
-		{"median", 1, func(y []float64, h int) []float64 { return overallMedian(y, m, h) }, 0.1, nil},
-		{"theta", max(4, 2*m+1), lately(theta), 1, nil},
-		{"ARIMA", max(10, 2*m+1), lately(arima), 0.5, nil},
-		swept("seasonal smoothing", 3*m, 0.2, func(y []float64, ends []int, h int) [][]float64 { return seasonalSmoothing(y, m, ends, h) }),
-		swept("damped exponential smoothing", max(4, 2*m+1), 1, func(y []float64, ends []int, h int) [][]float64 { return dampedTrend(y, m, ends, h) }),
+		{"median", 1, each(func(y []float64, h int) []float64 { return overallMedian(y, m, h) }), 0.1},
+		{"theta", max(4, 2*m+1), lately(theta), 1},
+		{"ARIMA", max(10, 2*m+1), lately(arima), 0.5},
+		{"seasonal smoothing", 3 * m, func(y []float64, ends []int, h int) [][]float64 { return seasonalSmoothing(y, m, ends, h) }, 0.2},
+		{"damped exponential smoothing", max(4, 2*m+1), func(y []float64, ends []int, h int) [][]float64 { return dampedTrend(y, m, ends, h) }, 1},
 	}
 	if m > 1 {
-		out = append(out, candidate{"naive", 1, func(y []float64, h int) []float64 { return seasonalNaive(y, 1, h) }, 0.1, nil})
+		out = append(out, candidate{"naive", 1, each(func(y []float64, h int) []float64 { return seasonalNaive(y, 1, h) }), 0.1})
 	}
 	if low := slices.Min(y); low > 0 && slices.Max(y) < mostLogs*low {
 		out = append(out,
-			swept("damped exponential smoothing of logarithms", max(4, trendSeasons*m), 1, func(y []float64, ends []int, h int) [][]float64 {
+			candidate{"damped exponential smoothing of logarithms", max(4, trendSeasons*m), func(y []float64, ends []int, h int) [][]float64 {
 				return dampedTrendOfLogs(y, m, ends, h)
-			}),
-			candidate{"theta of logarithms", max(4, trendSeasons*m), lately(thetaOfLogs), 1, nil})
+			}, 1},
+			candidate{"theta of logarithms", max(4, trendSeasons*m), lately(thetaOfLogs), 1})
 	}
 	if zeros := count(y, 0); zeros*5 > len(y) {
-		out = append(out, candidate{"Croston's", 4, func(y []float64, h int) []float64 { return tsb(y, m, h) }, 0.5, nil})
+		out = append(out, candidate{"Croston's", 4, each(func(y []float64, h int) []float64 { return tsb(y, m, h) }), 0.5})
 	}
 	return out
-}
-
-// swept is a candidate that forecasts from many ends in one pass.
-func swept(name string, needs int, prior float64, sweep func(y []float64, ends []int, h int) [][]float64) candidate {
-	run := func(y []float64, h int) []float64 { return sweep(y, []int{len(y)}, h)[0] }
-	return candidate{name, needs, run, prior, sweep}
 }
 
 // mostLogs is the ratio of the largest value to the smallest above which logarithms say more of trifles than of the series.

@@ -33,7 +33,7 @@ func profiles(m int, longer bool) []candidate {
 		if p.seasons == 1 && !longer {
 			prior = naivePrior
 		}
-		out = append(out, candidate{name, p.seasons * m, p.run, prior, nil})
+		out = append(out, candidate{name, p.seasons * m, each(p.run), prior})
 		if m == 1 {
 			break // without a season they are all much the same
 		}
