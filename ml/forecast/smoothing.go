@@ -39,13 +39,10 @@ var (
 //
 //	e = y - l - φb - s,  l ← l + φb + αe,  b ← φb + αβe,  s ← s + γ(1-α)e.
 //
-// Season 1 is none. It gives the state at each of ends, ascending, the first of which is two seasons at least: a pass over y for
+// Season 1 is none. It gives the best at each of ends, ascending, the first of which is two seasons at least: a pass over y for
 // each point of the grid serves all ends.
-func smooth(y []float64, season int, ends []int) []state {
-	best := make([]fit, len(ends))
-	for i := range best {
-		best[i] = fit{state{season: make([]float64, season)}, math.Inf(1)}
-	}
+func smooth(y []float64, season int, ends []int) fits {
+	best := unfit(len(ends), season)
 	gammas := seasonWeights
 	if season == 1 {
 		gammas = []float64{0}
@@ -70,17 +67,34 @@ func smooth(y []float64, season int, ends []int) []state {
 			}
 		}
 	}
-	out := make([]state, len(ends))
-	for i, b := range best {
-		out[i] = b.state
-	}
-	return out
+	return best
 }
 
 // fit is the best state so far, and the loss on the way to it.
 type fit struct {
 	state
 	loss float64
+}
+
+// fits are those at several ends.
+type fits []fit
+
+// unfit are fits that anything is better than.
+func unfit(n, season int) fits {
+	out := make(fits, n)
+	for i := range out {
+		out[i] = fit{state{season: make([]float64, season)}, math.Inf(1)}
+	}
+	return out
+}
+
+// forecasts go on from each end.
+func (all fits) forecasts(h int) [][]float64 {
+	out := make([][]float64, len(all))
+	for i, f := range all {
+		out[i] = f.forecast(h)
+	}
+	return out
 }
 
 // keep takes s in place of a worse one.
@@ -125,7 +139,7 @@ func begin(y []float64, season int) state {
 }
 
 // follow runs over y and offers its state at each end to best, with the fading sum of squared errors after the first season.
-func (s *state) follow(y []float64, ends []int, alpha, beta, gamma float64, best []fit) {
+func (s *state) follow(y []float64, ends []int, alpha, beta, gamma float64, best fits) {
 	loss, phase, m := 0.0, 0, len(s.season)
 	older := fadingOf(m)
 	for k, end := range ends {
@@ -149,22 +163,22 @@ func (s *state) follow(y []float64, ends []int, alpha, beta, gamma float64, best
 
 // dampedTrend is smooth's forecast from each end.
 func dampedTrend(y []float64, season int, ends []int, h int) [][]float64 {
-	out := make([][]float64, len(ends))
-	for i, s := range smooth(y, season, ends) {
-		out[i] = s.forecast(h)
-	}
-	return out
+	return smooth(y, season, ends).forecasts(h)
 }
 
 // dampedTrendOfLogs is the same for seasons and trends that grow with the level; y is above 0.
 func dampedTrendOfLogs(y []float64, season int, ends []int, h int) [][]float64 {
-	logs := make([]float64, len(y))
-	for i, v := range y {
-		logs[i] = math.Log(v)
-	}
-	out := dampedTrend(logs, season, ends, h)
+	out := dampedTrend(logarithms(y), season, ends, h)
 	for i, end := range ends {
 		out[i] = outOfLogs(out[i], y[:end])
+	}
+	return out
+}
+
+func logarithms(y []float64) []float64 {
+	out := make([]float64, len(y))
+	for i, v := range y {
+		out[i] = math.Log(v)
 	}
 	return out
 }
@@ -182,10 +196,7 @@ func outOfLogs(out, y []float64) []float64 {
 //
 //	l ← l + α(y - l - s),  s ← s + γ(y - l - s).
 func seasonalSmoothing(y []float64, season int, ends []int, h int) [][]float64 {
-	best := make([]fit, len(ends))
-	for i := range best {
-		best[i] = fit{state{season: make([]float64, season)}, math.Inf(1)}
-	}
+	best := unfit(len(ends), season)
 	s, behind := state{season: make([]float64, season)}, make([]float64, season) // behind: the level a season ago
 	older := fadingOf(season)
 	for _, alpha := range []float64{0.01, 0.05, 0.2} {
@@ -212,11 +223,7 @@ func seasonalSmoothing(y []float64, season int, ends []int, h int) [][]float64 {
 			}
 		}
 	}
-	out := make([][]float64, len(ends))
-	for i, b := range best {
-		out[i] = b.forecast(h)
-	}
-	return out
+	return best.forecasts(h)
 }
 
 // theta is the theta method (Assimakopoulos and Nikolopoulos 2000): simple smoothing with half of the linear trend as its
@@ -254,11 +261,7 @@ func theta(y []float64, season, h int) []float64 {
 
 // thetaOfLogs is theta for seasons and trends that grow with the level; y is above 0.
 func thetaOfLogs(y []float64, season, h int) []float64 {
-	logs := make([]float64, len(y))
-	for i, v := range y {
-		logs[i] = math.Log(v)
-	}
-	return outOfLogs(theta(logs, season, h), y)
+	return outOfLogs(theta(logarithms(y), season, h), y)
 }
 
 // deseasoned takes the usual deviation of each phase from the running mean of a season off (classical decomposition), and gives
