@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"testing"
 
-	"github.com/saas-sentinel/saas-sentinel/ml/detect"
 	"github.com/saas-sentinel/saas-sentinel/ml/trial"
 )
 
@@ -23,15 +22,9 @@ func TestNAB(t *testing.T) {
 	}
 	var half [2][]trial.NABFile
 	var halfScores [2][][]float64
-	var scores [][]float64
+	scores := trial.Detect(files)
 	for i, f := range files {
-		d := detect.New(f.Frame.Names)
-		s := make([]float64, len(f.Frame.Times))
-		for k, v := range f.Frame.Columns[0] {
-			s[k] = d.Step(f.Frame.Times[k], []float64{v}).Score
-		}
-		scores = append(scores, s)
-		half[i%2], halfScores[i%2] = append(half[i%2], f), append(halfScores[i%2], s)
+		half[i%2], halfScores[i%2] = append(half[i%2], f), append(halfScores[i%2], scores[i])
 	}
 	for i, want := range []float64{60, 55, 65} {
 		p := trial.NABProfiles[i]

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/saas-sentinel/saas-sentinel/ml/detect"
 	"github.com/saas-sentinel/saas-sentinel/ml/series"
 )
 
@@ -71,6 +72,19 @@ func (f *NABFile) place(text string) (int, error) {
 		return 0, fmt.Errorf("labels of %s: %w", f.Name, err)
 	}
 	return sort.Search(len(f.Frame.Times), func(i int) bool { return !f.Frame.Times[i].Before(at) }), nil
+}
+
+// Detect gives the scores of the package detect for the rows of each file.
+func Detect(files []NABFile) (out [][]float64) {
+	for _, f := range files {
+		d := detect.New(f.Frame.Names)
+		scores := make([]float64, len(f.Frame.Times))
+		for k, v := range f.Frame.Columns[0] {
+			scores[k] = d.Step(f.Frame.Times[k], []float64{v}).Score
+		}
+		out = append(out, scores)
+	}
+	return out
 }
 
 // nabRow is a row after the probation: its score, its position's weight, and its window or -1.

@@ -188,7 +188,7 @@ func detection(t *testing.T, f NABFile) *plot.Plot {
 		band(t, p, w[0], make([]float64, w[1]-w[0]), filled(w[1]-w[0], most), "marked")
 	}
 	line(t, p, 0, values, ink, "value")
-	scores := ourNAB([]NABFile{f})[0]
+	scores := Detect([]NABFile{f})[0]
 	for i := range scores {
 		scores[i] *= most
 	}
