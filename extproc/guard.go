@@ -102,10 +102,11 @@ func (s *Server) receive(first *extprocv3.ProcessingRequest) (*inbound, *sentine
 		return in, deny(sentinel.ReasonUnidentified, err.Error())
 	}
 	in.id = id
-	if id.aws == nil || from.astray(in.host) == "" { // what is only claimed is no caller's to be booked on
+	astray := from.astray(in.host)
+	if id.aws == nil || astray == "" { // what is only claimed is no caller's to be booked on
 		in.request.Call.Caller = id.caller
 	}
-	if astray := from.astray(in.host); astray != "" {
+	if astray != "" {
 		return in, deny(sentinel.ReasonHostMismatch, astray)
 	}
 	return in, nil
@@ -182,7 +183,7 @@ func (s *Server) judge(st *answeredStream, in *inbound, onHeaders bool) error {
 	if a.To != nil {
 		route = *a.To
 	}
-	withheld := in.withheld(slices.Concat(s.Credentials.Withheld(route.Provider), in.request.State.Policy.SubjectHeaders()))
+	withheld := in.withheld(append(slices.Clip(s.Credentials.Withheld(route.Provider)), in.request.State.Policy.SubjectHeaders()...))
 	var credential []Header
 	if a.Chain == "" {
 		credential, err = s.Credentials.Inject(route, in.outgoing(a, route, withheld), s.Governor.Now())

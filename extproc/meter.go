@@ -212,8 +212,10 @@ func readAnswer(t governor.Ticket, mode filterv3.ProcessingMode_BodySendMode, ch
 		if t.Action == sentinel.Downgrade || t.Action == sentinel.Fallback {
 			set = append(set, overwrite("x-sentinel-model", t.Call.Model))
 		}
-		if w, ok := t.Call.Demand.Read(); ok && t.Action == sentinel.Clamp {
-			set = append(set, overwrite("x-sentinel-max-tokens", strconv.FormatInt(t.Bound[sentinel.OutputTokens]/max(w.Choices, 1), 10)))
+		if t.Action == sentinel.Clamp {
+			if w, ok := t.Call.Demand.Read(); ok {
+				set = append(set, overwrite("x-sentinel-max-tokens", strconv.FormatInt(t.Bound[sentinel.OutputTokens]/max(w.Choices, 1), 10)))
+			}
 		}
 		for _, h := range changed {
 			set = append(set, overwrite(h.Name, h.Value))

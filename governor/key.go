@@ -28,10 +28,8 @@ func (g *Governor) key(r Route, c *sentinel.Call, model string) int {
 		return 0
 	}
 	numbers, weights := r.Provider.KeysOf(c.Caller.Team)
-	sum, free := 0, 0
+	free := 0
 	for i, n := range numbers {
-		weights[i] = max(1, weights[i])
-		sum += weights[i]
 		if g.left(r.Keyed(n), model) > 0 {
 			continue
 		}
@@ -39,10 +37,12 @@ func (g *Governor) key(r Route, c *sentinel.Call, model string) int {
 		free++
 	}
 	if free > 0 {
-		numbers, weights, sum = numbers[:free], weights[:free], 0
-		for _, w := range weights {
-			sum += w
-		}
+		numbers, weights = numbers[:free], weights[:free]
+	}
+	sum := 0
+	for i := range weights {
+		weights[i] = max(1, weights[i])
+		sum += weights[i]
 	}
 	at := int(binary.BigEndian.Uint64(c.ID[8:]) % uint64(sum)) // its last 62 bits are of chance
 	for i, w := range weights {

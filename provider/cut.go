@@ -29,11 +29,10 @@ func (p Preset) WithLength(e Endpoint, r RawRequest, rq Request, tokens int64) (
 	if err != nil {
 		return nil, err
 	}
-	c, ok := p.speaker().(cutter)
-	if !ok {
-		return nil, badRequest("", "the length of its answer cannot be changed")
+	var keys []string
+	if c, ok := p.speaker().(cutter); ok {
+		keys = c.lengthKeys(e, o)
 	}
-	keys := c.lengthKeys(e, o)
 	if len(keys) == 0 {
 		return nil, badRequest("", "the length of its answer cannot be changed")
 	}

@@ -45,38 +45,24 @@ func (s MeterSpec) own(text *textCounter) sentinel.Counted {
 
 // bodyKeeper keeps the beginning of an answer in which a model writes, to count its text when its report is doubtful.
 type bodyKeeper struct {
-	kept *[]byte // nil where there is nothing
-	lost int64   // bytes behind those that are kept
+	pooled
+	lost int64 // bytes behind those that are kept
 }
 
 func (k *bodyKeeper) write(chunk []byte) {
-	if k.kept == nil {
-		k.kept = unreadPool.Get().(*[]byte)
-	}
-	n := min(len(chunk), maxUnread-len(*k.kept))
-	*k.kept = append(*k.kept, chunk[:n]...)
+	n := min(len(chunk), maxUnread-len(k.held()))
+	k.add(chunk[:n])
 	k.lost += int64(len(chunk) - n)
 }
 
 // text takes out what the model wrote. What was not kept counts as much of it as what was.
 func (k *bodyKeeper) text() *textCounter {
 	var t textCounter
-	if k.kept != nil {
-		body := *k.kept
-		if k.lost > 0 { // what was kept may end within a text
-			body = append(bytes.TrimRight(body, `\`), '"')
-		}
-		takeText(body, answerTexts, &t)
-		t.lost = k.lost * int64(len(t.text)) / int64(max(1, len(*k.kept)))
+	body := k.held()
+	if k.lost > 0 { // what was kept may end within a text
+		body = append(bytes.TrimRight(body, `\`), '"')
 	}
+	takeText(body, answerTexts, &t)
+	t.lost = k.lost * int64(len(t.text)) / int64(max(1, len(k.held())))
 	return &t
-}
-
-// free gives the memory back.
-func (k *bodyKeeper) free() {
-	if k.kept != nil {
-		*k.kept = (*k.kept)[:0]
-		unreadPool.Put(k.kept)
-		k.kept = nil
-	}
 }

@@ -2,7 +2,6 @@ package provider
 
 import (
 	"bytes"
-	"sync"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
@@ -34,7 +33,7 @@ type streamMeter struct {
 	spec   MeterSpec
 	frames framing
 	reader streamReader
-	unread *[]byte // events whose text was not taken yet, each with a separator behind it; nil before the first
+	unread pooled // events whose text was not taken yet, each with a separator behind it
 	text   textCounter
 }
 
@@ -56,37 +55,25 @@ func (m *streamMeter) Write(chunk []byte) []byte { return m.frames.write(chunk) 
 
 // event reads one event's data and tells whether to hide the event.
 func (m *streamMeter) event(data []byte) bool {
-	if m.unread == nil {
-		m.unread = unreadPool.Get().(*[]byte)
-	}
-	if len(*m.unread)+len(data) >= maxUnread {
+	if len(m.unread.held())+len(data) >= maxUnread {
 		m.readText()
 	}
 	if len(data) >= maxUnread {
 		takeText(data, m.reader.texts(), &m.text)
 	} else {
-		*m.unread = append(append(*m.unread, data...), separator)
+		m.unread.add(data, []byte{separator})
 	}
 	return m.reader.reports(data) && m.reader.read(data)
 }
 
-// unreadPool has buffers of maxUnread bytes: every stream needs one for as long as it runs.
-var unreadPool = sync.Pool{New: func() any {
-	b := make([]byte, 0, maxUnread)
-	return &b
-}}
-
 // readText takes the text out of the events that wait.
 func (m *streamMeter) readText() {
-	if m.unread == nil {
-		return
-	}
-	for data := range bytes.SplitSeq(*m.unread, []byte{separator}) {
+	for data := range bytes.SplitSeq(m.unread.held(), []byte{separator}) {
 		if len(data) > 0 {
 			takeText(data, m.reader.texts(), &m.text)
 		}
 	}
-	*m.unread = (*m.unread)[:0]
+	m.unread.clear()
 }
 
 // Finish gives the reported usage, or an estimate from the text that was sent.
@@ -103,11 +90,7 @@ func (m *streamMeter) Finish(bool) Metered {
 			out.Own = m.spec.own(&m.text)
 		}
 	}
-	if m.unread != nil {
-		*m.unread = (*m.unread)[:0]
-		unreadPool.Put(m.unread)
-		m.unread = nil
-	}
+	m.unread.free()
 	out.Tail = tail
 	return out
 }

@@ -233,8 +233,7 @@ func (m *Model) hold(a sentinel.Ask, of []sentinel.Candidate, c choice, into *re
 	if c.chosen < 0 {
 		return
 	}
-	subject := &of[c.chosen]
-	subject = &shortened(of, c.chosen, c.tokens)[c.chosen]
+	subject := &shortened(of, c.chosen, c.tokens)[c.chosen]
 	m.commit(a, subject, c.judged, into.bucket, now)
 	into.held = slices.Grow(into.held, len(subject.Limits))
 	for i := range subject.Limits {
