@@ -37,7 +37,7 @@ func caCreate() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if strings.HasPrefix(cfg.Proxy.CA, "vault:") {
+		if cfg.Proxy.InVault() {
 			return refused(fmt.Errorf("proxy.ca: %s is made in Vault: see docs/egress.md", cfg.Proxy.CA))
 		}
 		a, err := ca.Create(cfg.Proxy.CA, append(app.ProviderHosts(state), *more...), state.Policy.Org, time.Now)

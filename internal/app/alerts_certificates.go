@@ -83,7 +83,7 @@ func (a *App) certificateFiles() map[string]certificateFile {
 		add("envoy.tls.cert", t.Cert, false)
 		add("envoy.tls.client_ca", t.ClientCA, true)
 	}
-	if c.Proxy.used() && !c.Proxy.inVault() {
+	if c.Proxy.used() && !c.Proxy.InVault() {
 		add("proxy.ca", c.Proxy.CA, false)
 	}
 	if t := c.Proxy.TLS; t != nil {

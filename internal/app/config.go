@@ -232,7 +232,7 @@ func readConfig(file string, data []byte) (Config, error) {
 	c.environment()
 	base := filepath.Dir(file)
 	c.Policies, c.Spool.Dir = under(base, c.Policies), under(base, c.Spool.Dir)
-	if !c.Proxy.inVault() {
+	if !c.Proxy.InVault() {
 		c.Proxy.CA = under(base, c.Proxy.CA)
 	}
 	if c.Candidate != "" {

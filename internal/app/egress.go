@@ -58,12 +58,12 @@ func (c ProxyConfig) used() bool { return c.Listen != "" || c.Redirected != "" }
 
 const vaultPrefix = "vault:"
 
-// inVault tells whether the authority's key is in Vault.
-func (c ProxyConfig) inVault() bool { return strings.HasPrefix(c.CA, vaultPrefix) }
+// InVault tells whether the authority's key is in Vault.
+func (c ProxyConfig) InVault() bool { return strings.HasPrefix(c.CA, vaultPrefix) }
 
 // OpenAuthority opens the authority's file, or the one whose key is in Vault.
 func OpenAuthority(ctx context.Context, c Config) (*ca.Authority, error) {
-	if !c.Proxy.inVault() {
+	if !c.Proxy.InVault() {
 		return ca.Open(c.Proxy.CA, time.Now)
 	}
 	v, err := openVault(c, func(error) {}) // what it would tell of its token is an error of the next signature too
