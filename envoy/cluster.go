@@ -66,9 +66,9 @@ func defaultAddress(p Provider) string {
 		return p.Host
 	}
 	if p.Plaintext {
-		return net.JoinHostPort(hostOnly(p.Host), "80")
+		return net.JoinHostPort(HostOnly(p.Host), "80")
 	}
-	return net.JoinHostPort(hostOnly(p.Host), "443")
+	return net.JoinHostPort(HostOnly(p.Host), "443")
 }
 
 // controlCluster is sentinel itself: ext_proc and ADS on one port.

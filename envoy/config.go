@@ -176,8 +176,8 @@ func isIPPort(s string) bool {
 	return err == nil && a.Port() > 0
 }
 
-// hostOnly takes the port off.
-func hostOnly(s string) string {
+// HostOnly takes the port off a host that may have one.
+func HostOnly(s string) string {
 	if host, _, err := net.SplitHostPort(s); err == nil {
 		return host
 	}

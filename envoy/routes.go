@@ -33,7 +33,7 @@ func routes(c Config) *routev3.RouteConfiguration {
 		hosts[domain(h)]++
 	}
 	for _, p := range c.Providers {
-		hosts[domain(hostOnly(p.Host))]++
+		hosts[domain(HostOnly(p.Host))]++
 		for _, r := range p.Routes {
 			gateway.Routes = append(gateway.Routes, route(p, r, "/"+p.Name))
 		}
@@ -43,7 +43,7 @@ func routes(c Config) *routev3.RouteConfiguration {
 	}
 	all := []*routev3.VirtualHost{gateway}
 	for _, p := range c.Providers {
-		if own := domain(hostOnly(p.Host)); hosts[own] == 1 { // a host that several share does not say who is meant
+		if own := domain(HostOnly(p.Host)); hosts[own] == 1 { // a host that several share does not say who is meant
 			all = append(all, providerHost(p, own))
 		}
 	}

@@ -77,7 +77,7 @@ func secretRef(name string, byADS bool) *tlsv3.SdsSecretConfig {
 
 // upstreamTLS sends the provider's host as SNI and accepts only a certificate for that very name.
 func upstreamTLS(p Provider) *corev3.TransportSocket {
-	host, ca := hostOnly(p.Host), p.CAFile
+	host, ca := HostOnly(p.Host), p.CAFile
 	if ca == "" {
 		ca = SystemCAs
 	}

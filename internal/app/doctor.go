@@ -15,6 +15,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/saas-sentinel/saas-sentinel/envoy"
 	"github.com/saas-sentinel/saas-sentinel/governor"
 	"github.com/saas-sentinel/saas-sentinel/store"
 )
@@ -216,10 +217,7 @@ func (d *doctor) providers(ctx context.Context) {
 	looked := 0
 	seen := map[string]bool{}
 	for _, r := range d.state.Ordered {
-		host := r.Provider.Host
-		if h, _, err := net.SplitHostPort(host); err == nil {
-			host = h
-		}
+		host := envoy.HostOnly(r.Provider.Host)
 		if r.Provider.Address != "" || seen[host] {
 			continue
 		}

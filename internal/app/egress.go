@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -81,18 +81,12 @@ func OpenAuthority(ctx context.Context, c Config) (*ca.Authority, error) {
 	return ca.Remote(c.Proxy.CA, chain, pki.Sign, time.Now)
 }
 
-// ProviderHosts lists the hosts of a policy's providers, without ports.
+// ProviderHosts lists the hosts of a policy's providers, each once and without its port.
 func ProviderHosts(s *governor.State) []string {
 	var out []string
 	for _, r := range s.Ordered {
-		if r.Provider.Plaintext {
-			continue
-		}
-		host := r.Provider.Host
-		if h, _, err := net.SplitHostPort(host); err == nil {
-			host = h
-		}
-		if n := len(out); n == 0 || out[n-1] != host {
+		host := envoy.HostOnly(r.Provider.Host)
+		if !r.Provider.Plaintext && !slices.Contains(out, host) {
 			out = append(out, host)
 		}
 	}
@@ -111,12 +105,7 @@ func (a *App) forEnvoy(s *governor.State) envoy.Config {
 			c.Proxy.Others = append(c.Proxy.Others, envoy.Other{Host: o.Host, Address: o.Address})
 		}
 	}
-	seen := map[string]bool{}
 	for _, host := range ProviderHosts(s) {
-		if seen[host] {
-			continue
-		}
-		seen[host] = true
 		leaf, err := a.egress.leaf(host, time.Now())
 		if err != nil {
 			a.log.Error().Err(err).Str("host", host).Msg("host not reachable through the proxy: make another authority with sentinel ca create, and give it to the clients")
