@@ -160,14 +160,7 @@ func (l *connecting) unknown() {
 
 // tunnel asks the proxy for a tunnel.
 func (l *connecting) tunnel(ctx context.Context, host string) (status int, conn net.Conn, err error) {
-	at := l.proxy.Host
-	if l.proxy.Port() == "" {
-		at = net.JoinHostPort(l.proxy.Hostname(), map[string]string{"https": "443"}[l.proxy.Scheme])
-		if l.proxy.Scheme != "https" {
-			at = net.JoinHostPort(l.proxy.Hostname(), "80")
-		}
-	}
-	if conn, err = l.Dial(ctx, "tcp", at); err != nil {
+	if conn, err = l.Dial(ctx, "tcp", hostPort(l.proxy)); err != nil {
 		return 0, nil, err
 	}
 	if l.proxy.Scheme == "https" {

@@ -91,16 +91,22 @@ func (d *doctor) file(what, key, name, remedy string) {
 // served tells of the certificates that dependencies serve. That they are trusted is found where the dependency itself is looked at.
 func (d *doctor) served(ctx context.Context) {
 	if u, err := url.Parse(d.config.Vault.Address); err == nil && u.Scheme == "https" {
-		d.peer(ctx, "vault's certificate", hostPort(u, "443"), "renew it where Vault runs")
+		d.peer(ctx, "vault's certificate", hostPort(u), "renew it where Vault runs")
 	}
 	if d.config.Redis.TLS && len(d.config.Redis.Address) > 0 {
 		d.peer(ctx, "redis' certificate", d.config.Redis.Address[0], "renew it where Redis runs")
 	}
 }
 
-func hostPort(u *url.URL, port string) string {
-	if u.Port() != "" {
-		port = u.Port()
+// hostPort is where a URL's server listens, by default at its scheme's port.
+func hostPort(u *url.URL) string {
+	port := u.Port()
+	switch {
+	case port != "":
+	case u.Scheme == "https":
+		port = "443"
+	default:
+		port = "80"
 	}
 	return net.JoinHostPort(u.Hostname(), port)
 }
@@ -170,11 +176,7 @@ func (d *doctor) collector(ctx context.Context) {
 		d.add("collector", CheckFail, "correct telemetry.otlp", "%q is no URL", d.config.Telemetry.OTLP)
 		return
 	}
-	port := "80"
-	if u.Scheme == "https" {
-		port = "443"
-	}
-	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", hostPort(u, port))
+	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", hostPort(u))
 	if err != nil {
 		d.add("collector", CheckWarn, "start it, or check telemetry.otlp: spans are dropped meanwhile, calls are not", "%s", err)
 		return
