@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"iter"
 	"os"
 	"time"
 
@@ -49,11 +50,7 @@ func (f certificateFile) end() (end time.Time, err error) {
 	if err != nil {
 		return end, err
 	}
-	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
-		if block.Type != "CERTIFICATE" {
-			continue
-		}
-		c, err := x509.ParseCertificate(block.Bytes)
+	for c, err := range certificatesIn(data) {
 		if err != nil {
 			return end, err
 		}
@@ -68,6 +65,17 @@ func (f certificateFile) end() (end time.Time, err error) {
 		return end, errNoCertificate
 	}
 	return end, nil
+}
+
+// certificatesIn gives the certificates of a PEM file, in its order. Keys and whatever else is in it are passed over.
+func certificatesIn(data []byte) iter.Seq2[*x509.Certificate, error] {
+	return func(yield func(*x509.Certificate, error) bool) {
+		for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
+			if block.Type == "CERTIFICATE" && !yield(x509.ParseCertificate(block.Bytes)) {
+				return
+			}
+		}
+	}
 }
 
 // certificateFiles lists the files that end calls when they end, by the keys that name them.

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"net"
 	"net/http"
@@ -68,11 +67,7 @@ func (d *doctor) file(what, key, name, remedy string) {
 		return
 	}
 	var first time.Time
-	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
-		if block.Type != "CERTIFICATE" {
-			continue
-		}
-		cert, err := x509.ParseCertificate(block.Bytes)
+	for cert, err := range certificatesIn(data) {
 		if err != nil {
 			d.add(what, CheckFail, "correct "+key, "%s: %s", name, err)
 			return
