@@ -96,9 +96,7 @@ func (v *Vault) confirm(ctx context.Context, l *lease) (bool, error) {
 	_, err := v.client.Logical().WriteWithContext(ctx, "sys/leases/lookup", map[string]any{"lease_id": l.id})
 	answer, refused := errors.AsType[*api.ResponseError](err)
 	switch {
-	case err == nil:
-		return true, nil
-	case refused && answer.StatusCode == http.StatusForbidden:
+	case err == nil, isForbidden(err):
 		return true, nil
 	case refused && (answer.StatusCode == http.StatusBadRequest || answer.StatusCode == http.StatusNotFound):
 		return false, nil

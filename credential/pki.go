@@ -2,11 +2,8 @@ package credential
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/hashicorp/vault/api"
@@ -16,7 +13,6 @@ import (
 type PKI struct {
 	v           *Vault
 	mount, role string
-	asking      sync.Mutex // of the session
 }
 
 // ParsePKI reads MOUNT#ROLE.
@@ -28,7 +24,7 @@ func ParsePKI(place string) (mount, role string, err error) {
 	return mount, role, nil
 }
 
-// PKI names a role by MOUNT#ROLE. It does no I/O. The role is then the one user of v.
+// PKI names a role by MOUNT#ROLE. It does no I/O. v is then for engines alone: it reads no secrets beside them.
 func (v *Vault) PKI(place string) (*PKI, error) {
 	mount, role, err := ParsePKI(place)
 	if err != nil {
@@ -53,29 +49,9 @@ func (p *PKI) Sign(ctx context.Context, request, host string, life time.Duration
 
 // ask does one operation of the engine, and gives the certificate in its answer.
 func (p *PKI) ask(ctx context.Context, path string, operation func(context.Context, string) (*api.Secret, error)) (string, error) {
-	p.asking.Lock()
-	defer p.asking.Unlock()
-	got, err := p.v.ask(ctx, func() (*api.Secret, error) { return operation(ctx, path) })
-	if err != nil {
-		return "", p.explain(err, path)
-	}
-	if got != nil {
-		if text, ok := got.Data["certificate"].(string); ok && text != "" {
-			return text, nil
-		}
-	}
-	return "", p.v.faultf(nil, "%s gave no certificate: vault secrets enable -path=%s pki, and make its authority and the role %s", path, p.mount, p.role)
-}
-
-// explain says what the operator can do.
-func (p *PKI) explain(err error, path string) error {
-	answer, ok := errors.AsType[*api.ResponseError](err)
-	switch {
-	case !ok || answer.StatusCode >= http.StatusInternalServerError:
-		return p.v.explain(err, path)
-	case answer.StatusCode == http.StatusForbidden:
-		return p.v.faultf(errForbidden, "the gateway may not use %s: check that its token is valid and that its policy grants update there", path)
-	default:
-		return p.v.faultf(nil, "%s was answered with HTTP %d (%s): check the role's allowed_domains and allow_bare_domains", path, answer.StatusCode, clip(strings.Join(answer.Errors, "; ")))
-	}
+	return p.v.ask(ctx, path, "certificate", func() (*api.Secret, error) { return operation(ctx, path) }, remedies{
+		forbidden: "the gateway may not use " + path + ": check that its token is valid and that its policy grants update there",
+		refused:   "check the role's allowed_domains and allow_bare_domains",
+		nothing:   fmt.Sprintf(": vault secrets enable -path=%s pki, and make its authority and the role %s", p.mount, p.role),
+	})
 }

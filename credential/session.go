@@ -3,7 +3,6 @@ package credential
 import (
 	"context"
 	"errors"
-	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -46,28 +45,12 @@ func (v *Vault) Prepare(ctx context.Context) error {
 	return v.renew(ctx)
 }
 
-// ask does one operation of an engine; a token that was revoked is replaced by another login, once.
-func (v *Vault) ask(ctx context.Context, operation func() (*api.Secret, error)) (*api.Secret, error) {
-	if err := v.Prepare(ctx); err != nil {
-		return nil, err
-	}
-	got, err := operation()
-	if !isForbidden(err) || v.o.Login == nil || v.reloggedIn {
-		return got, err
-	}
-	if err := v.relogin(ctx); err != nil {
-		return nil, err
-	}
-	return operation()
-}
-
 func (v *Vault) login(ctx context.Context) error {
 	if v.o.Login != nil {
 		return v.relogin(ctx)
 	}
 	self, err := v.client.Auth().Token().LookupSelfWithContext(ctx)
-	var answer *api.ResponseError
-	if errors.As(err, &answer) && answer.StatusCode == http.StatusForbidden {
+	if isForbidden(err) {
 		// Invalid, or not allowed to look at itself: reading tells, with a better sentence.
 		v.session.start(0, false)
 		return nil

@@ -3,10 +3,8 @@ package credential
 import (
 	"context"
 	"encoding/base64"
-	"errors"
-	"net/http"
+	"fmt"
 	"strings"
-	"sync"
 
 	"github.com/hashicorp/vault/api"
 )
@@ -15,10 +13,9 @@ import (
 type Transit struct {
 	v          *Vault
 	mount, key string
-	asking     sync.Mutex // of the session
 }
 
-// Transit names a key by MOUNT/KEY. It does no I/O. The key is then the one user of v.
+// Transit names a key by MOUNT/KEY. It does no I/O. v is then for engines alone: it reads no secrets beside them.
 func (v *Vault) Transit(path string) (*Transit, error) {
 	mount, key, ok := strings.Cut(path, "/")
 	if !ok || !canonical(path) || strings.Contains(key, "/") {
@@ -47,38 +44,11 @@ func (t *Transit) Unwrap(ctx context.Context, wrapped string) ([]byte, error) {
 
 // ask does one operation of the engine.
 func (t *Transit) ask(ctx context.Context, operation, field, value, answer string) (string, error) {
-	t.asking.Lock()
-	defer t.asking.Unlock()
 	path := t.mount + "/" + operation + "/" + t.key
-	got, err := t.v.ask(ctx, func() (*api.Secret, error) {
+	return t.v.ask(ctx, path, answer, func() (*api.Secret, error) {
 		return t.v.client.Logical().WriteWithContext(ctx, path, map[string]any{field: value})
+	}, remedies{
+		forbidden: "the gateway may not use the key: grant update on " + path,
+		refused:   fmt.Sprintf("vault secrets enable -path=%s transit, vault write -f %s/keys/%s", t.mount, t.mount, t.key),
 	})
-	if err != nil {
-		return "", t.explain(err, path)
-	}
-	if got != nil {
-		if text, ok := got.Data[answer].(string); ok && text != "" {
-			return text, nil
-		}
-	}
-	return "", t.v.faultf(nil, "%s gave no %s", path, answer)
-}
-
-func isForbidden(err error) bool {
-	answer, ok := errors.AsType[*api.ResponseError](err)
-	return ok && answer.StatusCode == http.StatusForbidden
-}
-
-// explain says what the operator can do. Vault's own text for a bad ciphertext or a missing key quotes neither.
-func (t *Transit) explain(err error, path string) error {
-	answer, ok := errors.AsType[*api.ResponseError](err)
-	switch {
-	case !ok || answer.StatusCode >= http.StatusInternalServerError:
-		return t.v.explain(err, path)
-	case answer.StatusCode == http.StatusForbidden:
-		return t.v.faultf(errForbidden, "the gateway may not use the key: grant update on %s", path)
-	default:
-		return t.v.faultf(nil, "%s was answered with HTTP %d (%s): vault secrets enable -path=%s transit, vault write -f %s/keys/%s", path, answer.StatusCode,
-			clip(strings.Join(answer.Errors, "; ")), t.mount, t.mount, t.key)
-	}
 }

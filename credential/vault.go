@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/vault/api"
@@ -38,6 +39,7 @@ type Vault struct {
 	reloggedIn bool              // since the last Prepare
 	mounts     map[string]mount  // by the secret's path
 	leases     map[string]*lease // of dynamic secrets, by path
+	asking     sync.Mutex        // of engines, which several goroutines may use; secrets are read by one
 }
 
 // NewVault checks the options and does no I/O but reading files. Its error has every fault, one sentence each.
