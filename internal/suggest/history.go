@@ -4,7 +4,9 @@ package suggest
 
 import (
 	"context"
+	"maps"
 	"math"
+	"slices"
 	"time"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
@@ -131,18 +133,8 @@ func (s *spread) add(v int64) {
 // quantile is a value that at least a share q of what was added does not exceed; 0 where nothing was.
 func (s *spread) quantile(q float64) float64 {
 	left := int64(math.Ceil(q * float64(s.n)))
-	most := math.MinInt
-	for step := range s.counts {
-		most = max(most, step)
-	}
-	for step := most; s.n > 0; step-- { // from above: few steps lie there
-		below := s.n
-		for at, n := range s.counts {
-			if at > step-1 {
-				below -= n
-			}
-		}
-		if below < left {
+	for _, step := range slices.Sorted(maps.Keys(s.counts)) {
+		if left -= s.counts[step]; left <= 0 {
 			return math.Round(math.Pow(spreadStep, float64(step)))
 		}
 	}
