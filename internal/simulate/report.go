@@ -25,15 +25,15 @@ type Side struct {
 	Reasons    map[string]int64 `json:"reasons"`
 	Limits     map[string]int64 `json:"limits"` // that refused or downgraded, by name
 	Worst      Worst            `json:"worst"`
-
-	five      time.Time // the five minutes that are counted now
-	fiveCalls int64
 }
 
 // Worst is the five minutes with the most refusals.
 type Worst struct {
 	From    time.Time `json:"from"`
 	Refused int64     `json:"refused"`
+
+	five  time.Time // the five minutes that are counted now
+	calls int64     // refused in them
 }
 
 // Group is one team's or service's part.
@@ -141,9 +141,6 @@ func Compare(ctx context.Context, record Record, from, to time.Time, now, then *
 	if err != nil {
 		return r, fmt.Errorf("simulate: %w", err)
 	}
-	for _, s := range []*Side{&r.Recorded, &r.Now, &r.Then} {
-		s.endFive()
-	}
 	r.Avoided = r.Now.Cost - r.Then.Cost
 	r.Teams, r.Services = sorted(teams), sorted(services)
 	for _, at := range slices.SortedFunc(maps.Keys(hours), time.Time.Compare) {
@@ -193,14 +190,10 @@ func (s *Side) take(at time.Time, o Outcome) {
 	if o.Estimated {
 		s.Estimated++
 	}
-	if five := at.Truncate(fiveMinutes); !five.Equal(s.five) {
-		s.endFive()
-		s.five = five
-	}
 	switch v := o.Verdict; {
 	case v.Action.Refused():
 		s.Refused++
-		s.fiveCalls++
+		s.Worst.Count(at)
 	case v.Action == sentinel.Downgrade:
 		s.Downgraded++
 	case v.Action == sentinel.Delay:
@@ -215,11 +208,14 @@ func (s *Side) take(at time.Time, o Outcome) {
 	}
 }
 
-func (s *Side) endFive() {
-	if s.fiveCalls > s.Worst.Refused {
-		s.Worst = Worst{From: s.five, Refused: s.fiveCalls}
+// Count takes a refusal; they must come in the order of their time.
+func (w *Worst) Count(at time.Time) {
+	if five := at.Truncate(fiveMinutes); !five.Equal(w.five) {
+		w.five, w.calls = five, 0
 	}
-	s.fiveCalls = 0
+	if w.calls++; w.calls > w.Refused {
+		w.From, w.Refused = w.five, w.calls
+	}
 }
 
 // group finds a group; past the bound all others share one.

@@ -25,7 +25,7 @@ func Effects(ctx context.Context, record simulate.Record, from, to time.Time, no
 	for i, s := range states {
 		sims[i] = simulate.New(s)
 	}
-	fives := make([]five, len(list))
+	worst := make([]simulate.Worst, len(list))
 	return record(ctx, simulate.Begin(from, states...), to, func(e sentinel.Entry) error {
 		was, _, err := sims[0].Judge(ctx, e)
 		if err != nil {
@@ -44,23 +44,10 @@ func Effects(ctx context.Context, record simulate.Record, from, to time.Time, no
 			effect.Avoided += was.Cost - is.Cost
 			if is.Verdict.Action.Refused() && !was.Verdict.Action.Refused() {
 				effect.Refused++
-				effect.Worst = max(effect.Worst, fives[i].count(e.At))
+				worst[i].Count(e.At)
+				effect.Worst = worst[i].Refused
 			}
 		}
 		return nil
 	})
-}
-
-// five counts what is refused in the five minutes that run.
-type five struct {
-	from time.Time
-	n    int64
-}
-
-func (f *five) count(at time.Time) int64 {
-	if from := at.Truncate(5 * time.Minute); !from.Equal(f.from) {
-		*f = five{from: from}
-	}
-	f.n++
-	return f.n
 }
