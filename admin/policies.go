@@ -108,12 +108,11 @@ func (s *Server) simulate(ctx context.Context, in *simulateInput) (*answer[Simul
 	if checked := s.Backend.CheckPolicy(in.Body.Text); len(checked.Faults) > 0 {
 		return nil, uncompiled(checked.Faults)
 	}
-	if !s.simulating.TryLock() {
-		return nil, huma.Error429TooManyRequests("another simulation runs: try again when it is done")
+	ctx, end, err := s.simulation(ctx)
+	if err != nil {
+		return nil, err
 	}
-	defer s.simulating.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, simulationTakes)
-	defer cancel()
+	defer end()
 	out, err := s.Backend.SimulatePolicy(ctx, in.Body.Text, in.Body.From.UTC(), in.Body.To.UTC())
 	if ctx.Err() != nil {
 		return nil, huma.Error422UnprocessableEntity("the period has more calls than can be judged in 45 s: take a shorter one, or sentinel policy simulate")
@@ -122,6 +121,15 @@ func (s *Server) simulate(ctx context.Context, in *simulateInput) (*answer[Simul
 		return nil, s.fault("simulate", err)
 	}
 	return &answer[Simulation]{out}, nil
+}
+
+// simulation begins a simulation, which takes a core: one runs at a time, and for at most simulationTakes.
+func (s *Server) simulation(ctx context.Context) (limited context.Context, end func(), err error) {
+	if !s.simulating.TryLock() {
+		return nil, nil, huma.Error429TooManyRequests("a simulation runs: try again when it is done")
+	}
+	limited, cancel := context.WithTimeout(ctx, simulationTakes)
+	return limited, func() { cancel(); s.simulating.Unlock() }, nil
 }
 
 func uncompiled(faults []string) error {

@@ -51,12 +51,11 @@ func (s *Server) savings(ctx context.Context, in *savingsInput) (*answer[[]Savin
 	if in.To.Sub(in.From) > maxOptimised {
 		return nil, huma.Error400BadRequest("from: at most 31 days at once; sentinel ml whatif takes 400")
 	}
-	if !s.simulating.TryLock() {
-		return nil, huma.Error429TooManyRequests("a simulation runs: try again when it is done")
+	ctx, end, err := s.simulation(ctx)
+	if err != nil {
+		return nil, err
 	}
-	defer s.simulating.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, simulationTakes)
-	defer cancel()
+	defer end()
 	found, err := s.Backend.Savings(ctx, in.From, in.To, in.MaxInput, in.MaxOutput)
 	if ctx.Err() != nil {
 		return nil, huma.Error422UnprocessableEntity("the period has more calls than can be read in 45 s: take a shorter one, or sentinel ml whatif")

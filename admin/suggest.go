@@ -42,12 +42,11 @@ type suggestInput struct {
 }
 
 func (s *Server) suggest(ctx context.Context, in *suggestInput) (*answer[[]Suggestion], error) {
-	if !s.simulating.TryLock() {
-		return nil, huma.Error429TooManyRequests("a simulation runs: try again when it is done")
+	ctx, end, err := s.simulation(ctx)
+	if err != nil {
+		return nil, err
 	}
-	defer s.simulating.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, simulationTakes)
-	defer cancel()
+	defer end()
 	to := s.Now().Truncate(time.Minute)
 	list, err := s.Backend.SuggestPolicies(ctx, SuggestWanted{to.AddDate(0, 0, -in.Days), to, in.HeadRoom / 100, in.Limit, in.Shadow})
 	if ctx.Err() != nil {
