@@ -28,12 +28,15 @@ func (c *compiler) version(files []File) string {
 }
 
 // WithHashes puts the hash of each token in its place, which a policy takes as well. A text without a token stays the same bytes.
-func WithHashes(files []File, tokens []string) []File {
+func WithHashes(files []File, tokens []string) []File { return WithTokens(files, tokens, HashedToken) }
+
+// WithTokens puts something else in the place of each token, wherever it stands.
+func WithTokens(files []File, tokens []string, instead func(token string) string) []File {
 	var swaps []string
 	slices.SortFunc(tokens, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) }) // none is a part of a later one
 	for _, t := range tokens {
 		if t != "" {
-			swaps = append(swaps, t, HashedToken(t))
+			swaps = append(swaps, t, instead(t))
 		}
 	}
 	swap := strings.NewReplacer(swaps...)

@@ -1,14 +1,12 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -66,16 +64,7 @@ func masked(files []policy.File) ([]policy.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	var swaps []string
-	slices.SortFunc(tokens, func(x, y string) int { return cmp.Compare(len(y), len(x)) }) // none is a part of a later one
-	for _, t := range tokens {
-		swaps = append(swaps, t, "••••••••")
-	}
-	swap, out := strings.NewReplacer(swaps...), make([]policy.File, len(files))
-	for i, f := range files {
-		out[i] = policy.File{Name: f.Name, Data: []byte(swap.Replace(string(f.Data)))}
-	}
-	return out, nil
+	return policy.WithTokens(files, tokens, func(string) string { return "••••••••" }), nil
 }
 
 // CheckPolicy compiles a candidate.
