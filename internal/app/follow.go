@@ -73,18 +73,13 @@ func (a *App) catchUp(ctx context.Context) (err error) {
 	if err == nil {
 		err = replaceFile(a.config.Policies, []byte(kept[0].Text))
 	}
-	if err == nil {
-		err = a.mark(p.Seq)
-	}
-	if err != nil {
-		a.fell(&a.follower.published, err)
-		a.follower.again = time.Now().Add(againAfter)
+	if err = a.took(p.Seq, err); err != nil {
 		a.log.Error().Err(err).Int64("publication", p.Seq).Msg("published policy not taken, the file's one is in force")
 		return nil
 	}
-	a.follower.seq, a.started = p.Seq, policyFiles(kept)
+	a.started = policyFiles(kept)
+	next.Candidate = a.governor.State().Candidate
 	a.governor.Swap(next)
-	a.beside()
 	return nil
 }
 
@@ -110,25 +105,26 @@ func (a *App) follow(ctx context.Context) {
 
 // takePublished puts a publication in force in this process.
 func (a *App) takePublished(ctx context.Context, p sentinel.PolicyProposal, files []policy.File) {
-	f := &a.follower
 	err := a.take(ctx, files, func(context.Context, *governor.State, *governor.State) error {
 		return replaceFile(a.config.Policies, files[0].Data)
 	})
+	_ = a.took(p.Seq, err) // why not is told
+	a.tell(ctx)
+}
+
+// took notes that the policy's file has a publication, where err is nil. A crash before that takes it once more, and so does a fault, later.
+func (a *App) took(seq int64, err error) error {
+	f := &a.follower
 	if err == nil {
-		err = a.mark(p.Seq)
+		err = replaceFile(marker(a.config.Policies), []byte(strconv.FormatInt(seq, 10)+"\n"))
 	}
 	if err != nil {
 		f.again = time.Now().Add(againAfter)
 	} else {
-		f.seq = p.Seq
+		f.seq = seq
 	}
 	a.fell(&f.published, err)
-	a.tell(ctx)
-}
-
-// mark notes which publication the policy's file has. A crash before that takes it once more.
-func (a *App) mark(seq int64) error {
-	return replaceFile(marker(a.config.Policies), []byte(strconv.FormatInt(seq, 10)+"\n"))
+	return err
 }
 
 // tell says what this process has in force.
