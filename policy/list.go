@@ -96,8 +96,7 @@ func (s *Set) Windows(now time.Time) []time.Time {
 	add := func(limits []limit) {
 		for i := range limits {
 			if limits[i].Kind == sentinel.Window {
-				start, _ := dates.window(&limits[i])
-				seen[start] = true
+				seen[dates.window(&limits[i]).start] = true
 			}
 		}
 	}

@@ -220,10 +220,10 @@ func (p *Plan) add(dates *calendar, limits []limit, suffix string) {
 			l.Spare = 0
 		}
 		if l.Kind == sentinel.Window {
-			l.Start, l.End = dates.window(&limits[i])
-		}
-		if l.Rollover > 0 {
-			l.Before, _ = window(limits[i].cut, dates.zone, l.Start.Add(-1))
+			w := dates.window(&limits[i])
+			if l.Start, l.End = w.start, w.end; l.Rollover > 0 {
+				l.Before = w.before
+			}
 		}
 	}
 }
@@ -241,17 +241,24 @@ type windows []atomic.Pointer[found]
 type found struct {
 	cut
 	start, end time.Time
+	before     time.Time // begin of the window before
 }
 
-func (c *calendar) window(l *limit) (start, end time.Time) {
+func (c *calendar) window(l *limit) *found {
 	if l.slot >= len(c.known) {
-		return window(l.cut, c.zone, c.now)
+		return c.find(l.cut)
 	}
 	w := c.known[l.slot].Load()
 	if w == nil || w.cut != l.cut || c.now.Before(w.start) || !c.now.Before(w.end) {
-		start, end = window(l.cut, c.zone, c.now)
-		w = &found{l.cut, start, end}
+		w = c.find(l.cut)
 		c.known[l.slot].Store(w)
 	}
-	return w.start, w.end
+	return w
+}
+
+func (c *calendar) find(of cut) *found {
+	w := &found{cut: of}
+	w.start, w.end = window(of, c.zone, c.now)
+	w.before, _ = window(of, c.zone, w.start.Add(-1))
+	return w
 }
