@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math"
@@ -49,9 +50,8 @@ func (s *Server) budgetForecasts(ctx context.Context, _ *struct{}) (*answer[[]Bu
 	list = slices.DeleteFunc(list, func(u LimitUse) bool {
 		return u.Limit.Kind != sentinel.Window || u.Limit.Measure != sentinel.MeasureCost
 	})
-	slices.SortStableFunc(list, func(a, b LimitUse) int {
-		return int(math.Copysign(1, float64(b.Used)/float64(max(1, b.Limit.Max))-float64(a.Used)/float64(max(1, a.Limit.Max))))
-	})
+	share := func(u LimitUse) float64 { return float64(u.Used) / float64(max(1, u.Limit.Max)) }
+	slices.SortStableFunc(list, func(a, b LimitUse) int { return cmp.Compare(share(b), share(a)) })
 	out := []BudgetForecast{}
 	for _, u := range list[:min(len(list), maxBudgets)] {
 		f, err := s.budgetForecast(ctx, u, s.Now())
