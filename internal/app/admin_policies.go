@@ -112,7 +112,7 @@ const suggestQuantile = 0.99
 
 // SuggestPolicies proposes budgets and limits.
 func (b *adminBackend) SuggestPolicies(ctx context.Context, w admin.SuggestWanted) ([]admin.Suggestion, error) {
-	files, err := ReadPolicy(b.app.config.Policies)
+	files, err := readPolicies(b.app.config.Policies)
 	if err != nil {
 		return nil, err
 	}
