@@ -137,17 +137,18 @@ func (p Provider) Keyed(n int) Provider {
 
 // KeysOf lists the numbers of the credentials that a team's calls may use, each with its weight.
 func (p *Provider) KeysOf(team string) (numbers, weights []int) {
-	for _, named := range []bool{true, false} { // those of the team, or else those of nobody's
-		if !named {
-			numbers, weights = append(numbers, 0), append(weights, p.Weight)
+	for i, s := range p.Spares {
+		if slices.Contains(s.Teams, team) {
+			numbers, weights = append(numbers, i+1), append(weights, s.Weight)
 		}
-		for i, s := range p.Spares {
-			if named && slices.Contains(s.Teams, team) || !named && len(s.Teams) == 0 {
-				numbers, weights = append(numbers, i+1), append(weights, s.Weight)
-			}
-		}
-		if len(numbers) > 0 {
-			break
+	}
+	if len(numbers) > 0 {
+		return numbers, weights
+	}
+	numbers, weights = append(numbers, 0), append(weights, p.Weight) // those of nobody's
+	for i, s := range p.Spares {
+		if len(s.Teams) == 0 {
+			numbers, weights = append(numbers, i+1), append(weights, s.Weight)
 		}
 	}
 	return numbers, weights
