@@ -73,10 +73,9 @@ func journalMetrics(a *App) []prometheus.Collector {
 		})
 	}
 	const records, help = "sentinel_unmetered_records_total", "Records that a full spool did not take while their calls went on (spool.when_full): intents before a call, entries after it."
-	const nanoPerUSD = 1e9
 	return []prometheus.Collector{
 		count(records, help, prometheus.Labels{"record": "intent"}, func(j *journal) float64 { return float64(j.intents.Load()) }),
 		count(records, help, prometheus.Labels{"record": "entry"}, func(j *journal) float64 { return float64(j.entries.Load()) }),
-		count("sentinel_unmetered_usd_total", "Cost of the entries among them, in US dollars; the limiter has counted it.", nil, func(j *journal) float64 { return float64(j.cost.Load()) / nanoPerUSD }),
+		count("sentinel_unmetered_usd_total", "Cost of the entries among them, in US dollars; the limiter has counted it.", nil, func(j *journal) float64 { return float64(j.cost.Load()) / float64(sentinel.USD) }),
 	}
 }

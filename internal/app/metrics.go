@@ -276,8 +276,7 @@ func (m *metrics) observe(o extproc.Observation) {
 	if !o.Entry.Action.Refused() {
 		m.attempts.WithLabelValues(c.Provider, strconv.Itoa(int(o.Entry.Attempt)+1), answerClass(o.Entry.Status)).Inc()
 	}
-	const nanoPerUSD = 1e9
-	m.cost.WithLabelValues(c.Provider, c.Caller.Team).Add(float64(o.Entry.Cost) / nanoPerUSD)
+	m.cost.WithLabelValues(c.Provider, c.Caller.Team).Add(float64(o.Entry.Cost) / float64(sentinel.USD))
 	m.tokens.WithLabelValues(c.Provider, "input").Add(float64(o.Entry.Usage.InputTokenSum()))
 	m.tokens.WithLabelValues(c.Provider, "output").Add(float64(o.Entry.Usage.OutputTokenSum()))
 	if o.Entry.Estimated() {
