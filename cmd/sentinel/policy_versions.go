@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/internal/app"
 	"github.com/saas-sentinel/saas-sentinel/store"
 )
 
@@ -48,22 +49,15 @@ func policyShowCommand() *cobra.Command {
 			return err
 		}
 		defer st.Close()
-		files, err := st.PolicyText(c.Context(), args[0])
+		files, err := app.KeptPolicy(c.Context(), st, args[0])
 		if errors.Is(err, sentinel.ErrNoPolicyVersion) {
 			return refused(fmt.Errorf("%w: %s: see sentinel policy versions", err, args[0]))
 		}
 		if err != nil {
 			return err
 		}
-		for _, f := range files {
-			if len(files) > 1 {
-				_, _ = fmt.Fprintf(c.OutOrStdout(), "# %s\n", f.Name)
-			}
-			if _, err := fmt.Fprint(c.OutOrStdout(), f.Text); err != nil {
-				return err
-			}
-		}
-		return nil
+		_, err = fmt.Fprint(c.OutOrStdout(), app.OneText(files))
+		return err
 	}
 	return c
 }

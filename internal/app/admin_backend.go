@@ -41,13 +41,13 @@ func (b *adminBackend) Policy(secrets bool) (admin.PolicyFile, error) {
 		files, err = masked(files)
 	}
 	if err == nil {
-		out.Text = oneText(files)
+		out.Text = OneText(files)
 	}
 	return out, err
 }
 
-// oneText shows the files of a policy, each of several under its name.
-func oneText(files []policy.File) string {
+// OneText shows the files of a policy, each of several under its name.
+func OneText(files []policy.File) string {
 	var text strings.Builder
 	for _, f := range files {
 		if len(files) > 1 {

@@ -74,7 +74,7 @@ func (b *adminBackend) kept(ctx context.Context, version string, secrets bool) (
 // PolicyText is the text of a version.
 func (b *adminBackend) PolicyText(ctx context.Context, version string, secrets bool) (string, error) {
 	files, err := b.kept(ctx, version, secrets)
-	return oneText(files), err
+	return OneText(files), err
 }
 
 // DiffPolicies compares two versions.

@@ -20,7 +20,7 @@ func DiffPolicies(was, is string, before, after []policy.File) (d PolicyDiff, er
 	if after, err = withHashes(after); err != nil {
 		return d, err
 	}
-	d.Text = string(diff.Diff(was, []byte(oneText(before)), is, []byte(oneText(after))))
+	d.Text = string(diff.Diff(was, []byte(OneText(before)), is, []byte(OneText(after))))
 	d.Changes, err = policy.Changes(before, after)
 	return d, err
 }
