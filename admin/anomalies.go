@@ -173,10 +173,7 @@ func (s *Server) expected(ctx context.Context, in *expectedInput) (*answer[Expec
 		at := from.Add(time.Duration(i) * time.Hour)
 		out.Hours[i] = ExpectedHour{At: at, Actual: Money(spent[at])}
 	}
-	var y []float64
-	for at := first; !first.IsZero() && at.Before(from); at = at.Add(time.Hour) {
-		y = append(y, float64(spent[at]))
-	}
+	y := series(spent, first, from)
 	if len(y) < leastHours {
 		out.Reason = "there is not enough history before these hours yet: three days are needed"
 		return &answer[ExpectedSpend]{out}, nil

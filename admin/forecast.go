@@ -62,10 +62,7 @@ func (s *Server) monthForecast(ctx context.Context, filter map[string]string, no
 	if err != nil {
 		return MonthForecast{}, err
 	}
-	var y []float64
-	for at := first; !first.IsZero() && at.Before(last); at = at.Add(time.Hour) {
-		y = append(y, float64(spent[at]))
-	}
+	y := series(spent, first, last)
 	out := MonthForecast{Days: []Point{}}
 	steps := int(math.Ceil(end.Sub(last).Hours()))
 	f, err := forecast.Run(y, forecast.Options{H: max(steps, 1), Season: dayHours, Season2: weekHours})
@@ -98,6 +95,14 @@ func (s *Server) hourly(ctx context.Context, from, to time.Time, filter map[stri
 		}
 	}
 	return spent, first, nil
+}
+
+// series lists the spend of every hour from the first one until another; none where there is no first one.
+func series(spent map[time.Time]sentinel.NanoUSD, first, until time.Time) (y []float64) {
+	for at := first; !first.IsZero() && at.Before(until); at = at.Add(time.Hour) {
+		y = append(y, float64(spent[at]))
+	}
+	return y
 }
 
 // fill puts past and expected hours into days.

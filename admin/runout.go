@@ -80,10 +80,7 @@ func (s *Server) budgetForecast(ctx context.Context, u LimitUse, now time.Time) 
 	if err != nil {
 		return out, err
 	}
-	var y []float64
-	for at := first; !first.IsZero() && at.Before(last); at = at.Add(time.Hour) {
-		y = append(y, float64(spent[at]))
-	}
+	y := series(spent, first, last)
 	if len(y) < leastHours {
 		out.Reason = "there is not enough history yet: three days are needed"
 		return out, nil
