@@ -122,8 +122,6 @@ bench-policy: ## compile 10,000 rules, match a call among them, simulate a recor
 	go test -run '^$$' -bench 10000Rules -benchmem ./policy | tee docs/bench/policy.txt
 	go test -run '^$$' -bench . -benchmem ./internal/simulate | tee -a docs/bench/policy.txt
 
-mixed: export E2E ?= must
-mixed: export MIXED_CALLS ?= 10000
 ml-bench: export ML_BENCH := $(CURDIR)/docs/bench/ml.md
 ml-bench: export ML_PEERS := $(CURDIR)/$(TOOLS)/ml/bin/python
 ml-bench: $(TOOLS)/ml/.stamp ## detectors and forecasters beside statsforecast, Prophet and scikit-learn, into docs/bench/ml.md and docs/img; wants the data beside the repository
@@ -136,6 +134,8 @@ $(TOOLS)/ml/.stamp: tools/requirements-ml.txt tools/need
 	@$(@D)/bin/pip install --quiet --disable-pip-version-check --no-input -r tools/requirements-ml.txt
 	@touch $@
 
+mixed: export E2E ?= must
+mixed: export MIXED_CALLS ?= 10000
 mixed: export MIXED_OUT := $(CURDIR)/docs/bench/mixed.md
 mixed: tools ## MIXED_CALLS (10000) calls by every official client, three streams of ten cut: the ledger beside the providers' bills, into docs/bench/mixed.md
 	go test ./e2e -run MixedCalls -count=1 -v -timeout 60m
