@@ -49,9 +49,7 @@ func (b *Box) Seal(ctx context.Context, body sentinel.Body) (sentinel.SealedBody
 		return sentinel.SealedBody{}, fmt.Errorf("seal the %s of call %s: %w", body.Part, body.Call.ID, err)
 	}
 	out := sentinel.SealedBody{Call: body.Call, Attempt: body.Attempt, Part: body.Part, Size: body.Size, Expires: body.Expires.UTC().Truncate(time.Microsecond), Key: wrapped}
-	nonce := make([]byte, aead.NonceSize(), aead.NonceSize()+len(body.Data)+aead.Overhead())
-	_, _ = rand.Read(nonce) // it cannot fail
-	out.Sealed = aead.Seal(nonce, nonce, body.Data, bound(out))
+	out.Sealed = aead.Seal(nil, nil, body.Data, bound(out))
 	return out, nil
 }
 
@@ -65,10 +63,7 @@ func (b *Box) Open(ctx context.Context, s sentinel.SealedBody) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(s.Sealed) < aead.NonceSize() {
-		return nil, ErrSealed
-	}
-	data, err := aead.Open(nil, s.Sealed[:aead.NonceSize()], s.Sealed[aead.NonceSize():], bound(s))
+	data, err := aead.Open(nil, nil, s.Sealed, bound(s))
 	if err != nil {
 		return nil, ErrSealed
 	}
@@ -89,7 +84,7 @@ func (b *Box) dataKey(ctx context.Context) (cipher.AEAD, string, error) {
 		return b.aead, b.wrapped, nil
 	}
 	key := make([]byte, keyBytes)
-	_, _ = rand.Read(key)
+	_, _ = rand.Read(key) // it cannot fail
 	defer clear(key)
 	wrapped, err := b.Keys.Wrap(ctx, key)
 	if err != nil {
@@ -103,6 +98,7 @@ func (b *Box) dataKey(ctx context.Context) (cipher.AEAD, string, error) {
 	return aead, wrapped, nil
 }
 
+// newAEAD seals under a key. What it seals begins with its random nonce.
 func newAEAD(key []byte) (cipher.AEAD, error) {
 	if len(key) != keyBytes {
 		return nil, fmt.Errorf("a key of %d bytes, want %d", len(key), keyBytes)
@@ -111,5 +107,5 @@ func newAEAD(key []byte) (cipher.AEAD, error) {
 	if err != nil {
 		return nil, err
 	}
-	return cipher.NewGCM(block)
+	return cipher.NewGCMWithRandomNonce(block)
 }

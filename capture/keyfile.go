@@ -60,9 +60,7 @@ func (f *KeyFile) Wrap(_ context.Context, key []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	nonce := make([]byte, aead.NonceSize())
-	_, _ = rand.Read(nonce)
-	return fileScheme + ":" + k.id + ":" + base64.StdEncoding.EncodeToString(aead.Seal(nonce, nonce, key, []byte(k.id))), nil
+	return fileScheme + ":" + k.id + ":" + base64.StdEncoding.EncodeToString(aead.Seal(nil, nil, key, []byte(k.id))), nil
 }
 
 // Unwrap decrypts a data key with the key that has wrapped it.
@@ -81,10 +79,7 @@ func (f *KeyFile) Unwrap(_ context.Context, wrapped string) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(sealed) < aead.NonceSize() {
-			return nil, ErrSealed
-		}
-		key, err := aead.Open(nil, sealed[:aead.NonceSize()], sealed[aead.NonceSize():], []byte(id))
+		key, err := aead.Open(nil, nil, sealed, []byte(id))
 		if err != nil {
 			return nil, ErrSealed
 		}
