@@ -181,11 +181,9 @@ func (s *Spool) reclaim() (freed bool, err error) {
 	if !whole {
 		return false, nil
 	}
-	begin := position{last.id, segmentHead}
-	if err := writePosition(r.position, begin, r.turn+1); err != nil {
+	if err := r.moveTo(position{last.id, segmentHead}); err != nil {
 		return false, err
 	}
-	r.at, r.turn = begin, r.turn+1
 	if err := errors.Join(s.tail.file.Truncate(segmentHead), s.tail.file.Sync()); err != nil {
 		return false, err
 	}

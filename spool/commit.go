@@ -44,10 +44,9 @@ func (s *Spool) Commit(b Batch) error {
 	if err := s.keep(b.strange); err != nil {
 		return fmt.Errorf("commit spool: keep unreadable records: %w", err)
 	}
-	if err := writePosition(r.position, b.to, r.turn+1); err != nil {
+	if err := r.moveTo(b.to); err != nil {
 		return fmt.Errorf("commit spool: %w", err)
 	}
-	r.at, r.turn = b.to, r.turn+1
 	for _, seg := range done {
 		if err := s.remove(seg); err != nil {
 			return fmt.Errorf("commit spool: %w", err)
@@ -113,6 +112,15 @@ func (s *Spool) remove(seg segment) error {
 	defer s.mu.Unlock()
 	s.segments = s.segments[1:]
 	s.total -= seg.end
+	return nil
+}
+
+// moveTo makes a position durable, and then the reader's.
+func (r *reader) moveTo(at position) error {
+	if err := writePosition(r.position, at, r.turn+1); err != nil {
+		return err
+	}
+	r.at, r.turn = at, r.turn+1
 	return nil
 }
 

@@ -55,8 +55,7 @@ func (s *Spool) recover() (err error) {
 		return err
 	}
 	// New records will lie where the old position pointed: it must not outlive this.
-	s.reader.turn++
-	return writePosition(s.reader.position, s.reader.at, s.reader.turn)
+	return s.reader.moveTo(s.reader.at)
 }
 
 // recoverSegment counts a segment's uncommitted records, and cuts what follows the last whole one.
