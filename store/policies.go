@@ -34,17 +34,24 @@ const maxPolicyChanges = 1000
 // KeepPolicy keeps a version's text, and that it is in force from now on. Where it is already, because another process has said so,
 // nothing is added, unless the author has a reason.
 func (s *Store) KeepPolicy(ctx context.Context, c PolicyChange, files []PolicyFile) error {
-	return explain("keep the policy "+c.Version, pgx.BeginFunc(ctx, s.db(ctx), func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, `LOCK TABLE policy_changes IN EXCLUSIVE MODE`); err != nil { // readers go on
-			return err
-		}
+	return explain("keep the policy "+c.Version, s.changingPolicy(ctx, func(tx pgx.Tx) error {
 		if err := keepText(ctx, tx, c.Version, files); err != nil {
 			return err
 		}
 		_, err := tx.Exec(ctx, `INSERT INTO policy_changes (at, version, author, reason) SELECT $1, $2, $3, $4
-			WHERE $4 <> '' OR $2 IS DISTINCT FROM (SELECT version FROM policy_changes ORDER BY seq DESC LIMIT 1)`, c.At, c.Version, clean(c.Author), clean(c.Reason))
+			WHERE $4 <> '' OR $2 IS DISTINCT FROM `+policyInForce, c.At, c.Version, clean(c.Author), clean(c.Reason))
 		return err
 	}))
+}
+
+// changingPolicy makes a change of the policy while no other one is made.
+func (s *Store) changingPolicy(ctx context.Context, change func(pgx.Tx) error) error {
+	return pgx.BeginFunc(ctx, s.db(ctx), func(tx pgx.Tx) error {
+		if err := execIn(ctx, tx, `LOCK TABLE policy_changes IN EXCLUSIVE MODE`); err != nil { // readers go on
+			return err
+		}
+		return change(tx)
+	})
 }
 
 // keepText keeps the text of a version once.

@@ -28,9 +28,8 @@ func scanProposal(row pgx.CollectableRow) (p sentinel.PolicyProposal, err error)
 	return p, err
 }
 
-// oneProposal reads a proposal by a condition on it.
-func oneProposal(ctx context.Context, tx queries, where string, args ...any) (p sentinel.PolicyProposal, err error) {
-	rows, err := tx.Query(ctx, `SELECT `+proposalColumns+` FROM policy_proposals WHERE `+where, args...)
+func oneProposal(ctx context.Context, db queries, id int64) (p sentinel.PolicyProposal, err error) {
+	rows, err := db.Query(ctx, `SELECT `+proposalColumns+` FROM policy_proposals WHERE id = $1`, id)
 	if err != nil {
 		return p, err
 	}
@@ -69,7 +68,7 @@ func (s *Store) Propose(ctx context.Context, p sentinel.PolicyProposal, files []
 			return published(ctx, tx, &p, p.Author, "")
 		}
 		var err error
-		p, err = oneProposal(ctx, tx, `id = $1`, p.ID)
+		p, err = oneProposal(ctx, tx, p.ID)
 		return err
 	})
 	return p, err
@@ -78,47 +77,35 @@ func (s *Store) Propose(ctx context.Context, p sentinel.PolicyProposal, files []
 // Decide publishes a proposal that waits, or rejects it. Who made it may take it back, and does not approve it.
 func (s *Store) Decide(ctx context.Context, id int64, by, note string, approve bool) (p sentinel.PolicyProposal, err error) {
 	err = s.proposing(ctx, func(tx pgx.Tx) error {
-		if p, err = oneProposal(ctx, tx, `id = $1`, id); err != nil {
+		if p, err = oneProposal(ctx, tx, id); err != nil {
 			return err
 		}
-		if p.State != sentinel.ProposalWaiting && (approve || p.State != sentinel.ProposalOutdated) {
-			if p.State == sentinel.ProposalOutdated {
-				return fresh(ctx, tx, p.Was)
-			}
+		switch {
+		case p.State == sentinel.ProposalOutdated && approve:
+			return fresh(ctx, tx, p.Was)
+		case p.State != sentinel.ProposalWaiting && p.State != sentinel.ProposalOutdated:
 			return sentinel.ErrProposalDecided
-		}
-		if approve {
-			if sentinel.SamePerson(p.Author, by) {
-				return sentinel.ErrOwnProposal
-			}
+		case approve && sentinel.SamePerson(p.Author, by):
+			return sentinel.ErrOwnProposal
+		case approve:
 			return published(ctx, tx, &p, by, note)
 		}
 		if _, err := tx.Exec(ctx, `UPDATE policy_proposals SET state = 'rejected', by = $2, decided = now(), note = $3 WHERE id = $1`, id, clean(by), clean(note)); err != nil {
 			return err
 		}
-		p, err = oneProposal(ctx, tx, `id = $1`, id)
+		p, err = oneProposal(ctx, tx, id)
 		return err
 	})
 	return p, err
 }
 
-// proposing makes a change while no other one of the policy is made. What is the caller's to correct is given as it is.
+// proposing is changingPolicy by a person. What is the caller's to correct is given as it is.
 func (s *Store) proposing(ctx context.Context, change func(pgx.Tx) error) error {
-	var told error
-	err := pgx.BeginFunc(ctx, s.db(ctx), func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, `LOCK TABLE policy_changes IN EXCLUSIVE MODE`); err != nil { // readers go on
+	err := s.changingPolicy(ctx, change)
+	for _, known := range []error{sentinel.ErrPolicyOutdated, sentinel.ErrPolicySame, sentinel.ErrManyProposals, sentinel.ErrNoProposal, sentinel.ErrProposalDecided, sentinel.ErrOwnProposal} {
+		if errors.Is(err, known) {
 			return err
 		}
-		err := change(tx)
-		for _, known := range []error{sentinel.ErrPolicyOutdated, sentinel.ErrPolicySame, sentinel.ErrManyProposals, sentinel.ErrNoProposal, sentinel.ErrProposalDecided, sentinel.ErrOwnProposal} {
-			if errors.Is(err, known) {
-				told = err
-			}
-		}
-		return err
-	})
-	if told != nil {
-		return told
 	}
 	return explain("change the policy", err)
 }
@@ -143,7 +130,7 @@ func published(ctx context.Context, tx pgx.Tx, p *sentinel.PolicyProposal, by, n
 		return err
 	}
 	var err error
-	*p, err = oneProposal(ctx, tx, `id = $1`, p.ID)
+	*p, err = oneProposal(ctx, tx, p.ID)
 	return err
 }
 
@@ -163,7 +150,7 @@ func (s *Store) Publication(ctx context.Context, after int64) (p sentinel.Policy
 
 // Proposal gives one; the error is sentinel.ErrNoProposal where there is none.
 func (s *Store) Proposal(ctx context.Context, id int64) (p sentinel.PolicyProposal, err error) {
-	p, err = oneProposal(ctx, s.db(ctx), `id = $1`, id)
+	p, err = oneProposal(ctx, s.db(ctx), id)
 	if err != nil && !errors.Is(err, sentinel.ErrNoProposal) {
 		err = explain("proposal", err)
 	}
