@@ -51,6 +51,7 @@ type BodyQuery struct {
 	Service string          // empty is any
 	Since   time.Time       // of the call; zero is no bound
 	Limit   int             // 0 is 1,000, at most 10,000
+	Outline bool            // leave Sealed empty: it is up to 256 KiB of each
 }
 
 // Bodies lists captured bodies that have not expired, the newest call first, the request before the response.
@@ -63,7 +64,11 @@ func (s *Store) Bodies(ctx context.Context, q BodyQuery) ([]sentinel.SealedBody,
 	if q.Service != "" {
 		w.add("service = $%d", clean(q.Service))
 	}
-	rows, err := s.db(ctx).Query(ctx, filled(bodiesQuestion, "{where}", w.String())+w.limit(q.Limit), w.args...)
+	content := "sealed"
+	if q.Outline {
+		content = "NULL::bytea"
+	}
+	rows, err := s.db(ctx).Query(ctx, filled(bodiesQuestion, "{sealed}", content, "{where}", w.String())+w.limit(q.Limit), w.args...)
 	if err != nil {
 		return nil, explain("bodies", err)
 	}

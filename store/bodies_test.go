@@ -38,6 +38,12 @@ func TestBodiesAreFoundUntilTheyExpireAndThenAreGone(t *testing.T) {
 		if diff := cmp.Diff([]sentinel.SealedBody{keeps, answer}, got); diff != "" {
 			t.Errorf("the call's bodies: %s", diff)
 		}
+		outline := keeps
+		outline.Sealed = nil
+		got, err = s.Bodies(t.Context(), BodyQuery{CallID: keeps.Call.ID, Outline: true, Limit: 1})
+		if diff := cmp.Diff([]sentinel.SealedBody{outline}, got); err != nil || diff != "" {
+			t.Errorf("the outline: %v, %s", err, diff)
+		}
 		if got, err := s.Bodies(t.Context(), BodyQuery{CallID: goes.Call.ID}); err != nil || len(got) > 0 {
 			t.Errorf("an expired body is read before it is swept: %v, %v", got, err)
 		}

@@ -112,7 +112,7 @@ func captureListCommand() *cobra.Command {
 	config := configFlag(c)
 	service, since := c.Flags().String("service", "", "only calls of this service"), c.Flags().Duration("since", 0, "only calls of the last such time; default: all")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		q := store.BodyQuery{Service: *service}
+		q := store.BodyQuery{Service: *service, Outline: true}
 		if *since > 0 {
 			q.Since = time.Now().Add(-*since)
 		}
