@@ -31,7 +31,7 @@ func accountsSetup() *cobra.Command {
 		if err != nil {
 			return refused(err)
 		}
-		log, st, done, err := openAudit(c, *config)
+		log, st, done, err := auditOf(c, cfg)
 		if err != nil {
 			return err
 		}

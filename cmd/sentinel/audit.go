@@ -173,6 +173,11 @@ func openAudit(c *cobra.Command, config string) (*audit.Log, *store.Store, func(
 	if err != nil {
 		return nil, nil, nil, refused(err)
 	}
+	return auditOf(c, cfg)
+}
+
+// auditOf is openAudit of a configuration that was read.
+func auditOf(c *cobra.Command, cfg app.Config) (*audit.Log, *store.Store, func(), error) {
 	st, err := storeOf(c.Context(), cfg)
 	if err != nil {
 		return nil, nil, nil, err

@@ -43,7 +43,7 @@ func captureShowCommand() *cobra.Command {
 		if err != nil {
 			return refused(err)
 		}
-		log, st, done, err := openAudit(c, *config)
+		log, st, done, err := auditOf(c, cfg)
 		if err != nil {
 			return err
 		}

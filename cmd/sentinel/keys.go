@@ -55,7 +55,7 @@ func keysRotate() *cobra.Command {
 			}
 			r.Next = sentinel.NewSecret(key)
 		}
-		log, st, done, err := openAudit(c, *config)
+		log, st, done, err := auditOf(c, cfg)
 		if err != nil {
 			return err
 		}
