@@ -15,18 +15,20 @@ seccompProfile: {type: RuntimeDefault}
 
 {{/* What sentinel reads: its configuration, the policy, the listener's certificate and Vault's login. */}}
 {{- define "sentinel.configMounts" -}}
-- {name: {{ include "sentinel.volume" . }}config, mountPath: /etc/sentinel/sentinel.yaml, subPath: sentinel.yaml, readOnly: true}
-- {name: {{ include "sentinel.volume" . }}policies, mountPath: /etc/sentinel/policies, readOnly: true}
+- {name: {{ include "sentinel.prefix" . }}config, mountPath: /etc/sentinel/sentinel.yaml, subPath: sentinel.yaml, readOnly: true}
+- {name: {{ include "sentinel.prefix" . }}policies, mountPath: /etc/sentinel/policies, readOnly: true}
 {{- if include "sentinel.tls" . }}
 - {name: tls, mountPath: /etc/sentinel/tls, readOnly: true}
 {{- end }}
 {{- end }}
 
-{{/* Before the name of a volume: the volumes of a sidecar stand beside those of its application. */}}
-{{- define "sentinel.volume" -}}{{ if eq .Values.mode "sidecar" }}sentinel-{{ end }}{{- end }}
+{{/* Before the name of a volume or container: those of a sidecar stand beside its application's. */}}
+{{- define "sentinel.prefix" -}}{{ if eq .Values.mode "sidecar" }}sentinel-{{ end }}{{- end }}
+
+{{- define "sentinel.metricsPort" -}}{{ if eq .Values.mode "sidecar" }}egress-{{ end }}metrics{{- end }}
 
 {{- define "sentinel.bootstrapContainer" -}}
-- name: {{ include "sentinel.volume" . }}bootstrap
+- name: {{ include "sentinel.prefix" . }}bootstrap
   image: {{ include "sentinel.image" (dict "image" .Values.image "default" .Chart.AppVersion) }}
   imagePullPolicy: {{ .Values.image.pullPolicy }}
   args: [envoy, bootstrap, --config, /etc/sentinel/sentinel.yaml, --output, /etc/envoy/envoy.yaml]
@@ -34,7 +36,7 @@ seccompProfile: {type: RuntimeDefault}
   resources: {{- toYaml .Values.resources | nindent 4 }}
   volumeMounts:
     {{- include "sentinel.configMounts" . | nindent 4 }}
-    - {name: {{ include "sentinel.volume" . }}envoy, mountPath: /etc/envoy}
+    - {name: {{ include "sentinel.prefix" . }}envoy, mountPath: /etc/envoy}
 {{- end }}
 
 {{- define "sentinel.sentinelContainer" -}}
@@ -48,7 +50,7 @@ seccompProfile: {type: RuntimeDefault}
   envFrom:
     - secretRef: {name: {{ include "sentinel.secret" . }}}
   ports:
-    - {name: {{ ternary "egress-" "" (eq .Values.mode "sidecar") }}metrics, containerPort: 18001}
+    - {name: {{ include "sentinel.metricsPort" . }}, containerPort: 18001}
     {{- if .Values.admin.enabled }}
     - {name: admin, containerPort: 18002}
     {{- end }}
@@ -63,15 +65,15 @@ seccompProfile: {type: RuntimeDefault}
   resources: {{- toYaml .Values.resources | nindent 4 }}
   volumeMounts:
     {{- include "sentinel.configMounts" . | nindent 4 }}
-    - {name: {{ include "sentinel.volume" . }}spool, mountPath: /var/lib/sentinel}
+    - {name: {{ include "sentinel.prefix" . }}spool, mountPath: /var/lib/sentinel}
     {{- if .Values.vault.role }}
-    - {name: {{ include "sentinel.volume" . }}vault, mountPath: /var/run/secrets/vault, readOnly: true}
+    - {name: {{ include "sentinel.prefix" . }}vault, mountPath: /var/run/secrets/vault, readOnly: true}
     {{- end }}
     {{- with .Values.extraVolumeMounts }}{{ toYaml . | nindent 4 }}{{- end }}
 {{- end }}
 
 {{- define "sentinel.envoyContainer" -}}
-- name: {{ if eq .Values.mode "sidecar" }}sentinel-{{ end }}envoy
+- name: {{ include "sentinel.prefix" . }}envoy
   {{- if eq .Values.mode "sidecar" }}
   restartPolicy: Always
   {{- end }}
@@ -88,18 +90,18 @@ seccompProfile: {type: RuntimeDefault}
   securityContext: {{- include "sentinel.containerSecurity" . | nindent 4 }}
   resources: {{- toYaml .Values.envoy.resources | nindent 4 }}
   volumeMounts:
-    - {name: {{ include "sentinel.volume" . }}envoy, mountPath: /etc/envoy, readOnly: true}
+    - {name: {{ include "sentinel.prefix" . }}envoy, mountPath: /etc/envoy, readOnly: true}
     {{- if include "sentinel.tls" . }}
     - {name: tls, mountPath: /etc/sentinel/tls, readOnly: true}
     {{- end }}
 {{- end }}
 
 {{- define "sentinel.volumes" -}}
-- name: {{ include "sentinel.volume" . }}config
+- name: {{ include "sentinel.prefix" . }}config
   configMap: {name: {{ include "sentinel.fullname" . }}}
-- name: {{ include "sentinel.volume" . }}policies
+- name: {{ include "sentinel.prefix" . }}policies
   configMap: {name: {{ include "sentinel.policies" . }}}
-- name: {{ include "sentinel.volume" . }}envoy
+- name: {{ include "sentinel.prefix" . }}envoy
   emptyDir: {medium: Memory, sizeLimit: 8Mi}
 {{- if eq .Values.mode "sidecar" }}
 - name: sentinel-spool
@@ -107,7 +109,7 @@ seccompProfile: {type: RuntimeDefault}
 {{- end }}
 {{- with .Values.vault }}
 {{- if .role }}
-- name: {{ include "sentinel.volume" $ }}vault
+- name: {{ include "sentinel.prefix" $ }}vault
   projected:
     sources: [{serviceAccountToken: {path: token, audience: {{ .audience }}, expirationSeconds: 3600}}]
 {{- end }}
