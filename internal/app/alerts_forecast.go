@@ -156,11 +156,8 @@ func project(l sentinel.Limit, posted int64, past hours) (projection, error) {
 	}
 	at := func(total []float64) float64 { return max(float64(posted), used+total[steps-1]) }
 	p := projection{mean: at(f.Total), low: at(f.TotalLo80), high: at(f.TotalHi80)}
-	for i, total := range f.Total {
-		if used+total >= float64(l.Max) {
-			p.spent = last.Add(time.Duration(i) * time.Hour)
-			break
-		}
+	if step := f.Exhausted(float64(l.Max)-used, 0.5); step != forecast.Never {
+		p.spent = last.Add(time.Duration(step) * time.Hour)
 	}
 	return p, nil
 }
