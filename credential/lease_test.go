@@ -123,14 +123,22 @@ func awsEngine(f *fakeVault, temporary bool) {
 
 var lentKey = Ref{"aws/creds/gateway", ""}
 
+// lent gives a Vault with the AWS engine, and a client that was lent a key of it.
+func lent(t *testing.T, temporary bool, change func(*VaultOptions)) (*fakeVault, served) {
+	t.Helper()
+	f := newFake()
+	awsEngine(f, temporary)
+	v := fakeClient(t, f, change)
+	if err := v.Load(t.Context(), []Ref{lentKey}); err != nil {
+		t.Fatal(err)
+	}
+	return f, v
+}
+
 func TestKeysOfVaultsAWSEngineAreRenewedAndReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f, heard := newFake(), &failures{}
-		awsEngine(f, false)
-		v := fakeClient(t, f, func(o *VaultOptions) { o.OnError = heard.add })
-		if err := v.Load(t.Context(), []Ref{lentKey}); err != nil {
-			t.Fatal(err)
-		}
+		heard := &failures{}
+		f, v := lent(t, false, func(o *VaultOptions) { o.OnError = heard.add })
 		defer runs(t, v)()
 		first, ok := v.AWSKey(lentKey.Path)
 		if !ok || first.AccessKeyID != "AKIAI" || first.Secret.Reveal() != "s-AKIAI" || !first.SessionToken.IsZero() {
@@ -164,12 +172,7 @@ func TestKeysOfVaultsAWSEngineAreRenewedAndReplaced(t *testing.T) {
 
 func TestRevokedLeasesAreReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFake()
-		awsEngine(f, true)
-		v := fakeClient(t, f, nil)
-		if err := v.Load(t.Context(), []Ref{lentKey}); err != nil {
-			t.Fatal(err)
-		}
+		f, v := lent(t, true, nil)
 		defer runs(t, v)()
 		f.set(func(f *fakeVault) { f.leaseGone = true })
 		advance(v.o.Refresh)
@@ -189,12 +192,7 @@ func TestRevokedLeasesAreReplaced(t *testing.T) {
 // With a new token come new leases: what the old token was lent ends with it.
 func TestLeasesAreTakenAnewWithAnotherToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFake()
-		awsEngine(f, true)
-		v := fakeClient(t, f, nil)
-		if err := v.Load(t.Context(), []Ref{lentKey}); err != nil {
-			t.Fatal(err)
-		}
+		f, v := lent(t, true, nil)
 		v.vault.o.Login = &Login{Method: LoginAppRole, Mount: "approle", Role: "r"}
 		f.set(func(f *fakeVault) { f.noRenew = true })
 		v.vault.session.start(30, false)
