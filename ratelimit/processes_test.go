@@ -3,12 +3,10 @@ package ratelimit
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -123,16 +121,7 @@ func TestThreeProcessesCountAgainOnce(t *testing.T) {
 	r := dial(t, addr)
 	const each = 100
 	ledger := booked{filepath.Join(t.TempDir(), "ledger")}
-	type process struct {
-		cmd *exec.Cmd
-		in  io.Writer
-		out *bufio.Reader
-	}
-	var all []process
-	for range 3 {
-		cmd, in, out := steered(t, workerOrder{What: "forget", Address: addr, Attempts: each, Ledger: ledger.path})
-		all = append(all, process{cmd, in, out})
-	}
+	all := three(t, workerOrder{What: "forget", Address: addr, Attempts: each, Ledger: ledger.path})
 	begin := func() {
 		for _, p := range all {
 			if _, err := fmt.Fprintln(p.in, "go"); err != nil {
@@ -151,17 +140,7 @@ func TestThreeProcessesCountAgainOnce(t *testing.T) {
 	}
 	gone := time.Now()
 	begin()
-	sum := map[string]int64{}
-	for _, p := range all {
-		said := map[string]int64{}
-		if err := errors.Join(json.NewDecoder(p.out).Decode(&said), p.cmd.Wait()); err != nil {
-			t.Fatal(err)
-		}
-		for k, v := range said {
-			sum[k] += v
-		}
-		sum["slowest_of_all_us"] = max(sum["slowest_of_all_us"], said["slowest_us"])
-	}
+	sum, largest := sumUp(t, all)
 	took := time.Since(gone)
 	uses, err := r.Peek(t.Context(), "acme", forgetfulAsk().Candidates[0].Limits)
 	if err != nil {
@@ -174,7 +153,7 @@ func TestThreeProcessesCountAgainOnce(t *testing.T) {
 	publish(t, "redis_forgot_processes", map[string]any{
 		"what": "FLUSHALL with three processes racing to count a budget of 1000 calls again from the ledger, once they have made 300", "admitted": sum["admitted"],
 		"times_seeded_after_flushall": sum["seeded"] - 1, "refused_as_forgotten": sum["forgotten"], "redis_minus_ledger": uses[0].Posted - total,
-		"spent_after_ms": took.Milliseconds(), "slowest_decision_ms": float64(sum["slowest_of_all_us"]) / 1000,
+		"spent_after_ms": took.Milliseconds(), "slowest_decision_ms": float64(largest["slowest_us"]) / 1000,
 	})
 	if sum["admitted"] != forgetful || sum["seeded"] != 2 || uses[0].Posted != total || total != forgetful {
 		t.Errorf("%v; %d posted, %d in the ledger; want 1000 admitted, and counters brought back once at the start and once after", sum, uses[0].Posted, total)

@@ -143,50 +143,51 @@ func sameCall(r *Redis, order workerOrder) (map[string]int64, error) {
 	return map[string]int64{"reservations": holds.Load(), "posts": posts.Load(), "failed": failures.Load()}, nil
 }
 
-// worker starts a process. It must be waited for.
-func worker(t testing.TB, order workerOrder) (cmd *exec.Cmd, out *bufio.Reader) {
-	t.Helper()
-	cmd, _, out = steered(t, order)
-	return cmd, out
+// worker is a process that takes part in a test.
+type worker struct {
+	cmd *exec.Cmd
+	in  io.Writer
+	out *bufio.Reader
 }
 
-// steered is worker with its input.
-func steered(t testing.TB, order workerOrder) (cmd *exec.Cmd, in io.Writer, out *bufio.Reader) {
+// employ starts a process. It must be waited for.
+func employ(t testing.TB, order workerOrder) worker {
 	t.Helper()
 	order.Window = window
 	text, err := json.Marshal(order)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd = exec.Command(os.Args[0], "-test.run=^$")
-	cmd.Env, cmd.Stderr = append(os.Environ(), workerVariable+"="+string(text)), os.Stderr
-	pipe, err := cmd.StdoutPipe()
+	w := worker{cmd: exec.Command(os.Args[0], "-test.run=^$")}
+	w.cmd.Env, w.cmd.Stderr = append(os.Environ(), workerVariable+"="+string(text)), os.Stderr
+	pipe, err := w.cmd.StdoutPipe()
 	if err == nil {
-		in, err = cmd.StdinPipe()
+		w.in, err = w.cmd.StdinPipe()
 	}
 	if err == nil {
-		err = cmd.Start()
+		err = w.cmd.Start()
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = cmd.Process.Kill() }) // it has ended in a test that passed
-	return cmd, in, bufio.NewReader(pipe)
+	t.Cleanup(func() { _ = w.cmd.Process.Kill() }) // it has ended in a test that passed
+	w.out = bufio.NewReader(pipe)
+	return w
 }
 
-// workers runs three processes at once and adds up what they say.
-func workers(t testing.TB, order workerOrder) map[string]int64 {
+// three starts as many.
+func three(t testing.TB, order workerOrder) (all []worker) {
 	t.Helper()
-	sum := map[string]int64{}
-	type started struct {
-		cmd *exec.Cmd
-		out *bufio.Reader
-	}
-	var all []started
 	for range 3 {
-		cmd, out := worker(t, order)
-		all = append(all, started{cmd, out})
+		all = append(all, employ(t, order))
 	}
+	return all
+}
+
+// sumUp waits for processes, and adds up what they say; largest has the largest of each.
+func sumUp(t testing.TB, all []worker) (sum, largest map[string]int64) {
+	t.Helper()
+	sum, largest = map[string]int64{}, map[string]int64{}
 	for _, w := range all {
 		said := map[string]int64{}
 		if err := errors.Join(json.NewDecoder(w.out).Decode(&said), w.cmd.Wait()); err != nil {
@@ -194,9 +195,10 @@ func workers(t testing.TB, order workerOrder) map[string]int64 {
 		}
 		for k, v := range said {
 			sum[k] += v
+			largest[k] = max(largest[k], v)
 		}
 	}
-	return sum
+	return sum, largest
 }
 
 // spent reads what is counted in one of the tight budgets.
@@ -222,7 +224,7 @@ func TestThreeProcessesNeverOvershoot(t *testing.T) {
 	addr := realRedis(t)
 	r := dial(t, addr)
 	began := time.Now()
-	got := workers(t, workerOrder{What: "overshoot", Address: addr, Clients: 67, Attempts: attempts})
+	got, _ := sumUp(t, three(t, workerOrder{What: "overshoot", Address: addr, Clients: 67, Attempts: attempts}))
 	took := time.Since(began)
 	want := min(tightAmount/tightCost, int64(3*attempts))
 	used, _ := spent(t, r)
@@ -239,7 +241,7 @@ func TestThreeProcessesNeverOvershoot(t *testing.T) {
 func TestOneCallFromThreeProcessesIsHeldAndPostedOnce(t *testing.T) {
 	addr := realRedis(t)
 	r := dial(t, addr)
-	got := workers(t, workerOrder{What: "same", Address: addr, Clients: 10, Attempts: 10, Call: sentinel.NewCallID(time.Now()).String()})
+	got, _ := sumUp(t, three(t, workerOrder{What: "same", Address: addr, Clients: 10, Attempts: 10, Call: sentinel.NewCallID(time.Now()).String()}))
 	used, posted := spent(t, r)
 	publish(t, "idempotency", map[string]any{"what": "one call id, reserved and settled 10 times by each of 3 processes", "posts": got["posts"], "posted_nano_usd": posted, "cost_nano_usd": tightCost, "held_after": used - posted})
 	if got["posts"] != 1 || posted != tightCost || used != tightCost || got["failed"] != 0 {
@@ -253,14 +255,14 @@ func TestHoldsOfAKilledProcess(t *testing.T) {
 	r := dialAt(t, addr)
 	figures := map[string]any{"what": "one of three processes killed with 500 calls in flight; 135 s later", "hold_ttl_seconds": 120}
 	// The processes run on the server's own clock; the test's clock goes on from there.
-	cmd, out := worker(t, workerOrder{What: "orphans", Address: addr, Attempts: orphans})
-	if _, err := out.ReadString('\n'); err != nil {
+	w := employ(t, workerOrder{What: "orphans", Address: addr, Attempts: orphans})
+	if _, err := w.out.ReadString('\n'); err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Process.Kill(); err != nil {
+	if err := w.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	_ = cmd.Wait() // killed
+	_ = w.cmd.Wait() // killed
 	clock := redisClock(t, r, time.Now())
 	void := tight(tightAmount)
 	voidAsk := tightAsk()
