@@ -7,7 +7,8 @@ import { moment } from "@/lib/time";
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 
-const changed = ["policy", "proposals", "versions", "processes", "ledger", "audit", "settings"];
+/** What another policy changes. */
+export const touched = ["policy", "proposals", "versions", "processes", "ledger", "audit", "settings"];
 
 /** Difference shows what one version says otherwise than another: by keys, and by lines. */
 function Difference({ from, to }: { from: string; to: string }) {
@@ -38,7 +39,7 @@ function Proposal({ id, version, was, author, reason, at }: Schemas["Proposal"])
   const [note, setNote] = useState("");
   const decide = useMutation({
     mutationFn: (approve: boolean) => unwrap(api.POST("/api/v1/policy/proposals/{id}", { params: { path: { id } }, body: { approve, note } })),
-    onSuccess: () => refresh(...changed),
+    onSuccess: () => refresh(...touched),
   });
   const own = session.data?.name === author;
   return (
@@ -91,7 +92,7 @@ export function History({ policy }: { policy: Schemas["Policy"] }) {
   const [shown, setShown] = useState(""), [back, setBack] = useState(""), [reason, setReason] = useState("");
   const rollback = useMutation({
     mutationFn: () => unwrap(api.POST("/api/v1/policy/rollback", { params: { header: { "If-Match": `"${policy.version}"` } }, body: { version: back, reason } })),
-    onSuccess: () => { setBack(""); setReason(""); refresh(...changed); },
+    onSuccess: () => { setBack(""); setReason(""); refresh(...touched); },
   });
   return (
     <div className="grid gap-4 xl:grid-cols-2">

@@ -1,6 +1,6 @@
 "use client";
 
-import { History, Proposals, Shadows } from "./history";
+import { History, Proposals, Shadows, touched } from "./history";
 import { Simulation } from "./simulation";
 import { Suggestions } from "./suggestions";
 import { Button, Card, Fault, Field, Input, Loaded, Modal, Page } from "@/components/ui";
@@ -26,7 +26,7 @@ function Editor({ version, text, file, managed, review }: Schemas["Policy"]) {
   const check = useQuery({ queryKey: ["check", settled], queryFn: () => unwrap(api.POST("/api/v1/policy/check", { body: { text: settled } })), enabled: settled !== text, staleTime: Infinity, gcTime: 10_000 });
   const publish = useMutation({
     mutationFn: () => unwrap(api.PUT("/api/v1/policy", { params: { header: { "If-Match": `"${version}"` } }, body: { text: draft, reason } })),
-    onSuccess: () => { setAsking(false); refresh("policy", "proposals", "versions", "ledger", "audit", "settings"); },
+    onSuccess: () => { setAsking(false); refresh(...touched); },
   });
   const faults = check.data?.faults ?? [];
   const warnings = check.data?.warnings ?? [];
