@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"os/signal"
@@ -43,6 +44,7 @@ func (a *App) watch(ctx context.Context) error {
 	defer follow.Stop()
 	var due <-chan time.Time
 	var latest time.Time
+	var last glance
 	for {
 		select {
 		case <-ctx.Done():
@@ -62,10 +64,45 @@ func (a *App) watch(ctx context.Context) error {
 			a.log.Warn().Err(err).Msg("policy file not watched")
 		case <-due:
 			due = nil
+			now, ok := a.glance()
+			if ok && now == last && a.follower.file == "" {
+				continue
+			}
 			a.reload(ctx)
 			a.beside()
+			if last = now; ok {
+				last.version = a.governor.State().Policy.Version
+			}
 		}
 	}
+}
+
+// glance is what the policy's files and its candidate's were seen to say, and the version in force then. The same once more needs no compiling:
+// something else was written beside them.
+type glance struct {
+	texts   [sha256.Size]byte
+	version string
+}
+
+// glance reads the files; it is not ok where that is not possible.
+func (a *App) glance() (now glance, ok bool) {
+	sum := sha256.New()
+	for _, path := range []string{a.config.Policies, a.config.Candidate} {
+		if path == "" {
+			continue
+		}
+		files, err := readPolicies(path)
+		if err != nil {
+			return glance{}, false
+		}
+		for _, f := range files {
+			_, _ = fmt.Fprintf(sum, "%q %d ", f.Name, len(f.Data)) // a hash takes everything
+			_, _ = sum.Write(f.Data)
+		}
+	}
+	now.version = a.governor.State().Policy.Version
+	sum.Sum(now.texts[:0])
+	return now, true
 }
 
 // reload puts in force what the policy's file says, when it is something else.
