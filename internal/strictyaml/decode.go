@@ -34,6 +34,7 @@ type Doc struct {
 	places map[string]place
 	faults []Fault
 	unsaid int // faults past maxFaults
+	unread bool // a file could not be read at all: what is missing then says nothing
 	// broken has the keys of faults, and above is set for the keys around them.
 	broken map[string]struct{ itself, above bool }
 }
@@ -65,15 +66,21 @@ func DecodeFiles(files []File, into any) *Doc {
 	return d
 }
 
+// refuse keeps the fault of a file of which nothing is read.
+func (d *Doc) refuse(f Fault) {
+	d.unread = true
+	d.add(f)
+}
+
 // decode reads one file into what others have filled.
 func (d *Doc) decode(data []byte, into any) {
 	if len(data) > maxBytes {
-		d.add(Fault{Message: fmt.Sprintf("the file has %d bytes: at most %d are read", len(data), maxBytes)})
+		d.refuse(Fault{Message: fmt.Sprintf("the file has %d bytes: at most %d are read", len(data), maxBytes)})
 		return
 	}
 	tokens := lexer.Tokenize(string(data))
 	if t := tooDeep(tokens); t != nil {
-		d.add(Fault{Line: t.Position.Line, Column: t.Position.Column, Message: fmt.Sprintf("nested deeper than %d levels", maxDepth)})
+		d.refuse(Fault{Line: t.Position.Line, Column: t.Position.Column, Message: fmt.Sprintf("nested deeper than %d levels", maxDepth)})
 		return
 	}
 	if len(d.places) == 1 { // nothing but the file itself: a map that has its size from the start does not grow in steps
@@ -144,9 +151,9 @@ func (d *Doc) Faults() []Fault {
 }
 
 // Fault adds a finding of a later check at a key, or at its nearest parent that the file has. A key
-// that Decode could not read is left alone: its value was never there to be checked.
+// that Decode could not read is left alone, and so is all of a file that it could not read: the value was never there to be checked.
 func (d *Doc) Fault(key, format string, args ...any) {
-	if d.broken[key].itself {
+	if d.unread || d.broken[key].itself {
 		return
 	}
 	d.add(d.Finding(key, format, args...))
@@ -233,7 +240,7 @@ func (d *Doc) syntax(err error) {
 		p := y.GetToken().Position
 		f.Line, f.Column, f.Message = p.Line, p.Column, "not valid YAML: "+clip(y.GetMessage(), 200)
 	}
-	d.add(f)
+	d.refuse(f)
 }
 
 // clip shortens a text that a message quotes.
