@@ -37,15 +37,14 @@ func (t *textCounter) count(model string) (int64, string) {
 	if kept == 0 {
 		return (t.lost + bytesPerToken - 1) / bytesPerToken, string(enc)
 	}
-	codec, err := codecs(enc)
+	vocabulary, err := vocabularyOf(enc)
 	if err != nil {
 		return (kept + t.lost + bytesPerToken - 1) / bytesPerToken, string(enc)
 	}
-	ids, _, err := codec.Encode(strings.ToValidUTF8(string(t.text), "\uFFFD"))
+	n, err := vocabulary.count(strings.ToValidUTF8(string(t.text), "\uFFFD"))
 	if err != nil {
 		return (kept + t.lost + bytesPerToken - 1) / bytesPerToken, string(enc)
 	}
-	n := int64(len(ids))
 	return n + t.lost*n/kept, string(enc)
 }
 
@@ -59,19 +58,19 @@ func encodingOf(model string) tokenizer.Encoding {
 }
 
 var (
-	codecsMu sync.Mutex
-	loaded   = map[tokenizer.Encoding]tokenizer.Codec{}
+	loadedMu sync.Mutex
+	loaded   = map[tokenizer.Encoding]*vocabulary{}
 )
 
-func codecs(e tokenizer.Encoding) (tokenizer.Codec, error) {
-	codecsMu.Lock()
-	defer codecsMu.Unlock()
-	if c, ok := loaded[e]; ok {
-		return c, nil
+func vocabularyOf(e tokenizer.Encoding) (*vocabulary, error) {
+	loadedMu.Lock()
+	defer loadedMu.Unlock()
+	if v, ok := loaded[e]; ok {
+		return v, nil
 	}
-	c, err := tokenizer.Get(e)
+	v, err := newVocabulary(e)
 	if err == nil {
-		loaded[e] = c
+		loaded[e] = v
 	}
-	return c, err
+	return v, err
 }

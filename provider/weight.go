@@ -16,7 +16,8 @@ const (
 	upper
 	digit
 	sign
-	twoBytes   // Latin letters with accents, Greek, Cyrillic, Hebrew, Arabic
+	twoBytes // Latin letters with accents, Greek, Hebrew, Arabic
+	cyrillic
 	threeBytes // the scripts of Asia
 	fourBytes  // emoji and rare scripts
 	rest       // of a character whose first byte was counted
@@ -27,8 +28,8 @@ const (
 // counts of seven vocabularies (o200k_base, cl100k_base and those of Claude 2, Llama 3.1, Gemini, DeepSeek 3 and Mistral's Tekken) over prose, code, JSON,
 // tables, logs and fifteen languages; ADR 42 has the errors on texts that they were not fitted to.
 var (
-	charCost = [classes]uint16{blank: 20, lineBreak: 1200, lower: 80, upper: 340, digit: 320, sign: 300, twoBytes: 440, threeBytes: 600, fourBytes: 2700}
-	runCost  = [classes]uint16{blank: 110, lineBreak: 110, lower: 520, upper: 520, digit: 1430, sign: 400, twoBytes: 150, threeBytes: 150, fourBytes: 150}
+	charCost = [classes]uint16{blank: 20, lineBreak: 1200, lower: 80, upper: 340, digit: 320, sign: 300, twoBytes: 440, cyrillic: 150, threeBytes: 600, fourBytes: 2700}
+	runCost  = [classes]uint16{blank: 110, lineBreak: 110, lower: 520, upper: 520, digit: 1430, sign: 400, twoBytes: 150, cyrillic: 700, threeBytes: 150, fourBytes: 150}
 )
 
 // camelCost is that of a capital behind a small letter, in the place of its run's.
@@ -47,8 +48,8 @@ var costs = func() (table [classes][classes]uint16) {
 	table[upper][lower] = charCost[lower]
 	table[lower][upper] = charCost[upper] + camelCost
 	table[blank][lineBreak], table[lineBreak][blank] = charCost[lineBreak], charCost[blank] // one run of white space
-	for _, wide := range [...]class{twoBytes, threeBytes, fourBytes} {                      // one run in whatever script
-		for _, other := range [...]class{twoBytes, threeBytes, fourBytes} {
+	for _, wide := range [...]class{twoBytes, cyrillic, threeBytes, fourBytes} {            // one run in whatever script
+		for _, other := range [...]class{twoBytes, cyrillic, threeBytes, fourBytes} {
 			table[wide][other] = charCost[other]
 		}
 	}
@@ -73,6 +74,8 @@ var classOf = func() (table [256]class) {
 			table[b] = sign
 		case b < 0xC0:
 			table[b] = rest
+		case 0xD0 <= b && b < 0xD4:
+			table[b] = cyrillic
 		case b < 0xE0:
 			table[b] = twoBytes
 		case b < 0xF0:
@@ -135,6 +138,8 @@ func escaped(v jsontext.Value, i int) (class, int) {
 		return rest, i
 	case r < 0x80:
 		return classOf[r], i
+	case 0x400 <= r && r < 0x500:
+		return cyrillic, i
 	case r < 0x800:
 		return twoBytes, i
 	case 0xD800 <= r && r < 0xDC00: // the first half of a pair
