@@ -215,6 +215,7 @@ func (s *Store) Beat(ctx context.Context, instance string) error {
 
 var (
 	pendingQuestion = question("pending", "{columns}", names(intentColumns, "i."))
+	overtaken       = question("overtaken")
 	knownQuestion   = question("known")
 )
 
@@ -238,6 +239,13 @@ func (s *Store) Pending(ctx context.Context, q PendingQuery) ([]sentinel.Intent,
 		return i, err
 	})
 	return list, explain("pending calls", err)
+}
+
+// Sweep removes intents of calls that began before a moment and have their entry. The intent is written by the process that judged a call, the
+// entry by the one that metered it: where both commit at once, neither Write sees the other's row, and nobody else would ever remove the intent.
+func (s *Store) Sweep(ctx context.Context, before time.Time) (removed int64, err error) {
+	tag, err := s.db(ctx).Exec(ctx, overtaken, before, limit(0))
+	return tag.RowsAffected(), explain("sweep intents", err)
 }
 
 // Known tells which calls have an entry or an intent. Ids carry the millisecond of their call, so only that time is read.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -123,6 +124,47 @@ func TestConcurrentWritersAgree(t *testing.T) {
 	}
 	if n := count(t, s, `SELECT count(*) FROM entries`); n != 300 {
 		t.Errorf("%d entries, want 300", n)
+	}
+}
+
+// The process that judges a call writes its intent, another one its entry. In the moment before the commits neither sees the other's row.
+func TestSweepRemovesIntentsThatTheirEntriesMissed(t *testing.T) {
+	s := open(t, "postgres")
+	tx, err := s.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(t.Context()) }()
+	var judged, metered []sentinel.Record
+	for n := range 3 {
+		judged = append(judged, ofIntent(intent(n, "boot-1")))
+	}
+	metered = append(metered, ofEntry(entry(0, 0, sentinel.SourceMeter)), ofEntry(entry(2, 0, sentinel.SourceMeter)))
+	if err := s.Write(context.WithValue(t.Context(), transaction{}, tx), judged); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Write(t.Context(), metered); err != nil {
+		t.Fatal(err)
+	}
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := count(t, s, `SELECT count(*) FROM intents`); n != 3 {
+		t.Fatalf("%d intents after the race, want all 3", n)
+	}
+	for _, tt := range []struct {
+		before  time.Time
+		removed int64
+		left    int64
+	}{{noon, 0, 3}, {noon.Add(2 * time.Second), 1, 2}, {noon.Add(time.Hour), 1, 1}} {
+		removed, err := s.Sweep(t.Context(), tt.before)
+		if left := count(t, s, `SELECT count(*) FROM intents`); err != nil || removed != tt.removed || left != tt.left {
+			t.Errorf("Sweep(%s) = %d, %v, and %d intents are left; want %d and %d", tt.before, removed, err, left, tt.removed, tt.left)
+		}
+	}
+	pending, err := s.Pending(t.Context(), PendingQuery{Instance: "boot-1", OwnBefore: noon.Add(time.Hour)})
+	if err != nil || len(pending) != 1 || pending[0].ID != intent(1, "boot-1").ID {
+		t.Errorf("after the sweep %d calls are pending (%v), want the one without an entry", len(pending), err)
 	}
 }
 

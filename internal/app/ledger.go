@@ -113,6 +113,9 @@ func (a *App) reconcileOnce(ctx context.Context) error {
 		return err
 	}
 	now := time.Now().UTC()
+	if _, err := a.store.Sweep(ctx, now.Add(-a.config.Reconcile.After)); err != nil {
+		return err
+	}
 	lost, err := a.store.Pending(ctx, store.PendingQuery{
 		Instance: a.instance, OthersBefore: now.Add(-a.config.Reconcile.After),
 		OwnBefore: now.Add(-a.config.Reconcile.After - a.config.Envoy.StreamIdle),
