@@ -191,6 +191,9 @@ func (s *Spool) reclaim() (freed bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.segments[0].end = segmentHead
+	if s.fence.segment == last.id {
+		s.fence.offset = segmentHead // all before it is committed: it moves with the position
+	}
 	s.total -= last.end - segmentHead
 	return true, nil
 }

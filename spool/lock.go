@@ -3,9 +3,12 @@ package spool
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/google/uuid"
 )
 
 // lockDir takes the directory for this process. The kernel drops the lock when the process dies,
@@ -25,4 +28,24 @@ func lockDir(dir string) (*os.File, error) {
 		return nil, fmt.Errorf("spool directory %s is in use by another process: stop it, or give each process its own directory", dir)
 	}
 	return nil, fmt.Errorf("lock %s: %w", path, err)
+}
+
+// identity is the name of the spool, whatever process has it: the lock's file keeps it.
+func identity(lock *os.File) (string, error) {
+	const most = 64
+	text, err := io.ReadAll(io.NewSectionReader(lock, 0, most))
+	if err != nil {
+		return "", fmt.Errorf("read the spool's name: %w", err)
+	}
+	if id, err := uuid.Parse(string(text)); err == nil {
+		return id.String(), nil
+	}
+	id := uuid.NewString()
+	if err = lock.Truncate(0); err == nil {
+		_, err = lock.WriteAt([]byte(id), 0)
+	}
+	if err = errors.Join(err, lock.Sync()); err != nil {
+		return "", fmt.Errorf("write the spool's name: %w", err)
+	}
+	return id, nil
 }

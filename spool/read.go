@@ -97,6 +97,9 @@ func (s *Spool) segmentAt(id uint64) (seg segment, last bool, err error) {
 	n := len(s.segments)
 	for i, seg := range s.segments {
 		if seg.id == id {
+			if id == s.fence.segment {
+				return segment{id: id, end: min(seg.end, s.fence.offset), bad: seg.bad}, true, nil
+			}
 			return seg, i == n-1, nil
 		}
 	}

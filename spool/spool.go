@@ -80,6 +80,7 @@ func (o Options) withDefaults() (Options, error) {
 // Spool is safe for many appending goroutines and one reader.
 type Spool struct {
 	options Options
+	id      string
 	lock    io.Closer
 	disk    disk
 
@@ -92,6 +93,7 @@ type Spool struct {
 	segments []segment // oldest first, never empty; the last one is the tail
 	total    int64     // bytes of all segments and of the open groups
 	fault    error     // ErrClosed or ErrPoisoned; no append succeeds past it
+	fence    position  // up to which Next reads; the zero value is none
 	stats    Stats
 
 	reading sync.Mutex // held by Next and Commit; taken before mu
@@ -127,12 +129,23 @@ func Open(o Options) (*Spool, error) {
 	if err != nil {
 		return nil, err
 	}
+	id, err := identity(lock)
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
 	d, err := openDisk(o.Dir)
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	return openOn(d, lock, o)
+	s, err := openOn(d, lock, o)
+	if err == nil {
+		s.id = id
+	}
+	return s, err
 }
+
+// ID names the spool: the same for every process that opens its directory.
+func (s *Spool) ID() string { return s.id }
 
 // openOn takes over the disk and the lock.
 func openOn(d disk, lock io.Closer, o Options) (*Spool, error) {
