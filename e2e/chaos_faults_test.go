@@ -92,7 +92,7 @@ var redisFaults = []fault{
 		w.cache.proxy.Upstream = addr
 		return w.cache.up
 	}},
-	{name: "Redis flushed", lasts: time.Second, alert: "dependency", inject: func(w *world) func() {
+	{name: "Redis flushed", lasts: time.Second, alert: "dependency", short: true, inject: func(w *world) func() {
 		c := redis.NewClient(&redis.Options{Addr: w.redis})
 		defer func() { _ = c.Close() }()
 		w.must(c.FlushAll(w.t.Context()).Err())

@@ -21,20 +21,20 @@ func (g *gateway) sibling(name, more string, env ...string) *gateway {
 	g.t.Helper()
 	s := &gateway{t: g.t, dir: filepath.Join(g.dir, name), stack: g.stack, mock: g.mock, env: append(append([]string{}, g.env...), env...), dsn: g.dsn, redis: g.redis, root: g.root}
 	g.must(os.Mkdir(s.dir, 0o700))
-	ports, err := stack.FreePorts(4)
+	ports, err := stack.FreePorts(5)
 	g.must(err)
 	at := func(i int) string { return "127.0.0.1:" + strconv.Itoa(ports[i]) }
-	s.probes, s.people = "http://"+at(1), "http://"+at(2)
+	s.probes, s.people, s.url, s.admin = "http://"+at(1), "http://"+at(2), "http://"+at(3), "http://"+at(4)
 	policies, err := os.ReadFile(filepath.Join(g.dir, "policies.yaml"))
 	g.must(err)
 	s.write("policies.yaml", string(policies))
 	s.write("sentinel.yaml", fmt.Sprintf(`control: {listen: "%s"}
 metrics: {listen: "%s"}
 admin: {listen: "%s"}
-envoy: {listen: "%s", access_log_flush: 500ms}
+envoy: {listen: "%s", admin: "%s", access_log_flush: 500ms, stream_idle: 20s}
 redis: {address: ["%s"], timeout: 500ms}
 reconcile: {after: 1s, every: 300ms}
-`+more, at(0), at(1), at(2), at(3), g.redis))
+`+more, at(0), at(1), at(2), at(3), at(4), g.redis))
 	s.start()
 	return s
 }

@@ -74,6 +74,7 @@ func (g *Governor) Admit(ctx context.Context, r Request) (Admission, error) {
 		r.shadow = shadowed(shadows, v, sentinel.Reservation{})
 		return Admission{Verdict: v, Ticket: r.refused(v)}, nil
 	}
+	era := g.era.now()
 	reserved, down := g.reserve(ctx, &c, ask)
 	waited := false
 	if down == nil && reserved.Chosen < 0 {
@@ -101,7 +102,11 @@ func (g *Governor) Admit(ctx context.Context, r Request) (Admission, error) {
 	if verdict.Action == sentinel.Clamp {
 		c.options[0].shorten(&r, rq, reserved.Tokens)
 	}
-	a, err := g.dispatch(ctx, departure{Request: r, read: rq, option: c.options[reserved.Chosen], failover: c.plan.Failover, verdict: verdict, hold: reserved.Hold, tokens: reserved.Tokens})
+	a, err := g.dispatch(ctx, departure{Request: r, read: rq, option: c.options[reserved.Chosen], failover: c.plan.Failover, verdict: verdict, hold: reserved.Hold, tokens: reserved.Tokens, era: era})
+	if errors.Is(err, errEra) {
+		a, err = refusal(r, sentinel.ReasonLimiterUnavailable, err.Error())
+		down = errEra
+	}
 	a.Cause = down
 	return a, err
 }
@@ -180,7 +185,8 @@ type departure struct {
 	verdict  sentinel.Verdict
 	hold     sentinel.Hold
 	attempt  int16
-	tokens   int64 // of an answer that was cut; else 0
+	tokens   int64  // of an answer that was cut; else 0
+	era      uint64 // before it was held
 }
 
 // dispatch writes the intent, then says how the call goes upstream. A call whose intent is not
@@ -221,9 +227,9 @@ func (g *Governor) dispatch(ctx context.Context, d departure) (Admission, error)
 		Call: call, Attempt: d.attempt, Asked: asked, Action: v.Action, Reason: v.Reason, Bound: b.usage, BoundCost: b.cost, Hold: d.hold,
 		PriceVersion: b.price.Version, PolicyVersion: d.State.Policy.Version, Instance: g.Instance,
 	}
-	if err := g.Journal.Append(ctx, sentinel.Record{Intent: &intent}); err != nil {
+	if err := g.begin(ctx, &intent, d.era); err != nil {
 		g.void(ctx, d)
-		return Admission{}, errors.Join(ErrJournal, err)
+		return Admission{}, err
 	}
 	if out.Chain != "" {
 		g.retries.called(call.Provider, g.Now())

@@ -2,6 +2,7 @@ package governor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -73,7 +74,7 @@ func (g *Governor) Failover(ctx context.Context, f Failed) (Admission, error) {
 	o := c.add(to.Model, c.plan.Limits, &b)
 	o.ask.Provider, o.other, o.pause = to.Provider, other, g.paused(other.route, t.Call.Caller.Team, to.Model)
 	ask := sentinel.Ask{Org: t.Call.Caller.Org, Call: t.Call.ID.Attempt(t.Attempt + 1), TTL: g.HoldTTL, Candidates: c.asks()}
-	reserved, down := sentinel.Reservation{}, error(nil)
+	era, reserved, down := g.era.now(), sentinel.Reservation{}, error(nil)
 	if !c.plan.Refuse {
 		if reserved, down = g.reserve(ctx, &c, ask); down != nil {
 			if reserved, err = g.without(ask, s.Policy.WhenLimiterDown); err != nil {
@@ -85,8 +86,11 @@ func (g *Governor) Failover(ctx context.Context, f Failed) (Admission, error) {
 		return f.refused(v.Detail, v.RetryAfter), nil
 	}
 	r.Call.Model = t.Asked
-	a, err := g.dispatch(ctx, departure{Request: r, read: rq, option: c.options[0], hold: reserved.Hold, attempt: t.Attempt + 1,
+	a, err := g.dispatch(ctx, departure{Request: r, read: rq, option: c.options[0], hold: reserved.Hold, attempt: t.Attempt + 1, era: era,
 		verdict: sentinel.Verdict{Action: sentinel.Fallback, Reason: sentinel.ReasonProviderFailed, Model: to.Model, Provider: to.Provider}})
+	if errors.Is(err, errEra) {
+		return f.refused(err.Error(), 0), nil
+	}
 	a.Cause = down
 	return a, err
 }

@@ -48,6 +48,7 @@ type Governor struct {
 	Options
 	states  atomic.Pointer[[]*State] // newest first
 	queued  atomic.Int64             // calls that wait for a limit
+	era     era
 	retries retries
 	// Scores say which services are unusual now: a snapshot that is swapped whole.
 	Scores atomic.Pointer[policy.Scores]

@@ -39,13 +39,11 @@ func (g *Governor) Settle(ctx context.Context, o Outcome) (sentinel.Entry, error
 	if entry.Estimated() {
 		entry.Own = o.Metered.Own
 	}
-	released := make(chan error, 1)
-	go func() { released <- g.release(ctx, t.Hold, entry, g.inShadow(t, entry)) }()
-	err := g.Journal.Append(ctx, sentinel.Record{Entry: &entry})
-	if err != nil {
-		err = fmt.Errorf("book call %s: %w", t.Call.ID, err)
+	booked, released := g.book(ctx, &entry, func() error { return g.release(ctx, t.Hold, entry, g.inShadow(t, entry)) })
+	if booked != nil {
+		booked = fmt.Errorf("book call %s: %w", t.Call.ID, booked)
 	}
-	return entry, errors.Join(err, <-released)
+	return entry, errors.Join(booked, <-released)
 }
 
 // methodUnpricedTier marks a usage under a price list that nobody knows: the one that was asked for prices it.

@@ -15,7 +15,8 @@ const (
 	maxKnown     = 4096             // counters; what finds no room is refused while Redis is away
 	knownFor     = 10 * time.Minute // after the last call that asked for it, a counter is no longer looked at
 	refreshEvery = time.Second
-	// localAt is the moment of holds that were made without Redis: before every memory, so that settle.lua posts what it never held.
+	// localAt is the moment of holds that were made without Redis: before every memory, so that settle.lua posts what it never held. In place of
+	// a bucket they have the memory mark that was known.
 	localAt = 1
 )
 
@@ -31,6 +32,8 @@ type local struct {
 	mu    sync.Mutex
 	known map[cellKey]*known
 	calls map[sentinel.CallID]localCall
+	// since is the memory mark of which this process knows; with it a settlement finds out whether a call has been counted again.
+	since int64
 }
 
 type known struct {
@@ -100,7 +103,7 @@ func (l *local) reserve(a sentinel.Ask, share Share, now time.Time) sentinel.Res
 			continue
 		}
 		l.give(a, c, share, now)
-		return sentinel.Reservation{Chosen: i, Hold: receiptOf(c, 0, localAt, make([]int64, len(c.Limits))).encode()}
+		return sentinel.Reservation{Chosen: i, Hold: receiptOf(c, l.since, localAt, make([]int64, len(c.Limits))).encode()}
 	}
 	return sentinel.Reservation{Chosen: noneFits}
 }
@@ -119,6 +122,13 @@ func (l *local) fits(org string, c sentinel.Candidate, share Share, now time.Tim
 		}
 		return amount > sentinel.ShareOf(k.left-limit.Kept(), share.Parts)-k.given
 	})
+}
+
+// know notes which counters calls belong to from now on.
+func (l *local) know(since int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.since = since
 }
 
 // give counts what a candidate takes.

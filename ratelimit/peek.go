@@ -33,7 +33,7 @@ func (r *Redis) Peek(ctx context.Context, org string, limits []sentinel.Limit) (
 	if len(limits) == 0 {
 		return nil, nil
 	}
-	keys, args := make([]string, 0, len(limits)), make([]any, 0, 3*len(limits))
+	keys, args := append(make([]string, 0, 1+len(limits)), r.memoryKey(org)), append(make([]any, 0, 1+3*len(limits)), r.begins)
 	for _, l := range limits {
 		keys = append(keys, r.place(org, keyOf(l)))
 		args = append(args, string(kindOf(l.Kind)), periodOf(l), l.Max)
@@ -43,6 +43,9 @@ func (r *Redis) Peek(ctx context.Context, org string, limits []sentinel.Limit) (
 		return nil, fmt.Errorf("look at limits of %s: %w", org, err)
 	}
 	list, _ := reply.([]any)
+	if len(list) == 0 {
+		return nil, fmt.Errorf("look at limits of %s: %w", org, ErrForgotten)
+	}
 	if len(list) != len(limits) {
 		return nil, fmt.Errorf("look at limits of %s: the script's reply is malformed", org)
 	}

@@ -1,16 +1,17 @@
 -- peek.lua: what limits count now, without touching them.
 --
--- KEYS are cells. ARGV: for each its kind, and the period in microseconds and max of a rate.
--- Reply: for each cell {used, posted, then pairs: c and what is orphaned, v and what is void, a and what was forgiven, r and what was taken over}; of a
+-- KEYS[1] is the organisation's memory mark; the others are cells. ARGV: unseeded (0/1), then for each its kind, and the period in microseconds and max of a rate.
+-- Reply: nothing where the organisation's counters are lost; for each cell {used, posted, then pairs: c and what is orphaned, v and what is void, a and what was forgiven, r and what was taken over}; of a
 -- rate used is what is not free now.
 -- The cells are described in admit.lua.
 local BUCKET_MS = 15000
+if ARGV[1] == '0' and redis.call('EXISTS', KEYS[1]) == 0 then return {} end
 local time = redis.call('TIME')
 local now_us = tonumber(time[1]) * 1000000 + tonumber(time[2])
 local now_bucket = math.floor(now_us / 1000 / BUCKET_MS)
 local reply = {}
-for i = 1, #KEYS do
-  local at = (i - 1) * 3
+for i = 2, #KEYS do
+  local at = (i - 2) * 3 + 1
   local one = { '0', '0' }
   if ARGV[at + 1] == 'R' then
     local cell = redis.call('GET', KEYS[i])
@@ -37,6 +38,6 @@ for i = 1, #KEYS do
       end
     end
   end
-  reply[i] = one
+  reply[i - 1] = one
 end
 return reply

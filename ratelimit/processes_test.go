@@ -83,7 +83,11 @@ func (f *forgetting) count(ctx context.Context, a sentinel.Ask) error {
 	if err != nil {
 		return err
 	}
-	first, err := f.Seed(ctx, a.Org, []Seed{{Limit: a.Candidates[0].Limits[0], Posted: sum}})
+	round, err := f.Join(ctx, Party{a.Org, "any"}, 0, 0)
+	if err != nil || round.Known {
+		return err
+	}
+	first, err := f.Seed(ctx, a.Org, Recount{Round: round.ID, Windows: []Seed{{Limit: a.Candidates[0].Limits[0], Posted: sum}}})
 	if first {
 		f.out["seeded"]++
 	}

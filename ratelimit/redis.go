@@ -43,14 +43,17 @@ var replaceSource string
 //go:embed seed.lua
 var seedSource string
 
+//go:embed join.lua
+var joinSource string
+
 // scripts are what runs inside Redis.
-type scripts struct{ admit, try, settle, peek, replace, seed *redis.Script }
+type scripts struct{ admit, try, settle, peek, replace, seed, join *redis.Script }
 
 // newScripts takes the sources of those that read the clock; the others have none.
 func newScripts(admit, try, settle, peek, seed string) scripts {
 	return scripts{
 		admit: redis.NewScript(admit), try: redis.NewScript(try), settle: redis.NewScript(settle), peek: redis.NewScript(peek), seed: redis.NewScript(seed),
-		replace: redis.NewScript(replaceSource),
+		replace: redis.NewScript(replaceSource), join: redis.NewScript(joinSource),
 	}
 }
 
@@ -153,7 +156,7 @@ func (r *Redis) prepare(ctx context.Context) error {
 	if policy != "" && policy != "noeviction" {
 		return fmt.Errorf("its maxmemory-policy is %s: an evicted counter is a lost budget; set it to noeviction", policy)
 	}
-	for _, s := range []*redis.Script{r.scripts.admit, r.scripts.try, r.scripts.settle, r.scripts.peek, r.scripts.replace, r.scripts.seed} {
+	for _, s := range []*redis.Script{r.scripts.admit, r.scripts.try, r.scripts.settle, r.scripts.peek, r.scripts.replace, r.scripts.seed, r.scripts.join} {
 		if err := s.Load(ctx, r.client).Err(); err != nil {
 			return fmt.Errorf("load scripts: %w", err)
 		}

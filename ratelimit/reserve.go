@@ -44,17 +44,23 @@ func (r *Redis) reserve(ctx context.Context, a sentinel.Ask) (sentinel.Reservati
 		return sentinel.Reservation{}, fmt.Errorf("reserve for call %s: %w", a.Call, err)
 	}
 	out, err := readReservation(a, reply)
-	r.lost.Store(errors.Is(err, ErrForgotten))
-	if errors.Is(err, ErrForgotten) {
-		select {
-		case r.forgot <- struct{}{}:
-		default: // it is known
-		}
-	}
+	r.remembers(err)
 	if err != nil {
 		return sentinel.Reservation{}, fmt.Errorf("reserve for call %s: %w", a.Call, err)
 	}
 	return out, nil
+}
+
+// remembers notes whether Redis has an organisation's counters.
+func (r *Redis) remembers(err error) {
+	r.lost.Store(errors.Is(err, ErrForgotten))
+	if !errors.Is(err, ErrForgotten) {
+		return
+	}
+	select {
+	case r.forgot <- struct{}{}:
+	default: // it is known
+	}
 }
 
 // admitArguments lays an ask out as admit.lua reads it.
@@ -309,7 +315,12 @@ func (r *Redis) settle(ctx context.Context, s sentinel.Settlement) (sentinel.Set
 	}
 	list, _ := reply.([]any)
 	n := &numbers{list: list}
-	if done := n.next(); n.bad || done == 0 {
+	done := n.next()
+	if done == noMemory {
+		r.remembers(ErrForgotten)
+		return sentinel.Settled{}, fmt.Errorf("settle call %s: %w", s.Call, ErrForgotten)
+	}
+	if n.bad || done == 0 {
 		return sentinel.Settled{Duplicate: true}, nil
 	}
 	out := sentinel.Settled{UnderReserved: underReserved(hold, s.Actual)}
@@ -341,7 +352,7 @@ func underReserved(r receipt, actual sentinel.Amounts) bool {
 func (r *Redis) settleArguments(s sentinel.Settlement, hold receipt) (keys []string, args []any) {
 	keys = []string{r.recordKey(s.Org, s.Call), r.memoryKey(s.Org)}
 	if hold.at == localAt { // Redis may hold the call, too, where only its reply was lost: that hold is given back under its own record
-		keys[0] += ":local"
+		keys[0] += localRecord
 	}
 	args = []any{hold.bucket, hold.at, r.begins}
 	for _, h := range hold.held {

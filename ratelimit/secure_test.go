@@ -100,9 +100,18 @@ func TestARedisWithTLSAndUsers(t *testing.T) {
 	if _, err := r.Reset(t.Context(), "acme", limits[4]); err != nil {
 		t.Error(err)
 	}
-	if _, err := r.Seed(t.Context(), "acme", nil); err != nil {
+	party := Party{"acme", "any"}
+	if _, stopped, err := r.Absent(t.Context(), "acme", []Party{party}, 1); err != nil || !stopped {
+		t.Errorf("who counts again: stopped is %t, %v", stopped, err)
+	}
+	if ok, err := r.Claim(t.Context(), "acme", 1); err != nil || !ok {
+		t.Errorf("claimed: %t, %v", ok, err)
+	}
+	r.Unclaim(t.Context(), "acme", 1)
+	if err := r.Leave(t.Context(), party, 1); err != nil {
 		t.Error(err)
 	}
+	begin(t, r, Recount{})
 	if other, err := open("other", "right", pool); err != nil {
 		t.Error(err)
 	} else if got, err := other.Reserve(t.Context(), askOf(limits)); err == nil {

@@ -14,41 +14,171 @@ type Seed struct {
 	Posted int64
 }
 
-// maxSeeds bounds the counters that one organisation gets back in one script.
-const maxSeeds = 1 << 16
-
-// Forgot tells that an admission was refused because Redis has lost an organisation's counters: Seed brings them back.
-// It is for one reader, and says a thing once however many calls were refused.
-func (r *Redis) Forgot() <-chan struct{} { return r.forgot }
-
-// Knows tells whether Redis has an organisation's counters, and since when; two different answers say that it lost
-// them in between.
-func (r *Redis) Knows(ctx context.Context, org string) (since string, err error) {
-	list, err := r.client.MGet(ctx, r.memoryKey(org)).Result()
-	if err != nil {
-		return "", fmt.Errorf("ask redis for its memory of %s: %w", org, err)
-	}
-	since, _ = list[0].(string)
-	return since, nil
+// Open is a call in flight, by the ledger. Of another organisation that shares limits its part in those counts.
+type Open struct {
+	Org  string
+	Call sentinel.CallID
+	Hold sentinel.Hold
 }
 
-// Seed gives a forgotten organisation its counters back. It sets only what is absent, and only where nobody was
-// faster: first is false then. Cells that are not named begin at nothing.
-func (r *Redis) Seed(ctx context.Context, org string, seeds []Seed) (first bool, err error) {
-	if len(seeds) > maxSeeds {
-		return false, fmt.Errorf("seed %d counters of %s: at most %d are possible", len(seeds), org, maxSeeds)
+// Recount is what Redis gets back.
+type Recount struct {
+	Round   int64   // in which the parties stopped
+	Parties []Party // that have to be stopped still when it is done
+	Windows []Seed
+	Open    []Open
+}
+
+// maxSeeds bounds the counters and calls that one organisation gets back in one script.
+const maxSeeds = 1 << 16
+
+// Seed gives a forgotten organisation its counters and the holds of its calls in flight back, in the round in which all parties have stopped.
+// Of several that do it one is first. Cells that are not named begin at nothing.
+func (r *Redis) Seed(ctx context.Context, org string, c Recount) (first bool, err error) {
+	cells, records, err := r.restored(org, c)
+	if err != nil {
+		return false, fmt.Errorf("seed %s: %w", org, err)
 	}
-	keys, args := []string{r.memoryKey(org)}, make([]any, 0, 3*len(seeds))
-	for _, s := range seeds {
-		keys = append(keys, r.place(org, keyOf(s.Limit)))
-		args = append(args, s.Posted, s.Limit.End.UnixMilli(), warnedOf(s))
+	if n := len(cells) + len(records); n > maxSeeds {
+		return false, fmt.Errorf("seed %d counters and calls of %s: at most %d are possible", n, org, maxSeeds)
+	}
+	keys := []string{r.memoryKey(org), r.roundKey(org), r.lossKey(org)}
+	args := []any{c.Round, len(c.Parties), len(cells)}
+	for _, p := range c.Parties {
+		keys = append(keys, r.partKey(p), r.memoryKey(p.Org))
+	}
+	for _, cell := range cells {
+		keys, args = append(keys, cell.key), cell.arguments(args)
+	}
+	for _, record := range records {
+		keys, args = append(keys, record.key), append(args, record.text, record.lifeMS)
 	}
 	n, err := r.scripts.seed.Run(ctx, r.client, keys, args...).Int()
 	if err != nil {
-		return false, fmt.Errorf("seed %d counters of %s: %w", len(seeds), org, err)
+		return false, fmt.Errorf("seed %d counters of %s: %w", len(cells), org, err)
 	}
 	return n == 1, nil
 }
+
+// text is the sum as Redis has it.
+func (s sum) text() string {
+	n := new(big.Int).SetUint64(s.high)
+	return n.Lsh(n, 64).Or(n, new(big.Int).SetUint64(s.low)).String()
+}
+
+// restored lays out what comes back: cells by what the ledger has posted and what is in flight, and the records of calls in flight.
+func (r *Redis) restored(org string, c Recount) ([]*restoredCell, []restoredRecord, error) {
+	all := restoration{at: map[string]*restoredCell{}}
+	for _, s := range c.Windows {
+		key := keyOf(s.Limit)
+		cell := all.cell(r.place(org, key), isAcross(key))
+		cell.window, cell.endMS, cell.untilMS = true, s.Limit.End.UnixMilli(), s.Limit.End.Add(windowKept).UnixMilli()
+		cell.posted, cell.used, cell.warned = sum{}.plus(s.Posted), sum{}.plus(s.Posted), warnedOf(s)
+	}
+	var records []restoredRecord
+	for _, o := range c.Open {
+		hold, err := decodeHold(o.Hold)
+		if err != nil {
+			return nil, nil, fmt.Errorf("call %s in flight: %w", o.Call, err)
+		}
+		for _, h := range hold.held {
+			if across := isAcross(h.key); h.kind != 'R' && (across || o.Org == org) {
+				all.cell(r.place(o.Org, h.key), across).hold(hold.bucket, hold.at, h)
+			}
+		}
+		if o.Org == org {
+			records = append(records, r.restoredRecord(o, hold))
+		}
+	}
+	return all.list, records, nil
+}
+
+// restoration collects cells in the order in which they are met.
+type restoration struct {
+	at   map[string]*restoredCell
+	list []*restoredCell
+}
+
+func (a *restoration) cell(key string, across bool) *restoredCell {
+	c := a.at[key]
+	if c == nil {
+		c = &restoredCell{key: key, across: across, held: map[string]sum{}}
+		a.at[key] = c
+		a.list = append(a.list, c)
+	}
+	return c
+}
+
+// restoredCell is a counter as seed.lua writes it.
+type restoredCell struct {
+	key            string
+	across, window bool
+	endMS, untilMS int64
+	used, posted   sum
+	warned         int64
+	oldest         int64 // bucket; 0 for none
+	held           map[string]sum
+}
+
+// hold adds a call's part. Of a window that the ledger does not name what is posted is nothing.
+func (c *restoredCell) hold(bucket, at int64, h held) {
+	if h.amount == 0 {
+		return
+	}
+	field := "v"
+	if h.charge {
+		field = "c"
+	}
+	field = fmt.Sprintf("%s%d", field, bucket)
+	c.used, c.held[field] = c.used.plus(h.amount), c.held[field].plus(h.amount)
+	if c.oldest == 0 || bucket < c.oldest {
+		c.oldest = bucket
+	}
+	if h.kind == 'W' {
+		c.window, c.endMS, c.untilMS = true, h.endMS, h.endMS+windowKept.Milliseconds()
+		return
+	}
+	dies := (bucket + 2) * bucketMS
+	if at == localAt { // then it is no bucket
+		dies = bucket/1000 + recordFor.Milliseconds()
+	}
+	c.untilMS = max(c.untilMS, dies)
+	c.endMS = c.untilMS
+}
+
+// arguments lays a cell out as seed.lua reads it.
+func (c *restoredCell) arguments(args []any) []any {
+	posted, oldest := any(""), any("")
+	if c.window {
+		posted = c.posted.text()
+	}
+	if c.oldest > 0 {
+		oldest = c.oldest
+	}
+	args = append(args, c.endMS, c.untilMS, c.used.text(), posted, c.warned, oldest, flag(c.across), 2*len(c.held))
+	for field, amount := range c.held {
+		args = append(args, field, amount.text())
+	}
+	return args
+}
+
+// restoredRecord is a call's right to be settled.
+type restoredRecord struct {
+	key, text string
+	lifeMS    int64
+}
+
+// restoredRecord has of the admission's reply what a settlement compares; no admission repeats a call that is in flight.
+func (r *Redis) restoredRecord(o Open, hold receipt) restoredRecord {
+	record := restoredRecord{key: r.recordKey(o.Org, o.Call), text: fmt.Sprintf("0 %d %d 0 0", hold.bucket, hold.at), lifeMS: recordFor.Milliseconds()}
+	if hold.at == localAt {
+		record.key += localRecord
+	}
+	return record
+}
+
+// localRecord ends the key of a call's record that was let through without Redis.
+const localRecord = ":local"
 
 // warnedOf is the highest share that a window's posted amount has reached: it was reported before Redis forgot.
 func warnedOf(s Seed) int64 {
@@ -59,69 +189,4 @@ func warnedOf(s Seed) int64 {
 		}
 	}
 	return top
-}
-
-// Raise lifts what a window has posted to what the ledger says, if it is still what was seen: of several processes that saw
-// the same, one does it. It never lowers, and what a reset forgave stays forgiven.
-func (r *Redis) Raise(ctx context.Context, org string, seen Use, to int64) (done bool, err error) {
-	if to -= seen.Forgiven; to <= seen.Posted {
-		return false, nil
-	}
-	done, _, err = r.replace(ctx, org, seen.Limit, false, func(posted *big.Int) *big.Int {
-		if !posted.IsInt64() || posted.Int64() != seen.Posted {
-			return nil
-		}
-		return big.NewInt(to)
-	})
-	if err != nil {
-		return false, fmt.Errorf("raise %s to %d: %w", seen.Limit.Cell, to, err)
-	}
-	return done, nil
-}
-
-// replace corrects what a cell has posted, by optimistic tries; next gives nil to leave it as it is. To forgive keeps in mind
-// what is taken off, and warns anew. It also says what was posted before.
-func (r *Redis) replace(ctx context.Context, org string, l sentinel.Limit, forgive bool, next func(posted *big.Int) *big.Int) (done bool, before *big.Int, err error) {
-	key := r.place(org, keyOf(l))
-	for range replaceTries {
-		seen, err := r.client.HMGet(ctx, key, "u", "s", "a").Result()
-		if err != nil {
-			return false, nil, err
-		}
-		usedText, used, ok1 := counted(seen[0])
-		postedText, posted, ok2 := counted(seen[1])
-		_, forgiven, ok3 := counted(seen[2])
-		if !ok1 || !ok2 || !ok3 {
-			return false, nil, fmt.Errorf("the cell holds %q, which are not all numbers", seen)
-		}
-		to := next(posted)
-		if to == nil || to.Cmp(posted) == 0 {
-			return false, posted, nil
-		}
-		used.Add(used, to).Sub(used, posted)
-		if used.Cmp(to) < 0 {
-			used.Set(to)
-		}
-		total := ""
-		if forgive {
-			total = forgiven.Add(forgiven, posted).String()
-		}
-		n, err := r.scripts.replace.Run(ctx, r.client, []string{key}, usedText, postedText, used.String(), to.String(), total, l.End.UnixMilli()).Int()
-		if err != nil {
-			return false, posted, err
-		}
-		if n == 1 {
-			return true, posted, nil
-		}
-	}
-	return false, nil, ErrBusy
-}
-
-// counted reads a field of a cell; one that is absent counts nothing.
-func counted(field any) (text string, n *big.Int, ok bool) {
-	if text, ok = field.(string); !ok {
-		text = "0"
-	}
-	n, ok = new(big.Int).SetString(text, 10)
-	return text, n, ok
 }

@@ -2,9 +2,9 @@
 -- the admission until the settlement, so a reservation resolves at most once, however late a second one comes.
 --
 -- KEYS[1] is the call's record, KEYS[2] the organisation's memory mark; the others are cells, in the order of the entries. ARGV:
---   bucket, at_us of the admission, unseeded (0/1), then for each entry:
+--   bucket (of a call that was let through without Redis the memory mark as it was known), at_us of the admission (1 of such a call), unseeded (0/1), then for each entry:
 --   kind, held, actual, charge (0/1), max, period_us, window end ms, mark, warn ("" or "share:amount share:amount …", ascending)
--- Reply: {1 settled or 0 it had been settled before, then for each share crossed: entry index from 0, share, posted}.
+-- Reply: {1 settled, 0 it had been settled before, -2 the organisation's counters are not there; then for each share crossed: entry index from 0, share, posted}.
 -- The cells are described in admit.lua.
 local SETTLED_MS = 300000 -- for a second admission of the same call; settlements need no mark
 local LOST_MS = 172800000 -- where the record was lost, the mark alone keeps a second settlement away
@@ -14,10 +14,14 @@ local known, since, admitted = memory[1], memory[2], tonumber(ARGV[2])
 if known == 's' then return { 0 } end
 if known and string.match(known, '^%S+ %S+ (%d+)') ~= ARGV[2] then return { 0 } end -- an earlier reservation of the same call
 if not known then
-  -- Either it was settled, or Redis lost its memory after the admission. What is lost is posted, but not before
-  -- the counters are back: they come from the ledger, which has this call.
-  if since and admitted >= tonumber(since) then return { 0 } end
-  if not since and ARGV[3] == '0' then return { 0 } end
+  if ARGV[3] == '1' then -- without a ledger what Redis lost is posted when it is settled
+    if since and admitted >= tonumber(since) then return { 0 } end
+  else
+    if not since then return { -2 } end
+    -- Calls in flight get their records back together with the counters, so this one was settled, or counted in the ledger; but for one that was
+    -- let through without Redis since those counters are there.
+    if ARGV[2] ~= '1' or ARGV[1] ~= since then return { 0 } end
+  end
 end
 
 local time = redis.call('TIME')

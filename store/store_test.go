@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
 
@@ -181,7 +182,7 @@ func TestExtremeNumbersAreExact(t *testing.T) {
 func TestPendingSeesOwnAndDeadProcesses(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		for _, instance := range []string{"me", "alive", "silent"} {
-			if err := s.Beat(t.Context(), instance); err != nil {
+			if err := s.Beat(t.Context(), instance, Spool{ID: uuid.NewString()}); err != nil {
 				t.Fatal(err)
 			}
 		}

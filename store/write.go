@@ -204,12 +204,13 @@ func dump(record any) []byte {
 	return b
 }
 
-// Beat says that a process is alive, and forgets those that have been silent for a week.
-func (s *Store) Beat(ctx context.Context, instance string) error {
+// Beat says that a process and its spool are alive, and forgets those that have been silent for a week.
+func (s *Store) Beat(ctx context.Context, instance string, spool Spool) error {
 	var batch pgx.Batch
 	batch.Queue(`INSERT INTO instances (instance, beat) VALUES ($1, now())
 		ON CONFLICT (instance) DO UPDATE SET beat = EXCLUDED.beat`, clean(instance))
 	batch.Queue(`DELETE FROM instances WHERE beat < now() - INTERVAL '7 days'`)
+	beatSpool(&batch, spool)
 	return explain("beat", s.db(ctx).SendBatch(ctx, &batch).Close())
 }
 

@@ -71,6 +71,7 @@ type App struct {
 	follower  follower
 	untook    untook
 	started   []policy.File // with which this process started
+	recount   recount
 	served    chan struct{} // closed when the control port has ended, and every answer has settled
 	closers   []func()
 }
@@ -81,9 +82,10 @@ const startTimeout = 20 * time.Second
 // New opens everything that Run needs, or nothing: after an error all is closed again.
 func New(ctx context.Context, c Config, log zerolog.Logger) (*App, error) {
 	a := &App{config: c, log: log, instance: uuid.NewString(), served: make(chan struct{})}
+	a.recount.App = a
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	for _, step := range []func(context.Context) error{a.listen, a.openPolicy, a.openLedger, a.openCapture, a.catchUp, a.openLimiter, a.openSecrets, a.openProxy, a.openCallers, a.openAudit, a.openAlerts, a.openAdmin, a.openTelemetry, a.seed, a.serve} {
+	for _, step := range []func(context.Context) error{a.listen, a.openPolicy, a.openLedger, a.openCapture, a.catchUp, a.openLimiter, a.openSecrets, a.openProxy, a.openCallers, a.openAudit, a.openAlerts, a.openAdmin, a.openTelemetry, a.serve, a.recall} {
 		if err := step(ctx); err != nil {
 			a.Close()
 			return nil, err

@@ -94,15 +94,17 @@ type ProxyConfig struct {
 
 // RedisConfig is where the limiter is.
 type RedisConfig struct {
-	Address  []string        `yaml:"address" doc:"host:port, or the seeds of a cluster, or the Sentinels of a master, or embedded for an in-process Redis on one machine."`
-	Master   string          `yaml:"master" doc:"Name of the master that Redis Sentinel watches: address then lists the Sentinels."`
-	Username string          `yaml:"username" doc:"ACL user. The password is SENTINEL_REDIS_PASSWORD."`
-	DB       int             `yaml:"db" doc:"Database number."`
-	Group    string          `yaml:"group" doc:"Name of a group of organisations on one Redis, for rules with across: they share those limits. All counters of a group are in one slot of a Cluster. One that changes begins counters anew, from the ledger."`
-	TLS      bool            `yaml:"tls" doc:"Connect with TLS."`
-	CAFile   string          `yaml:"ca_file" doc:"PEM file of the authorities that sign Redis' certificate. Default: the system's."`
-	Timeout  time.Duration   `yaml:"timeout" doc:"Of one round trip on a call's path."`
-	Password sentinel.Secret `yaml:"-"`
+	Address  []string      `yaml:"address" doc:"host:port, or the seeds of a cluster, or the Sentinels of a master, or embedded for an in-process Redis on one machine."`
+	Master   string        `yaml:"master" doc:"Name of the master that Redis Sentinel watches: address then lists the Sentinels."`
+	Username string        `yaml:"username" doc:"ACL user. The password is SENTINEL_REDIS_PASSWORD."`
+	DB       int           `yaml:"db" doc:"Database number."`
+	Group    string        `yaml:"group" doc:"Name of a group of organisations on one Redis, for rules with across: they share those limits. All counters of a group are in one slot of a Cluster. One that changes begins counters anew, from the ledger."`
+	TLS      bool          `yaml:"tls" doc:"Connect with TLS."`
+	CAFile   string        `yaml:"ca_file" doc:"PEM file of the authorities that sign Redis' certificate. Default: the system's."`
+	Timeout  time.Duration `yaml:"timeout" doc:"Of one round trip on a call's path."`
+	// RecountWait is for how long lost counters wait for a process that was killed.
+	RecountWait time.Duration   `yaml:"recount_wait" doc:"After a loss of Redis limits are counted again from the ledger. Records of a process that was killed may be missing there: the others wait so long for it to start again with its spool, and count without it then."`
+	Password    sentinel.Secret `yaml:"-"`
 }
 
 // VaultConfig is where credentials are.
@@ -206,7 +208,7 @@ func DefaultConfig() Config {
 		Envoy: EnvoyConfig{Node: "egress", Listen: "127.0.0.1:10000", Hosts: []string{"localhost", "127.0.0.1"}, Admin: "127.0.0.1:9901",
 			MaxBody: 8 << 20, StreamIdle: 5 * time.Minute, LogFlush: 10 * time.Second},
 		Proxy:     ProxyConfig{CA: "proxy-ca.pem", Life: 24 * time.Hour},
-		Redis:     RedisConfig{Address: []string{"127.0.0.1:6379"}, Timeout: 25 * time.Millisecond},
+		Redis:     RedisConfig{Address: []string{"127.0.0.1:6379"}, Timeout: 25 * time.Millisecond, RecountWait: 10 * time.Minute},
 		Vault:     VaultConfig{Refresh: 30 * time.Second, MaxStale: time.Hour},
 		Database:  DatabaseConfig{MaxConns: 8, BatchRows: 500, MaxSeries: store.DefaultMaxSeries, CompressAfter: 7 * 24 * time.Hour},
 		Spool:     SpoolConfig{Dir: "spool", Mode: "sync", MaxBytes: 4 << 30, WhenFull: whenFullRefuse},

@@ -20,12 +20,13 @@ func (c *Config) check(doc *strictyaml.Doc) {
 		}
 	}
 	for key, d := range map[string]struct{ got, min, max time.Duration }{
-		"redis.timeout":     {c.Redis.Timeout, time.Millisecond, time.Second},
-		"reconcile.after":   {c.Reconcile.After, time.Second, 24 * time.Hour},
-		"reconcile.every":   {c.Reconcile.Every, 100 * time.Millisecond, time.Hour},
-		"vault.refresh":     {c.Vault.Refresh, 100 * time.Millisecond, time.Hour},
-		"vault.max_stale":   {c.Vault.MaxStale, c.Vault.Refresh, 30 * 24 * time.Hour},
-		"envoy.stream_idle": {c.Envoy.StreamIdle, time.Second, time.Hour},
+		"redis.timeout":      {c.Redis.Timeout, time.Millisecond, time.Second},
+		"redis.recount_wait": {c.Redis.RecountWait, time.Second, 24 * time.Hour},
+		"reconcile.after":    {c.Reconcile.After, time.Second, 24 * time.Hour},
+		"reconcile.every":    {c.Reconcile.Every, 100 * time.Millisecond, time.Hour},
+		"vault.refresh":      {c.Vault.Refresh, 100 * time.Millisecond, time.Hour},
+		"vault.max_stale":    {c.Vault.MaxStale, c.Vault.Refresh, 30 * 24 * time.Hour},
+		"envoy.stream_idle":  {c.Envoy.StreamIdle, time.Second, time.Hour},
 
 		"envoy.access_log_flush": {c.Envoy.LogFlush, time.Millisecond, time.Hour},
 

@@ -40,6 +40,8 @@ func (a *App) look(ctx context.Context) []admin.Component {
 	down := a.governor.State().Policy.WhenLimiterDown
 	if _, err := a.limiter.Overrides(ctx, a.governor.State().Policy.Org); err != nil {
 		add("limiter", admin.StateDown, "Redis does not answer: hard budgets are %s and rates %s, as when_redis_is_down says", down.HardBudgets, down.Rates)
+	} else if who := a.recount.waiting.Load(); who != nil {
+		add("limiter", admin.StateDegraded, "Redis has lost its counters, and they wait for records that are not in the ledger: start these processes again with their spools: %s", *who)
 	} else if a.limiter.Away() {
 		add("limiter", admin.StateDegraded, "Redis was away or has lost its counters: hard budgets are %s and rates %s until they are back", down.HardBudgets, down.Rates)
 	} else {

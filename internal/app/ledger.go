@@ -109,7 +109,7 @@ func (a *App) reconcile(ctx context.Context) error {
 // reconcileOnce takes the intents without an entry: those of processes that are gone after the
 // configured time, and this process's own once Envoy must have ended them.
 func (a *App) reconcileOnce(ctx context.Context) error {
-	if err := a.store.Beat(ctx, a.instance); err != nil {
+	if err := a.store.Beat(ctx, a.instance, a.asSpool()); err != nil {
 		return err
 	}
 	now := time.Now().UTC()

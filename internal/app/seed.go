@@ -19,9 +19,10 @@ const (
 	compareEvery = 5 * time.Minute
 	compareSoon  = 3 * time.Second
 	comparedSoon = 10 // looks after a loss
-	seedRetry    = 500 * time.Millisecond
 	mostGroups   = 10_000 // kinds of calls in one window
 	seedTimeout  = 10 * time.Second
+	memoryKnown  = 500 * time.Millisecond // between two looks whether Redis has its counters
+	memoryLost   = 100 * time.Millisecond
 )
 
 // What limits can depend on in the ledger: those of end users and sessions on more.
@@ -125,40 +126,33 @@ func measured(m sentinel.Measure, r store.UsageRow) int64 {
 	}
 }
 
-// seed gives Redis the counters that it does not know. Of several processes one does it.
-func (a *App) seed(ctx context.Context) error {
-	set := a.governor.State().Policy
-	if since, err := a.limiter.Knows(ctx, set.Org); err != nil || since != "" {
-		return err
-	}
-	began := time.Now()
-	seeds, err := posted(ctx, set, began.UTC(), a.ledgerUsage)
-	if err != nil {
-		return fmt.Errorf("count limits again from the ledger: %w", err)
-	}
-	first, err := a.limiter.Seed(ctx, set.Org, seeds)
-	if err == nil && first {
-		a.log.Info().Str("org", set.Org).Int("counters", len(seeds)).Dur("took", time.Since(began)).Msg("limits counted again from the ledger")
-	}
-	return err
-}
-
 // remember brings counters back that Redis loses, and raises those that are lower than the ledger.
 func (a *App) remember(ctx context.Context) error {
 	wait := time.NewTimer(compareEvery)
 	defer wait.Stop()
+	look := time.NewTimer(0)
+	defer look.Stop()
 	var before map[string]int64
+	known := true
 	for soon := 0; ; {
 		select {
 		case <-ctx.Done():
+			a.recount.leave()
 			return nil
 		case <-a.limiter.Forgot():
-			a.log.Error().Msg("redis lost the counters of limits")
-			if !a.seedSoon(ctx) {
-				return nil
+			look.Reset(0)
+		case <-look.C:
+			was := known
+			known = a.recount.look(ctx)
+			if known {
+				look.Reset(memoryKnown)
+			} else {
+				look.Reset(memoryLost)
 			}
-			soon, before = comparedSoon, nil
-			wait.Reset(compareSoon)
+			if known && !was {
+				soon, before = comparedSoon, nil
+				wait.Reset(compareSoon)
+			}
 		case <-wait.C:
 			next, err := a.compare(ctx, before)
 			if err != nil && ctx.Err() == nil {
@@ -174,22 +168,6 @@ func (a *App) remember(ctx context.Context) error {
 			} else {
 				wait.Reset(compareEvery)
 			}
-		}
-	}
-}
-
-// seedSoon tries until it is done; until then calls get what the policy says for a limiter that is down.
-func (a *App) seedSoon(ctx context.Context) bool {
-	for {
-		try, cancel := context.WithTimeout(ctx, seedTimeout)
-		err := a.seed(try)
-		cancel()
-		if err == nil {
-			return true
-		}
-		a.log.Error().Err(err).Msg("limits not counted again from the ledger")
-		if sleep(ctx, seedRetry); ctx.Err() != nil {
-			return false
 		}
 	}
 }

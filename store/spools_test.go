@@ -1,0 +1,62 @@
+package store
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/google/uuid"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+)
+
+func TestSpoolsStayUntilTheyAreRetired(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Store) {
+		one := Spool{ID: uuid.NewString(), Org: "acme", Counters: "{o:acme}:", Host: "first"}
+		two := Spool{ID: uuid.NewString(), Org: "other", Counters: "{o:other}:", Host: "second"}
+		old := Spool{ID: uuid.NewString(), Org: "acme", Counters: "{o:acme}:", Host: "third"}
+		for _, spool := range []Spool{old, one, two} {
+			if err := s.Beat(t.Context(), "boot", spool); err != nil {
+				t.Fatal(err)
+			}
+		}
+		exec(t, s, `UPDATE spools SET beat = now() - INTERVAL '8 days' WHERE spool = '`+old.ID+`'`)
+		one.Host = "moved"
+		if err := s.Beat(t.Context(), "another boot", one); err != nil {
+			t.Fatal(err)
+		}
+		seen := func(want ...Spool) {
+			t.Helper()
+			got, err := s.Spools(t.Context(), one.Counters)
+			if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(Spool{}, "Beat"), cmpopts.EquateEmpty()); err != nil || diff != "" {
+				t.Errorf("Spools() error %v, (-want +got)\n%s", err, diff)
+			}
+		}
+		seen(one)
+		if err := s.Retire(t.Context(), one.ID); err != nil {
+			t.Error(err)
+		}
+		seen()
+	})
+}
+
+func TestOpenCallsAreThoseHeldWithoutAnEntry(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Store) {
+		flying, free, booked, second := intent(1, "boot"), intent(2, "boot"), intent(3, "boot"), intent(4, "boot")
+		flying.Hold, booked.Hold, second.Hold = "one", "three", "four"
+		free.Hold = ""
+		second.Attempt = 1
+		records := []sentinel.Record{ofIntent(flying), ofIntent(free), ofIntent(booked), ofIntent(second), ofEntry(entry(3, 0, sentinel.SourceMeter)), ofEntry(entry(4, 0, sentinel.SourceMeter))}
+		if err := s.Write(t.Context(), records); err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.OpenCalls(t.Context(), []string{flying.Caller.Org})
+		want := []OpenCall{{flying.Caller.Org, flying.ID, 0, "one"}, {second.Caller.Org, second.ID, 1, "four"}}
+		if diff := cmp.Diff(want, got, cmpopts.SortSlices(func(a, b OpenCall) bool { return a.Hold > b.Hold })); err != nil || diff != "" {
+			t.Errorf("OpenCalls() error %v, (-want +got)\n%s", err, diff)
+		}
+		if got, err := s.OpenCalls(t.Context(), []string{"nobody"}); err != nil || len(got) != 0 {
+			t.Errorf("of another organisation: %+v, %v", got, err)
+		}
+	})
+}
