@@ -2,7 +2,7 @@
 
 GATEWAY_URL, TOKEN, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY reach the gateway. It makes the calls FIRST to LAST by
 STEP in THREADS threads; SEED chooses everything. It prints one JSON line a call: {"n", "family", "call": the gateway's id, "end":
-"whole", "cut" or the error that the client raised, "status", "cut_ns": when the client hung up, in Unix nanoseconds}.
+"whole", "cut" or the error that the client raised, "status"}.
 """
 
 import json
@@ -12,7 +12,6 @@ import random
 import socket
 import struct
 import threading
-import time
 import urllib.parse
 
 import anthropic
@@ -45,7 +44,7 @@ FAMILIES = {
 }
 STREAMS = {"openai.chat_stream": 280, "openai.responses_stream": 205, "anthropic.stream": 150, "gemini.stream": 330, "bedrock.converse_stream": 165}
 
-now = threading.local()  # .n of the call, .call as the gateway answers, .cut after so many bytes or None, .cut_ns when that was
+now = threading.local()  # .n of the call, .call as the gateway answers, .cut after so many bytes or None
 
 
 class Cut(Exception):
@@ -62,7 +61,6 @@ class CutStream(httpx2.SyncByteStream):
         for part in self.stream:
             if len(part) >= self.left:
                 yield part[: self.left]
-                now.cut_ns = time.time_ns()
                 self.stream.close()
                 raise Cut
             self.left -= len(part)
@@ -125,7 +123,7 @@ class Clients:
         rng = random.Random(f"{SEED}/{n}")
         family = rng.choices(list(FAMILIES), FAMILIES.values())[0]
         tokens = rng.randint(20, 90)
-        now.n, now.call, now.cut, now.cut_ns = n, "", None, 0
+        now.n, now.call, now.cut = n, "", None
         if family in STREAMS and rng.random() < CUT_SHARE:
             now.cut = rng.randint(1, tokens * STREAMS[family])
         prompt = " ".join(rng.choice(WORDS) for _ in range(rng.randint(2, 150)))
@@ -154,7 +152,7 @@ class Clients:
             end, status = type(e).__name__, e.args[0]
         except Exception as e:  # whatever else a client raises where its answer breaks off
             end, status = type(e).__name__, 0
-        return {"n": n, "family": family, "call": now.call, "end": end, "status": status, "cut_ns": now.cut_ns}
+        return {"n": n, "family": family, "call": now.call, "end": end, "status": status}
 
     # The families.
 
@@ -210,7 +208,6 @@ class Clients:
         stream = answer["stream"]
         if now.cut:
             read = stream._raw_stream.read(now.cut)  # boto3 has no other way to stop at a byte
-            now.cut_ns = time.time_ns()
             stream.close()
             if len(read) == now.cut:
                 raise Cut
@@ -317,7 +314,6 @@ def cut_by_socket(path, headers, body):
                 if rest.endswith(b"\r\n0\r\n\r\n"):
                     return  # the whole answer was shorter
                 raise
-        now.cut_ns = time.time_ns()
     raise Cut
 
 

@@ -56,9 +56,9 @@ type Call struct {
 	Name, Provider, Endpoint, Model string
 	Usage                           sentinel.Usage
 	CostNanoUSD                     int64
-	Failed                          bool        // refused
-	Aborted                         bool        // cut by the client or by a fault, and billed by what had been produced
-	Sent                            []time.Time // when each token of a stream left
+	Failed                          bool    // refused
+	Aborted                         bool    // cut by the client or by a fault, and billed by what had been produced
+	Sent                            []int64 // of each token of a stream, the bytes of the answer on its connection, headers and framing included, once it had left
 }
 
 type outcome uint8

@@ -29,7 +29,8 @@ type exchange struct {
 	resetAfter  int64  // tokens of a stream after which the connection is reset, when reset is set
 	reset       bool
 	accountedAt bool
-	sent        []time.Time // when each token of a stream left
+	sent        []int64 // see Call.Sent
+	before      int64   // bytes on the connection before this answer
 }
 
 // begin names the call, waits for the model's latency and applies a fault that is due.
@@ -145,8 +146,10 @@ func (x *exchange) hangUp() {
 		panic(http.ErrAbortHandler)
 	}
 	if c, _, err := http.NewResponseController(x.w).Hijack(); err == nil {
-		if t, ok := c.(*net.TCPConn); ok {
-			_ = t.SetLinger(0) // RST instead of FIN
+		if counted, ok := c.(*countedConn); ok {
+			if t, ok := counted.Conn.(*net.TCPConn); ok {
+				_ = t.SetLinger(0) // RST instead of FIN
+			}
 		}
 		_ = c.Close()
 	}

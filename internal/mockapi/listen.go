@@ -8,6 +8,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
@@ -22,9 +23,11 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, secure bool) error {
 		c.NextProtos = []string{"http/1.1"} // a fault can reset a connection of its own only
 		l = tls.NewListener(l, c)
 	}
+	l = countingListener{l}
 	h := &http.Server{
 		Handler: s.Handler(), ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 1 << 20,
 		BaseContext: func(net.Listener) context.Context { return ctx },
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
 		ErrorLog:    log.New(io.Discard, "", 0), // clients that hang up are part of the game
 	}
 	stopped := make(chan struct{})
@@ -41,4 +44,38 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, secure bool) error {
 	}
 	<-stopped
 	return nil
+}
+
+// countingListener gives connections that count what was written to them, in the clear.
+type countingListener struct{ net.Listener }
+
+// Accept waits for the next connection.
+func (l countingListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &countedConn{Conn: c}, nil
+}
+
+type countedConn struct {
+	net.Conn
+	n atomic.Int64
+}
+
+// Write sends bytes, and counts those that left.
+func (c *countedConn) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	c.n.Add(int64(n))
+	return n, err
+}
+
+type connKey struct{}
+
+// written is how many bytes have left on the connection of a request, 0 where it has none of ours.
+func written(request context.Context) int64 {
+	if c, ok := request.Value(connKey{}).(*countedConn); ok {
+		return c.n.Load()
+	}
+	return 0
 }

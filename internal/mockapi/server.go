@@ -118,7 +118,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	s.account.enter(provider)
 	defer s.account.leave(provider)
 
-	x := &exchange{server: s, rules: rules, w: w, r: r, provider: provider, path: path, bucket: bucket}
+	x := &exchange{server: s, rules: rules, w: w, r: r, provider: provider, path: path, bucket: bucket, before: written(r.Context())}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		var tooLarge *http.MaxBytesError

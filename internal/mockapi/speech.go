@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/tiktoken-go/tokenizer"
 )
@@ -197,11 +196,10 @@ func (s *eventStream) token(name string, v any, bill func()) bool {
 		bill()
 		s.x.hangUp()
 	}
-	now := time.Now()
 	if !s.event(name, v) {
 		return false
 	}
 	s.sent++
-	s.x.sent = append(s.x.sent, now)
+	s.x.sent = append(s.x.sent, written(s.x.r.Context())-s.x.before)
 	return true
 }
