@@ -39,7 +39,7 @@ func TestExactCosts(t *testing.T) {
 		"half a nano up": {Key{Provider: "aws-bedrock", Endpoint: "converse", Model: "amazon.nova-micro-v1:0"}, now, "", sentinel.Usage{sentinel.CachedInputTokens: 1}, 9},
 		// 20.00 dollars: 2.9 % = 0.58, and 0.30.
 		"stripe charge": {Key{Provider: "stripe", Endpoint: "charges.create", Model: ""}, now, "", sentinel.Usage{sentinel.Requests: 1, sentinel.AmountCents: 2000, sentinel.Messages: 1}, 880_000_000},
-		"s3 put":        {Key{Provider: "aws-s3", Endpoint: "object.put", Model: ""}, now, "", sentinel.Usage{sentinel.Requests: 1}, 5000},
+		"s3 put":        {Key{Provider: "aws-s3", Endpoint: "object.put", Region: "us-east-1"}, now, "", sentinel.Usage{sentinel.Requests: 1}, 5000},
 		"regional alias": {Key{Provider: "aws-bedrock", Endpoint: "converse", Model: "us.anthropic.claude-haiku-4-5-20251001-v1:0"}, now, "",
 			sentinel.Usage{sentinel.InputTokens: 10}, 11_000},
 		// 272,000 tokens are the last at the short rates: 0.68 and 0.015 dollars.
@@ -87,6 +87,7 @@ func TestNothingIsGuessed(t *testing.T) {
 		{Provider: "openai", Endpoint: "chat.completions", Model: "gpt-5-minimal"}, {Provider: "openai", Endpoint: "chat.completions", Model: "GPT-5-mini"},
 		{Provider: "openai", Endpoint: "chat.completions", Model: ""}, {Provider: "openai", Endpoint: "chat.completions", Model: "gpt-5-mini-2025-13-99x"}, {Provider: "nobody", Endpoint: "x", Model: "gpt-5"},
 		{Provider: "stripe", Endpoint: "payouts.create", Model: ""},
+		{Provider: "aws-s3", Endpoint: "object.put", Region: "eu-isoe-west-1"}, {Provider: "aws-s3", Endpoint: "object.put"},
 	} {
 		if p, ok := embedded(t).Find(k, now); ok {
 			t.Errorf("Find(%+v) = %s, want none", k, p.Version)

@@ -166,7 +166,7 @@ func pricesCheckCommand() *cobra.Command {
 			case n == 0 && r.Endpoint.Apart:
 				remark = "billed apart from its call: the policy's unpriced applies"
 			case n == 0:
-				remark, missing = "no price: the policy's unpriced applies", missing+1
+				remark, missing = "no price"+inRegion(r.Provider.Region)+": the policy's unpriced applies, until it gives the endpoint a price", missing+1
 			case !oldest.IsZero() && now.Sub(oldest) > *maxAge:
 				remark = "read on " + oldest.Format(time.DateOnly)
 			}
@@ -181,6 +181,13 @@ func pricesCheckCommand() *cobra.Command {
 		return nil
 	}
 	return c
+}
+
+func inRegion(name string) string {
+	if name == "" {
+		return ""
+	}
+	return " in " + name
 }
 
 func pricesDiffCommand() *cobra.Command {
@@ -201,11 +208,18 @@ func pricesDiffCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if !earlier.Before(later) {
+			return refused(errors.New("--to must be after --from"))
+		}
 		catalog, err := pricing.Embedded()
 		if err != nil {
 			return err
 		}
-		return printChanges(c.OutOrStdout(), catalog, strings.Join(args, ""), earlier, later)
+		provider := strings.Join(args, "")
+		if provider != "" && !slices.Contains(catalog.Providers(), provider) {
+			return refused(fmt.Errorf("no price of %s: sentinel prices show lists the providers", provider))
+		}
+		return printChanges(c.OutOrStdout(), catalog, provider, earlier, later)
 	}
 	return c
 }
@@ -224,6 +238,7 @@ func printChanges(w io.Writer, catalog *pricing.Catalog, provider string, from, 
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(t, "provider\tname\tlist\tbefore\tafter")
+	changes := 0
 	for _, f := range catalog.Listing(provider, "", to) {
 		for _, l := range f.Price.Lists(to) {
 			old, was := before[name{f.Key, l.Tier}]
@@ -234,8 +249,13 @@ func printChanges(w io.Writer, catalog *pricing.Catalog, provider string, from, 
 			if was {
 				text = ratesText(old)
 			}
+			changes++
 			_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", f.Provider, nameOf(f.Key), orDash(l.Tier), text, ratesText(l.Rates))
 		}
+	}
+	if changes == 0 {
+		_, err := fmt.Fprintf(w, "no price changed between %s and %s\n", from.Format(time.DateOnly), to.Format(time.DateOnly))
+		return err
 	}
 	return t.Flush()
 }
