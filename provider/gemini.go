@@ -8,20 +8,13 @@ import (
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
 
-// gemini is Google's API for developers, and vertex the same models on Google Cloud: there the policy names the
-// host of the location, such as us-central1-aiplatform.googleapis.com.
-var (
-	gemini = Preset{ //nolint:gosec // the name of a header
-		Name: "gemini", Host: "generativelanguage.googleapis.com", Credential: "header:x-goog-api-key", dialect: geminiDialect{},
-		Endpoints: slices.Concat(
-			geminiEndpoints("", "/v1beta/models"), geminiModels("", "/v1beta/models"),
-			geminiEndpoints(stable, "/v1/models"), geminiModels(stable, "/v1/models")),
-	}
-	vertex = Preset{
-		Name: "vertex", Credential: "bearer", dialect: geminiDialect{},
-		Endpoints: geminiEndpoints("", "/v1/projects/{project}/locations/{location}/publishers/google/models"),
-	}
-)
+// gemini is Google's API for developers.
+var gemini = Preset{ //nolint:gosec // the name of a header
+	Name: "gemini", Host: "generativelanguage.googleapis.com", Credential: "header:x-goog-api-key", dialect: geminiDialect{},
+	Endpoints: slices.Concat(
+		geminiEndpoints("", "/v1beta/models"), geminiModels("", "/v1beta/models"),
+		geminiEndpoints(stable, "/v1/models"), geminiModels(stable, "/v1/models")),
+}
 
 // stable begins the names of endpoints of the version v1, which google-genai asks for since 3.0; the others are of v1beta.
 const stable = "v1."
@@ -52,17 +45,12 @@ var geminiKeys = []string{
 
 func (d geminiDialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
 	rq := flatRequest()
-	query, err := url.ParseQuery(r.Query)
-	if err != nil || query.Has("key") || query.Has("access_token") {
-		return rq, badRequest("query", "send the service's token as x-goog-api-key: what stands in the query would reach the provider")
+	if err := googleQuery(r.Query); err != nil || e.Body == BodyNone {
+		return rq, err
 	}
-	if e.Body == BodyNone {
-		return rq, nil
-	}
-	segment := r.Path[strings.LastIndexByte(r.Path, '/')+1:]
-	name, _, _ := strings.Cut(segment, ":")
-	if rq.Model, err = url.PathUnescape(name); err != nil || !isModelName(rq.Model) || strings.Count(segment, ":") != 1 {
-		return rq, badRequest("path", "name a model, in printable ASCII of at most %d bytes", maxModel)
+	var err error
+	if rq.Model, err = googleModel(r.Path); err != nil {
+		return rq, err
 	}
 	o, err := readObject(r.Body, geminiKeys)
 	if err != nil {
@@ -84,6 +72,26 @@ func (d geminiDialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
 		return rq, d.bound(o, &rq)
 	}
 	return rq, nil
+}
+
+// googleQuery refuses credentials where they would go on to the provider.
+func googleQuery(raw string) error {
+	query, err := url.ParseQuery(raw)
+	if err != nil || query.Has("key") || query.Has("access_token") {
+		return badRequest("query", "send the service's token as x-goog-api-key: what stands in the query would reach the provider")
+	}
+	return nil
+}
+
+// googleModel reads the model from the end of a path, MODEL:METHOD.
+func googleModel(path string) (string, error) {
+	segment := path[strings.LastIndexByte(path, '/')+1:]
+	name, _, _ := strings.Cut(segment, ":")
+	model, err := url.PathUnescape(name)
+	if err != nil || !isModelName(model) || strings.Count(segment, ":") != 1 {
+		return "", badRequest("path", "name a model, in printable ASCII of at most %d bytes", maxModel)
+	}
+	return model, nil
 }
 
 // vertexTier is the header by which Vertex takes a service tier.

@@ -171,6 +171,20 @@ def lists_of(model, base):
     return sorted(out, key=lambda e: (e["tier"], str(e.get("from", ""))), reverse=True)
 
 
+# Claude on Vertex costs a tenth more since Sonnet, Opus and Haiku 4.5 where the endpoint is of one place and not "global"; earlier models cost
+# the same everywhere: https://docs.claude.com/en/api/claude-on-vertex-ai, "Global vs regional endpoints". The searches cost the same.
+EVERYWHERE_THE_SAME = re.compile(r"^(anthropic/)?claude-(3|4-opus|4-sonnet|opus-4$|opus-4-[01]$|sonnet-4$|sonnet-4-0$)")
+
+
+def regional(model, provider, rates, steps):
+    """The price list of Claude at an endpoint of one place."""
+    if provider != "google" or "claude" not in model.id:
+        return []
+    factor = Decimal(1) if EVERYWHERE_THE_SAME.match(model.id) else Decimal("1.1")
+    more = lambda of: {k: number(Decimal(v) * factor) for k, v in of.items() if k != "kwebsearches"}
+    return [with_steps({"tier": "regional", "rates": more(rates)}, {above: more(r) for above, r in steps.items()})]
+
+
 def undated(name):
     match = re.fullmatch(r"(.+)(-20\d\d-\d\d-\d\d|[-@]20\d{6})", name)
     return match.group(1) if match else None
@@ -217,7 +231,7 @@ def entries_of(model, provider):
             entry["max_output"] = MAX_OUTPUT[provider][model.id]
         entry["rates"] = rates
         with_steps(entry, steps)
-        lists = lists_of(model, conditional.prices)
+        lists = lists_of(model, conditional.prices) + regional(model, provider, rates, steps)
         if lists:
             entry["lists"] = lists
         out.append(entry)
