@@ -93,7 +93,7 @@ func (s *Server) open(t governor.Ticket, h headers) (*answer, bool) {
 		s.heed(t, a.status, h)
 	}
 	a.scrub.Needles = s.Credentials.Echoes(route, a.status >= 300)
-	return a, route.Endpoint.Meters && a.status < 300
+	return a, route.Endpoint.Meters && a.status < 300 && provider.Reads(a.meter)
 }
 
 // unseen tells by Envoy's response code details whether an answer is Envoy's own, for a provider that had the request, or a part of it, and

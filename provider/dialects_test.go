@@ -53,7 +53,8 @@ func TestDialectsBoundTheirRequests(t *testing.T) {
 		"two images":                   {"openai", "images.generations", "", "", `{"model":"gpt-image-1","prompt":"x","n":2}`, bounds{42, 2 * imageTokens}, ""},
 		"an image of another model":    {"openai", "images.generations", "", "", `{"model":"gpt-image-9","prompt":"x"}`, bounds{36, all}, ""},
 		"an image streamed":            {"openai", "images.generations", "", "", `{"model":"gpt-image-1","stream":true}`, bounds{}, "too long to be read"},
-		"speech by tokens":             {"openai", "audio.speech", "", "", `{"model":"gpt-4o-mini-tts","input":"x"}`, bounds{}, "only the speech of tts models"},
+		"speech by tokens":             {"openai", "audio.speech", "", "", `{"model":"gpt-4o-mini-tts","input":"x"}`, bounds{}, "ask for sse"},
+		"speech by tokens, as events":  {"openai", "audio.speech", "", "", `{"model":"gpt-4o-mini-tts","input":"x","stream_format":"sse"}`, bounds{61, all}, ""},
 		"best of five":                 {"openai", "completions", "", "", `{"model":"m","prompt":"x","best_of":5,"max_tokens":10}`, bounds{54, 50}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -20,7 +20,7 @@ var openAI = Preset{
 		{Name: "embeddings", Method: "POST", Path: "/v1/embeddings", Body: BodyJSON, Meters: true},
 		{Name: "images.generations", Method: "POST", Path: "/v1/images/generations", Body: BodyJSON, Meters: true},
 		{Name: "images.edits", Method: "POST", Path: "/v1/images/edits", Body: BodyParts, Meters: true},
-		{Name: "audio.speech", Method: "POST", Path: "/v1/audio/speech", Body: BodyJSON},
+		{Name: "audio.speech", Method: "POST", Path: "/v1/audio/speech", Body: BodyJSON, Meters: true},
 		{Name: "audio.transcriptions", Method: "POST", Path: "/v1/audio/transcriptions", Body: BodyParts, Meters: true},
 		{Name: "audio.translations", Method: "POST", Path: "/v1/audio/translations", Body: BodyParts, Meters: true},
 		{Name: "moderations", Method: "POST", Path: "/v1/moderations"},
@@ -51,7 +51,7 @@ type openAIDialect struct {
 
 var openAIKeys = []string{
 	"model", "stream", "stream_options", "n", "max_tokens", "max_completion_tokens", "max_output_tokens", "service_tier",
-	"output_format", "tools", "modalities", "audio", "background", "previous_response_id", "conversation", "prompt", "web_search_options", "search_parameters", "plugins", "input", "messages", "best_of", "max_tool_calls",
+	"output_format", "tools", "modalities", "audio", "background", "previous_response_id", "conversation", "prompt", "web_search_options", "search_parameters", "plugins", "stream_format", "input", "messages", "best_of", "max_tool_calls",
 }
 
 func (d openAIDialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
@@ -90,7 +90,7 @@ func (d openAIDialect) read(kind string, o object, pathModel string, body []byte
 	case "images.generations":
 		return rq, d.image(o, &rq, len(body))
 	case "audio.speech":
-		return rq, d.speech(o, &rq)
+		return rq, d.speech(o, &rq, len(body))
 	}
 	if rq.Stream, err = o.flag("stream"); err != nil {
 		return rq, err
@@ -271,12 +271,14 @@ func (openAIDialect) withModel(_ Endpoint, r RawRequest, rq Request, model strin
 
 func (d openAIDialect) newMeter(s MeterSpec) Meter {
 	switch {
-	case s.Status < 300 && s.Endpoint.Name == "audio.speech":
+	case s.Status < 300 && s.Endpoint.Name == "audio.speech" && spokenByCharacter(s.Model):
 		return asBound{sentinel.Usage{sentinel.Requests: 1, sentinel.Characters: s.Bound[sentinel.Characters]}}
 	case s.Status < 300 && s.Endpoint.Apart:
 		return oneRequest{}
 	case s.Status >= 300 || !s.Endpoint.Meters:
 		return nothingUsed{}
+	case s.Endpoint.Name == "audio.speech":
+		return speechMeter{newEventStream(s, &openAIStream{dialect: d}), s.Bound[sentinel.Characters]}
 	case isEventStream(s.ContentType):
 		return newEventStream(s, &openAIStream{dialect: d, hideUsage: s.HideUsage})
 	case strings.HasPrefix(s.Endpoint.Name, "audio."):

@@ -47,15 +47,50 @@ func (rq *Request) drawing(n, input int64) {
 	}
 }
 
-// speech reads a request for speech that is billed by the characters of its text: OpenAI's tts models, and Orpheus at Groq. That of other
-// models is billed by tokens, which the sound does not tell.
-func (openAIDialect) speech(o object, rq *Request) error {
-	if !strings.HasPrefix(rq.Model, "tts-") && !strings.HasPrefix(rq.Model, "canopylabs/orpheus-") {
-		return badRequest("model", "only the speech of tts models and of Orpheus is priced: that of %s does not say what it used", clip(rq.Model))
-	}
+// speech reads a request for speech. That of OpenAI's tts models, and of Orpheus at Groq, is billed by the characters of its text. That of other
+// models is billed by tokens, which only the events of a stream tell.
+func (openAIDialect) speech(o object, rq *Request, bodyBytes int) error {
 	text, err := o.text("input")
+	if err != nil {
+		return err
+	}
 	rq.Bound[sentinel.Characters] = int64(utf8.RuneCountInString(text))
-	return err
+	format, err := o.text("stream_format")
+	switch {
+	case err != nil || spokenByCharacter(rq.Model):
+		return err
+	case format != "sse":
+		return badRequest("stream_format", "the speech of %s is billed by tokens, which only its events tell: ask for sse", clip(rq.Model))
+	}
+	rq.Stream = true
+	rq.Bound[sentinel.InputTokens], rq.Bound[sentinel.OutputTokens] = int64(bodyBytes), AsModelAllows
+	return nil
+}
+
+func spokenByCharacter(model string) bool {
+	return strings.HasPrefix(model, "tts-") || strings.HasPrefix(model, "canopylabs/orpheus-")
+}
+
+// methodSpeech marks speech that did not report what it used: 20.8 tokens a second, as OpenAI's price by the minute says beside that by the token
+// (https://platform.openai.com/docs/pricing), of 14 characters, as one speaks.
+const methodSpeech = "speech_rate"
+
+// speechTokens are those of so many characters, spoken.
+func speechTokens(characters int64) int64 { return (characters*3 + 1) / 2 }
+
+// speechMeter reads the events of speech. Where they break off, the whole text is booked: the sound that came does not tell how much that was.
+type speechMeter struct {
+	*streamMeter
+	characters int64
+}
+
+// Finish ends the answer.
+func (m speechMeter) Finish(complete bool) Metered {
+	got := m.streamMeter.Finish(complete)
+	if !got.Reported {
+		got.Method, got.Usage[sentinel.OutputTokens] = methodSpeech, speechTokens(m.characters)
+	}
+	return got
 }
 
 // asBound is the meter of a call whose request says what it uses.

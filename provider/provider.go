@@ -259,6 +259,15 @@ func (p Preset) NewMeter(s MeterSpec) Meter {
 	return p.speaker().newMeter(s)
 }
 
+// Reads tells whether a meter needs the answer's body: some know from the request what a call used.
+func Reads(m Meter) bool {
+	switch m.(type) {
+	case asBound, oneRequest, nothingUsed:
+		return false
+	}
+	return true
+}
+
 // Refusal is an answer that the gateway gives in the provider's place.
 type Refusal struct {
 	Status     int
