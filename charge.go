@@ -11,7 +11,9 @@ type Charge struct {
 	Model      string
 	Tier       string
 	Calls      int64
-	Estimated  int64 // of the calls, those whose usage is not the provider's own word
+	Estimated  int64   // of the calls, those whose usage is not the provider's own word
+	Doubted    int64   // of the calls, those whose provider's report the gateway's own count stands beside
+	Own        Counted // the sums of those counts
 	Usage      Usage
 	Cost       NanoUSD
 }

@@ -82,7 +82,7 @@ func focusCells(r FOCUSRow) []string {
 
 // NewCSV writes charges for spreadsheets: every unit has a column, and no cell can become a formula.
 func NewCSV(w io.Writer) (Writer, error) {
-	head := []string{"start", "end", "org", "team", "service", "provider", "endpoint", "model", "tier", "calls", "estimated", "cost_usd"}
+	head := []string{"start", "end", "org", "team", "service", "provider", "endpoint", "model", "tier", "calls", "estimated", "cost_usd", "doubted", "own_input_tokens", "own_output_tokens"}
 	for u := range sentinel.Unit(sentinel.UnitCount) {
 		head = append(head, u.String())
 	}
@@ -91,10 +91,15 @@ func NewCSV(w io.Writer) (Writer, error) {
 		for _, s := range []string{c.Caller.Org, c.Caller.Team, c.Caller.Service, c.Provider, c.Endpoint, c.Model, c.Tier} {
 			cells = append(cells, Safe(s))
 		}
-		cells = append(cells, strconv.FormatInt(c.Calls, 10), strconv.FormatInt(c.Estimated, 10), decimal(int64(c.Cost)))
-		for _, n := range c.Usage {
-			cells = append(cells, strconv.FormatInt(n, 10))
+		count := func(counts ...int64) {
+			for _, n := range counts {
+				cells = append(cells, strconv.FormatInt(n, 10))
+			}
 		}
+		count(c.Calls, c.Estimated)
+		cells = append(cells, decimal(int64(c.Cost)))
+		count(c.Doubted, c.Own.Input, c.Own.Output)
+		count(c.Usage[:]...)
 		return cells
 	})
 }

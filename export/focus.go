@@ -55,6 +55,9 @@ type FOCUSRow struct {
 	InputTokens        int64     `parquet:"x_InputTokens"`
 	OutputTokens       int64     `parquet:"x_OutputTokens"`
 	EstimatedCalls     int64     `parquet:"x_EstimatedCalls"`
+	DoubtedCalls       int64     `parquet:"x_DoubtedCalls"` // beside whose reports the gateway's own counts stand
+	OwnInputTokens     int64     `parquet:"x_OwnInputTokens"`
+	OwnOutputTokens    int64     `parquet:"x_OwnOutputTokens"`
 }
 
 // FOCUS turns a charge into a row.
@@ -74,6 +77,7 @@ func FOCUS(c sentinel.Charge) FOCUSRow {
 		SkuID: filled(sku(c)), SkuMeter: filled(text(c.Endpoint)), SubAccountID: filled(c.Caller.Team), SubAccountName: filled(c.Caller.Team),
 		Tags:        tags(c.Caller),
 		InputTokens: c.Usage.InputTokenSum(), OutputTokens: c.Usage.OutputTokenSum(), EstimatedCalls: c.Estimated,
+		DoubtedCalls: c.Doubted, OwnInputTokens: c.Own.Input, OwnOutputTokens: c.Own.Output,
 	}
 	if n := c.Usage.TokenSum(); n > 0 {
 		r.ConsumedQuantity, r.ConsumedUnit = &n, filled("Tokens")

@@ -45,7 +45,7 @@ func (s *Store) Charges(ctx context.Context, q ChargeQuery, use func(sentinel.Ch
 	}
 	var c sentinel.Charge
 	targets := []any{&c.Start, &c.Caller.Org, &c.Caller.Team, &c.Caller.Service, &c.Provider, &c.Endpoint, &c.Model, &c.Tier,
-		&c.Calls, &c.Estimated, &c.Cost}
+		&c.Calls, &c.Estimated, &c.Cost, &c.Doubted, &c.Own.Input, &c.Own.Output}
 	for u := range c.Usage {
 		targets = append(targets, &c.Usage[u])
 	}

@@ -20,6 +20,10 @@ func TestChargesAddUpToTheLedger(t *testing.T) {
 			e := r.Entry
 			want.Cost += e.Cost
 			want.Calls++
+			want.Own.Input, want.Own.Output = want.Own.Input+e.Own.Input, want.Own.Output+e.Own.Output
+			if e.Own != (sentinel.Counted{}) {
+				want.Doubted++
+			}
 			for u, n := range e.Usage {
 				want.Usage[u] += n
 			}
@@ -30,13 +34,14 @@ func TestChargesAddUpToTheLedger(t *testing.T) {
 				if c.End.Sub(c.Start) != width || !c.Start.Equal(c.Start.Truncate(width)) || c.Caller.Org != "acme" || c.Model == "" {
 					t.Errorf("%s: charge %+v", period, c)
 				}
-				got.Cost, got.Calls = got.Cost+c.Cost, got.Calls+c.Calls
+				got.Cost, got.Calls, got.Doubted = got.Cost+c.Cost, got.Calls+c.Calls, got.Doubted+c.Doubted
+				got.Own.Input, got.Own.Output = got.Own.Input+c.Own.Input, got.Own.Output+c.Own.Output
 				for u, n := range c.Usage {
 					got.Usage[u] += n
 				}
 				return nil
 			})
-			if err != nil || got != want {
+			if err != nil || got != want || got.Doubted == 0 {
 				t.Errorf("%s: error %v, charges %+v, want %+v", period, err, got, want)
 			}
 		}
