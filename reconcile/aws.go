@@ -23,6 +23,7 @@ type costPage struct {
 			Amount amount
 			Unit   string
 		}
+		Estimated bool // until AWS closes the month's bill
 	}
 	NextPageToken string
 }
@@ -62,6 +63,7 @@ func costExplorer(ctx context.Context, r Report, from, to time.Time) (Sums, erro
 				return nil, fmt.Errorf("costs in %q: only US dollars can be compared", cost.Unit)
 			}
 			money.add(cellOf(at, ""), &cost.Amount.Rat)
+			out.add(cellOf(at, ""), Sum{Provisional: day.Estimated})
 		}
 		if p.NextPageToken == "" {
 			return out, money.into(out)

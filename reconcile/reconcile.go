@@ -32,13 +32,14 @@ type Sum struct {
 	CachedTokens int64
 	OutputTokens int64 // all that it produced, reasoning included
 	Cost         sentinel.NanoUSD
+	Provisional  bool // the provider says that it may still change
 }
 
 // Plus adds two sums.
 func (s Sum) Plus(o Sum) Sum {
 	return Sum{
 		s.Requests + o.Requests, s.InputTokens + o.InputTokens, s.CachedTokens + o.CachedTokens, s.OutputTokens + o.OutputTokens,
-		s.Cost + o.Cost,
+		s.Cost + o.Cost, s.Provisional || o.Provisional,
 	}
 }
 
@@ -84,15 +85,29 @@ func Compare(booked map[Cell]Booked, reported Sums) []Drift {
 // such entries the cell has already, so that two runs at once book it once, and a report that the provider corrects later is
 // trued up anew. It stands at the end of its day, carries money and no usage, and is the organisation's: no report names a team.
 func (d Drift) TrueUp(org, provider string) sentinel.Entry {
-	sum := sha256.Sum256(fmt.Appendf(nil, "true-up\x00%s\x00%s\x00%s\x00%d", provider, d.Day.Format(time.DateOnly), d.Model, d.Booked.TrueUps))
-	var id sentinel.CallID
-	copy(id[:], sum[:])
-	id[6], id[8] = id[6]&0x0f|0x80, id[8]&0x3f|0x80 // UUIDv8 (RFC 9562): made of what the maker likes
 	return sentinel.Entry{
 		Call: sentinel.Call{
-			ID: id, At: d.Day.AddDate(0, 0, 1).Add(-time.Microsecond), Caller: sentinel.Caller{Org: org},
+			ID: idOf("true-up\x00%s\x00%s\x00%s\x00%d", provider, d.Day.Format(time.DateOnly), d.Model, d.Booked.TrueUps), At: d.Day.AddDate(0, 0, 1).Add(-time.Microsecond), Caller: sentinel.Caller{Org: org},
 			Provider: provider, Endpoint: Endpoint, Model: d.Model,
 		},
 		Asked: d.Model, Action: sentinel.Allow, Cost: d.Owed(), PriceVersion: "report/" + provider, Source: sentinel.SourceMeter, Method: Method,
 	}
+}
+
+// OfBatch is the entry after which the call that began a batch has cost what its results say. A batch has one, whose key follows from the call. It
+// stands beside the call and is its payer's.
+func OfBatch(begun sentinel.Entry, model string, cost sentinel.NanoUSD) sentinel.Entry {
+	c := begun.Call
+	c.ID, c.Endpoint, c.Model, c.Tier = idOf("batch\x00%s", begun.ID), Endpoint, model, "batch"
+	return sentinel.Entry{
+		Call: c, Asked: model, Action: sentinel.Allow, Cost: cost - begun.Cost, PriceVersion: "results/" + c.Provider, Source: sentinel.SourceMeter, Method: Method,
+	}
+}
+
+// idOf is a UUIDv8 (RFC 9562): made of what the maker likes.
+func idOf(format string, of ...any) (id sentinel.CallID) {
+	sum := sha256.Sum256(fmt.Appendf(nil, format, of...))
+	copy(id[:], sum[:])
+	id[6], id[8] = id[6]&0x0f|0x80, id[8]&0x3f|0x80
+	return id
 }

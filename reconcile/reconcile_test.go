@@ -124,6 +124,9 @@ func TestDocumentedShapesAreRead(t *testing.T) {
 		want   reconcile.Sums
 		fault  string
 	}{
+		"aws, a day that may change": {"aws-s3", map[string]string{
+			"/": `{"ResultsByTime":[{"TimePeriod":{"Start":"2026-10-20","End":"2026-10-21"},"Total":{"UnblendedCost":{"Amount":"0.0000054","Unit":"USD"}},"Groups":[],"Estimated":true}]}`,
+		}, reconcile.Sums{{Day: day}: {Cost: 5400, Provisional: true}}, ""},
 		"openai, a float and a dated model": {"openai", map[string]string{
 			"/v1/organization/usage/completions": `{"object":"page","data":[{"object":"bucket","start_time":1792454400,"end_time":1792540800,"results":[{"object":"organization.usage.completions.result","input_tokens":5000,"output_tokens":1000,"input_cached_tokens":4000,"num_model_requests":5,"model":"gpt-5-mini-2025-08-07","batch":null}]}],"has_more":false,"next_page":null}`,
 			"/v1/organization/usage/embeddings":  `{"object":"page","data":[],"has_more":false,"next_page":null}`,

@@ -26,7 +26,7 @@ import (
 // reconcileFlags are what an operator says.
 type reconcileFlags struct {
 	config, from, to, url, key, cur, service *string
-	book, all                                *bool
+	book, all, provisional                   *bool
 }
 
 func reconcileCommand() *cobra.Command {
@@ -35,7 +35,8 @@ func reconcileCommand() *cobra.Command {
 		Args: exactly(1, "the name of a provider in the policy file"),
 		Long: "Reconcile sums the ledger and the provider's report by day and model (by day where the report knows no models) and prints what\n" +
 			"differs. With --book it writes the difference of the days that are over as true-up entries of the organisation, which the audit\n" +
-			"chain records; said again, it books nothing more. Days are UTC; --to is the day to end before.\n\n" +
+			"chain records; said again, it books nothing more. Days that AWS marks as estimated have a star, and are booked when its bill is final,\n" +
+			"or now with --provisional. Days are UTC; --to is the day to end before.\n\n" +
 			"Reports: OpenAI's usage and costs, Anthropic's usage and cost admin API, Stripe's balance transactions, AWS Cost Explorer, or with\n" +
 			"--cur a cost and usage report of AWS as CSV. --key-file has the admin key (ACCESS_KEY_ID:SECRET for AWS); - is standard input.",
 		Example: "  sentinel reconcile openai --from 2026-11-01 --to 2026-11-28 --key-file openai-admin.key\n" +
@@ -45,14 +46,16 @@ func reconcileCommand() *cobra.Command {
 	f := reconcileFlags{
 		config: configFlag(c),
 		from:   c.Flags().String("from", "", "first day (UTC)"), to: c.Flags().String("to", "", "day to end before"),
-		url:     c.Flags().String("url", "", "address of the provider's API; default: its own"),
-		key:     c.Flags().String("key-file", "", "file with the key that may read the report; - is standard input"),
-		cur:     c.Flags().String("cur", "", "cost and usage report of AWS, CSV; - is standard input"),
-		service: c.Flags().String("service", "", "of AWS's report, only this service, in its own words: \"Amazon Simple Storage Service\"; AmazonS3 in a CUR"),
-		book:    c.Flags().Bool("book", false, "write true-up entries"),
-		all:     c.Flags().Bool("all", false, "print what agrees too"),
+		url:         c.Flags().String("url", "", "address of the provider's API; default: its own"),
+		key:         c.Flags().String("key-file", "", "file with the key that may read the report; - is standard input"),
+		cur:         c.Flags().String("cur", "", "cost and usage report of AWS, CSV; - is standard input"),
+		service:     c.Flags().String("service", "", "of AWS's report, only this service, in its own words: \"Amazon Simple Storage Service\"; AmazonS3 in a CUR"),
+		book:        c.Flags().Bool("book", false, "write true-up entries"),
+		provisional: c.Flags().Bool("provisional", false, "with --book, book days too that the provider still marks as estimated"),
+		all:         c.Flags().Bool("all", false, "print what agrees too"),
 	}
 	c.RunE = func(c *cobra.Command, args []string) error { return f.run(c, args[0]) }
+	c.AddCommand(reconcileBatchCommand())
 	return c
 }
 
@@ -236,6 +239,9 @@ func printDrifts(w io.Writer, drifts []reconcile.Drift, all bool) error {
 	_, _ = fmt.Fprintln(t, "day\tmodel\tinput booked\treported\toutput booked\treported\tbooked\treported\tdrift\t%\t")
 	var booked, reported reconcile.Sum
 	line := func(day, model string, b, r reconcile.Sum) {
+		if r.Provisional {
+			day += "*"
+		}
 		_, _ = fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%d\t%s\t%s\t%s\t%s\t\n", day, model, b.InputTokens, r.InputTokens, b.OutputTokens, r.OutputTokens,
 			b.Cost, r.Cost, r.Cost-b.Cost, percent(r.Cost-b.Cost, r.Cost))
 	}
@@ -246,7 +252,11 @@ func printDrifts(w io.Writer, drifts []reconcile.Drift, all bool) error {
 		}
 	}
 	line("total", "", booked, reported)
-	return t.Flush()
+	if err := t.Flush(); err != nil || !reported.Provisional {
+		return err
+	}
+	_, err := fmt.Fprintln(w, "* the provider marks this as estimated: it may still change")
+	return err
 }
 
 // percent gives a part of a whole with two decimals.
@@ -262,12 +272,14 @@ func (f reconcileFlags) trueUp(c *cobra.Command, st *store.Store, log *audit.Log
 	now := time.Now().UTC()
 	var rows []sentinel.Record
 	var sum sentinel.NanoUSD
-	open := 0
+	open, provisional := 0, 0
 	for _, d := range drifts {
 		switch {
 		case d.Owed() == 0:
 		case now.Before(d.Day.AddDate(0, 0, 1)):
 			open++
+		case d.Reported.Provisional && !*f.provisional:
+			provisional++
 		default:
 			e := d.TrueUp(org, name)
 			rows, sum = append(rows, sentinel.Record{Entry: &e}), sum+e.Cost
@@ -275,6 +287,9 @@ func (f reconcileFlags) trueUp(c *cobra.Command, st *store.Store, log *audit.Log
 	}
 	if open > 0 {
 		_, _ = fmt.Fprintf(c.OutOrStdout(), "%d lines are of a day that is not over: they are not booked\n", open)
+	}
+	if provisional > 0 {
+		_, _ = fmt.Fprintf(c.OutOrStdout(), "%d lines are of days that the provider marks as estimated: they are not booked; say it again when its bill is final, or with --provisional now\n", provisional)
 	}
 	if len(rows) == 0 {
 		_, _ = fmt.Fprintln(c.OutOrStdout(), "nothing to book")

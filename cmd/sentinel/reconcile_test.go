@@ -62,6 +62,7 @@ func TestDriftIsShownAndTruedUpOnce(t *testing.T) {
 	period := []string{"--from", day.Format(time.DateOnly), "--to", day.AddDate(0, 0, 1).Format(time.DateOnly), "--config", config}
 	aws := strings.TrimSuffix(provider, "openai") + "s3"
 	openai := append([]string{"reconcile", "openai", "--url", provider, "--key-file", key}, period...)
+	s3 := append([]string{"reconcile", "s3", "--url", aws, "--key-file", filepath.Join(dir, "aws.key"), "--service", "Amazon S3"}, period...)
 	for _, step := range []struct {
 		args []string
 		want string // part of the output, or of the error
@@ -79,7 +80,10 @@ func TestDriftIsShownAndTruedUpOnce(t *testing.T) {
 		{append([]string{"reconcile", "openai"}, period...), "--key-file is required", true, 2},
 		{append([]string{"reconcile", "openai", "--cur", "x"}, period...), "not a service of AWS", true, 2},
 		{append([]string{"reconcile", "s3", "--key-file", key}, period...), "--service is required", true, 2},
-		{append([]string{"reconcile", "s3", "--url", aws, "--key-file", filepath.Join(dir, "aws.key"), "--service", "Amazon S3", "--all"}, period...), "total", false, 2},
+		{append(s3, "--all"), "* the provider marks this as estimated", false, 2},
+		{append(s3, "--book"), "1 lines are of days that the provider marks as estimated", false, 2},
+		{append(s3, "--book", "--provisional"), "booked 1 true-up entries", false, 2},
+		{append(s3, "--book", "--provisional"), "nothing to book", false, 2},
 		{append([]string{"reconcile", "s3", "--url", aws, "--key-file", filepath.Join(dir, "stolen.key"), "--service", "Amazon S3"}, period...), "status 403", true, 2},
 		{append([]string{"reconcile", "s3", "--key-file", key, "--service", "x"}, period...), "ACCESS_KEY_ID:SECRET", true, 2},
 		{[]string{"reconcile", "openai", "--from", "2026-11-02", "--to", "2026-11-01", "--config", config}, "after --from", true, 2},
@@ -97,7 +101,75 @@ func TestDriftIsShownAndTruedUpOnce(t *testing.T) {
 	}
 }
 
-// servedTwice is a stand-in that served two equal calls at a time, what they cost, and its address.
+// A batch is booked for what its results say, once: Anthropic's at first at its bound, here 1 dollar.
+func TestABatchIsTruedUpByItsResultsOnce(t *testing.T) {
+	m, dir, dsn := miniredis.RunT(t), t.TempDir(), ledger(t)
+	config := filepath.Join(dir, "sentinel.yaml")
+	for name, text := range map[string]string{
+		"sentinel.yaml": "policies: policies.yaml\nredis: {address: \"" + m.Addr() + "\"}\n",
+		"policies.yaml": "org: acme\nteams: {a: {}}\nservices: {s: {team: a, identity: {token: abcdefgh}}}\n" +
+			"providers:\n  claude: {preset: anthropic, credential: secret/a#b}\n",
+		// claude-haiku-4-5 at half: 1000×0.5 + 200×2.5 = 1,000 millionths of a dollar
+		"results.jsonl": `{"custom_id":"x","result":{"type":"succeeded","message":{"model":"claude-haiku-4-5-20251001","usage":{"input_tokens":1000,"output_tokens":200,"service_tier":"batch"}}}}` + "\n",
+		"unknown.jsonl": `{"custom_id":"x","result":{"type":"succeeded","message":{"model":"claude-of-tomorrow","usage":{"input_tokens":1,"output_tokens":2}}}}` + "\n",
+		"other.jsonl":   "{}\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for k, v := range map[string]string{"SENTINEL_DATABASE_URL": dsn, "VAULT_ADDR": "http://127.0.0.1:1", "VAULT_TOKEN": "t"} {
+		t.Setenv(k, v)
+	}
+	st, err := store.Open(t.Context(), store.Options{DSN: sentinel.NewSecret(dsn)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	at := time.Now().UTC().Truncate(time.Hour)
+	entry := func(endpoint string, cost sentinel.NanoUSD) *sentinel.Entry {
+		return &sentinel.Entry{
+			Call: sentinel.Call{ID: sentinel.NewCallID(at), At: at, Caller: sentinel.Caller{Org: "acme", Team: "a", Service: "s"}, Provider: "claude",
+				Endpoint: endpoint, Model: "claude-haiku-4-5", Tier: "batch"},
+			Cost: cost, Source: sentinel.SourceMeter, Method: "bound", Usage: sentinel.Usage{sentinel.InputTokens: 10},
+		}
+	}
+	begun, message := entry("batches.create", sentinel.USD), entry("messages", 0)
+	if err := st.Write(t.Context(), []sentinel.Record{{Entry: begun}, {Entry: message}}); err != nil {
+		t.Fatal(err)
+	}
+	of := func(file, call string, more ...string) []string {
+		return append([]string{"reconcile", "batch", filepath.Join(dir, file), "--call", call, "--config", config}, more...)
+	}
+	id := begun.ID.String()
+	for _, step := range []struct {
+		args []string
+		want string
+		fail bool
+		sum  sentinel.NanoUSD
+	}{
+		{of("results.jsonl", id), "1 answers, 1000 input and 200 output tokens, cost $0.001", false, sentinel.USD},
+		{of("results.jsonl", id, "--book"), "-$0.999 to book", false, 1_000_000},
+		{of("results.jsonl", id, "--book"), "has its true-up entry already", false, 1_000_000},
+		{of("results.jsonl", message.ID.String()), "began no batch: it is messages of claude", true, 1_000_000},
+		{of("results.jsonl", sentinel.NewCallID(at).String()), "the ledger has no call", true, 1_000_000},
+		{of("results.jsonl", "x"), "x-sentinel-call", true, 1_000_000},
+		{of("unknown.jsonl", id), "claude-of-tomorrow", true, 1_000_000},
+		{of("other.jsonl", id), "line 1 is no result", true, 1_000_000},
+		{of("nothing.jsonl", id), "no such file", true, 1_000_000},
+	} {
+		out, err := command(t, step.args...)
+		list, usageErr := st.Usage(t.Context(), store.UsageQuery{Filter: map[string]string{"provider": "claude", "team": "a"}})
+		if usageErr != nil {
+			t.Fatal(usageErr)
+		}
+		if (err != nil) != step.fail || !strings.Contains(out, step.want) || list[0].Cost != step.sum {
+			t.Errorf("sentinel %q gave %v, %s on the ledger and\n%s\nwant %q and %s", step.args, err, list[0].Cost, out, step.want, step.sum)
+		}
+	}
+}
+
+// servedTwice is a stand-in that served two equal calls of OpenAI and one of AWS at a time, what the two cost, and its address.
 func servedTwice(t *testing.T, at time.Time) (sentinel.NanoUSD, string) {
 	t.Helper()
 	c := mockapi.DefaultConfig()
@@ -109,12 +181,13 @@ func servedTwice(t *testing.T, at time.Time) (sentinel.NanoUSD, string) {
 	s.SetClock(func() time.Time { return at })
 	l := httptest.NewServer(s.Handler())
 	t.Cleanup(l.Close)
-	for range 2 {
-		r, err := http.Post(l.URL+"/openai/v1/chat/completions", "application/json", strings.NewReader(`{"model":"gpt-5-mini","messages":[{"role":"user","content":"Hi"}]}`)) //nolint:noctx // of the test's own server
+	chat := [2]string{"/openai/v1/chat/completions", `{"model":"gpt-5-mini","messages":[{"role":"user","content":"Hi"}]}`}
+	for _, call := range [][2]string{chat, chat, {"/bedrock/model/amazon.nova-lite-v1:0/converse", `{"messages":[{"role":"user","content":[{"text":"Hi"}]}]}`}} {
+		r, err := http.Post(l.URL+call[0], "application/json", strings.NewReader(call[1])) //nolint:noctx // of the test's own server
 		if err != nil {
 			t.Fatal(err)
 		}
 		_ = r.Body.Close()
 	}
-	return sentinel.NanoUSD(s.Stats().CostNanoUSD), l.URL + "/openai"
+	return sentinel.NanoUSD(s.Stats().Providers["openai"].CostNanoUSD), l.URL + "/openai"
 }

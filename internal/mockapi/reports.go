@@ -255,6 +255,8 @@ func (x *exchange) costExplorer() {
 		return
 	}
 	lines := append(x.server.account.reports("s3", from.Unix(), to.Unix()), x.server.account.reports("bedrock", from.Unix(), to.Unix())...)
+	now := x.server.account.now().UTC()
+	month := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC)
 	days := []any{}
 	for day := from; day.Before(to); day = day.AddDate(0, 0, 1) {
 		cost := int64(0)
@@ -266,7 +268,7 @@ func (x *exchange) costExplorer() {
 		days = append(days, map[string]any{
 			"TimePeriod": map[string]any{"Start": day.Format(time.DateOnly), "End": day.AddDate(0, 0, 1).Format(time.DateOnly)},
 			"Total":      map[string]any{"UnblendedCost": map[string]any{"Amount": usd(cost).String(), "Unit": "USD"}},
-			"Groups":     []any{}, "Estimated": false,
+			"Groups":     []any{}, "Estimated": !day.Before(month), // AWS closes a month's bill after its end
 		})
 	}
 	writeJSON(x.w, http.StatusOK, map[string]any{"ResultsByTime": days, "DimensionValueAttributes": []any{}})
