@@ -19,13 +19,12 @@ func (p *pooled) held() []byte {
 	return *p.b
 }
 
-func (p *pooled) add(parts ...[]byte) {
+// add keeps bytes, and ends after them.
+func (p *pooled) add(b []byte, ends ...byte) {
 	if p.b == nil {
 		p.b = unreadPool.Get().(*[]byte)
 	}
-	for _, part := range parts {
-		*p.b = append(*p.b, part...)
-	}
+	*p.b = append(append(*p.b, b...), ends...)
 }
 
 func (p *pooled) clear() {

@@ -53,7 +53,11 @@ func (s *events) split(chunk []byte) {
 				continue
 			}
 		}
-		if lf < pos {
+		switch {
+		case lf >= pos:
+		case chunk[pos] == '\n': // every other line is empty
+			lf = pos
+		default:
 			lf = indexFrom(chunk, pos, '\n')
 		}
 		if cr < pos {

@@ -34,7 +34,7 @@ type streamMeter struct {
 	frames framing
 	reader streamReader
 	unread pooled // events whose text was not taken yet, each with a separator behind it
-	text   textCounter
+	text   alikeTexts
 }
 
 // newEventStream makes the meter of a stream of server-sent events.
@@ -59,9 +59,9 @@ func (m *streamMeter) event(data []byte) bool {
 		m.readText()
 	}
 	if len(data) >= maxUnread {
-		takeText(data, m.reader.texts(), &m.text)
+		m.text.take(data, m.reader.texts())
 	} else {
-		m.unread.add(data, []byte{separator})
+		m.unread.add(data, separator)
 	}
 	return m.reader.reports(data) && m.reader.read(data)
 }
@@ -70,7 +70,7 @@ func (m *streamMeter) event(data []byte) bool {
 func (m *streamMeter) readText() {
 	for data := range bytes.SplitSeq(m.unread.held(), []byte{separator}) {
 		if len(data) > 0 {
-			takeText(data, m.reader.texts(), &m.text)
+			m.text.take(data, m.reader.texts())
 		}
 	}
 	m.unread.clear()
@@ -87,7 +87,7 @@ func (m *streamMeter) Finish(bool) Metered {
 		out = m.spec.plausible(out)
 		if m.spec.doubtful(out) {
 			m.readText()
-			out.Own = m.spec.own(&m.text)
+			out.Own = m.spec.own(&m.text.to)
 		}
 	}
 	m.unread.free()
@@ -98,7 +98,7 @@ func (m *streamMeter) Finish(bool) Metered {
 // estimate fills what was not reported: the input by the length of the prompt, the output by the tokens of
 // the text that was sent, where they are more than those reported so far.
 func (m *streamMeter) estimate(got Metered) Metered {
-	n, method := m.text.count(m.spec.Model)
+	n, method := m.text.to.count(m.spec.Model)
 	got.Method, got.Reported = method, false
 	got.Usage[sentinel.Requests] = 1
 	if got.Usage.InputTokenSum() == 0 {

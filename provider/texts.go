@@ -36,15 +36,53 @@ func textMembers(names ...string) []textMember {
 // escapes, and does not check the rest: the provider wrote it. What is no JSON has the text that came before the fault.
 type textWalk struct {
 	jsonCursor
-	to *textCounter
+	to    *textCounter
+	texts int  // that were found
+	plain span // the last of them, where it is a string without escapes; else empty
 }
 
 // takeText adds an event's text in the order in which it stands there.
 func takeText(data []byte, wanted []textMember, to *textCounter) {
-	w := textWalk{jsonCursor{b: data}, to}
+	walkText(data, wanted, to)
+}
+
+func walkText(data []byte, wanted []textMember, to *textCounter) textWalk {
+	w := textWalk{jsonCursor: jsonCursor{b: data}, to: to}
 	if w.next() == '{' {
 		w.object(wanted)
 	}
+	return w
+}
+
+// maxAlike bounds what is remembered around a text.
+const maxAlike = 4 << 10
+
+// alikeTexts takes the texts of a stream's events. Most differ from the one before in their text alone: where what stood around the only text of
+// the last event stands around the next one's, which ends no string, that is its text, and nothing need be walked.
+type alikeTexts struct {
+	to            textCounter
+	before, after []byte // around the text of the last event that was walked, where it had one
+}
+
+func (a *alikeTexts) take(data []byte, wanted []textMember) {
+	if text, ok := a.between(data); ok {
+		a.to.add(text)
+		return
+	}
+	w := walkText(data, wanted, &a.to)
+	a.before, a.after = a.before[:0], a.after[:0]
+	if w.texts == 1 && w.plain.end > 0 && len(data) <= maxAlike {
+		a.before, a.after = append(a.before, data[:w.plain.start]...), append(a.after, data[w.plain.end:]...)
+	}
+}
+
+func (a *alikeTexts) between(data []byte) ([]byte, bool) {
+	end := len(data) - len(a.after)
+	if len(a.before) == 0 || end < len(a.before) || !bytes.HasPrefix(data, a.before) || !bytes.HasSuffix(data, a.after) {
+		return nil, false
+	}
+	text := data[len(a.before):end]
+	return text, bytes.IndexByte(text, '"') < 0 && bytes.IndexByte(text, '\\') < 0
 }
 
 // next gives the next byte that is no white space, or 0 at the end.
@@ -99,14 +137,19 @@ func (w *textWalk) member(of *textMember) bool {
 	c := w.next()
 	switch {
 	case c == '"':
+		begin := w.i
 		s, ok := w.quoted()
 		if ok && of != nil && of.take != noText {
-			w.to.addQuoted(s)
+			w.texts, w.plain = w.texts+1, span{}
+			if w.to.addQuoted(s) {
+				w.plain = span{begin + 1, w.i - 1}
+			}
 		}
 		return ok
 	case of != nil && of.take == anyValue:
 		begin := w.i
 		ok := w.skip()
+		w.texts, w.plain = w.texts+1, span{}
 		w.to.add(w.b[begin:w.i])
 		return ok
 	case of == nil || len(of.in) == 0 || c != '{' && c != '[':
@@ -134,13 +177,14 @@ func (w *textWalk) member(of *textMember) bool {
 	}
 }
 
-// addQuoted adds a JSON string.
-func (t *textCounter) addQuoted(s []byte) {
+// addQuoted adds a JSON string, and tells whether it has no escapes.
+func (t *textCounter) addQuoted(s []byte) bool {
 	plain := s[1 : len(s)-1]
 	if bytes.IndexByte(plain, '\\') < 0 {
 		t.add(plain)
-		return
+		return true
 	}
 	t.scratch, _ = jsontext.AppendUnquote(t.scratch[:0], s) // of a faulty escape, what came before it
 	t.add(t.scratch)
+	return false
 }

@@ -100,3 +100,25 @@ func FuzzTextOfAnEvent(f *testing.F) {
 		}
 	})
 }
+
+// Events that are alike but for their text give what each gives by itself, in whatever order they come.
+func FuzzAlikeTexts(f *testing.F) {
+	chunk := func(text string) []byte { return []byte(`{"id":"x","choices":[{"index":0,"delta":{"content":"` + text + `"}}],"usage":null}`) }
+	f.Add(chunk(" the"), chunk(" quick"), "openai")
+	f.Add(chunk(""), chunk(`a","content":"b`), "openai")
+	f.Add(chunk(" the"), chunk(`\n`), "openai")
+	f.Add(chunk("a\\"), chunk("b"), "openai")
+	f.Add([]byte(`{"choices":[{"delta":{"content":"a"}},{"delta":{"content":"b"}}]}`), []byte(`{"choices":[{"delta":{"content":"a"}},{"delta":{"content":"c"}}]}`), "openai")
+	f.Add([]byte(`{"type":"content_block_delta","delta":{"text":"a"}}`), []byte(`{"type":"content_block_delta","delta":{"text":"bb"}}`), "anthropic")
+	f.Fuzz(func(t *testing.T, one, other []byte, dialect string) {
+		var alike alikeTexts
+		var apart textCounter
+		for _, event := range [][]byte{one, other, other, one, one} {
+			alike.take(event, everyText[dialect])
+			takeText(event, everyText[dialect], &apart)
+		}
+		if string(alike.to.text) != string(apart.text) {
+			t.Errorf("%q and %q of %s give %q, each by itself %q", one, other, dialect, alike.to.text, apart.text)
+		}
+	})
+}
