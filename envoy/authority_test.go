@@ -27,7 +27,7 @@ func newAuthority(t *testing.T, dir string) *authority {
 	t.Helper()
 	a := &authority{dir: dir, file: filepath.Join(dir, "ca.pem"), serial: 1}
 	a.cert = &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test authority"},
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test authority " + filepath.Base(dir)}, // clients look authorities up by name
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}

@@ -68,7 +68,7 @@ func bootstrap(c Config) *bootstrapv3.Bootstrap {
 		Node:  &corev3.Node{Id: c.NodeID, Cluster: "sentinel-egress"},
 		Admin: &bootstrapv3.Admin{Address: address(c.Admin)},
 		StaticResources: &bootstrapv3.Bootstrap_StaticResources{
-			Clusters: []*clusterv3.Cluster{controlCluster(c)},
+			Clusters: append([]*clusterv3.Cluster{controlCluster(c)}, serviceClusters(c)...),
 		},
 		BootstrapExtensions: []*corev3.TypedExtensionConfig{internalListeners()},
 		LayeredRuntime: &bootstrapv3.LayeredRuntime{Layers: []*bootstrapv3.RuntimeLayer{{

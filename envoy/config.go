@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -23,6 +24,7 @@ const SystemCAs = "/etc/ssl/certs/ca-certificates.crt"
 const (
 	maxBodyBytes = 64 << 20 // Envoy keeps a judged body in memory, and gRPC carries it in one message
 	maxIdle      = time.Hour
+	maxSocket    = 107    // of a unix socket's path, by the kernel
 	maxRoutes    = 10_000 // in all providers together; Envoy tries them in order
 )
 
@@ -42,11 +44,25 @@ type Config struct {
 	Proxy        *Proxy // nil: no proxy
 }
 
-// ListenerTLS is the listener's certificate, read again by Envoy when its directory changes.
+// ListenerTLS is the listener's certificate, read again by Envoy when its directory changes, or given by a SecretService.
 // With a client CA, a client's certificate is verified when it sends one.
 type ListenerTLS struct {
 	CertFile, KeyFile, ClientCAFile string
-	RequireClientCert               bool // needs ClientCAFile
+	Service                         *SecretService // instead of files
+	RequireClientCert               bool           // needs the authorities of clients
+}
+
+// SecretService is a server of Envoy's secret discovery on the same machine, such as a SPIRE agent: it renews what it gives, and Envoy
+// takes that without a restart.
+type SecretService struct {
+	Socket      string // path of its unix socket
+	Certificate string // name of the listener's certificate there
+	Bundle      string // name of the authorities that sign clients' certificates; empty: clients show none
+}
+
+// verifies tells whether clients' certificates are looked at.
+func (t *ListenerTLS) verifies() bool {
+	return t != nil && (t.ClientCAFile != "" || t.Service != nil && t.Service.Bundle != "")
 }
 
 // Provider is one third party.
@@ -114,11 +130,18 @@ func (c Config) Validate() error {
 
 func (t ListenerTLS) validate() []error {
 	var faults []error
-	if !text(t.CertFile) || !text(t.KeyFile) {
+	if s := t.Service; s != nil {
+		if !filepath.IsAbs(s.Socket) || len(s.Socket) > maxSocket || !text(s.Socket) || !text(s.Certificate) || s.Bundle != "" && !text(s.Bundle) {
+			faults = append(faults, fmt.Errorf("tls: a secret service has the absolute path of a unix socket of at most %d bytes, and the name of a certificate", maxSocket))
+		}
+		if t.CertFile+t.KeyFile+t.ClientCAFile != "" {
+			faults = append(faults, errors.New("tls: files and a secret service are two places of one certificate: name one"))
+		}
+	} else if !text(t.CertFile) || !text(t.KeyFile) {
 		faults = append(faults, errors.New("tls: a certificate file and a key file are required"))
 	}
-	if t.RequireClientCert && t.ClientCAFile == "" {
-		faults = append(faults, errors.New("tls: client certificates are required, but no client CA file says whose"))
+	if t.RequireClientCert && !t.verifies() {
+		faults = append(faults, errors.New("tls: client certificates are required, but no client CA file or bundle says whose"))
 	}
 	if t.ClientCAFile != "" && !text(t.ClientCAFile) {
 		faults = append(faults, errors.New("tls: the client CA file's name is not UTF-8"))

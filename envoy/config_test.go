@@ -41,13 +41,18 @@ func TestValidate(t *testing.T) {
 		"idle for too long":    {func(c *Config) { c.StreamIdle = maxIdle + time.Second }, "stream idle"},
 		"tls without key":      {func(c *Config) { c.TLS = &ListenerTLS{CertFile: "a"} }, "a certificate file and a key file"},
 		"certs of whom":        {func(c *Config) { c.TLS = &ListenerTLS{CertFile: "a", KeyFile: "b", RequireClientCert: true} }, "no client CA"},
-		"log not UTF-8":        {func(c *Config) { c.AccessLog = "\xff" }, "access log"},
-		"provider name":        {func(c *Config) { c.Providers[0].Name = "a/b" }, `provider "a/b"`},
-		"provider twice":       {func(c *Config) { c.Providers = append(c.Providers, c.Providers[0]) }, "named twice"},
-		"provider host":        {func(c *Config) { c.Providers[0].Host = "https://api" }, `host "https://api"`},
-		"provider address":     {func(c *Config) { c.Providers[0].Address = "10.0.0.1" }, `address "10.0.0.1"`},
-		"method":               {func(c *Config) { c.Providers[0].Routes[0].Method = "CONNECT" }, `method "CONNECT"`},
-		"path":                 {func(c *Config) { c.Providers[0].Routes[0].Path = "/a/../b" }, ". and .. are not allowed"},
+		"two places of certs": {func(c *Config) {
+			c.TLS = &ListenerTLS{CertFile: "a", KeyFile: "b", Service: &SecretService{Socket: "/s", Certificate: "c"}}
+		}, "two places"},
+		"a relative socket":     {func(c *Config) { c.TLS = &ListenerTLS{Service: &SecretService{Socket: "s", Certificate: "c"}} }, "absolute path"},
+		"a service of no certs": {func(c *Config) { c.TLS = &ListenerTLS{Service: &SecretService{Socket: "/s"}} }, "name of a certificate"},
+		"log not UTF-8":         {func(c *Config) { c.AccessLog = "\xff" }, "access log"},
+		"provider name":         {func(c *Config) { c.Providers[0].Name = "a/b" }, `provider "a/b"`},
+		"provider twice":        {func(c *Config) { c.Providers = append(c.Providers, c.Providers[0]) }, "named twice"},
+		"provider host":         {func(c *Config) { c.Providers[0].Host = "https://api" }, `host "https://api"`},
+		"provider address":      {func(c *Config) { c.Providers[0].Address = "10.0.0.1" }, `address "10.0.0.1"`},
+		"method":                {func(c *Config) { c.Providers[0].Routes[0].Method = "CONNECT" }, `method "CONNECT"`},
+		"path":                  {func(c *Config) { c.Providers[0].Routes[0].Path = "/a/../b" }, ". and .. are not allowed"},
 		"route twice": {func(c *Config) {
 			p := &c.Providers[0]
 			p.Routes = append(p.Routes, p.Routes[0])

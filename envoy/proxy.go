@@ -179,7 +179,7 @@ func byCertificate() *routev3.RouteMatch {
 }
 
 // byCertificate tells whether clients can be known so.
-func (p *Proxy) byCertificate() bool { return p.TLS != nil && p.TLS.ClientCAFile != "" }
+func (p *Proxy) byCertificate() bool { return p.TLS.verifies() }
 
 // tunnelTo leads a tunnel to a cluster. Where none is carried to other hosts, the guard still says why.
 func (p *Proxy) tunnelTo(name, cluster string, match *routev3.RouteMatch) *routev3.Route {

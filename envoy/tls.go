@@ -3,10 +3,16 @@ package envoy
 import (
 	"net/netip"
 	"path/filepath"
+	"time"
 
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
+	httpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
+	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
@@ -29,7 +35,7 @@ func fileSecrets(c Config) []*tlsv3.Secret {
 // secrets names a listener's files. As secrets, unlike inline, they are read again when a new
 // certificate is moved into their directory. The files themselves never leave Envoy's machine.
 func secrets(prefix string, t *ListenerTLS) []*tlsv3.Secret {
-	if t == nil {
+	if t == nil || t.Service != nil {
 		return nil
 	}
 	out := []*tlsv3.Secret{{
@@ -51,19 +57,62 @@ func secrets(prefix string, t *ListenerTLS) []*tlsv3.Secret {
 
 // downstreamTLS asks for a client's certificate where there is a client CA.
 func downstreamTLS(prefix string, t ListenerTLS, byADS bool, protocols ...string) *corev3.TransportSocket {
+	certificate, clients := secretRef(prefix+certificateSecret, byADS), secretRef(prefix+clientCASecret, byADS)
+	if s := t.Service; s != nil {
+		certificate = &tlsv3.SdsSecretConfig{Name: s.Certificate, SdsConfig: fromService(prefix)}
+		clients = &tlsv3.SdsSecretConfig{Name: s.Bundle, SdsConfig: fromService(prefix)}
+	}
 	common := &tlsv3.CommonTlsContext{
 		TlsParams:                      &tlsv3.TlsParameters{TlsMinimumProtocolVersion: tlsv3.TlsParameters_TLSv1_2},
 		AlpnProtocols:                  protocols,
-		TlsCertificateSdsSecretConfigs: []*tlsv3.SdsSecretConfig{secretRef(prefix+certificateSecret, byADS)},
+		TlsCertificateSdsSecretConfigs: []*tlsv3.SdsSecretConfig{certificate},
 	}
-	if t.ClientCAFile != "" {
-		common.ValidationContextType = &tlsv3.CommonTlsContext_ValidationContextSdsSecretConfig{
-			ValidationContextSdsSecretConfig: secretRef(prefix+clientCASecret, byADS),
-		}
+	if t.verifies() {
+		common.ValidationContextType = &tlsv3.CommonTlsContext_ValidationContextSdsSecretConfig{ValidationContextSdsSecretConfig: clients}
 	}
 	return transportSocket(packed(&tlsv3.DownstreamTlsContext{
 		CommonTlsContext: common, RequireClientCertificate: wrapperspb.Bool(t.RequireClientCert),
 	}))
+}
+
+// serviceCluster begins the names of the clusters of secret services, by listener. Envoy takes discovery from clusters of its bootstrap alone.
+const serviceCluster = "secrets/"
+
+// fromService has a listener's secrets come from its service.
+func fromService(prefix string) *corev3.ConfigSource {
+	return &corev3.ConfigSource{ResourceApiVersion: corev3.ApiVersion_V3, ConfigSourceSpecifier: &corev3.ConfigSource_ApiConfigSource{ApiConfigSource: &corev3.ApiConfigSource{
+		ApiType: corev3.ApiConfigSource_GRPC, TransportApiVersion: corev3.ApiVersion_V3,
+		GrpcServices: []*corev3.GrpcService{{TargetSpecifier: &corev3.GrpcService_EnvoyGrpc_{EnvoyGrpc: &corev3.GrpcService_EnvoyGrpc{ClusterName: serviceCluster + prefix}}}},
+	}}}
+}
+
+// serviceClusters are the secret services of the listeners.
+func serviceClusters(c Config) []*clusterv3.Cluster {
+	var out []*clusterv3.Cluster
+	add := func(prefix string, t *ListenerTLS) {
+		if t == nil || t.Service == nil {
+			return
+		}
+		name := serviceCluster + prefix
+		out = append(out, &clusterv3.Cluster{
+			Name: name, ConnectTimeout: durationpb.New(time.Second), ClusterDiscoveryType: &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC},
+			TypedExtensionProtocolOptions: map[string]*anypb.Any{httpOptions: packed(&httpv3.HttpProtocolOptions{
+				UpstreamProtocolOptions: &httpv3.HttpProtocolOptions_ExplicitHttpConfig_{ExplicitHttpConfig: &httpv3.HttpProtocolOptions_ExplicitHttpConfig{
+					ProtocolConfig: &httpv3.HttpProtocolOptions_ExplicitHttpConfig_Http2ProtocolOptions{Http2ProtocolOptions: &corev3.Http2ProtocolOptions{}},
+				}},
+			})},
+			LoadAssignment: &endpointv3.ClusterLoadAssignment{ClusterName: name, Endpoints: []*endpointv3.LocalityLbEndpoints{{LbEndpoints: []*endpointv3.LbEndpoint{{
+				HostIdentifier: &endpointv3.LbEndpoint_Endpoint{Endpoint: &endpointv3.Endpoint{
+					Address: &corev3.Address{Address: &corev3.Address_Pipe{Pipe: &corev3.Pipe{Path: t.Service.Socket}}},
+				}},
+			}}}}},
+		})
+	}
+	add(gatewaySecrets, c.TLS)
+	if c.Proxy != nil {
+		add(proxyName, c.Proxy.TLS)
+	}
+	return out
 }
 
 // secretRef refers to a secret, which stands in the same file unless it comes by ADS.

@@ -75,14 +75,24 @@ func TestClientCertificateNamesTheCaller(t *testing.T) {
 }
 
 func (g *gateway) askTLS(t *testing.T, ca *authority, spiffe string, sendCert bool) (int, error) {
-	pem, err := os.ReadFile(ca.file)
+	t.Helper()
+	if !sendCert {
+		return g.askTLSBetween(t, nil, ca, spiffe)
+	}
+	return g.askTLSBetween(t, ca, ca, spiffe)
+}
+
+// askTLSBetween asks as a client whose certificate one authority signed, nil for none, of a gateway whose certificate another did.
+func (g *gateway) askTLSBetween(t *testing.T, client, server *authority, spiffe string) (int, error) {
+	t.Helper()
+	pem, err := os.ReadFile(server.file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	config := &tls.Config{RootCAs: x509.NewCertPool(), ServerName: "gateway.test"}
 	config.RootCAs.AppendCertsFromPEM(pem)
-	if sendCert {
-		cert, err := tls.LoadX509KeyPair(ca.issue(t, "checkout.test", spiffe))
+	if client != nil {
+		cert, err := tls.LoadX509KeyPair(client.issue(t, "checkout.test", spiffe))
 		if err != nil {
 			t.Fatal(err)
 		}

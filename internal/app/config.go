@@ -77,10 +77,18 @@ type EnvoyConfig struct {
 
 // TLSConfig is the listener's certificate.
 type TLSConfig struct {
-	Cert              string `yaml:"cert" doc:"PEM file."`
-	Key               string `yaml:"key" doc:"PEM file."`
-	ClientCA          string `yaml:"client_ca" doc:"PEM file of the authorities that sign clients' certificates (SPIFFE)."`
-	RequireClientCert bool   `yaml:"require_client_cert" doc:"Refuse clients without a certificate."`
+	Cert              string     `yaml:"cert" doc:"PEM file."`
+	Key               string     `yaml:"key" doc:"PEM file."`
+	ClientCA          string     `yaml:"client_ca" doc:"PEM file of the authorities that sign clients' certificates (SPIFFE). A bundle that is moved into its folder is used without a restart."`
+	SDS               *SDSConfig `yaml:"sds" doc:"Instead of files: a server of Envoy's secret discovery beside each Envoy, such as a SPIRE agent, which renews certificate and bundle. Write the bootstrap anew after a change."`
+	RequireClientCert bool       `yaml:"require_client_cert" doc:"Refuse clients without a certificate."`
+}
+
+// SDSConfig is a server of secrets.
+type SDSConfig struct {
+	Socket      string `yaml:"socket,required" doc:"Path of its unix socket, such as /run/spire/sockets/agent.sock."`
+	Certificate string `yaml:"certificate,required" doc:"Name of the listener's certificate there; a SPIRE agent calls it by its SPIFFE ID, or default."`
+	Bundle      string `yaml:"bundle" doc:"Name of the authorities that sign clients' certificates; a SPIRE agent calls it by its trust domain, such as spiffe://acme, or ROOTCA."`
 }
 
 // ProxyConfig is the proxy for unchanged clients.
@@ -134,6 +142,7 @@ type VaultLogin struct {
 type AWSConfig struct {
 	Region   string `yaml:"region" doc:"Its region, such as us-east-1; empty for none."`
 	Endpoint string `yaml:"endpoint" doc:"URL of a VPC endpoint. Default: the region's own."`
+	IAM      string `yaml:"iam" doc:"URL at which IAM and STS are asked when an access key is rotated, such as of a server that imitates them. Default: AWS's own."`
 
 	Key credential.AWSKey `yaml:"-"` // AWS_ACCESS_KEY_ID and its like; empty for the machine's or pod's own role
 }
@@ -175,8 +184,29 @@ type AlertsConfig struct {
 
 // AdminConfig is where people look and change things.
 type AdminConfig struct {
-	Listen string `yaml:"listen" doc:"host:port; empty for none. Keep it on loopback, or put a proxy with TLS before it."`
-	URL    string `yaml:"url" doc:"The URL at which people reach it, such as https://sentinel.example. With https its cookies are kept from plain HTTP."`
+	Listen string     `yaml:"listen" doc:"host:port; empty for none. Keep it on loopback, or put a proxy with TLS before it."`
+	URL    string     `yaml:"url" doc:"The URL at which people reach it, such as https://sentinel.example. With https its cookies are kept from plain HTTP."`
+	OIDC   OIDCConfig `yaml:"oidc" doc:"Single sign-on at an OpenID provider, beside local accounts."`
+}
+
+// OIDCConfig is where people sign in once for all.
+type OIDCConfig struct {
+	Issuer string          `yaml:"issuer" doc:"The provider's URL, such as https://login.example; empty for none. There, register URL/api/v1/session/oidc/callback as where people come back, URL being admin.url."`
+	Client string          `yaml:"client_id" doc:"What the gateway is called there. Its secret is SENTINEL_OIDC_SECRET; a public client has none."`
+	Name   string          `yaml:"name" doc:"What the button of the sign-in page says. Default: the issuer's host."`
+	Scopes []string        `yaml:"scopes" doc:"What is asked for beside openid. Default: email and groups."`
+	Groups string          `yaml:"groups_claim" doc:"The claim of the id token that lists groups."`
+	Person string          `yaml:"person_claim" doc:"The claim that names a person. Of email the provider must say that it was verified."`
+	Roles  []OIDCRole      `yaml:"roles" doc:"What groups may do. The first whose group a person has decides; who has none cannot sign in."`
+	CAFile string          `yaml:"ca_file" doc:"PEM file of the authorities that sign the provider's certificate. Default: the system's."`
+	Secret sentinel.Secret `yaml:"-"` // SENTINEL_OIDC_SECRET
+}
+
+// OIDCRole is what a group may do.
+type OIDCRole struct {
+	Group string `yaml:"group,required" doc:"As the provider names it."`
+	Role  string `yaml:"role,required" enum:"viewer,team-admin,operator,admin" doc:"What its people may do."`
+	Team  string `yaml:"team" doc:"Of a team admin."`
 }
 
 // TelemetryConfig is the OpenTelemetry collector.
@@ -204,7 +234,7 @@ func DefaultConfig() Config {
 		Publish:  PublishConfig{Source: sourceAuto, Review: reviewNone},
 		Control:  ControlConfig{Listen: "127.0.0.1:18000"},
 		Metrics:  MetricsConfig{Listen: "127.0.0.1:18001"},
-		Admin:    AdminConfig{Listen: "127.0.0.1:18002"},
+		Admin:    AdminConfig{Listen: "127.0.0.1:18002", OIDC: OIDCConfig{Scopes: []string{"email", "groups"}, Groups: "groups", Person: "email"}},
 		Envoy: EnvoyConfig{Node: "egress", Listen: "127.0.0.1:10000", Hosts: []string{"localhost", "127.0.0.1"}, Admin: "127.0.0.1:9901",
 			MaxBody: 8 << 20, StreamIdle: 5 * time.Minute, LogFlush: 10 * time.Second},
 		Proxy:     ProxyConfig{CA: "proxy-ca.pem", Life: 24 * time.Hour},
@@ -256,7 +286,7 @@ func under(base, path string) string {
 
 // SecretVariables are the environment's variables that hold secrets.
 func SecretVariables() []string {
-	return []string{"VAULT_TOKEN", "VAULT_SECRET_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "SENTINEL_DATABASE_URL", "SENTINEL_REDIS_PASSWORD", "SENTINEL_TOKEN_KEY", "OTEL_EXPORTER_OTLP_HEADERS"}
+	return []string{"VAULT_TOKEN", "VAULT_SECRET_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "SENTINEL_DATABASE_URL", "SENTINEL_REDIS_PASSWORD", "SENTINEL_TOKEN_KEY", "SENTINEL_OIDC_SECRET", "OTEL_EXPORTER_OTLP_HEADERS"}
 }
 
 // environment reads what does not belong into a file.
@@ -271,6 +301,7 @@ func (c *Config) environment() {
 		AccessKeyID: os.Getenv("AWS_ACCESS_KEY_ID"), Secret: sentinel.NewSecret(os.Getenv("AWS_SECRET_ACCESS_KEY")), SessionToken: sentinel.NewSecret(os.Getenv("AWS_SESSION_TOKEN")),
 	}
 	c.Database.URL = sentinel.NewSecret(os.Getenv("SENTINEL_DATABASE_URL"))
+	c.Admin.OIDC.Secret = sentinel.NewSecret(os.Getenv("SENTINEL_OIDC_SECRET"))
 	c.TokenKey = sentinel.NewSecret(os.Getenv("SENTINEL_TOKEN_KEY"))
 	c.Redis.Password = sentinel.NewSecret(os.Getenv("SENTINEL_REDIS_PASSWORD"))
 	c.Telemetry.Headers = sentinel.NewSecret(os.Getenv("OTEL_EXPORTER_OTLP_HEADERS"))

@@ -30,7 +30,7 @@ func (d *doctor) end(what string, at time.Time, remedy string) {
 
 func (d *doctor) certificates(ctx context.Context) {
 	d.served(ctx)
-	if t := d.config.Envoy.TLS; t != nil {
+	if t := d.config.Envoy.TLS; t != nil && t.SDS == nil {
 		d.file("listener's certificate", "envoy.tls.cert", t.Cert, "renew it: Envoy takes a new one that is moved into its folder")
 		if t.ClientCA != "" {
 			d.file("clients' authority", "envoy.tls.client_ca", t.ClientCA, "add the next authority to the file before the clients' certificates come from it")
@@ -39,7 +39,7 @@ func (d *doctor) certificates(ctx context.Context) {
 	if !d.config.Proxy.used() {
 		return
 	}
-	if t := d.config.Proxy.TLS; t != nil {
+	if t := d.config.Proxy.TLS; t != nil && t.SDS == nil {
 		d.file("proxy's certificate", "proxy.tls.cert", t.Cert, "renew it: Envoy takes a new one that is moved into its folder")
 	}
 	a, err := OpenAuthority(ctx, d.config)

@@ -41,5 +41,9 @@ func (t *TLSConfig) forEnvoy() *envoy.ListenerTLS {
 	if t == nil {
 		return nil
 	}
-	return &envoy.ListenerTLS{CertFile: t.Cert, KeyFile: t.Key, ClientCAFile: t.ClientCA, RequireClientCert: t.RequireClientCert}
+	out := &envoy.ListenerTLS{CertFile: t.Cert, KeyFile: t.Key, ClientCAFile: t.ClientCA, RequireClientCert: t.RequireClientCert}
+	if s := t.SDS; s != nil {
+		out.Service = &envoy.SecretService{Socket: s.Socket, Certificate: s.Certificate, Bundle: s.Bundle}
+	}
+	return out
 }
