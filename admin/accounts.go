@@ -100,6 +100,9 @@ func (s *Server) issueToken(ctx context.Context, in *struct {
 		Days  int    `json:"days" minimum:"1" maximum:"366"`
 	}
 }) (*answer[IssuedToken], error) {
+	if ofSignOn(who(ctx).Name) { // it would outlive what the provider says of its owner
+		return nil, huma.Error403Forbidden("accounts of single sign-on have no tokens: use a local account for scripts")
+	}
 	key, hash := NewKey(TokenPrefix)
 	now := s.Now()
 	k := sentinel.AccountKey{Hash: hash, Account: who(ctx).Name, Kind: sentinel.KeyToken, Label: in.Body.Label, Created: now, Expires: now.AddDate(0, 0, in.Body.Days)}

@@ -37,8 +37,9 @@ type Options struct {
 	Backend   Backend
 	Log       zerolog.Logger
 	Now       func() time.Time
-	Dashboard fs.FS // the static export; nil where it was not built
-	Secure    bool  // clients come by HTTPS: cookies are kept from plain HTTP
+	Dashboard fs.FS   // the static export; nil where it was not built
+	Secure    bool    // clients come by HTTPS: cookies are kept from plain HTTP
+	SignOn    *SignOn // nil for local accounts alone
 }
 
 // Server answers the API and serves the dashboard.
@@ -71,7 +72,7 @@ func New(o Options) *Server {
 	}
 	s.api = humago.New(s.mux, c)
 	s.api.UseMiddleware(s.authorise)
-	for _, group := range []func(){s.sessionRoutes, s.usageRoutes, s.callRoutes, s.overviewRoutes, s.limitRoutes, s.policyRoutes, s.incidentRoutes, s.silenceRoutes, s.anomalyRoutes, s.accountRoutes, s.tokenRoutes, s.auditRoutes, s.statusRoutes} {
+	for _, group := range []func(){s.sessionRoutes, s.signOnRoutes, s.usageRoutes, s.callRoutes, s.overviewRoutes, s.limitRoutes, s.policyRoutes, s.incidentRoutes, s.silenceRoutes, s.anomalyRoutes, s.accountRoutes, s.tokenRoutes, s.auditRoutes, s.statusRoutes} {
 		group()
 	}
 	s.mux.Handle("GET "+apiRoot+"/events", s.signedIn(http.HandlerFunc(s.events)))

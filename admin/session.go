@@ -95,7 +95,7 @@ func (s *Server) signIn(ctx context.Context, in *signIn) (*sessionAnswer, error)
 	s.doors.hashing <- struct{}{}
 	defer func() { <-s.doors.hashing }()
 	hash := a.Password
-	if !ok {
+	if ok = ok && !ofSignOn(a.Name); !ok {
 		if hash, err = nobody(); err != nil {
 			return nil, s.fault("sign in", err)
 		}

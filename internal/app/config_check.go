@@ -1,7 +1,9 @@
 package app
 
 import (
+	"fmt"
 	"net"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -98,6 +100,33 @@ func (c *Config) check(doc *strictyaml.Doc) {
 		doc.Fault("database", "set SENTINEL_DATABASE_URL in the environment, such as postgres://user:password@host:5432/sentinel")
 	}
 	c.checkSources(doc)
+	c.checkSignOn(doc)
+}
+
+// checkSignOn checks the provider of single sign-on. In plain HTTP, anybody on the way could answer in its place.
+func (c *Config) checkSignOn(doc *strictyaml.Doc) {
+	o := c.Admin.OIDC
+	if o.Issuer == "" {
+		return
+	}
+	u, err := url.Parse(o.Issuer)
+	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Host)) {
+		doc.Fault("admin.oidc.issuer", "it has to be an https URL without a user")
+	}
+	if c.Admin.URL == "" {
+		doc.Fault("admin.url", "single sign-on sends people back to it: set it, such as https://sentinel.example")
+	}
+	if o.Client == "" {
+		doc.Fault("admin.oidc.client_id", "name what the gateway is called at the provider")
+	}
+	if len(o.Roles) == 0 {
+		doc.Fault("admin.oidc.roles", "nobody could sign in: give a group a role")
+	}
+	for i, r := range o.Roles {
+		if (r.Role == sentinel.RoleTeamAdmin.String()) != (r.Team != "") {
+			doc.Fault(fmt.Sprintf("admin.oidc.roles[%d].team", i), "a team-admin has one, nobody else does")
+		}
+	}
 }
 
 // checkSources reports where no credential could come from.
