@@ -29,23 +29,25 @@ type mutation struct {
 	File    string `yaml:"file"`
 	Old     string `yaml:"old"`
 	New     string `yaml:"new"`
+	By      string `yaml:"by"` // PACKAGE TEST that is known to turn red; without it every test is run until one does
 }
 
 // attempt bounds one run of tests.
 const attempt = 6 * time.Minute
 
-// After the tests of the control's own package come the others that take seconds, then the table of attacks. Golden
-// files are left out, because they turn red at any change.
+// Where no test is known the tests of the control's own package come first, then the others that take seconds, then the table of
+// attacks. Golden files are left out, because they turn red at any change, and so is vet, which is no test.
 var (
-	quick = []string{"test", "-failfast", "-timeout", "4m", "-skip", "Golden", "./extproc", "./provider", "./credential", "./policy", "./governor", "./internal/harden", "./admin", "./envoy"}
-	table = []string{"test", "-failfast", "-timeout", "5m", "-count=1", "./e2e/hostile"}
+	quick = []string{"-skip", "Golden", "./extproc", "./provider", "./credential", "./policy", "./governor", "./internal/harden", "./admin", "./envoy"}
+	table = []string{"./e2e/hostile"}
 )
 
 func main() {
 	only := flag.String("only", "", "only the controls whose name has this text")
+	search := flag.Bool("search", false, "run every test until one turns red, also where one is known to")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, *only)
+	err := run(ctx, *only, *search)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutate:", err)
@@ -53,34 +55,56 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, only string) error {
+func run(ctx context.Context, only string, search bool) error {
 	var list []mutation
-	if err := yaml.UnmarshalWithOptions(mutations, &list, yaml.Strict()); err != nil {
-		return fmt.Errorf("mutations.yaml: %w", err)
+	all, err := known()
+	if err != nil {
+		return err
 	}
-	caught, tried := 0, 0
-	for _, m := range list {
-		if !strings.Contains(m.Control, only) {
-			continue
+	for _, m := range all {
+		if search {
+			m.By = ""
 		}
+		if strings.Contains(m.Control, only) {
+			list = append(list, m)
+		}
+	}
+	caught := 0
+	for i, m := range list {
+		began := time.Now()
 		by, err := m.try(ctx)
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.Control, err)
 		}
-		tried++
 		if by == "" {
 			by = "NOT CAUGHT"
 		} else {
 			caught++
 		}
-		fmt.Printf("%-52s %s\n", m.Control, by)
+		fmt.Printf("%3d/%d %4.0f s  %-48s %s\n", i+1, len(list), time.Since(began).Seconds(), m.Control, by)
 	}
-	fmt.Printf("%d of %d removed controls were caught\n", caught, tried)
+	fmt.Printf("%d of %d removed controls were caught\n", caught, len(list))
 	const wanted = 95
-	if caught*100 < tried*wanted {
+	if caught*100 < len(list)*wanted {
 		return fmt.Errorf("at least %d %% must be", wanted)
 	}
 	return nil
+}
+
+// known reads the list of controls.
+func known() (list []mutation, err error) {
+	if err := yaml.UnmarshalWithOptions(mutations, &list, yaml.Strict()); err != nil {
+		return nil, fmt.Errorf("mutations.yaml: %w", err)
+	}
+	return list, nil
+}
+
+// removed gives the source without the control.
+func (m mutation) removed(source []byte) ([]byte, error) {
+	if !bytes.Contains(source, []byte(m.Old)) {
+		return nil, fmt.Errorf("%s has no %q any more: say in mutations.yaml what the control is now", m.File, m.Old)
+	}
+	return bytes.ReplaceAll(source, []byte(m.Old), []byte(m.New)), nil
 }
 
 // try gives the first test that fails without the control; none where all pass.
@@ -89,8 +113,9 @@ func (m mutation) try(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if n := bytes.Count(source, []byte(m.Old)); n == 0 {
-		return "", fmt.Errorf("%s has no %q any more: say in mutations.yaml what the control is now", m.File, m.Old)
+	without, err := m.removed(source)
+	if err != nil {
+		return "", err
 	}
 	dir, err := os.MkdirTemp("", "mutate-")
 	if err != nil {
@@ -98,7 +123,7 @@ func (m mutation) try(ctx context.Context) (string, error) {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	changed, overlay := filepath.Join(dir, "changed.go"), filepath.Join(dir, "overlay.json")
-	if err := os.WriteFile(changed, bytes.ReplaceAll(source, []byte(m.Old), []byte(m.New)), 0o600); err != nil {
+	if err := os.WriteFile(changed, without, 0o600); err != nil {
 		return "", err
 	}
 	real, err := filepath.Abs(m.File)
@@ -112,20 +137,35 @@ func (m mutation) try(ctx context.Context) (string, error) {
 	if err := os.WriteFile(overlay, text, 0o600); err != nil {
 		return "", err
 	}
-	if out, err := tool(ctx, overlay, "build", "./..."); err != nil { // what does not compile shows nothing
-		return "", fmt.Errorf("it does not compile without it:\n%s", out)
-	}
-	own := []string{"test", "-failfast", "-timeout", "4m", "-skip", "Golden", "./" + filepath.Dir(m.File)}
-	for _, args := range [][]string{own, quick, table} {
-		out, err := tool(ctx, overlay, args...)
-		if ctx.Err() != nil {
-			return "", ctx.Err()
+	for _, args := range m.tests() {
+		if strings.HasPrefix(args[len(args)-1], "./e2e") { // its tests build the program, and what does not compile shows nothing
+			if out, err := tool(ctx, overlay, "build", "-o", os.DevNull, "./cmd/sentinel"); err != nil {
+				return "", fmt.Errorf("it does not compile without it:\n%s", out)
+			}
 		}
-		if err != nil {
+		out, err := tool(ctx, overlay, append([]string{"test", "-failfast", "-count=1", "-vet=off", "-timeout", "5m"}, args...)...)
+		switch {
+		case ctx.Err() != nil:
+			return "", ctx.Err()
+		case strings.Contains(out, "[no tests to run]"):
+			return "", fmt.Errorf("there is no test %s", m.By)
+		case strings.Contains(out, "[build failed]"), strings.Contains(out, "[setup failed]"):
+			return "", fmt.Errorf("its tests do not compile without it:\n%s", out)
+		case err != nil && !strings.Contains(out, "FAIL\t"):
+			return "", fmt.Errorf("go %s: %w:\n%s", strings.Join(args, " "), err, out)
+		case err != nil:
 			return failed(out), nil
 		}
 	}
 	return "", nil
+}
+
+// tests gives the arguments of the runs that may show the control missing.
+func (m mutation) tests() [][]string {
+	if dir, test, known := strings.Cut(m.By, " "); known {
+		return [][]string{{"-run", "^" + strings.ReplaceAll(test, "/", "$/^") + "$", dir}}
+	}
+	return [][]string{{"-skip", "Golden", "./" + filepath.Dir(m.File)}, quick, table}
 }
 
 // tool runs go with the overlay, which a build within a test uses too.
