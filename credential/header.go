@@ -2,6 +2,7 @@ package credential
 
 import (
 	"encoding/base64"
+	"net/url"
 	"strings"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
@@ -15,10 +16,14 @@ const (
 	Bearer     = "bearer" // Authorization: Bearer SECRET
 	HeaderKind = "header" // the secret as it is, in a header of its own
 	Basic      = "basic"  // "USER:PASSWORD", or the user alone with an empty password, as Stripe takes it
+	Query      = "query"  // a parameter of the query, as QueryName
 	SigV4      = "sigv4"  // AWS Signature Version 4; SignV4 makes it
 )
 
-// Static gives the headers that carry a secret. name is the header of HeaderKind, in lower case,
+// QueryName is the name of a Header that is none: its value NAME=SECRET, escaped, is to stand in the query, alone of its name.
+const QueryName = ":query"
+
+// Static gives the headers that carry a secret. name is the header of HeaderKind, in lower case, or the parameter of Query,
 // and unused otherwise. An empty secret and SigV4, which is not static, give none.
 func Static(kind, name string, s sentinel.Secret) []Header {
 	value := s.Reveal()
@@ -32,6 +37,8 @@ func Static(kind, name string, s sentinel.Secret) []Header {
 			value += ":"
 		}
 		return []Header{{"authorization", "Basic " + base64.StdEncoding.EncodeToString([]byte(value))}}
+	case kind == Query && name != "":
+		return []Header{{QueryName, url.QueryEscape(name) + "=" + url.QueryEscape(value)}}
 	case kind == HeaderKind && name != "":
 		return []Header{{name, value}}
 	}

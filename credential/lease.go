@@ -19,6 +19,8 @@ type lease struct {
 	renewAt   time.Time
 	ends      time.Time
 	orphaned  bool // the token under which it was lent is being given up
+	taken     time.Time
+	refused   time.Time // when what was to take its place was last found bad
 	// next takes its place at a time: AWS knows a new access key everywhere only after some seconds.
 	next *lease
 	from time.Time
@@ -32,6 +34,7 @@ const settling = 15 * time.Second
 // come, and another when it cannot be renewed for at least a third of its first life. The one before ends by itself, so
 // that calls that were signed with it pass.
 func (v *Vault) lend(ctx context.Context, path string, m mount) (map[string]any, error) {
+	v.giveBack(ctx)
 	l := v.leases[path]
 	if l != nil && l.next != nil && (!time.Now().Before(l.from) || !time.Now().Before(l.ends)) {
 		l = l.next
@@ -42,6 +45,8 @@ func (v *Vault) lend(ctx context.Context, path string, m mount) (map[string]any,
 		return v.borrow(ctx, path, m, nil)
 	case l.next != nil:
 		return l.data, nil
+	case v.replaces(ctx, path, m, l):
+		return v.leases[path].data, nil
 	case !l.orphaned && time.Now().Before(l.renewAt):
 		good, err := v.confirm(ctx, l)
 		if err != nil || good {
@@ -56,32 +61,44 @@ func (v *Vault) lend(ctx context.Context, path string, m mount) (map[string]any,
 
 // borrow takes a new lease in the place of one before, which may be nil.
 func (v *Vault) borrow(ctx context.Context, path string, m mount, before *lease) (map[string]any, error) {
+	l, data, err := v.take(ctx, path, m)
+	if err != nil {
+		return nil, err
+	}
+	if l == nil {
+		delete(v.leases, path) // it does not end: it is read each time
+		return data, nil
+	}
+	v.leases[path] = l
+	if token, _ := data["session_token"].(string); before != nil && m.engine == "aws" && token == "" && l.taken.Add(settling).Before(before.ends) {
+		before.next, before.from, before.renewAt = l, l.taken.Add(settling), l.taken.Add(settling)
+		v.leases[path] = before
+		return before.data, nil
+	}
+	return data, nil
+}
+
+// take has the engine make a secret; what it makes may have no end, and then there is no lease.
+func (v *Vault) take(ctx context.Context, path string, m mount) (*lease, map[string]any, error) {
 	now := time.Now()
 	got, err := v.client.Logical().ReadWithContext(ctx, path)
 	switch {
 	case err != nil:
 		delete(v.mounts, path)
-		return nil, v.explain(err, path)
+		return nil, nil, v.explain(err, path)
 	case got == nil:
-		return nil, errNotFound
+		return nil, nil, errNotFound
 	}
 	data := got.Data
 	if m.engine == "aws" {
 		data = awsNames(data)
 	}
 	if got.LeaseID == "" || got.LeaseDuration <= 0 {
-		delete(v.leases, path) // it does not end: it is read each time
-		return data, nil
+		return nil, data, nil
 	}
-	l := &lease{id: got.LeaseID, data: data, renewable: got.Renewable, life: time.Duration(got.LeaseDuration) * time.Second}
+	l := &lease{id: got.LeaseID, data: data, renewable: got.Renewable, life: time.Duration(got.LeaseDuration) * time.Second, taken: now}
 	l.start(now, l.life)
-	v.leases[path] = l
-	if token, _ := data["session_token"].(string); before != nil && m.engine == "aws" && token == "" && now.Add(settling).Before(before.ends) {
-		before.next, before.from, before.renewAt = l, now.Add(settling), now.Add(settling)
-		v.leases[path] = before
-		return before.data, nil
-	}
-	return data, nil
+	return l, data, nil
 }
 
 // start notes how long a lease is good. It is renewed at two thirds, less up to a fifteenth, so that replicas do not ask

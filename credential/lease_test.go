@@ -1,7 +1,9 @@
 package credential
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"os"
@@ -16,9 +18,16 @@ import (
 	"github.com/saas-sentinel/saas-sentinel/internal/pgtest"
 )
 
-// Users of a real database that a real server makes, prolongs and takes away.
-func TestRealVaultLendsDynamicSecrets(t *testing.T) {
-	b, heard := startBao(t), &failures{}
+// database is a PostgreSQL whose users a real Vault makes, prolongs and takes away.
+type database struct {
+	bao
+	at              url.URL
+	admin, password string
+}
+
+func startDatabase(t *testing.T) database {
+	t.Helper()
+	b := startBao(t)
 	dsn, stop, err := pgtest.Start(t.TempDir(), baotest.Tools())
 	if errors.Is(err, pgtest.ErrMissing) && os.Getenv("E2E") != "must" {
 		t.Skipf("needs PostgreSQL: %v", err)
@@ -26,7 +35,7 @@ func TestRealVaultLendsDynamicSecrets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer stop()
+	t.Cleanup(stop)
 	u, err := url.Parse(dsn)
 	if err != nil {
 		t.Fatal(err)
@@ -37,21 +46,36 @@ func TestRealVaultLendsDynamicSecrets(t *testing.T) {
 	b.do(t, http.MethodPost, "sys/mounts/db", map[string]any{"type": "database"})
 	b.do(t, http.MethodPost, "db/config/pg", map[string]any{"plugin_name": "postgresql-database-plugin", "allowed_roles": "*", "username": user, "password": password,
 		"connection_url": strings.Replace(u.String(), "postgres://", "postgres://{{username}}:{{password}}@", 1)})
-	b.do(t, http.MethodPost, "db/roles/gateway", map[string]any{"db_name": "pg", "default_ttl": "3s", "max_ttl": "7s",
+	return database{b, *u, user, password}
+}
+
+// role lends users for a time.
+func (d database) role(t *testing.T, name, life, longest string) {
+	t.Helper()
+	d.do(t, http.MethodPost, "db/roles/"+name, map[string]any{"db_name": "pg", "default_ttl": life, "max_ttl": longest,
 		"creation_statements": []string{`CREATE ROLE "{{name}}" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}';`}})
+}
+
+// takes tells whether the database lets a user in.
+func (d database) takes(t *testing.T, user, password string) bool {
+	t.Helper()
+	d.at.User = url.UserPassword(user, password)
+	conn, err := pgx.Connect(t.Context(), d.at.String())
+	if err != nil {
+		return false
+	}
+	return conn.Close(t.Context()) == nil
+}
+
+func TestRealVaultLendsDynamicSecrets(t *testing.T) {
+	b, heard := startDatabase(t), &failures{}
+	b.role(t, "gateway", "3s", "7s")
 	ref, name := Ref{"db/creds/gateway", "password"}, Ref{"db/creds/gateway", "username"}
 	v := b.client(t, func(o *VaultOptions) { o.OnError = heard.add })
 	if err := v.Load(t.Context(), []Ref{ref, name}); err != nil {
 		t.Fatal(err)
 	}
-	works := func() bool {
-		u.User = url.UserPassword(held(t, v, name), held(t, v, ref))
-		conn, err := pgx.Connect(t.Context(), u.String())
-		if err != nil {
-			return false
-		}
-		return conn.Close(t.Context()) == nil
-	}
+	works := func() bool { return b.takes(t, held(t, v, name), held(t, v, ref)) }
 	if !works() {
 		t.Fatal("the database refuses the user that was lent")
 	}
@@ -79,6 +103,77 @@ func TestRealVaultLendsDynamicSecrets(t *testing.T) {
 	if strings.Contains(heard.joined(), lent) {
 		t.Error("an error names a lease")
 	}
+}
+
+// A lease that is to be replaced stays until another was tested, and is given back after its time; one that is no good is given back at once.
+func TestRealVaultReplacesALeaseOnceAnotherWorks(t *testing.T) {
+	b := startDatabase(t)
+	b.role(t, "gateway", "1h", "2h")
+	ref, name := Ref{"db/creds/gateway", "password"}, Ref{"db/creds/gateway", "username"}
+	v := b.client(t, func(*VaultOptions) {})
+	if err := v.Load(t.Context(), []Ref{ref, name}); err != nil {
+		t.Fatal(err)
+	}
+	defer runs(t, v)()
+	first, password := held(t, v, name), held(t, v, ref)
+	var tested, ended []string
+	answer := error(nil)
+	ask := func(keep time.Duration) {
+		t.Helper()
+		tested, ended = nil, nil
+		done := make(chan struct{}, 8)
+		err := v.Replace(ref.Path, Replacement{Before: time.Now(), Keep: keep,
+			Test: func(_ context.Context, k Key) error {
+				tested = append(tested, k["username"].Reveal())
+				if !b.takes(t, k["username"].Reveal(), k["password"].Reveal()) {
+					t.Error("the database refuses a user that is tested")
+				}
+				return answer
+			},
+			Done: func(err error) {
+				ended = append(ended, fmt.Sprint(err))
+				done <- struct{}{}
+			}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-done
+	}
+	answer = ErrBadKey
+	ask(0)
+	bad := tested[0]
+	within(t, 30*time.Second, "the bad lease is given back", func() bool { return !b.exists(t, bad) })
+	if now := held(t, v, name); now != first || len(tested) != 1 {
+		t.Errorf("after a bad key %s is served, want %s, and %d were tested", now, first, len(tested))
+	}
+	answer = nil
+	ask(2 * time.Second)
+	within(t, 30*time.Second, "the new lease is served", func() bool { return held(t, v, name) == tested[0] })
+	if !b.takes(t, first, password) {
+		t.Error("the lease before was given back before its time")
+	}
+	within(t, 30*time.Second, "the lease before is given back", func() bool { return !b.exists(t, first) })
+	if !b.takes(t, held(t, v, name), held(t, v, ref)) || len(ended) != 1 {
+		t.Errorf("the lease in use is bad; ended %q", ended)
+	}
+	if err := v.Replace("file:x", Replacement{}); err == nil {
+		t.Error("a file is replaced")
+	}
+}
+
+// exists tells whether the database has a user.
+func (d database) exists(t *testing.T, user string) (is bool) {
+	t.Helper()
+	d.at.User = url.UserPassword(d.admin, d.password)
+	conn, err := pgx.Connect(t.Context(), d.at.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(t.Context()) }()
+	if err := conn.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)", user).Scan(&is); err != nil {
+		t.Fatal(err)
+	}
+	return is
 }
 
 func held(t *testing.T, v served, r Ref) string {

@@ -244,7 +244,7 @@ func TestRealVaultReadsBothVersionsOfKV(t *testing.T) {
 	defer runs(t, v)()
 	b.do(t, http.MethodPost, "team/old/openai", map[string]string{"api_key": "one more"})
 	within(t, 20*time.Second, "the changed value is served", func() bool { return v.serves(one, "one more") })
-	err := b.client(t, func(*VaultOptions) {}).vault.Rotate(t.Context(), Rotation{Ref: one, Next: sentinel.NewSecret("x")})
+	err := b.client(t, func(*VaultOptions) {}).vault.Rotate(t.Context(), Rotation{Ref: one, Next: apiKey("x")})
 	if err == nil || !strings.Contains(err.Error(), "team/old is no KV mount of version 2") {
 		t.Errorf("rotation in KV version 1: %v", err)
 	}

@@ -19,6 +19,8 @@ const (
 	pendingSuffix  = "_pending"        // the next value, until it has been tested
 	previousSuffix = "_previous"       // the value before, for as long as answers may still need it
 	untilSuffix    = "_previous_until" // RFC 3339; from then on the value before is dropped by the next rotation
+	idSuffix       = "_id"             // the provider's name for the key, where a Maker made it
+	rotatedSuffix  = "_rotated"        // RFC 3339; since then the value is in use
 )
 
 // ErrBadKey says that the provider refused the new key. The one in use stays.
@@ -27,21 +29,47 @@ var ErrBadKey = errors.New("the provider refused the new key")
 // ErrNothingPending says that there is neither a new key nor a rotation to continue.
 var ErrNothingPending = errors.New("there is no new key, and no rotation to continue")
 
+// Key is a credential as a secret holds it: its fields, one alone or those of an AWS key.
+type Key map[string]sentinel.Secret
+
+// Maker makes keys at a provider, and takes them away.
+type Maker interface {
+	// Make makes another key with the help of the one in use. What an earlier try has made and nobody has learned, because the process ended
+	// between, it takes away first; known are the keys that the secret has.
+	Make(ctx context.Context, current Key, known []Key) (Key, error)
+	// Remove takes a key away. One that has gone is no error.
+	Remove(ctx context.Context, current, old Key) error
+}
+
 // Rotation is one change of a credential.
 type Rotation struct {
-	Ref  Ref             // with a field
-	Next sentinel.Secret // zero: continue a rotation that was broken off
-	Keep time.Duration   // for which the key before stays beside the new one
+	Ref   Ref           // without a field: an AWS key
+	Next  Key           // empty: continue a rotation that was broken off, or let Maker make one
+	Maker Maker         // nil: the operator makes keys, and takes them away
+	Keep  time.Duration // for which the key before stays beside the new one
 	// Test makes a real, cheap call with a key. ErrBadKey ends the rotation; any other error leaves it to be continued.
-	Test func(context.Context, sentinel.Secret) error
+	Test func(context.Context, Key) error
 }
+
+// fields are what makes up the key. A maker's id for a key stands beside it.
+func (r Rotation) fields() []string {
+	if r.Ref.Field == "" {
+		return awsFields[:2]
+	}
+	return []string{r.Ref.Field, r.Ref.Field + idSuffix}
+}
+
+// main is the field that every key has.
+func (r Rotation) main() string { return r.fields()[0] }
 
 // Rotate sets the next key as pending, tests it, and then makes it the current one. Every step is one conditional write
 // of the whole secret, so a crash between two of them leaves a key in use that works, and calling Rotate again goes on from
 // there. Two rotations at once do not mix: the slower one fails.
 func (v *Vault) Rotate(ctx context.Context, r Rotation) error {
-	if !r.Next.IsZero() && !sendable(r.Next.Reveal()) {
-		return errors.New("the new key has blanks or control characters at its ends or within, or none at all: give it as it is sent")
+	for _, value := range r.Next {
+		if !sendable(value.Reveal()) {
+			return errors.New("the new key has blanks or control characters at its ends or within, or none at all: give it as it is sent")
+		}
 	}
 	s, err := v.rotating(ctx, r)
 	if err != nil {
@@ -50,7 +78,7 @@ func (v *Vault) Rotate(ctx context.Context, r Rotation) error {
 	if err := s.set(ctx); err != nil {
 		return err
 	}
-	if s.data[r.Ref.Field+pendingSuffix] == nil {
+	if len(s.key(pendingSuffix)) == 0 {
 		return nil // the new key is the current one already
 	}
 	if err := s.test(ctx); err != nil {
@@ -67,12 +95,13 @@ type rotating struct {
 	name    string
 	data    map[string]any
 	version int
+	written time.Time // when that version was
 }
 
 // rotating opens the secret of a rotation.
 func (v *Vault) rotating(ctx context.Context, r Rotation) (*rotating, error) {
-	if !strings.Contains(r.Ref.Path, "/") || !canonical(r.Ref.Path) || r.Ref.Field == "" {
-		return nil, v.faultf(nil, "%q is not the place of one key: write MOUNT/NAME#FIELD", clip(r.Ref.String()))
+	if !strings.Contains(r.Ref.Path, "/") || !canonical(r.Ref.Path) {
+		return nil, v.faultf(nil, "%q is not the place of one key: write MOUNT/NAME#FIELD, or MOUNT/NAME for an AWS key", clip(r.Ref.String()))
 	}
 	if err := v.Prepare(ctx); err != nil {
 		return nil, err
@@ -96,10 +125,10 @@ func (s *rotating) read(ctx context.Context) error {
 	case err != nil:
 		return s.v.explain(err, s.Ref.Path)
 	}
-	if text, _ := kv.Data[s.Ref.Field].(string); text == "" {
-		return s.v.faultf(nil, "%s has no field %s: a rotation begins with a key in use", s.Ref.Path, clip(s.Ref.Field))
+	if text, _ := kv.Data[s.main()].(string); text == "" {
+		return s.v.faultf(nil, "%s has no field %s: a rotation begins with a key in use", s.Ref.Path, clip(s.main()))
 	}
-	s.data, s.version = kv.Data, kv.VersionMetadata.Version
+	s.data, s.version, s.written = kv.Data, kv.VersionMetadata.Version, kv.VersionMetadata.CreatedTime
 	return nil
 }
 
@@ -118,55 +147,116 @@ func (s *rotating) write(ctx context.Context, change func(map[string]any)) error
 	return nil
 }
 
-// set puts the next key beside the current one. A key that is pending already is continued with, unless another is given.
-func (s *rotating) set(ctx context.Context) error {
-	field := s.Ref.Field
-	pending, _ := s.data[field+pendingSuffix].(string)
-	next := s.Next.Reveal()
-	switch {
-	case next == "" && pending == "":
-		return ErrNothingPending
-	case next == "", next == pending, next == s.data[field]:
-		return nil
+// key gives the fields of the key with a suffix; it is empty where there is none.
+func (s *rotating) key(suffix string) Key {
+	k := Key{}
+	for _, field := range s.fields() {
+		if text, _ := s.data[field+suffix].(string); text != "" {
+			k[field] = sentinel.NewSecret(text)
+		}
 	}
-	return s.write(ctx, func(m map[string]any) { m[field+pendingSuffix] = next })
+	return k
 }
 
+// put writes the fields of a key with a suffix, and no others of an earlier one.
+func (s *rotating) put(m map[string]any, suffix string, k Key) {
+	for _, field := range s.fields() {
+		delete(m, field+suffix)
+		if value := k[field].Reveal(); value != "" {
+			m[field+suffix] = value
+		}
+	}
+}
+
+// same tells whether two keys are one.
+func (s *rotating) same(a, b Key) bool { return a[s.main()].Reveal() == b[s.main()].Reveal() }
+
+// set puts the next key beside the current one. A key that is pending already is continued with, unless another is given.
+func (s *rotating) set(ctx context.Context) error {
+	pending, current := s.key(pendingSuffix), s.key("")
+	next := s.Next
+	if len(next) == 0 && len(pending) == 0 && s.Maker != nil {
+		made, err := s.Maker.Make(ctx, current, []Key{current, s.key(previousSuffix)})
+		if err != nil {
+			return fmt.Errorf("make a new key: %w", err)
+		}
+		next = made
+	}
+	switch {
+	case len(next) == 0 && len(pending) == 0:
+		return ErrNothingPending
+	case len(next) == 0, s.same(next, pending), s.same(next, current):
+		return nil
+	}
+	return s.write(ctx, func(m map[string]any) { s.put(m, pendingSuffix, next) })
+}
+
+// test tries the pending key. One that is bad is taken out of the secret first: what is left at its provider then is known to nobody.
 func (s *rotating) test(ctx context.Context) error {
-	pending, _ := s.data[s.Ref.Field+pendingSuffix].(string)
-	err := s.Test(ctx, sentinel.NewSecret(pending))
-	if errors.Is(err, ErrBadKey) {
-		return errors.Join(err, s.write(ctx, func(m map[string]any) { delete(m, s.Ref.Field+pendingSuffix) }))
+	pending := s.key(pendingSuffix)
+	err := s.Test(ctx, pending)
+	if !errors.Is(err, ErrBadKey) {
+		return err
+	}
+	err = errors.Join(err, s.write(ctx, func(m map[string]any) { s.put(m, pendingSuffix, nil) }))
+	if s.Maker != nil {
+		err = errors.Join(err, s.Maker.Remove(ctx, s.key(""), pending))
 	}
 	return err
 }
 
 // finish makes the pending key the current one, and keeps the one before.
 func (s *rotating) finish(ctx context.Context) error {
-	field := s.Ref.Field
+	current, pending := s.key(""), s.key(pendingSuffix)
 	return s.write(ctx, func(m map[string]any) {
-		m[field+previousSuffix], m[field+untilSuffix] = m[field], time.Now().Add(s.Keep).UTC().Format(time.RFC3339)
-		m[field] = m[field+pendingSuffix]
-		delete(m, field+pendingSuffix)
+		s.put(m, previousSuffix, current)
+		m[s.main()+untilSuffix] = time.Now().Add(s.Keep).UTC().Format(time.RFC3339)
+		s.put(m, "", pending)
+		s.put(m, pendingSuffix, nil)
+		m[s.main()+rotatedSuffix] = time.Now().UTC().Format(time.RFC3339)
 	})
 }
 
-// ForgetPrevious drops the key before from a secret once its time is over, and tells whether it is still kept, until when.
-func (v *Vault) ForgetPrevious(ctx context.Context, ref Ref) (kept time.Time, err error) {
-	s, err := v.rotating(ctx, Rotation{Ref: ref})
+// Due tells whether a rotation was broken off, or the key has been in use for longer than every. One that no rotation put there has been in use
+// since the secret was written.
+func (v *Vault) Due(ctx context.Context, r Rotation, every time.Duration) (bool, error) {
+	s, err := v.rotating(ctx, r)
+	if err != nil {
+		return false, err
+	}
+	if len(s.key(pendingSuffix)) > 0 {
+		return true, nil
+	}
+	since := s.written
+	if text, _ := s.data[s.main()+rotatedSuffix].(string); text != "" {
+		if since, err = time.Parse(time.RFC3339, text); err != nil {
+			return false, v.faultf(nil, "%s#%s is no time: write it as 2006-01-02T15:04:05Z, or remove it", r.Ref.Path, clip(s.main()+rotatedSuffix))
+		}
+	}
+	return time.Since(since) >= every, nil
+}
+
+// ForgetPrevious takes the key before away once its time is over, at its provider where a maker made it and then out of the secret. It tells
+// whether the key is still kept, until when.
+func (v *Vault) ForgetPrevious(ctx context.Context, r Rotation) (kept time.Time, err error) {
+	s, err := v.rotating(ctx, r)
 	if err != nil {
 		return kept, err
 	}
-	text, _ := s.data[ref.Field+untilSuffix].(string)
-	until, err := time.Parse(time.RFC3339, text)
+	text, _ := s.data[s.main()+untilSuffix].(string)
 	if text == "" {
 		return kept, nil
 	}
-	if err == nil && time.Now().Before(until) {
+	if until, err := time.Parse(time.RFC3339, text); err == nil && time.Now().Before(until) {
 		return until, nil
 	}
+	if old := s.key(previousSuffix); s.Maker != nil && len(old) > 0 {
+		if err := s.Maker.Remove(ctx, s.key(""), old); err != nil {
+			return kept, fmt.Errorf("take the key before away: %w", err)
+		}
+	}
 	return kept, s.write(ctx, func(m map[string]any) {
-		delete(m, ref.Field+previousSuffix)
-		delete(m, ref.Field+untilSuffix)
+		s.put(m, previousSuffix, nil)
+		delete(m, s.main()+untilSuffix)
 	})
 }

@@ -10,6 +10,9 @@ import (
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
 
+// apiKey is a key of one field.
+func apiKey(value string) Key { return Key{"api_key": sentinel.NewSecret(value)} }
+
 var errCrash = errors.New("the process was killed")
 
 // breaking lets so many requests through, and then none. The last one through may lose its answer, as a crash does.
@@ -38,8 +41,8 @@ func TestRotationGoesOnAfterACrashAtEveryStep(t *testing.T) {
 	b := startBao(t)
 	ref := Ref{"secret/rotated", "api_key"}
 	works := map[string]bool{"old": true, "new": true}
-	r := Rotation{Ref: ref, Next: sentinel.NewSecret("new"), Keep: time.Hour, Test: func(_ context.Context, s sentinel.Secret) error {
-		if !works[s.Reveal()] {
+	r := Rotation{Ref: ref, Next: apiKey("new"), Keep: time.Hour, Test: func(_ context.Context, k Key) error {
+		if !works[k["api_key"].Reveal()] {
 			return ErrBadKey
 		}
 		return nil
@@ -86,7 +89,7 @@ func TestABadKeyIsNeverCurrent(t *testing.T) {
 	b.put(t, ref.Path, map[string]string{"api_key": "old"})
 	v := b.client(t, func(*VaultOptions) {}).vault
 	answer := errors.New("the provider is away")
-	r := Rotation{Ref: ref, Next: sentinel.NewSecret("bad"), Test: func(context.Context, sentinel.Secret) error { return answer }}
+	r := Rotation{Ref: ref, Next: apiKey("bad"), Test: func(context.Context, Key) error { return answer }}
 	data := func() map[string]any {
 		return b.do(t, http.MethodGet, "secret/data/rotated", nil)["data"].(map[string]any)["data"].(map[string]any)
 	}
@@ -98,11 +101,11 @@ func TestABadKeyIsNeverCurrent(t *testing.T) {
 		t.Errorf("refused: %v, %v", err, data())
 	}
 	answer = nil
-	r.Next, r.Keep = sentinel.NewSecret("good"), -time.Second
+	r.Next, r.Keep = apiKey("good"), -time.Second
 	if err := v.Rotate(t.Context(), r); err != nil || data()["api_key"] != "good" || data()["api_key_previous"] != "old" {
 		t.Errorf("good: %v, %v", err, data())
 	}
-	if kept, err := v.ForgetPrevious(t.Context(), ref); err != nil || !kept.IsZero() || data()["api_key_previous"] != nil || data()["api_key"] != "good" {
+	if kept, err := v.ForgetPrevious(t.Context(), r); err != nil || !kept.IsZero() || data()["api_key_previous"] != nil || data()["api_key"] != "good" {
 		t.Errorf("forgotten: %v, %v, %v", kept, err, data())
 	}
 }
@@ -111,10 +114,10 @@ func TestTwoRotationsDoNotMix(t *testing.T) {
 	b := startBao(t)
 	ref := Ref{"secret/rotated", "api_key"}
 	b.put(t, ref.Path, map[string]string{"api_key": "old"})
-	ok := func(context.Context, sentinel.Secret) error { return nil }
+	ok := func(context.Context, Key) error { return nil }
 	other := b.client(t, func(*VaultOptions) {}).vault
-	err := b.client(t, func(*VaultOptions) {}).vault.Rotate(t.Context(), Rotation{Ref: ref, Next: sentinel.NewSecret("first"), Test: func(ctx context.Context, _ sentinel.Secret) error {
-		return other.Rotate(ctx, Rotation{Ref: ref, Next: sentinel.NewSecret("second"), Test: ok})
+	err := b.client(t, func(*VaultOptions) {}).vault.Rotate(t.Context(), Rotation{Ref: ref, Next: apiKey("first"), Test: func(ctx context.Context, _ Key) error {
+		return other.Rotate(ctx, Rotation{Ref: ref, Next: apiKey("second"), Test: ok})
 	}})
 	if err == nil {
 		t.Error("the slower rotation overwrote the faster one")

@@ -24,6 +24,11 @@ type AWSKey struct {
 	Secret, SessionToken sentinel.Secret
 }
 
+// Fields gives a key that does not end as a secret holds it.
+func (k AWSKey) Fields() Key {
+	return Key{awsFields[0]: sentinel.NewSecret(k.AccessKeyID), awsFields[1]: k.Secret}
+}
+
 // SigRequest is a request as AWS signatures see it.
 type SigRequest struct {
 	Method, Host string
@@ -46,7 +51,14 @@ const (
 	maxSignedHeaders = 128
 )
 
-var errChunkSigned = errors.New("aws signature: bodies signed chunk by chunk (STREAMING-AWS4-…) cannot be signed again with the provider's key: send the body whole, or over TLS with a trailing checksum, as boto3 does")
+// ErrChunkSigned says that a body is one that only the holder of the key can sign, while it is sent.
+var ErrChunkSigned = errors.New("aws signature: bodies signed chunk by chunk (STREAMING-AWS4-…) cannot be signed again with the provider's key: send the body whole, or over TLS with a trailing checksum, as boto3 does")
+
+// ErrEventsSigned is ErrChunkSigned of a request that is a stream of events, such as those of Transcribe.
+var ErrEventsSigned = fmt.Errorf("%w; a request that is a stream of events (%s) has a signature in each of them, and is not taken", ErrChunkSigned, eventStream)
+
+// eventStream is the type of content of AWS's binary events.
+const eventStream = "application/vnd.amazon.eventstream"
 
 // HashPayload gives a body's hash for SigRequest.
 func HashPayload(body []byte) string {
@@ -106,11 +118,14 @@ func isS3(service string) bool {
 // payloadToSign chooses what x-amz-content-sha256 says.
 func (r SigRequest) payloadToSign() (string, error) {
 	claimed, _ := r.header(contentHash)
+	kind, _ := r.header("content-type")
 	switch {
+	case strings.HasPrefix(strings.ToLower(kind), eventStream):
+		return "", ErrEventsSigned
 	case claimed == unsignedTrailer && isS3(r.Service):
 		return claimed, nil // the body is framed in chunks and ends with its own checksum
 	case strings.HasPrefix(claimed, streamingPrefix):
-		return "", errChunkSigned
+		return "", ErrChunkSigned
 	case r.PayloadHash != "":
 		return r.PayloadHash, nil
 	case isHash(claimed):

@@ -193,6 +193,7 @@ func TestPayloadLine(t *testing.T) {
 		"trailing checksum keeps its framing":    {service: "s3", claimed: unsignedTrailer, hash: whole, want: unsignedTrailer},
 		"trailing checksum is S3's alone":        {service: "bedrock", claimed: unsignedTrailer, hash: whole, fault: "chunk by chunk"},
 		"chunks signed with the client's key":    {service: "s3", claimed: "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", hash: whole, fault: "chunk by chunk"},
+		"a stream of events":                     {service: "transcribe", claimed: "STREAMING-AWS4-HMAC-SHA256-EVENTS", hash: whole, fault: "chunk by chunk"},
 		"signed chunks with a trailing checksum": {service: "s3", claimed: "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER", fault: "chunk by chunk"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -39,7 +39,11 @@ type Vault struct {
 	reloggedIn bool              // since the last Prepare
 	mounts     map[string]mount  // by the secret's path
 	leases     map[string]*lease // of dynamic secrets, by path
+	returns    []returned        // leases to give back
 	asking     sync.Mutex        // of engines, which several goroutines may use; secrets are read by one
+
+	replacing    sync.Mutex // guards replacements
+	replacements map[string]Replacement
 }
 
 // NewVault checks the options and does no I/O but reading files. Its error has every fault, one sentence each.
@@ -70,7 +74,7 @@ func newVault(o VaultOptions, transport http.RoundTripper) (*Vault, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Vault{o: o, client: client, conns: conns, mounts: map[string]mount{}, leases: map[string]*lease{}}, nil
+	return &Vault{o: o, client: client, conns: conns, mounts: map[string]mount{}, leases: map[string]*lease{}, replacements: map[string]Replacement{}}, nil
 }
 
 func (o VaultOptions) validate() error {

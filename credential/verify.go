@@ -163,7 +163,7 @@ func (r SigRequest) payloadAsSigned(service string) (string, error) {
 	case isS3(service) && (claimed == unsignedPayload || claimed == unsignedTrailer):
 		return claimed, nil
 	case strings.HasPrefix(claimed, streamingPrefix):
-		return "", errChunkSigned
+		return "", ErrChunkSigned
 	case present && !isHash(claimed):
 		return "", errors.New("aws signature: x-amz-content-sha256 is not a hash")
 	case r.PayloadHash == "" && !present:

@@ -237,6 +237,9 @@ func (s *Server) withdrawn(st *answeredStream, in *inbound, a governor.Admission
 func (s *Server) withoutCredential(st *answeredStream, in *inbound, a governor.Admission, route governor.Route, cause error) sentinel.Verdict {
 	s.Log.Error().Err(cause).Str("provider", route.Provider.Name).Msg("no credential for provider")
 	v := *deny(sentinel.ReasonCredential, "the gateway holds no usable credential for this provider")
+	if errors.Is(cause, ErrUnsendable) {
+		v = *deny(sentinel.ReasonBadRequest, cause.Error())
+	}
 	s.withdrawn(st, in, a, v, statusOf(v))
 	return v
 }

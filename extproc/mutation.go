@@ -5,6 +5,8 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -63,6 +65,10 @@ func forward(in *inbound, a governor.Admission, credential []Header, withheld []
 		set(":authority", FallbackHost)
 		common.ClearRouteCache = true
 	}
+	query, injected := in.query, false
+	if n := slices.IndexFunc(credential, func(h Header) bool { return h.Name == QueryHeader }); n >= 0 {
+		query, injected = withParameter(query, credential[n].Value), true
+	}
 	switch {
 	case a.To != nil:
 		elsewhere(a.To.Provider.Name, a.Path)
@@ -71,8 +77,8 @@ func forward(in *inbound, a governor.Admission, credential []Header, withheld []
 		if in.headers.get(idempotencyKey) != "" {
 			set(retryOn, "reset")
 		}
-	case a.Path != in.upstream:
-		set(":path", in.rewritten(a.Path))
+	case a.Path != in.upstream || injected:
+		set(":path", in.rewritten(a.Path, query))
 	}
 	return departing(common, a.Ticket, onHeaders)
 }
@@ -82,6 +88,9 @@ func onward(in *inbound, a governor.Admission, credential []Header, withheld []s
 	set := make([]*corev3.HeaderValueOption, 0, len(credential)+1)
 	keep := map[string]bool{}
 	for _, h := range credential {
+		if h.Name == QueryHeader {
+			continue // forward writes it
+		}
 		set = append(set, overwrite(h.Name, h.Value))
 		keep[h.Name] = true
 	}
@@ -125,9 +134,28 @@ func through(t governor.Ticket, host string) *extprocv3.ProcessingResponse {
 	}}
 }
 
-// rewritten gives a new upstream path the gateway's prefix and the query back, because Envoy's route takes the prefix off.
-func (in *inbound) rewritten(path string) string {
-	return withQuery(strings.TrimSuffix(in.path, in.upstream)+path, in.query)
+// rewritten gives a new upstream path the gateway's prefix back, because Envoy's route takes it off, and a query.
+func (in *inbound) rewritten(path, query string) string {
+	return withQuery(strings.TrimSuffix(in.path, in.upstream)+path, query)
+}
+
+// withParameter puts a parameter into a query, and takes away what any server might read under its name: some take ; for &, and some forget
+// the case.
+func withParameter(query, parameter string) string {
+	name, _, _ := strings.Cut(parameter, "=")
+	var kept []string
+	for part := range strings.SplitSeq(query, "&") {
+		named := false
+		for piece := range strings.SplitSeq(part, ";") {
+			given, _, _ := strings.Cut(piece, "=")
+			plain, err := url.QueryUnescape(given)
+			named = named || err != nil || strings.EqualFold(strings.TrimSpace(plain), name)
+		}
+		if !named && part != "" {
+			kept = append(kept, part)
+		}
+	}
+	return strings.Join(append(kept, parameter), "&")
 }
 
 func withQuery(path, query string) string {

@@ -34,9 +34,16 @@ type Outgoing struct {
 	HasBody                   bool // false: the body streams past unread
 }
 
+// QueryHeader is the name of what is to stand in the query instead of a header: NAME=VALUE, escaped. No other parameter has its name then.
+const QueryHeader = ":query"
+
+// ErrUnsendable says that a request is one that cannot be sent with any other credential than its client's.
+var ErrUnsendable = errors.New("this request cannot be sent on")
+
 // Credentials is what the guard needs to take a client's credential away and put the provider's in.
 type Credentials interface {
-	// Inject gives the headers that authenticate a request at its provider.
+	// Inject gives the headers that authenticate a request at its provider; one that is named QueryHeader is a parameter of the query.
+	// ErrUnsendable is for the client.
 	Inject(r governor.Route, o Outgoing, now time.Time) ([]Header, error)
 	// CallerByToken finds the service of a token. The error is for the client, who may have a token that cannot be used.
 	CallerByToken(set *policy.Set, token string, now time.Time) (sentinel.Caller, error)

@@ -134,17 +134,29 @@ type contractYAML struct {
 
 type credentialYAML struct {
 	Vault   refYAML    `yaml:"vault,required" doc:"Where it lies: MOUNT/PATH#FIELD in Vault, aws:NAME#FIELD in AWS Secrets Manager, file:FOLDER#FILE below files.dir. In Vault that is a KV mount of either version, or an engine that makes secrets, such as db/creds/ROLE#password. For an AWS key without a field: a secret with access_key_id and secret_access_key, or vault:aws/creds/ROLE of Vault's AWS engine."`
-	Type    string     `yaml:"type" enum:"bearer,header,basic,sigv4" doc:"How the credential is sent. Default: as the preset does; bearer for a custom API."`
+	Type    string     `yaml:"type" enum:"bearer,header,basic,query,sigv4" doc:"How the credential is sent. Default: as the preset does; bearer for a custom API."`
 	Header  string     `yaml:"header" doc:"The header that carries the credential as it is, such as x-api-key."`
+	Query   string     `yaml:"query" doc:"The parameter of the query that carries the credential, such as key: in a custom API, whose callers show their token in a header. A parameter of that name that a caller sends is taken away."`
 	Weight  int        `yaml:"weight" doc:"Share of calls beside those of also, 1 (default) to 1000."`
 	Also    []alsoYAML `yaml:"also" doc:"More credentials of the same kind, such as of other accounts at the provider. One that is refused (401) is left out for five minutes and alerted, one whose quota is used up (429) for as long as the provider says."`
 	Service string     `yaml:"service" doc:"Of type sigv4 in a custom API: the AWS service's name in signatures, such as kinesis."`
+	Rotate  rotateYAML `yaml:"rotate" doc:"How sentinel keys rotate, or a schedule, gives it another value."`
+}
+
+type rotateYAML struct {
+	Make    string        `yaml:"make" enum:"manual,aws-iam,openai,vault" doc:"Who makes the new key. manual (default): the operator, who gives it to sentinel keys rotate; aws-iam: the IAM user whose key it is; openai: a new service account in project; vault: the engine that lends it, of which every process takes another lease."`
+	Every   time.Duration `yaml:"every" doc:"It is rotated after so long, such as 720h, by one process for all; 1h to 8760h. Default: only by sentinel keys rotate."`
+	Keep    time.Duration `yaml:"keep" doc:"For which the key before lives on, for answers that are under way. Default: 15m."`
+	Admin   refYAML       `yaml:"admin" doc:"Of openai: where the admin key lies, such as vault:secret/openai-admin#api_key."`
+	Project string        `yaml:"project" doc:"Of openai: the project that the keys are of, such as proj_abc123."`
+	Test    string        `yaml:"test" doc:"Path of a GET that costs nothing and needs a good key, such as /v1/me; most presets know theirs."`
 }
 
 type alsoYAML struct {
-	Vault  refYAML  `yaml:"vault,required" doc:"Where it lies, as above."`
-	Weight int      `yaml:"weight" doc:"Share of calls, 1 (default) to 1000."`
-	Teams  []string `yaml:"teams" doc:"Only calls of these teams, and they use no other. Default: the calls of all teams that none names."`
+	Vault  refYAML    `yaml:"vault,required" doc:"Where it lies, as above."`
+	Weight int        `yaml:"weight" doc:"Share of calls, 1 (default) to 1000."`
+	Teams  []string   `yaml:"teams" doc:"Only calls of these teams, and they use no other. Default: the calls of all teams that none names."`
+	Rotate rotateYAML `yaml:"rotate" doc:"How it is given another value, as above."`
 }
 
 // UnmarshalText reads the short form.

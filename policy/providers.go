@@ -12,11 +12,12 @@ import (
 )
 
 var (
-	providerPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
-	hostPattern     = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+$`)
-	regionPattern   = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]$`)
-	signedName      = regexp.MustCompile(`^[a-z0-9-]{1,40}$`)
-	headerPattern   = regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`)
+	providerPattern  = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
+	hostPattern      = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+$`)
+	regionPattern    = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]$`)
+	signedName       = regexp.MustCompile(`^[a-z0-9-]{1,40}$`)
+	parameterPattern = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
+	headerPattern    = regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`)
 )
 
 func (c *compiler) provider(name string, y providerYAML) {
@@ -42,7 +43,7 @@ func (c *compiler) provider(name string, y providerYAML) {
 	c.set.Providers = append(c.set.Providers, Provider{
 		Weight: max(1, y.Credential.Weight), Spares: spares,
 		Name: name, Preset: y.Preset, Host: y.Host, Address: y.Address, CAFile: y.CAFile, Region: y.Region,
-		Plaintext: y.Plaintext, Allow: y.Allow, OnBehalf: y.OnBehalf, Redirects: y.Redirects, Models: y.Models, PricedAs: y.PricedAs, Credential: c.credential(key+".credential", y.Credential, aws),
+		Plaintext: y.Plaintext, Allow: y.Allow, OnBehalf: y.OnBehalf, Redirects: y.Redirects, Models: y.Models, PricedAs: y.PricedAs, Credential: c.credential(key+".credential", y.Credential, aws, y.Preset != ""),
 		Endpoints: c.endpoints(key+".endpoints", y.Endpoints), Contract: c.contract(key+".contract", y.Contract),
 	})
 }
@@ -142,12 +143,23 @@ func (c *compiler) connection(key string, y providerYAML) {
 }
 
 // credential checks where a credential lies and how it is sent. AWS keys are whole secrets; of others one field is sent.
-func (c *compiler) credential(key string, y credentialYAML, aws bool) Credential {
+func (c *compiler) credential(key string, y credentialYAML, aws, preset bool) Credential {
 	kind := CredentialKind(y.Type)
 	if y.Header != "" && kind == CredentialDefault {
 		kind = CredentialHeader
 	}
+	if y.Query != "" && kind == CredentialDefault {
+		kind = CredentialQuery
+	}
+	name := strings.ToLower(y.Header)
+	if kind == CredentialQuery {
+		name = y.Query // its case counts
+	}
 	switch {
+	case kind == CredentialQuery && (preset || !parameterPattern.MatchString(y.Query)):
+		c.Fault(key+".query", "name the parameter that carries the credential of a custom API, such as key; presets know where theirs is")
+	case kind != CredentialQuery && y.Query != "":
+		c.Fault(key+".query", "a credential of type %s is not in the query: remove query or type", clip(y.Type))
 	case kind == CredentialHeader && !headerPattern.MatchString(y.Header):
 		c.Fault(key+".header", "name the header that carries the credential, such as x-api-key")
 	case kind != CredentialHeader && y.Header != "":
@@ -165,7 +177,7 @@ func (c *compiler) credential(key string, y credentialYAML, aws bool) Credential
 			c.Fault(key, "name the field that holds the credential: %s#FIELD", clip(placed(y.Vault.path)))
 		}
 	}
-	return Credential{Path: y.Vault.path, Field: y.Vault.field, Kind: kind, Header: strings.ToLower(y.Header), Service: y.Service}
+	return Credential{Path: y.Vault.path, Field: y.Vault.field, Kind: kind, Header: name, Service: y.Service, Rotate: c.rotate(key, y.Vault, y.Rotate, aws)}
 }
 
 // spares checks the credentials beside the first.
@@ -198,7 +210,7 @@ func (c *compiler) spares(key string, y credentialYAML, aws bool) []Spare {
 				c.Fault(fmt.Sprintf("%s.teams[%d]", at, n), "there is no team %q", clip(team))
 			}
 		}
-		out = append(out, Spare{Path: s.Vault.path, Field: s.Vault.field, Weight: weigh(at+".weight", s.Weight), Teams: s.Teams})
+		out = append(out, Spare{Path: s.Vault.path, Field: s.Vault.field, Weight: weigh(at+".weight", s.Weight), Teams: s.Teams, Rotate: c.rotate(at, s.Vault, s.Rotate, aws)})
 	}
 	return out
 }

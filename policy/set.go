@@ -107,14 +107,34 @@ const (
 	CredentialHeader  CredentialKind = "header"
 	CredentialBasic   CredentialKind = "basic"
 	CredentialSigV4   CredentialKind = "sigv4"
+	CredentialQuery   CredentialKind = "query"
 )
 
 // Credential is where a provider's credential lies in Vault, and how it is sent.
 type Credential struct {
 	Path, Field string
 	Kind        CredentialKind
-	Header      string // of CredentialHeader
+	Header      string // of CredentialHeader; the parameter of CredentialQuery
 	Service     string // of CredentialSigV4 in a custom API: the service's name in signatures
+	Rotate      Rotate
+}
+
+// Who makes the new keys of a rotation.
+const (
+	MakeManual = ""
+	MakeIAM    = "aws-iam"
+	MakeOpenAI = "openai"
+	MakeVault  = "vault" // an engine lends it
+)
+
+// Rotate is how a credential is given another value.
+type Rotate struct {
+	Make    string
+	Every   time.Duration // 0: only when an operator asks
+	Keep    time.Duration // of the key before
+	Admin   SecretRef     // of MakeOpenAI
+	Project string        // of MakeOpenAI
+	Test    string        // path of the call that tests a key; empty: the preset's
 }
 
 // Spare is one more credential of a provider, sent as the first is.
@@ -122,6 +142,7 @@ type Spare struct {
 	Path, Field string
 	Weight      int
 	Teams       []string // whose calls use it alone; empty: all that no spare names
+	Rotate      Rotate
 }
 
 // Keys is how many credentials a provider has.
@@ -130,7 +151,8 @@ func (p *Provider) Keys() int { return 1 + len(p.Spares) }
 // Keyed is the provider with its credential of a number in the place of the first, which is number 0.
 func (p Provider) Keyed(n int) Provider {
 	if n > 0 && n <= len(p.Spares) {
-		p.Credential.Path, p.Credential.Field = p.Spares[n-1].Path, p.Spares[n-1].Field
+		s := p.Spares[n-1]
+		p.Credential.Path, p.Credential.Field, p.Credential.Rotate = s.Path, s.Field, s.Rotate
 	}
 	return p
 }
@@ -213,6 +235,9 @@ func (s *Set) SecretRefs() []SecretRef {
 		for n := range p.Keys() {
 			c := p.Keyed(n).Credential
 			out = append(out, SecretRef{c.Path, c.Field})
+			if c.Rotate.Make == MakeOpenAI {
+				out = append(out, c.Rotate.Admin)
+			}
 		}
 	}
 	for _, id := range s.accessKeys {

@@ -70,6 +70,9 @@ func (c credentials) Inject(r governor.Route, o extproc.Outgoing, now time.Time)
 			return nil, fmt.Errorf("no usable AWS key at %s", where.Path)
 		}
 		headers, err := credential.SignV4(key, sigRequest(o, r.Provider.Region, r.Preset.SigningName), now)
+		if errors.Is(err, credential.ErrChunkSigned) {
+			err = fmt.Errorf("%w: %w", extproc.ErrUnsendable, err)
+		}
 		return fromCredential(headers), err
 	}
 	secret, ok := c.secrets.Get(credential.Ref{Path: where.Path, Field: where.Field})

@@ -1,14 +1,11 @@
 package app
 
 import (
+	"cmp"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -21,129 +18,187 @@ import (
 	"github.com/saas-sentinel/saas-sentinel/store"
 )
 
-// testPaths are calls that cost nothing and need a good key, by preset.
-var testPaths = map[string]string{
-	"openai": "/v1/models", "anthropic": "/v1/models", "mistral": "/v1/models", "cohere": "/v1/models", "xai": "/v1/models",
-	"groq": "/openai/v1/models", "deepseek": "/models", "stripe": "/v1/balance", "sendgrid": "/v3/scopes",
-}
-
 // KeyRotation is one rotation of a provider's credential, for a command.
 type KeyRotation struct {
 	Provider string
 	By       string          // who asks for it
-	Next     sentinel.Secret // zero: continue
-	Keep     time.Duration
-	TestPath string // empty: the preset's
-	Key      int    // number of the credential, in the policy's order; 0 is the first
+	Next     sentinel.Secret // the new key; of an AWS key its secret part. Zero: continue, or have one made
+	NextID   string          // of an AWS key its access key id
+	Keep     time.Duration   // 0: as the policy says
+	TestPath string          // empty: the policy's, or the preset's
+	Key      int             // number of the credential, in the policy's order; 0 is the first
 }
-
-// keyTest bounds the call that tests a new key.
-const keyTest = 15 * time.Second
 
 // RotateKey gives a provider's credential another value in Vault: it is set beside the one in use, tested by a real call to
 // the provider, and then becomes the one in use. Calling it again continues a rotation that was broken off. The audit chain has it
-// before anything is changed, and then how it ended.
-func RotateKey(ctx context.Context, c Config, st *store.Store, log *audit.Log, r KeyRotation) error {
+// before anything is changed, and then how it ended. It says what was done, in a sentence.
+func RotateKey(ctx context.Context, c Config, st *store.Store, log *audit.Log, r KeyRotation) (string, error) {
 	state, err := LoadState(c.Policies)
 	if err != nil {
-		return err
+		return "", err
 	}
+	k, err := keyOf(state, c, r)
+	if err != nil {
+		return "", err
+	}
+	defer k.close()
+	if k.rotate.Make == policy.MakeVault {
+		return k.askReplacement(ctx, st, log, r.By, c.Vault.Refresh)
+	}
+	if k.rotate.Make == policy.MakeOpenAI && len(k.rotation.Next) == 0 {
+		secrets, err := openSources(ctx, c, func(error) {})
+		if err != nil {
+			return "", err
+		}
+		if err := secrets.Load(ctx, []credential.Ref{k.admin()}); err != nil {
+			return "", err
+		}
+		if err := k.makesAtOpenAI(c, secrets); err != nil {
+			return "", err
+		}
+	}
+	v, err := openVault(c, func(error) {})
+	if err != nil {
+		return "", err
+	}
+	defer v.Close()
+	if err := k.run(ctx, c, v, st, log, state, r.By); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s uses the new key; every process does within %s. %s", r.Provider, c.Vault.Refresh, k.farewell(max(k.rotation.Keep, c.Vault.Refresh))), nil
+}
+
+// KeyIsGiven tells whether an operator makes the new keys of a credential: nobody else does it, by the policy.
+func KeyIsGiven(c Config, r KeyRotation) (bool, error) {
+	state, err := LoadState(c.Policies)
+	if err != nil {
+		return false, err
+	}
+	k, err := keyOf(state, c, r)
+	k.close()
+	return k.rotate.Make == policy.MakeManual, err
+}
+
+// providerKey is a credential that is to be rotated.
+type providerKey struct {
+	provider policy.Provider // with the credential as its first
+	number   int
+	rotate   policy.Rotate
+	rotation credential.Rotation
+	client   *http.Client // nil for an AWS key
+}
+
+// keyOf finds a credential in the policy, and how it is rotated. Where OpenAI makes it, makesAtOpenAI is to follow.
+func keyOf(state *governor.State, c Config, r KeyRotation) (providerKey, error) {
 	i := slices.IndexFunc(state.Ordered, func(x governor.Route) bool { return x.Provider.Name == r.Provider })
 	if i < 0 {
-		return fmt.Errorf("the policy has no provider %q", r.Provider)
+		return providerKey{}, fmt.Errorf("the policy has no provider %q", r.Provider)
 	}
 	route := state.Ordered[i]
 	if r.Key < 0 || r.Key >= route.Provider.Keys() {
-		return fmt.Errorf("provider %s has no credential number %d: it has %d, and the first is 0", r.Provider, r.Key, route.Provider.Keys())
+		return providerKey{}, fmt.Errorf("provider %s has no credential number %d: it has %d, and the first is 0", r.Provider, r.Key, route.Provider.Keys())
 	}
 	route = route.Keyed(r.Key)
+	where := route.Provider.Credential
+	k := providerKey{provider: route.Provider, number: r.Key, rotate: where.Rotate}
+	k.rotation = credential.Rotation{Ref: credential.Ref{Path: where.Path, Field: where.Field}, Keep: cmp.Or(r.Keep, where.Rotate.Keep)}
+	if err := k.given(r); err != nil {
+		return k, err
+	}
+	if where.Field == "" {
+		keys := credential.IAMKeys{Endpoint: c.AWS.IAM}
+		k.rotation.Test = keys.Test
+		if where.Rotate.Make == policy.MakeIAM {
+			k.rotation.Maker = keys
+		}
+		return k, nil
+	}
+	path := cmp.Or(r.TestPath, where.Rotate.Test, testPaths[route.Provider.Preset])
+	if !strings.HasPrefix(path, "/") {
+		return k, fmt.Errorf("no cheap call of provider %s is known: name one with --test-path, or as rotate.test in the policy, such as /v1/me", r.Provider)
+	}
+	var err error
+	if k.client, err = providerClient(route.Provider); err != nil {
+		return k, err
+	}
 	kind, header := kindOf(route)
-	if kind == string(policy.CredentialSigV4) {
-		return fmt.Errorf("provider %s is signed with an AWS key, which is a whole secret: write the new version with vault kv put, every process uses it within vault.refresh", r.Provider)
+	k.rotation.Test = func(ctx context.Context, key credential.Key) error {
+		return tryKey(ctx, k.client, route.Provider, path, credential.Static(kind, header, key[where.Field]))
 	}
-	if r.TestPath == "" {
-		r.TestPath = testPaths[route.Provider.Preset]
+	return k, nil
+}
+
+func (k *providerKey) close() {
+	if k.client != nil {
+		k.client.CloseIdleConnections()
 	}
-	if !strings.HasPrefix(r.TestPath, "/") {
-		return fmt.Errorf("no cheap call of provider %s is known: name one with --test-path, such as /v1/me", r.Provider)
+}
+
+// given takes the key that an operator gave.
+func (k *providerKey) given(r KeyRotation) error {
+	field := k.rotation.Ref.Field
+	switch {
+	case r.Next.IsZero():
+	case field != "" && r.NextID != "":
+		return fmt.Errorf("the key of provider %s was given in several lines: only an AWS key has two", r.Provider)
+	case field != "":
+		k.rotation.Next = credential.Key{field: r.Next}
+	case r.NextID == "":
+		return fmt.Errorf("the credential of provider %s is an AWS key: give its access key id, a line break, and its secret access key", r.Provider)
+	default:
+		k.rotation.Next = credential.AWSKey{AccessKeyID: r.NextID, Secret: r.Next}.Fields()
 	}
-	client, err := providerClient(route.Provider)
-	if err != nil {
-		return err
+	return nil
+}
+
+// admin is where OpenAI's admin key lies.
+func (k *providerKey) admin() credential.Ref {
+	return credential.Ref{Path: k.rotate.Admin.Path, Field: k.rotate.Admin.Field}
+}
+
+// makesAtOpenAI has OpenAI make keys. The requests go where the provider's calls go.
+func (k *providerKey) makesAtOpenAI(c Config, secrets *credential.Secrets) error {
+	key, ok := secrets.Get(k.admin())
+	if !ok {
+		return fmt.Errorf("no usable admin key at %s", k.admin())
 	}
-	defer client.CloseIdleConnections()
-	v, err := openVault(c, func(error) {})
-	if err != nil {
-		return err
+	k.rotation.Maker = credential.OpenAIKeys{
+		Base: baseURL(k.provider) + "/v1", Admin: key, Project: k.rotate.Project, Field: k.rotation.Ref.Field, Client: k.client,
+		Owner: c.Vault.Address + " " + c.Vault.Namespace + " " + k.rotation.Ref.String(),
 	}
-	ref := credential.Ref{Path: route.Provider.Credential.Path, Field: route.Provider.Credential.Field}
+	return nil
+}
+
+// run carries a rotation to its end, with a row in the audit chain and an incident where it fails.
+func (k *providerKey) run(ctx context.Context, c Config, v *credential.Vault, st *store.Store, log *audit.Log, state *governor.State, by string) error {
 	tried := false
-	row := sentinel.AuditRow{Actor: r.By, Action: "key.rotate", Object: r.Provider, After: "the one before is kept for " + r.Keep.String()}
-	err = log.Around(ctx, row, func(ctx context.Context) error {
-		if _, err := v.ForgetPrevious(ctx, ref); err != nil {
+	row := sentinel.AuditRow{Actor: by, Action: "key.rotate", Object: k.name(), After: "the one before is kept for " + k.rotation.Keep.String()}
+	err := log.Around(ctx, row, func(ctx context.Context) error {
+		if _, err := v.ForgetPrevious(ctx, k.rotation); err != nil {
 			return err
 		}
-		err := v.Rotate(ctx, credential.Rotation{Ref: ref, Next: r.Next, Keep: r.Keep, Test: func(ctx context.Context, s sentinel.Secret) error {
-			return tryKey(ctx, client, route.Provider, r.TestPath, credential.Static(kind, header, s))
-		}})
+		err := v.Rotate(ctx, k.rotation)
 		tried = !errors.Is(err, credential.ErrNothingPending)
 		return err
 	})
 	if !tried {
 		return err
 	}
-	return errors.Join(err, tellRotation(ctx, c, st, state, r.Provider, err))
+	return errors.Join(err, tellRotation(ctx, c, st, state, k.provider.Name, err))
 }
 
-// providerClient connects as Envoy does: to the configured address, and to nobody who is not the provider's host.
-func providerClient(p policy.Provider) (*http.Client, error) {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.Proxy = nil
-	t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-	if p.CAFile != "" {
-		pem, err := os.ReadFile(p.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("ca_file of provider %s: %w", p.Name, err)
-		}
-		t.TLSClientConfig.RootCAs = x509.NewCertPool()
-		if !t.TLSClientConfig.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("ca_file of provider %s holds no PEM certificate", p.Name)
-		}
+// name is the provider's, with the credential's number where it is not the first.
+func (k *providerKey) name() string {
+	if k.number == 0 {
+		return k.provider.Name
 	}
-	if p.Address != "" {
-		t.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, network, p.Address)
-		}
-	}
-	return &http.Client{Transport: t, Timeout: keyTest, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, nil
+	return fmt.Sprintf("%s, credential %d", k.provider.Name, k.number)
 }
 
-// tryKey makes one call with a key.
-func tryKey(ctx context.Context, client *http.Client, p policy.Provider, path string, headers []credential.Header) error {
-	scheme := "https"
-	if p.Plaintext {
-		scheme = "http"
+// farewell says who takes the key before away.
+func (k *providerKey) farewell(after time.Duration) string {
+	if k.rotation.Maker != nil {
+		return fmt.Sprintf("The next rotation takes the one before away, after %s at the earliest.", after)
 	}
-	rq, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+p.Host+path, nil)
-	if err != nil {
-		return fmt.Errorf("test of the new key: %w", err)
-	}
-	for _, h := range headers {
-		rq.Header.Set(h.Name, h.Value)
-	}
-	if p.Preset == "anthropic" {
-		rq.Header.Set("anthropic-version", "2023-06-01")
-	}
-	rs, err := client.Do(rq)
-	if err != nil {
-		return fmt.Errorf("test of the new key: %w: the key in use stays, and the rotation goes on when you call it again", errors.Unwrap(err))
-	}
-	_ = rs.Body.Close()
-	switch {
-	case rs.StatusCode == http.StatusUnauthorized || rs.StatusCode == http.StatusForbidden:
-		return fmt.Errorf("%w: %s answered HTTP %d, the key in use stays", credential.ErrBadKey, p.Host+path, rs.StatusCode)
-	case rs.StatusCode >= 300:
-		return fmt.Errorf("test of the new key: %s answered HTTP %d, which decides nothing: the key in use stays, and the rotation goes on when you call it again", p.Host+path, rs.StatusCode)
-	}
-	return nil
+	return fmt.Sprintf("Revoke the one before at the provider after %s.", after)
 }

@@ -37,6 +37,8 @@ type Config struct {
 	// Accept has the credentials that a stand-in takes; a stand-in without any takes all. For AWS
 	// each is "ACCESS_KEY_ID:SECRET", and the signature is checked.
 	Accept map[string][]string `yaml:"accept"`
+	// Administration is who may make keys at OpenAI's stand-in.
+	Administration Administration `yaml:"administration"`
 	// Canaries are texts, such as the client's own tokens, that must never reach a provider.
 	Canaries []string `yaml:"canaries"`
 }

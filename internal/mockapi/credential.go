@@ -24,7 +24,12 @@ func (x *exchange) authenticate() bool {
 	sum := sha256.Sum256([]byte(id))
 	x.server.account.saw(x.provider, hex.EncodeToString(sum[:]), x.carriesCanary())
 	accepted := x.rules.Accept[x.provider]
-	if len(accepted) == 0 {
+	switch administers := x.provider == "openai" && strings.HasPrefix(x.path, projectsPath); {
+	case administers && x.rules.Administration.Key != "" && id == x.rules.Administration.Key:
+		return true
+	case administers:
+		accepted = nil
+	case len(accepted) == 0, x.provider == "openai" && x.server.projects.takes(id):
 		return true
 	}
 	for _, want := range accepted {
@@ -57,6 +62,9 @@ func credentialOf(r *http.Request) string {
 		if v := r.Header.Get(h); v != "" {
 			return v
 		}
+	}
+	if keys := r.URL.Query()["key"]; len(keys) > 0 {
+		return strings.Join(keys, ",") // several are no key
 	}
 	return r.Header.Get("Authorization")
 }

@@ -24,6 +24,8 @@ func openAI(x *exchange) {
 		x.embeddings()
 	case x.r.Method == http.MethodGet && (x.path == "/v1/models" || strings.HasPrefix(x.path, "/v1/models/")):
 		x.models()
+	case strings.HasPrefix(x.path, projectsPath):
+		x.serviceAccounts()
 	case x.r.Method == http.MethodGet && strings.HasPrefix(x.path, "/v1/organization/"):
 		x.openAIReport(strings.TrimPrefix(x.path, "/v1/organization/"))
 	default:

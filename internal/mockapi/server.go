@@ -43,6 +43,8 @@ type Server struct {
 	stripe  *stripeRecords
 	objects *objectStore
 	ca      *authority
+
+	projects projects
 }
 
 // rules are a configuration and the counters of its faults.

@@ -1,0 +1,135 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/audit"
+	"github.com/saas-sentinel/saas-sentinel/credential"
+	"github.com/saas-sentinel/saas-sentinel/governor"
+	"github.com/saas-sentinel/saas-sentinel/policy"
+	"github.com/saas-sentinel/saas-sentinel/store"
+)
+
+const (
+	rotationLooks = 15 * time.Second
+	rotationTime  = 2 * time.Minute  // of one rotation; AWS takes its time to know a new key
+	rotationTaken = 3 * time.Minute  // by one process; another goes on where it has died
+	rotationPause = time.Minute      // until the next process looks
+	rotationRetry = 30 * time.Minute // after a failure
+)
+
+// rotateKeys rotates the credentials that the policy has a schedule for: in Vault's KV by one process for all, and those that Vault lends by each
+// process for itself.
+func (a *App) rotateKeys(ctx context.Context) error {
+	for ctx.Err() == nil {
+		state := a.governor.State()
+		asked, err := a.store.Replacements(ctx)
+		if err != nil && ctx.Err() == nil {
+			a.log.Warn().Err(err).Msg("what keys are to be replaced is not known")
+		}
+		for _, r := range state.Ordered {
+			for n := range r.Provider.Keys() {
+				rotate := r.Keyed(n).Provider.Credential.Rotate
+				switch {
+				case rotate.Make == policy.MakeVault:
+					err = a.replaceLeases(state, r.Provider.Name, n, asked)
+				case rotate.Every > 0:
+					err = a.rotateWhenDue(ctx, state, r.Provider.Name, n)
+				default:
+					continue
+				}
+				if err != nil && ctx.Err() == nil {
+					a.log.Error().Err(err).Str("provider", r.Provider.Name).Int("credential", n).Msg("key not rotated, the one in use stays")
+				}
+			}
+		}
+		sleep(ctx, rotationLooks)
+	}
+	return nil
+}
+
+// rotateWhenDue rotates one credential, where no other process does.
+func (a *App) rotateWhenDue(ctx context.Context, state *governor.State, provider string, number int) error {
+	chore := fmt.Sprintf("rotate %s/%d", provider, number)
+	mine, err := a.store.TakeChore(ctx, chore, rotationTaken)
+	if err != nil || !mine {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, rotationTime)
+	defer cancel()
+	rotated, err := a.rotateKey(ctx, state, provider, number)
+	pause := rotationPause
+	if err != nil {
+		pause = rotationRetry
+	}
+	if rotated {
+		a.log.Info().Str("provider", provider).Int("credential", number).Msg("key rotated by its schedule")
+	}
+	return errors.Join(err, a.store.PostponeChore(context.WithoutCancel(ctx), chore, pause))
+}
+
+// rotateKey rotates one credential if its time has come, and takes the one before away if its time is over.
+func (a *App) rotateKey(ctx context.Context, state *governor.State, provider string, number int) (rotated bool, err error) {
+	k, err := keyOf(state, a.config, KeyRotation{Provider: provider, Key: number})
+	if err != nil {
+		return false, err
+	}
+	defer k.close()
+	if k.rotate.Make == policy.MakeOpenAI {
+		if err := k.makesAtOpenAI(a.config, a.secrets); err != nil {
+			return false, err
+		}
+	}
+	v, err := openVault(a.config, func(error) {}) // that of the secrets is read by its own goroutine
+	if err != nil {
+		return false, err
+	}
+	defer v.Close()
+	due, err := v.Due(ctx, k.rotation, k.rotate.Every)
+	if err != nil {
+		return false, err
+	}
+	if !due {
+		_, err := v.ForgetPrevious(ctx, k.rotation)
+		return false, err
+	}
+	err = k.run(ctx, a.config, v, a.store, a.audit, state, "sentinel "+a.instance)
+	return err == nil, err
+}
+
+// replaceLeases has this process take another lease in the place of one that is too old.
+func (a *App) replaceLeases(state *governor.State, provider string, number int, asked map[string]time.Time) error {
+	k, err := keyOf(state, a.config, KeyRotation{Provider: provider, Key: number})
+	if err != nil {
+		return err
+	}
+	before := asked[k.rotation.Ref.Path]
+	if aged := time.Now().Add(-k.rotate.Every); k.rotate.Every > 0 && aged.After(before) {
+		before = aged
+	}
+	return a.secrets.Replace(k.rotation.Ref.Path, credential.Replacement{Before: before, Keep: k.rotation.Keep, Test: k.rotation.Test, Done: func(err error) {
+		defer k.close()
+		ctx, cancel := context.WithTimeout(context.Background(), followTime)
+		defer cancel()
+		if err := errors.Join(err, tellRotation(ctx, a.config, a.store, state, provider, err)); err != nil {
+			a.log.Error().Err(err).Str("provider", provider).Int("credential", number).Msg("lease not replaced, the one in use stays")
+			return
+		}
+		a.log.Info().Str("provider", provider).Int("credential", number).Msg("lease replaced")
+	}})
+}
+
+// askReplacement has every process take another lease of a credential that Vault lends.
+func (k *providerKey) askReplacement(ctx context.Context, st *store.Store, log *audit.Log, by string, refresh time.Duration) (string, error) {
+	row := sentinel.AuditRow{Actor: by, Action: "key.rotate", Object: k.name(), After: "leases are given back after " + k.rotation.Keep.String()}
+	err := log.Around(ctx, row, func(ctx context.Context) error { return st.AskReplacement(ctx, k.rotation.Ref.Path) })
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("Every process takes another lease of %s within %s, tests it, and gives the one before back after %s. One that is no good is not used: "+
+		"the alert rotation and the log tell.", k.provider.Name, refresh+rotationLooks, k.rotation.Keep), nil
+}

@@ -1,0 +1,34 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// maxReplacements bounds what is read of them: there are as many as credentials that Vault lends.
+const maxReplacements = 1024
+
+// AskReplacement asks every process to take another lease of a secret, in the place of one that it has now.
+func (s *Store) AskReplacement(ctx context.Context, path string) error {
+	_, err := s.db(ctx).Exec(ctx, `INSERT INTO key_replacements (path, asked) VALUES ($1, clock_timestamp())
+		ON CONFLICT (path) DO UPDATE SET asked = excluded.asked`, path)
+	return explain("replacement of the leases of "+path, err)
+}
+
+// Replacements tells by path when leases were last to be replaced, by the database's clock.
+func (s *Store) Replacements(ctx context.Context) (map[string]time.Time, error) {
+	rows, err := s.db(ctx).Query(ctx, `SELECT path, asked FROM key_replacements LIMIT $1`, maxReplacements)
+	if err != nil {
+		return nil, explain("replacements of leases", err)
+	}
+	out := map[string]time.Time{}
+	var path string
+	var asked time.Time
+	_, err = pgx.ForEachRow(rows, []any{&path, &asked}, func() error {
+		out[path] = asked.UTC()
+		return nil
+	})
+	return out, explain("replacements of leases", err)
+}
