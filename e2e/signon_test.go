@@ -256,6 +256,10 @@ func (g *gateway) foreignReturns(p *openID) {
 		g.t.Errorf("another browser's code: %d", status)
 	}
 	victim, own = stopped()
+	if status := ask(victim, own+"x"); status != http.StatusUnauthorized { // the state is the last parameter
+		g.t.Errorf("another state: %d", status)
+	}
+	victim, own = stopped()
 	victim.client.Jar, err = cookiejar.New(nil)
 	g.must(err)
 	if status := ask(victim, own); status != http.StatusUnauthorized {

@@ -24,6 +24,7 @@ func TestOnlyMarkedRequestsReachTheProvider(t *testing.T) {
 		"marked by its headers":                  {map[string]string{}, 200, 1},
 		"marked by its body":                     {map[string]string{"behave": "body"}, 200, 1},
 		"the stream closes without an answer":    {map[string]string{"behave": "close"}, 403, 0},
+		"a path that the guard rewrites":         {map[string]string{"behave": "rewrite"}, 200, 1}, // the route stays the judged one
 		"an answer without a mark":               {map[string]string{"behave": "unmarked"}, 403, 0},
 		"a mark in another namespace":            {map[string]string{"behave": "elsewhere"}, 403, 0},
 		"an error":                               {map[string]string{"behave": "fail"}, 503, 0},

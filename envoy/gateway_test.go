@@ -239,6 +239,9 @@ func (p *fakeProcessor) guard(st extprocv3.ExternalProcessor_ProcessServer, firs
 		return nil
 	case "unmarked":
 		marked = nil
+	case "rewrite": // a path that no route lists
+		common.HeaderMutation.SetHeaders = append(common.HeaderMutation.SetHeaders, &corev3.HeaderValueOption{
+			Header: &corev3.HeaderValue{Key: ":path", RawValue: []byte("/api/v1/rewritten")}, AppendAction: corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD})
 	case "elsewhere": // a namespace that guard is not allowed to write
 		marked.Fields = map[string]*structpb.Value{"other": marked.Fields[Namespace]}
 	case "fail":

@@ -139,7 +139,12 @@ func (s *Server) Process(st extprocv3.ExternalProcessor_ProcessServer) error {
 // errNoVerdict says that a handler ended before it had answered.
 var errNoVerdict = errors.New("the handler ended without a verdict")
 
-func (s *Server) serve(st stream, first *extprocv3.ProcessingRequest) (err error) {
+func (s *Server) serve(st stream, first *extprocv3.ProcessingRequest) error {
+	return s.answering(st, func(answered *answeredStream) error { return s.handle(answered, first) })
+}
+
+// answering turns whatever keeps a handler from answering into an error.
+func (s *Server) answering(st stream, handle func(*answeredStream) error) (err error) {
 	answered := &answeredStream{stream: st}
 	defer func() {
 		if p := recover(); p != nil {
@@ -149,9 +154,13 @@ func (s *Server) serve(st stream, first *extprocv3.ProcessingRequest) (err error
 			err = status.Error(codes.Internal, errNoVerdict.Error())
 		}
 	}()
+	return handle(answered)
+}
+
+func (s *Server) handle(answered *answeredStream, first *extprocv3.ProcessingRequest) error {
 	switch first.Request.(type) {
 	case *extprocv3.ProcessingRequest_RequestHeaders:
-		if isAttempt(st) {
+		if isAttempt(answered) {
 			return s.attempt(answered, first)
 		}
 		return s.guard(answered, first)

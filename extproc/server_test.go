@@ -5,6 +5,7 @@ import (
 	"io"
 	"testing"
 
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
 	"github.com/rs/zerolog"
 	"google.golang.org/grpc/codes"
@@ -81,5 +82,37 @@ func TestChunksAreReplacedOnlyWhereTheyDiffer(t *testing.T) {
 	}
 	if m := passChunk(chunk, nil).GetResponseBody().GetResponse().GetBodyMutation(); !m.GetClearBody() {
 		t.Errorf("a hidden chunk became %v", m)
+	}
+}
+
+// A handler that forgets to answer is what the rule is for; none of ours does, so one is made.
+func TestAHandlerWithoutAVerdictIsAnError(t *testing.T) {
+	s := New(Options{Log: zerolog.Nop()})
+	for name, tt := range map[string]struct {
+		handle func(*answeredStream) error
+		ok     bool
+	}{
+		"it forgets":                {func(*answeredStream) error { return nil }, false},
+		"it answers but not to end": {func(a *answeredStream) error { return a.Send(bufferBody()) }, false},
+		"it answers":                {func(a *answeredStream) error { return a.SendFinal(bufferBody()) }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := s.answering(&scripted{ctx: t.Context()}, tt.handle)
+			if ok := err == nil; ok != tt.ok || !ok && status.Code(err) != codes.Internal {
+				t.Errorf("answering = %v, want an error: %v", err, !tt.ok)
+			}
+		})
+	}
+}
+
+// A credential that cannot be read is not passed over for another.
+func TestTheFirstCredentialIsTheOnlyOne(t *testing.T) {
+	other := headers{[]*corev3.HeaderValue{{Key: "x-api-key", RawValue: []byte("svc_other")}}}
+	for authorization, want := range map[string]string{
+		"Digest username=x": "", "Basic ***": "", "svc_plain": "", "Bearer": "", "Bearer svc_one": "svc_one", "Basic c3ZjX3R3bzo=": "svc_two", "": "svc_other",
+	} {
+		if got := tokenOf(authorization, other); got != want {
+			t.Errorf("tokenOf(%q) beside x-api-key = %q, want %q", authorization, got, want)
+		}
 	}
 }
