@@ -23,6 +23,7 @@ type scanner struct {
 	key     [maxMemberName]byte
 	keyLen  int // of the last key of the top level; more than its bound when it is longer
 	taking  int // which of want is being captured, counted from 1
+	from    int // where in the chunk what is being captured goes on
 	tooLong bool
 }
 
@@ -55,6 +56,7 @@ func (s *scanner) get(name string) []byte {
 
 // write takes the next bytes.
 func (s *scanner) write(chunk []byte) {
+	s.from = 0
 	for i := 0; i < len(chunk); {
 		if s.quoted {
 			i = s.inString(chunk, i)
@@ -62,6 +64,7 @@ func (s *scanner) write(chunk []byte) {
 			i = s.structure(chunk, i)
 		}
 	}
+	s.take(chunk, len(chunk))
 }
 
 // inString reads on inside a string and returns the index behind the last byte read. Where the next quote is, it
@@ -89,75 +92,57 @@ func (s *scanner) inString(chunk []byte, i int) int {
 		if end == len(chunk) {
 			break
 		}
-		s.endString(chunk[begin:end])
+		s.within(chunk[begin:end])
+		s.quoted, s.isKey = false, false
 		return end + 1
 	}
 	s.within(chunk[begin:])
 	return len(chunk)
 }
 
-// within takes a part of a string.
+// within takes a part of a key.
 func (s *scanner) within(b []byte) {
-	if s.isKey {
-		if s.keyLen+len(b) <= len(s.key) {
-			copy(s.key[s.keyLen:], b)
-		}
-		s.keyLen = min(s.keyLen+len(b), len(s.key)+1)
+	if !s.isKey {
 		return
 	}
-	s.take(b)
-}
-
-func (s *scanner) endString(b []byte) {
-	s.within(b)
-	if !s.isKey {
-		s.take(quote)
+	if s.keyLen+len(b) <= len(s.key) {
+		copy(s.key[s.keyLen:], b)
 	}
-	s.quoted, s.isKey = false, false
+	s.keyLen = min(s.keyLen+len(b), len(s.key)+1)
 }
-
-var quote = []byte{'"'}
 
 // structure reads bytes outside of strings, and returns the index behind the last byte read.
 func (s *scanner) structure(chunk []byte, i int) int {
-	begin := i
 	for ; i < len(chunk); i++ {
 		switch c := chunk[i]; c {
 		case '"':
 			s.quoted = true
 			if s.depth == 1 && !s.inValue {
 				s.isKey, s.keyLen = true, 0
-				return i + 1
 			}
-			s.take(chunk[begin : i+1])
 			return i + 1
 		case '{', '[':
 			s.depth++
 		case '}', ']':
 			if s.depth == 1 {
-				s.take(chunk[begin:i])
-				s.endValue()
-				begin = i
+				s.endValue(chunk, i)
 			}
 			s.depth--
 		case ',':
 			if s.depth == 1 {
-				s.take(chunk[begin:i])
-				s.endValue()
-				begin = i + 1
+				s.endValue(chunk, i)
 			}
 		case ':':
 			if s.depth == 1 && !s.inValue {
-				s.beginValue()
-				begin = i + 1
+				s.beginValue(i + 1)
 			}
 		}
 	}
-	s.take(chunk[begin:])
 	return i
 }
 
-func (s *scanner) beginValue() {
+// beginValue begins to capture a wanted member's value at a place in the chunk.
+func (s *scanner) beginValue(at int) {
 	s.inValue = true
 	if s.keyLen > len(s.key) {
 		return
@@ -167,23 +152,26 @@ func (s *scanner) beginValue() {
 			if s.text == nil {
 				s.text = make([]byte, 0, 384)
 			}
-			s.taking, s.tooLong, s.at[i] = i+1, false, span{start: len(s.text)}
+			s.taking, s.from, s.tooLong, s.at[i] = i+1, at, len(s.text) > maxCaptures, span{start: len(s.text)}
 		}
 	}
 }
 
-func (s *scanner) take(b []byte) {
-	if s.taking == 0 || s.tooLong || len(b) == 0 {
+// take captures the chunk up to a place.
+func (s *scanner) take(chunk []byte, end int) {
+	if s.taking == 0 || s.tooLong {
 		return
 	}
-	if len(s.text)-s.at[s.taking-1].start+len(b) > maxCapture || len(s.text) > maxCaptures {
-		s.text, s.tooLong = s.text[:s.at[s.taking-1].start], true
+	b := chunk[s.from:end]
+	if begin := s.at[s.taking-1].start; len(s.text)-begin+len(b) > maxCapture {
+		s.text, s.tooLong = s.text[:begin], true
 		return
 	}
 	s.text = append(s.text, b...)
 }
 
-func (s *scanner) endValue() {
+func (s *scanner) endValue(chunk []byte, end int) {
+	s.take(chunk, end)
 	if s.taking > 0 && !s.tooLong {
 		s.at[s.taking-1].end = len(s.text)
 	}

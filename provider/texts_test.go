@@ -103,7 +103,9 @@ func FuzzTextOfAnEvent(f *testing.F) {
 
 // Events that are alike but for their text give what each gives by itself, in whatever order they come.
 func FuzzAlikeTexts(f *testing.F) {
-	chunk := func(text string) []byte { return []byte(`{"id":"x","choices":[{"index":0,"delta":{"content":"` + text + `"}}],"usage":null}`) }
+	chunk := func(text string) []byte {
+		return []byte(`{"id":"x","choices":[{"index":0,"delta":{"content":"` + text + `"}}],"usage":null}`)
+	}
 	f.Add(chunk(" the"), chunk(" quick"), "openai")
 	f.Add(chunk(""), chunk(`a","content":"b`), "openai")
 	f.Add(chunk(" the"), chunk(`\n`), "openai")
