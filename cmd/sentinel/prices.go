@@ -166,7 +166,7 @@ func pricesCheckCommand() *cobra.Command {
 			case n == 0 && r.Endpoint.Apart:
 				remark = "billed apart from its call: the policy's unpriced applies"
 			case n == 0:
-				remark, missing = "no price"+inRegion(r.Provider.Region)+": the policy's unpriced applies, until it gives the endpoint a price", missing+1
+				remark, missing = "no price"+inRegion(r.Provider.Region)+": the policy's unpriced applies", missing+1
 			case !oldest.IsZero() && now.Sub(oldest) > *maxAge:
 				remark = "read on " + oldest.Format(time.DateOnly)
 			}

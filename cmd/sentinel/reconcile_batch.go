@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -122,7 +123,7 @@ func (b *batch) read(results io.Reader) error {
 		case err != nil:
 			return err
 		case version == governor.VersionFlat || version == governor.VersionUnpriced:
-			return fmt.Errorf("%s has no batch price on %s: give it one in the policy", got.Model, e.At.Format("2006-01-02"))
+			return fmt.Errorf("%s has no batch price on %s: sentinel prices show %s lists those that are known", got.Model, e.At.Format(time.DateOnly), route.Preset.Name)
 		}
 		if cost > math.MaxInt64-b.cost {
 			return sentinel.ErrAmountRange

@@ -243,7 +243,7 @@ func (d *doctor) prices(context.Context) {
 	var unpriced []string
 	for _, r := range d.state.Ordered {
 		n, at := d.state.Priced(r, now)
-		if n == 0 && r.Endpoint.Meters {
+		if n == 0 && !r.Endpoint.Apart { // as prices check counts them
 			unpriced = append(unpriced, r.Name)
 		}
 		if !at.IsZero() && (oldest.IsZero() || at.Before(oldest)) {
@@ -256,6 +256,6 @@ func (d *doctor) prices(context.Context) {
 	case !oldest.IsZero() && now.Sub(oldest) > oldPrices:
 		d.add("prices", CheckWarn, "update to a newer release, or set prices in the policy", "the oldest was read on %s", oldest.Format(time.DateOnly))
 	default:
-		d.add("prices", CheckOK, "", "every metered route has a price")
+		d.add("prices", CheckOK, "", "every route has a price")
 	}
 }
