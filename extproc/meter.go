@@ -129,11 +129,11 @@ func isEventStream(h headers) bool {
 // chunks feeds the meter until the answer's end. Where nothing is hidden, a chunk goes on before it is metered; it is metered too where Envoy has
 // gone meanwhile, because the provider has written it.
 func (s *Server) chunks(st *answeredStream, a *answer) error {
-	for {
-		r, err := st.Recv()
-		if err != nil {
-			return nil //nolint:nilerr // EOF and Canceled both come with a complete answer too; abandon books what is not settled
-		}
+	stop := make(chan struct{})
+	defer close(stop)
+	messages := ahead(st, stop)
+	for r := range messages {
+		var err error
 		body := r.GetResponseBody()
 		if body == nil {
 			return status.Errorf(codes.InvalidArgument, "expected a chunk of the answer, got %T", r.Request)
@@ -147,10 +147,14 @@ func (s *Server) chunks(st *answeredStream, a *answer) error {
 			err = st.Send(passChunk(body.Body, a.onward(body.Body, false)))
 			a.meter.Write(body.Body)
 		}
-		if err != nil {
-			return nil //nolint:nilerr // Envoy has gone; abandon books the rest
+		if err != nil { // Envoy has gone; abandon books what it has sent
+			for r := range messages {
+				a.meter.Write(r.GetResponseBody().GetBody())
+			}
+			return nil
 		}
 	}
+	return nil
 }
 
 // last reads the last chunk, settles, and only then lets it go.
