@@ -21,15 +21,15 @@ type Override struct {
 
 // Catalog finds prices. It never changes.
 type Catalog struct {
-	models    map[filed][]Price // by model, newest first
-	endpoints map[filed][]Price // by endpoint, newest first
+	models    map[filed][]*Price // by model, newest first
+	endpoints map[filed][]*Price // by endpoint, newest first
 }
 
 // filed is where a price stands. A struct, because joined texts would be allocated at every look-up.
 type filed struct{ provider, region, name string }
 
 func newCatalog() *Catalog {
-	return &Catalog{models: map[filed][]Price{}, endpoints: map[filed][]Price{}}
+	return &Catalog{models: map[filed][]*Price{}, endpoints: map[filed][]*Price{}}
 }
 
 // Find gives the price of a key at a time. A model is found by its exact name or as a dated
@@ -103,9 +103,9 @@ func (c *Catalog) Known(provider, model string) bool {
 var farFuture = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // pick finds the newest price that is in force.
-func pick(list []Price, at time.Time) (*Price, bool) {
-	for i := range list {
-		if p := &list[i]; !p.From.After(at) && p.Hours.holds(at) {
+func pick(list []*Price, at time.Time) (*Price, bool) {
+	for _, p := range list {
+		if !p.From.After(at) && p.Hours.holds(at) {
 			return p, true
 		}
 	}
@@ -124,17 +124,17 @@ func (c *Catalog) With(overrides []Override) *Catalog {
 			p.Source = "policy"
 		}
 		if o.Model != "" {
-			out.models[filed{o.Provider, o.Region, o.Model}] = []Price{p}
+			out.models[filed{o.Provider, o.Region, o.Model}] = []*Price{&p}
 		} else {
-			out.endpoints[filed{o.Provider, o.Region, o.Endpoint}] = []Price{p}
+			out.endpoints[filed{o.Provider, o.Region, o.Endpoint}] = []*Price{&p}
 		}
 	}
 	return out
 }
 
-// add files a price under its names, newest first, and the hours of a day before the whole day. Two prices of one
+// add files one price under all its names, newest first, and the hours of a day before the whole day. Two prices of one
 // name from one date are a fault, because only their order in the file would decide between them.
-func add(into map[filed][]Price, provider, region string, names []string, p Price) error {
+func add(into map[filed][]*Price, provider, region string, names []string, p *Price) error {
 	for _, n := range names {
 		k := filed{provider, region, n}
 		for _, other := range into[k] {
@@ -143,7 +143,7 @@ func add(into map[filed][]Price, provider, region string, names []string, p Pric
 			}
 		}
 		into[k] = append(into[k], p)
-		slices.SortStableFunc(into[k], func(a, b Price) int {
+		slices.SortStableFunc(into[k], func(a, b *Price) int {
 			return cmp.Or(b.From.Compare(a.From), cmp.Compare(b.Hours.To, a.Hours.To))
 		})
 	}

@@ -97,7 +97,7 @@ func TestNothingIsGuessed(t *testing.T) {
 
 func TestEveryRateIsSourced(t *testing.T) {
 	c := embedded(t)
-	for _, m := range []map[filed][]Price{c.models, c.endpoints} {
+	for _, m := range []map[filed][]*Price{c.models, c.endpoints} {
 		for k, list := range m {
 			for _, p := range list {
 				if p.Source == "" || p.Version == "" {

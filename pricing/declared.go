@@ -26,7 +26,7 @@ func (c *Catalog) addPresets() error {
 		for _, e := range d.Endpoints {
 			p := Declared(d.Name, e, version(d.Name, e.Name, "", d.Read)).Price
 			p.Source, p.Read = d.Source, d.Read
-			if err := add(c.endpoints, d.Name, "", []string{e.Name}, p); err != nil {
+			if err := add(c.endpoints, d.Name, "", []string{e.Name}, &p); err != nil {
 				return err
 			}
 		}

@@ -17,7 +17,7 @@ type Listed struct {
 // holds as a part of a model's or an endpoint's.
 func (c *Catalog) Listing(provider, name string, at time.Time) []Listed {
 	var out []Listed
-	take := func(k filed, prices []Price, key Key) {
+	take := func(k filed, prices []*Price, key Key) {
 		if provider != "" && k.provider != provider || !strings.Contains(k.name, name) || strings.HasPrefix(k.provider, "contract/") {
 			return
 		}

@@ -92,7 +92,7 @@ func (c *Catalog) load(name string, data []byte) error {
 		for i, m := range f.Models {
 			p, err := m.price(provider, f)
 			if err == nil {
-				err = add(c.models, provider, m.Region, append([]string{m.Model}, m.Aliases...), p)
+				err = add(c.models, provider, m.Region, append([]string{m.Model}, m.Aliases...), &p)
 			}
 			if err != nil {
 				doc.Fault(fmt.Sprintf("models[%d]", i), "%s: %s", m.Model, err)
@@ -155,7 +155,7 @@ func (c *Catalog) endpoint(provider string, e endpointYAML, f catalogYAML) error
 		if r.err != nil {
 			return r.err
 		}
-		if err := add(c.endpoints, provider, region, []string{e.Endpoint}, p); err != nil {
+		if err := add(c.endpoints, provider, region, []string{e.Endpoint}, &p); err != nil {
 			return err
 		}
 	}

@@ -85,6 +85,9 @@ type Options struct {
 	RememberDenials time.Duration
 }
 
+// connectionBuffer is what a script's arguments and its reply need; the driver's 32 KiB, twice a connection, are 4 MB at 64.
+const connectionBuffer = 4 << 10
+
 // DefaultTimeout bounds one round trip on the path of a request.
 const DefaultTimeout = 25 * time.Millisecond
 
@@ -119,6 +122,7 @@ func Dial(ctx context.Context, o Options) (*Redis, error) {
 		Addrs: o.Addresses, MasterName: o.Master, Username: o.Username, Password: o.Password.Reveal(), DB: o.DB,
 		MaxRetries: -1, // a retry could come after the deadline; the breaker and the policy decide instead
 		PoolSize:   64, MinIdleConns: 4, ContextTimeoutEnabled: true, DialTimeout: time.Second,
+		ReadBufferSize: connectionBuffer, WriteBufferSize: connectionBuffer,
 	}
 	if o.TLS {
 		u.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.CA}

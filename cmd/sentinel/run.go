@@ -30,6 +30,7 @@ func runCommand() *cobra.Command {
 			return refused(err)
 		}
 		cfg.Dashboard = dashboard.Files()
+		app.Collect()
 		a, err := app.New(c.Context(), cfg, logger(cfg.Log))
 		if err != nil {
 			return refused(err)

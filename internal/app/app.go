@@ -288,6 +288,7 @@ func (a *App) Run(ctx context.Context) error {
 	group.Go(func() error { return a.manage(ctx) })
 	group.Go(func() error { return a.renew(ctx) })
 	group.Go(func() error { return a.rotateKeys(ctx) })
+	group.Go(func() error { return a.slim(ctx) })
 	group.Go(func() error {
 		<-ctx.Done()
 		a.stop()

@@ -32,10 +32,13 @@ type verdicts struct {
 }
 
 func newVerdicts(names []string) *verdicts {
-	v := &verdicts{chosen: map[sentinel.Action]bool{}, queue: make(chan sentinel.AuditRow, maxVerdicts)}
+	v := &verdicts{chosen: map[sentinel.Action]bool{}}
 	for _, name := range names {
 		action, _ := sentinel.ActionByName(name) // checked with the configuration
 		v.chosen[action] = true
+	}
+	if len(names) > 0 { // the queue alone is 2 MB
+		v.queue = make(chan sentinel.AuditRow, maxVerdicts)
 	}
 	return v
 }
