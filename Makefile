@@ -122,7 +122,7 @@ bench-limits: export E2E ?= must
 bench-limits: tools ## what the limiter promises, measured at full size, as JSON into docs/bench/limits/
 	@mkdir -p $(BENCH_LIMITS)
 	go test -count=1 -timeout 20m ./ratelimit ./policy
-	go test -count=1 -timeout 20m ./e2e -run CancelledStreamsGive
+	go test -count=1 -timeout 20m ./e2e -run 'CancelledStreamsGive|ThreeProcessesOutlive|ThreeProcessesShare|WhatTheLedgerLacks|APolicyChangeReaches'
 
 .PHONY: bench-policy
 bench-policy: ## compile 10,000 rules, match a call among them, simulate a record: figures into docs/bench/policy.txt

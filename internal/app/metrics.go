@@ -57,7 +57,7 @@ func newMetrics(a *App) *metrics {
 	}, []string{"provider"})
 	m.decision = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name: "sentinel_decision_seconds", Help: "Time from a request's headers to its verdict.",
-		Buckets: []float64{.00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .5},
+		Buckets: []float64{.00025, .0005, .001, .0025, .005, .01, .025, .03, .05, .1, .5},
 	})
 	m.cost = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "sentinel_cost_usd_total", Help: "Cost booked, in US dollars; the ledger has it exactly.",

@@ -133,7 +133,7 @@ func (a *App) remember(ctx context.Context) error {
 	look := time.NewTimer(0)
 	defer look.Stop()
 	var before map[string]int64
-	known := true
+	known, away := true, false
 	for soon := 0; ; {
 		select {
 		case <-ctx.Done():
@@ -149,7 +149,8 @@ func (a *App) remember(ctx context.Context) error {
 			} else {
 				look.Reset(memoryLost)
 			}
-			if known && !was {
+			wasAway := away
+			if away = a.limiter.Away(); known && !was || wasAway && !away { // a replica may lack the last that its master had
 				soon, before = comparedSoon, nil
 				wait.Reset(compareSoon)
 			}
