@@ -11,6 +11,7 @@ import (
 	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	earlyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/http/early_header_mutation/header_mutation/v3"
+	previoushostsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/retry/host/previous_hosts/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"google.golang.org/protobuf/proto"
@@ -111,19 +112,24 @@ func meter() *extprocv3.ExternalProcessor {
 	}
 }
 
-// processor reaches sentinel, and tries another replica when one dies before it has answered.
+// processor reaches sentinel, and tries another replica when one dies before it has answered: another, because one that has just died
+// has the fewest streams of all.
 func processor() *corev3.GrpcService {
 	return &corev3.GrpcService{
-		TargetSpecifier: &corev3.GrpcService_EnvoyGrpc_{EnvoyGrpc: &corev3.GrpcService_EnvoyGrpc{
-			ClusterName: sentinelCluster,
-			RetryPolicy: &corev3.RetryPolicy{
-				RetryOn:    "connect-failure,refused-stream,reset,unavailable",
-				NumRetries: wrapperspb.UInt32(2),
-				RetryBackOff: &corev3.BackoffStrategy{
-					BaseInterval: durationpb.New(10 * time.Millisecond), MaxInterval: durationpb.New(50 * time.Millisecond),
-				},
+		TargetSpecifier: &corev3.GrpcService_EnvoyGrpc_{EnvoyGrpc: &corev3.GrpcService_EnvoyGrpc{ClusterName: sentinelCluster}},
+		// That of EnvoyGrpc, of the same type, is heeded for xDS alone.
+		RetryPolicy: &corev3.RetryPolicy{
+			RetryOn:    "connect-failure,refused-stream,reset,unavailable",
+			NumRetries: wrapperspb.UInt32(2),
+			RetryBackOff: &corev3.BackoffStrategy{
+				BaseInterval: durationpb.New(10 * time.Millisecond), MaxInterval: durationpb.New(50 * time.Millisecond),
 			},
-		}},
+			RetryHostPredicate: []*corev3.RetryPolicy_RetryHostPredicate{{
+				Name:       "envoy.retry_host_predicates.previous_hosts",
+				ConfigType: &corev3.RetryPolicy_RetryHostPredicate_TypedConfig{TypedConfig: packed(&previoushostsv3.PreviousHostsPredicate{})},
+			}},
+			HostSelectionRetryMaxAttempts: 5, // draws; with one replica alone the last one stands
+		},
 	}
 }
 
