@@ -16,6 +16,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -88,7 +89,7 @@ func Open(file string, now func() time.Time) (*Authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	if info, err := os.Stat(file); err == nil && info.Mode().Perm()&0o077 != 0 {
+	if info, err := os.Stat(file); err == nil && exposed(info) {
 		return nil, fmt.Errorf("%s can be read by others than its owner: chmod 600 it", file)
 	}
 	var cert, key []byte
@@ -101,6 +102,16 @@ func Open(file string, now func() time.Time) (*Authority, error) {
 		}
 	}
 	return parse(file, cert, key, now)
+}
+
+// exposed tells whether others may read a key: anybody but its owner, and, where that is root, but its group. So Kubernetes gives a pod the files of a
+// Secret (fsGroup), and PostgreSQL takes its own key.
+func exposed(info os.FileInfo) bool {
+	allowed := os.FileMode(0o700)
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Uid == 0 {
+		allowed = 0o740
+	}
+	return info.Mode().Perm()&^allowed != 0
 }
 
 func parse(file string, certDER, keyDER []byte, now func() time.Time) (*Authority, error) {

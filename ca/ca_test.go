@@ -93,21 +93,27 @@ func TestBadFilesAreNamedWithTheRemedy(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string, mode os.FileMode) string {
 		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(text), mode); err != nil {
+		if err := errors.Join(os.WriteFile(path, []byte(text), mode), os.Chmod(path, mode)); err != nil {
 			t.Fatal(err)
 		}
 		return path
 	}
 	other, _ := authority(t)
 	for name, tt := range map[string]struct{ file, want string }{
-		"read by others":    {write("open.pem", string(data), 0o644), "chmod 600"},
-		"no certificate":    {write("none.pem", "nothing", 0o600), "no certificate"},
-		"no key":            {write("public.pem", string(a.Certificate()), 0o600), "no ECDSA key"},
-		"another's key":     {write("mixed.pem", string(other.Certificate())+string(data[strings.Index(string(data), "-----BEGIN PRIVATE"):]), 0o600), "not the certificate's"},
-		"a folder too deep": {filepath.Join(dir, "none", "ca.pem"), "no such file"},
+		"read by others":     {write("open.pem", string(data), 0o644), "chmod 600"},
+		"written by a group": {write("group.pem", string(data), 0o660), "chmod 600"},
+		"no certificate":     {write("none.pem", "nothing", 0o600), "no certificate"},
+		"no key":             {write("public.pem", string(a.Certificate()), 0o600), "no ECDSA key"},
+		"another's key":      {write("mixed.pem", string(other.Certificate())+string(data[strings.Index(string(data), "-----BEGIN PRIVATE"):]), 0o600), "not the certificate's"},
+		"a folder too deep":  {filepath.Join(dir, "none", "ca.pem"), "no such file"},
 	} {
 		if _, err := ca.Open(tt.file, clock); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %q", name, err, tt.want)
+		}
+	}
+	if os.Geteuid() == 0 { // as Kubernetes mounts a Secret for the group of a pod
+		if _, err := ca.Open(write("mounted.pem", string(data), 0o440), clock); err != nil {
+			t.Errorf("read by the group, of root: %v", err)
 		}
 	}
 	late := func() time.Time { return at.AddDate(3, 0, 0) }

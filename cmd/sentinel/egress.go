@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -28,6 +29,7 @@ func egressRules() *cobra.Command {
 	format := c.Flags().String("format", "nft", "nft, or iptables for a script of its commands")
 	c.Flags().StringSliceVar(&r.Interfaces, "interface", nil, "interface by which the clients' connections come in, or the beginning of such names with a +; repeatable")
 	c.Flags().IntVar(&r.Except, "except", 101, "uid of Envoy, whose own connections are not redirected")
+	output := c.Flags().String("output", "-", "file, or - for standard output")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		text := map[string]func(envoy.Rules) (string, error){"nft": envoy.Rules.NFTables, "iptables": envoy.Rules.IPTables}[*format]
 		if text == nil {
@@ -41,6 +43,9 @@ func egressRules() *cobra.Command {
 		out, err := text(r)
 		if err != nil {
 			return refused(err)
+		}
+		if *output != "-" {
+			return refused(os.WriteFile(*output, []byte(out), 0o644)) //nolint:gosec // another container of the pod reads it; nothing in it is secret
 		}
 		_, err = fmt.Fprint(c.OutOrStdout(), out)
 		return err

@@ -58,6 +58,9 @@ seccompProfile: {type: RuntimeDefault}
 {{- if .Values.admin.enabled -}}
 {{- $own = merge $own (dict "admin" (dict "listen" "0.0.0.0:18002" "url" (required "admin.url: say under which URL people reach the dashboard" .Values.admin.url))) -}}
 {{- end -}}
+{{- if .Values.proxy.enabled -}}
+{{- $own = merge $own (dict "proxy" (include "sentinel.proxy" . | fromYaml)) -}}
+{{- end -}}
 {{- with .Values.vault -}}
 {{- if .role -}}
 {{- $own = merge $own (dict "vault" (dict "login" (dict "method" "kubernetes" "mount" .mount "role" .role "token_file" "/var/run/secrets/vault/token"))) -}}
@@ -67,6 +70,41 @@ seccompProfile: {type: RuntimeDefault}
 {{- $own = merge $own (dict "redis" (dict "address" (list (printf "%s-redis:6379" .Release.Name)))) -}}
 {{- end -}}
 {{- toYaml (mergeOverwrite (deepCopy .Values.config) $own) -}}
+{{- end }}
+
+{{/* The part proxy of sentinel.yaml. */}}
+{{- define "sentinel.proxy" -}}
+{{- with .Values.proxy -}}
+listen: {{ ternary "127.0.0.1:3128" "0.0.0.0:3128" (eq $.Values.mode "sidecar") }}
+{{- if .redirect.enabled }}
+redirected: 127.0.0.1:15001
+{{- end }}
+{{- if .ca.vault }}
+ca: {{ printf "vault:%s" .ca.vault }}
+{{- else if .ca.secret }}
+ca: /etc/sentinel/proxy-ca/ca.pem
+{{- else }}
+{{- fail "proxy.ca: name the Secret of an authority that all pods share, or its engine and role in Vault" }}
+{{- end }}
+{{- if .tls.secret }}
+tls:
+  cert: /etc/sentinel/proxy-tls/tls.crt
+  key: /etc/sentinel/proxy-tls/tls.key
+  {{- if .tls.clientCA }}
+  client_ca: /etc/sentinel/proxy-tls/ca.crt
+  {{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The Secrets that the proxy reads: its listener's certificate, and the authority. */}}
+{{- define "sentinel.proxySecrets" -}}
+{{- $of := dict -}}
+{{- with .Values.proxy -}}
+{{- if and .enabled .tls.secret }}{{ $_ := set $of "proxy-tls" .tls.secret }}{{ end -}}
+{{- if and .enabled .ca.secret (not .ca.vault) }}{{ $_ := set $of "proxy-ca" .ca.secret }}{{ end -}}
+{{- end -}}
+{{- toJson $of -}}
 {{- end }}
 
 {{/* Where sentinel finds Redis, PostgreSQL and Vault, as a rule of a NetworkPolicy's egress. */}}

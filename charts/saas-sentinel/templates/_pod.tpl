@@ -7,11 +7,14 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- if eq .Values.mode "sidecar" }}
 runAsNonRoot: true
-runAsUser: 65532
-runAsGroup: 65532
+runAsUser: {{ include "sentinel.uid" . }}
+runAsGroup: {{ include "sentinel.uid" . }}
 seccompProfile: {type: RuntimeDefault}
 {{- end }}
 {{- end }}
+
+{{/* The user of a sidecar's processes: one that no application has, where it tells their connections from the application's. */}}
+{{- define "sentinel.uid" -}}{{ if .Values.proxy.redirect.enabled }}{{ int .Values.proxy.redirect.uid }}{{ else }}65532{{ end }}{{- end }}
 
 {{/* What sentinel reads: its configuration, the policy, the listener's certificate and Vault's login. */}}
 {{- define "sentinel.configMounts" -}}
@@ -19,6 +22,9 @@ seccompProfile: {type: RuntimeDefault}
 - {name: {{ include "sentinel.prefix" . }}policies, mountPath: /etc/sentinel/policies, readOnly: true}
 {{- if include "sentinel.tls" . }}
 - {name: tls, mountPath: /etc/sentinel/tls, readOnly: true}
+{{- end }}
+{{- range $name, $_ := include "sentinel.proxySecrets" . | fromJson }}
+- {name: {{ $name }}, mountPath: /etc/sentinel/{{ $name }}, readOnly: true}
 {{- end }}
 {{- end }}
 
@@ -83,6 +89,9 @@ seccompProfile: {type: RuntimeDefault}
   {{- if eq .Values.mode "gateway" }}
   ports:
     - {name: gateway, containerPort: 10000}
+    {{- if .Values.proxy.enabled }}
+    - {name: proxy, containerPort: 3128}
+    {{- end }}
   livenessProbe: {tcpSocket: {port: gateway}, periodSeconds: 10, failureThreshold: 6}
   readinessProbe: {tcpSocket: {port: gateway}, periodSeconds: 5}
   startupProbe: {tcpSocket: {port: gateway}, periodSeconds: 2, failureThreshold: 60}
@@ -94,6 +103,36 @@ seccompProfile: {type: RuntimeDefault}
     {{- if include "sentinel.tls" . }}
     - {name: tls, mountPath: /etc/sentinel/tls, readOnly: true}
     {{- end }}
+    {{- if and .Values.proxy.enabled .Values.proxy.tls.secret }}
+    - {name: proxy-tls, mountPath: /etc/sentinel/proxy-tls, readOnly: true}
+    {{- end }}
+{{- end }}
+
+{{/* The rules that lead an application's connections to its sidecar: written by sentinel, put in force by an image that has nft. */}}
+{{- define "sentinel.redirectContainers" -}}
+- name: sentinel-rules
+  image: {{ include "sentinel.image" (dict "image" .Values.image "default" .Chart.AppVersion) }}
+  imagePullPolicy: {{ .Values.image.pullPolicy }}
+  args: [egress, rules, --config, /etc/sentinel/sentinel.yaml, --except, {{ include "sentinel.uid" . | quote }}, --output, /etc/envoy/rules.nft]
+  securityContext: {{- include "sentinel.containerSecurity" . | nindent 4 }}
+  resources: {{- toYaml .Values.resources | nindent 4 }}
+  volumeMounts:
+    {{- include "sentinel.configMounts" . | nindent 4 }}
+    - {name: sentinel-envoy, mountPath: /etc/envoy}
+- name: sentinel-redirect
+  image: {{ include "sentinel.image" (dict "image" .Values.proxy.redirect.image "default" "latest") }}
+  imagePullPolicy: {{ .Values.proxy.redirect.image.pullPolicy }}
+  command: [nft, -f, /etc/envoy/rules.nft]
+  securityContext:
+    allowPrivilegeEscalation: false
+    readOnlyRootFilesystem: true
+    capabilities: {drop: [ALL], add: [NET_ADMIN]}
+    runAsNonRoot: false
+    runAsUser: 0
+    seccompProfile: {type: RuntimeDefault}
+  resources: {{- toYaml .Values.resources | nindent 4 }}
+  volumeMounts:
+    - {name: sentinel-envoy, mountPath: /etc/envoy, readOnly: true}
 {{- end }}
 
 {{- define "sentinel.volumes" -}}
@@ -117,6 +156,10 @@ seccompProfile: {type: RuntimeDefault}
 {{- with include "sentinel.tls" . }}
 - name: tls
   secret: {secretName: {{ . }}, defaultMode: 0440}
+{{- end }}
+{{- range $name, $secret := include "sentinel.proxySecrets" . | fromJson }}
+- name: {{ $name }}
+  secret: {secretName: {{ $secret }}, defaultMode: 0440}
 {{- end }}
 {{- with .Values.extraVolumes }}{{ toYaml . | nindent 0 }}{{- end }}
 {{- end }}
