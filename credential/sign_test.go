@@ -2,6 +2,7 @@ package credential
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -193,7 +194,7 @@ func TestPayloadLine(t *testing.T) {
 		"trailing checksum keeps its framing":    {service: "s3", claimed: unsignedTrailer, hash: whole, want: unsignedTrailer},
 		"trailing checksum is S3's alone":        {service: "bedrock", claimed: unsignedTrailer, hash: whole, fault: "chunk by chunk"},
 		"chunks signed with the client's key":    {service: "s3", claimed: "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", hash: whole, fault: "chunk by chunk"},
-		"a stream of events":                     {service: "transcribe", claimed: "STREAMING-AWS4-HMAC-SHA256-EVENTS", hash: whole, fault: "chunk by chunk"},
+		"signed events":                          {service: "transcribe", claimed: "STREAMING-AWS4-HMAC-SHA256-EVENTS", hash: whole, fault: "chunk by chunk"},
 		"signed chunks with a trailing checksum": {service: "s3", claimed: "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER", fault: "chunk by chunk"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -251,6 +252,17 @@ func BenchmarkSignV4(b *testing.B) {
 	for b.Loop() {
 		if _, err := SignV4(k, r, o.At); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// A stream of events has a signature in each of them, whatever its head claims.
+func TestStreamsOfEventsAreNotSignedAnew(t *testing.T) {
+	k := AWSKey{AccessKeyID: "AKIAIOSFODNN7EXAMPLE", Secret: sentinel.NewSecret("s")}
+	for _, kind := range []string{"application/vnd.amazon.eventstream", "Application/Vnd.Amazon.EventStream; charset=utf-8"} {
+		r := SigRequest{Method: "POST", Host: "h", Path: "/k", PayloadHash: HashPayload(nil), Region: "us-east-1", Service: "transcribe", Headers: []Header{{"content-type", kind}}}
+		if _, err := SignV4(k, r, time.Now()); !errors.Is(err, ErrEventsSigned) {
+			t.Errorf("SignV4 of %s = %v, want %v", kind, err, ErrEventsSigned)
 		}
 	}
 }
