@@ -132,9 +132,9 @@ func (l *Limit) Kept() int64 { return ShareOf(l.Max, l.Spare) }
 
 // ShareOf is a share of n in hundredths of a percent, at most the whole of it, rounded down.
 func ShareOf(n, share int64) int64 {
-	hi, lo := bits.Mul64(uint64(max(0, n)), uint64(min(max(0, share), FullShare))) //nolint:gosec // neither is below 0
+	hi, lo := bits.Mul64(uint64(max(0, n)), uint64(min(max(0, share), FullShare)))
 	q, _ := bits.Div64(hi, lo, FullShare)
-	return int64(q) //nolint:gosec // at most n
+	return int64(q)
 }
 
 // Ask is one admission: the first candidate whose limits all fit is held, or none.

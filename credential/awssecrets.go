@@ -78,7 +78,7 @@ func (a *AWSSecrets) Read(ctx context.Context, name string) (map[string]any, err
 	}
 	var fields map[string]any
 	if json.Unmarshal([]byte(*got.SecretString), &fields) != nil || fields == nil {
-		return map[string]any{"value": *got.SecretString}, nil
+		return map[string]any{"value": *got.SecretString}, nil //nolint:nilerr // a text that is no object is the value itself
 	}
 	return fields, nil
 }

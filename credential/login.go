@@ -21,7 +21,7 @@ const (
 )
 
 // KubernetesToken is where Kubernetes mounts the token of a pod's service account.
-const KubernetesToken = "/var/run/secrets/kubernetes.io/serviceaccount/token"
+const KubernetesToken = "/var/run/secrets/kubernetes.io/serviceaccount/token" //nolint:gosec // a path
 
 // Login is how a machine logs in to Vault. It can be repeated at any time. Files are read anew each time, because
 // platforms replace them.

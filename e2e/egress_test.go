@@ -236,13 +236,11 @@ func TestTunnelsThatMixHostsAreRefusedAndBooked(t *testing.T) {
 		config := c.Transport.(*http.Transport).TLSClientConfig
 		config.ServerName, config.InsecureSkipVerify = tt.sni, true
 		answer, err := c.Post(openAIChat, "application/json", strings.NewReader(chat))
-		status, said := 0, ""
+		status, said := 0, fmt.Sprint(err)
 		if err == nil {
 			body, _ := io.ReadAll(answer.Body)
 			_ = answer.Body.Close()
 			status, said = answer.StatusCode, string(body)
-		} else {
-			said = err.Error()
 		}
 		if status != tt.status || !strings.Contains(said, tt.want) {
 			t.Errorf("%s: %d %s, want %d %q", name, status, said, tt.status, tt.want)

@@ -157,7 +157,7 @@ func TestProxyOverTLSKnowsTokensAndCertificates(t *testing.T) {
 // The check tells a client's operator in words what is in the way.
 func TestConnectCheckSaysWhyAClientFails(t *testing.T) {
 	g, proxy, bundle := openProxy(t, time.Hour, "{}")
-	g.write("other.pem", string(inPEM("CERTIFICATE", newSigner(t).cert.Raw)))
+	g.write("other.pem", inPEM("CERTIFICATE", newSigner(t).cert.Raw))
 	known := "HTTPS_PROXY=http://app:" + token + "@" + proxy
 	for name, tt := range map[string]struct {
 		env  []string

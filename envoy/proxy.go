@@ -37,11 +37,11 @@ const (
 	proxyName   = "proxy"
 	leafSecrets = "leaf/"
 
-	// ProxyIdentity is the filter state with the Proxy-Authorization of a tunnel, and ProxyPeer that with the URI of its client's
-	// certificate. Only the proxy listener sets them.
+	// ProxyIdentity is the filter state with the Proxy-Authorization of a tunnel. Only the proxy listener sets it.
 	ProxyIdentity = "sentinel.proxy"
-	ProxyPeer     = "sentinel.peer"
-	tunnelHost    = "sentinel.tunnel" // the host:port that a tunnel was made to
+	// ProxyPeer is the filter state with the URI of the certificate of a tunnel's client. Only the proxy listener sets it.
+	ProxyPeer  = "sentinel.peer"
+	tunnelHost = "sentinel.tunnel" // the host:port that a tunnel was made to
 )
 
 // refusedTunnel says why a tunnel is not made.

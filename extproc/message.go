@@ -20,12 +20,15 @@ const (
 	OriginAttribute = "response.code_details"
 	// TicketAttribute is the CEL path under which meter's filter has to ask for the ticket.
 	TicketAttribute = "metadata.filter_metadata['" + Namespace + "']['" + ticketKey + "']"
-	// ProxyAttribute and the next are the CEL paths under which guard's filter has to ask for how a request arrived: the
-	// Proxy-Authorization of its tunnel, the URI of the certificate with which the proxy was reached, the host that the tunnel was made
-	// to, and the source of a redirected connection.
-	ProxyAttribute      = "filter_state['sentinel.proxy']"
-	PeerAttribute       = "filter_state['sentinel.peer']"
-	TunnelAttribute     = "filter_state['sentinel.tunnel']"
+	// The next are the CEL paths under which guard's filter has to ask for how a request arrived.
+
+	// ProxyAttribute is the Proxy-Authorization of its tunnel.
+	ProxyAttribute = "filter_state['sentinel.proxy']"
+	// PeerAttribute is the URI of the certificate with which the proxy was reached.
+	PeerAttribute = "filter_state['sentinel.peer']"
+	// TunnelAttribute is the host that the tunnel was made to.
+	TunnelAttribute = "filter_state['sentinel.tunnel']"
+	// RedirectedAttribute is the source of a redirected connection.
 	RedirectedAttribute = "filter_state['sentinel.redirected']"
 
 	sniAttribute    = "connection.requested_server_name"

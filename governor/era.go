@@ -47,10 +47,10 @@ func (g *Governor) begin(ctx context.Context, intent *sentinel.Intent, era uint6
 }
 
 // book makes an entry durable while its reservation ends beside it. Released gives how that went.
-func (g *Governor) book(ctx context.Context, entry *sentinel.Entry, release func() error) (booked error, released <-chan error) {
+func (g *Governor) book(ctx context.Context, entry *sentinel.Entry, release func() error) (released <-chan error, booked error) {
 	done := make(chan error, 1)
 	g.era.mu.RLock()
 	defer g.era.mu.RUnlock()
 	go func() { done <- release() }()
-	return g.Journal.Append(ctx, sentinel.Record{Entry: entry}), done
+	return done, g.Journal.Append(ctx, sentinel.Record{Entry: entry})
 }

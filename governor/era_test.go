@@ -24,4 +24,3 @@ func TestACallHeldByCountersThatAreGoneDoesNotGo(t *testing.T) {
 	}
 	w.happened("reserve", "intent")
 }
-

@@ -39,7 +39,7 @@ func (g *Governor) Settle(ctx context.Context, o Outcome) (sentinel.Entry, error
 	if entry.Estimated() {
 		entry.Own = o.Metered.Own
 	}
-	booked, released := g.book(ctx, &entry, func() error { return g.release(ctx, t.Hold, entry, g.inShadow(t, entry)) })
+	released, booked := g.book(ctx, &entry, func() error { return g.release(ctx, t.Hold, entry, g.inShadow(t, entry)) })
 	if booked != nil {
 		booked = fmt.Errorf("book call %s: %w", t.Call.ID, booked)
 	}

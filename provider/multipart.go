@@ -33,7 +33,7 @@ func readParts(r RawRequest) (parts, error) {
 	reader := multipart.NewReader(bytes.NewReader(r.Body), parameters["boundary"])
 	for n := 0; ; n++ {
 		part, err := reader.NextRawPart()
-		if err == io.EOF { //nolint:errorlint // the end of the form alone: an error that wraps it is a form without its last boundary
+		if err == io.EOF { // the end of the form alone: an error that wraps it is a form without its last boundary
 			return p, nil
 		}
 		if err != nil || n == maxParts {

@@ -16,7 +16,7 @@ func connectCommand() *cobra.Command {
 }
 
 func connectCheck() *cobra.Command {
-	c := &cobra.Command{
+	c := &cobra.Command{ //nolint:gosec // the example's TOKEN is a word
 		Use: "check [HOST]", Short: "Say why a client does not get through, and what to do", Args: atMost(1, "one host"),
 		Long: "Check goes the way of a client in whose place it runs, with that one's variables (HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE and those of the\n" +
 			"usual libraries): is the proxy used, does it answer, does it know the token, is the host a provider's, and is the authority trusted.\n" +

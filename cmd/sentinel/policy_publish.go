@@ -165,11 +165,11 @@ func publicationJSON(p sentinel.PolicyProposal, list []sentinel.PolicyProcess) p
 }
 
 func printPublication(w io.Writer, p sentinel.PolicyProposal, list []sentinel.PolicyProcess, took time.Duration) error {
-	switch p.State {
-	case sentinel.ProposalWaiting:
+	if p.State == sentinel.ProposalWaiting {
 		_, err := fmt.Fprintf(w, "proposal %d, version %s, waits for a second person: sentinel policy approve %d\n", p.ID, p.Version, p.ID)
 		return err
-	case sentinel.ProposalRejected:
+	}
+	if p.State == sentinel.ProposalRejected {
 		_, err := fmt.Fprintf(w, "proposal %d, version %s, is rejected\n", p.ID, p.Version)
 		return err
 	}

@@ -36,28 +36,7 @@ func report(s Site, m Measured) string {
 	p("| clients' connections | %d an Envoy |", s.Clients)
 	p("| prices | $%.3f a core and hour, $%.4f a GiB and hour of memory, $%.2f a GB and month of disk: round figures, not any cloud's list |\n", s.CPUHour, s.MemoryHour, s.DiskMonth)
 
-	p("## Redis: shards\n")
-	p("A call costs Redis %.0f µs on one thread, whatever its limits; an organisation's counters are on one master, placed by Redis' own hash. In the busiest second:\n", m.RedisMicros)
-	p("| masters | organisations on the fullest | its calls/s | its thread is busy | a script waits, median | p99 |\n|---|---|---|---|---|---|")
-	chosen := 0
-	for _, n := range sizes {
-		k := s.busiest(m, n)
-		if chosen == 0 && k.Utilisation <= fullest {
-			chosen = n
-		}
-		p("| %d | %d | %s | %.0f %% | %s | %s |", n, k.Orgs, number(k.Rate), 100*k.Utilisation, wait(k.Wait50), wait(k.Wait99))
-	}
-	one := 1e6 / m.RedisMicros
-	if chosen > 0 {
-		p("\n**%d masters** keep the fullest below %.0f %%, with a replica each.", chosen, 100*fullest)
-	} else {
-		p("\n**No size** of these keeps the fullest below %.0f %%; the largest is reckoned with below.", 100*fullest)
-		chosen = sizes[len(sizes)-1]
-	}
-	p("One organisation can never have more than one master: %s calls/s at %.0f %%, %s at most. That is the ceiling of this design; the largest here needs %s.\n",
-		number(fullest*one), 100*fullest, number(one), number(s.shares()[0]*peak))
-	redisGiB := perDay * float64(m.RedisKept) / day * float64(m.RedisSettled) / gib
-	p("A settled call stays in Redis for %s, so that it is settled once: %d bytes each, %.0f MiB in all, %.1f MiB a master.\n", span(float64(m.RedisKept)), m.RedisSettled, redisGiB*1024, redisGiB*1024/float64(chosen))
+	chosen, redisGiB := redis(p, s, m)
 
 	p("## Processes and connections\n")
 	sentinelCores, envoyCores := peak*m.SentinelMicros/1e6, peak*m.EnvoyMicros/1e6
@@ -98,6 +77,33 @@ func report(s Site, m Measured) string {
 	p("- Connections to one PostgreSQL: they grow with units. Units of four cores instead of one divide them by four.")
 	p("- Publishing a policy: each process asks the database for it, so that a thousand ask a thousand times as often as one.")
 	return b.String()
+}
+
+// redis writes how many masters there must be, and gives that and the bytes of settled calls in GiB.
+func redis(p func(string, ...any), s Site, m Measured) (chosen int, kept float64) {
+	perDay, peak := float64(s.Envoys)*s.CallsEach*day, s.peakRate()
+	p("## Redis: shards\n")
+	p("A call costs Redis %.0f µs on one thread, whatever its limits; an organisation's counters are on one master, placed by Redis' own hash. In the busiest second:\n", m.RedisMicros)
+	p("| masters | organisations on the fullest | its calls/s | its thread is busy | a script waits, median | p99 |\n|---|---|---|---|---|---|")
+	for _, n := range sizes {
+		k := s.busiest(m, n)
+		if chosen == 0 && k.Utilisation <= fullest {
+			chosen = n
+		}
+		p("| %d | %d | %s | %.0f %% | %s | %s |", n, k.Orgs, number(k.Rate), 100*k.Utilisation, wait(k.Wait50), wait(k.Wait99))
+	}
+	one := 1e6 / m.RedisMicros
+	if chosen > 0 {
+		p("\n**%d masters** keep the fullest below %.0f %%, with a replica each.", chosen, 100*fullest)
+	} else {
+		p("\n**No size** of these keeps the fullest below %.0f %%; the largest is reckoned with below.", 100*fullest)
+		chosen = sizes[len(sizes)-1]
+	}
+	p("One organisation can never have more than one master: %s calls/s at %.0f %%, %s at most. That is the ceiling of this design; the largest here needs %s.\n",
+		number(fullest*one), 100*fullest, number(one), number(s.shares()[0]*peak))
+	kept = perDay * float64(m.RedisKept) / day * float64(m.RedisSettled) / gib
+	p("A settled call stays in Redis for %s, so that it is settled once: %d bytes each, %.0f MiB in all, %.1f MiB a master.\n", span(float64(m.RedisKept)), m.RedisSettled, kept*1024, kept*1024/float64(chosen))
+	return chosen, kept
 }
 
 // number is for people: three digits that count, with commas.

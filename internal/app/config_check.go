@@ -55,6 +55,31 @@ func (c *Config) check(doc *strictyaml.Doc) {
 	if c.Database.MaxSeries < 10 || c.Database.MaxSeries > 100_000 {
 		doc.Fault("database.max_series", "%d is outside 10 to 100000", c.Database.MaxSeries)
 	}
+	c.checkWords(doc)
+	if c.Telemetry.Sample < 0 || c.Telemetry.Sample > 100 {
+		doc.Fault("telemetry.sample_percent", "%d is outside 0 to 100", c.Telemetry.Sample)
+	}
+	if c.Debug.Listen != "" && !loopback(c.Debug.Listen) {
+		doc.Fault("debug.listen", "%q is not host:port of loopback, such as 127.0.0.1:18006: profiles show what is in memory", c.Debug.Listen)
+	}
+	if err := c.keeping().Validate(); err != nil {
+		doc.Fault("database", "%s", err)
+	}
+	if c.Capture.KeyFile != "" && c.Capture.Transit != "" {
+		doc.Fault("capture", "key_file and transit are two places of one key: set one")
+	}
+	if (c.Audit.Key == "") != (c.Audit.Checkpoints == "") {
+		doc.Fault("audit", "key and checkpoints belong together: set both or none")
+	}
+	if c.Database.URL.IsZero() {
+		doc.Fault("database", "set SENTINEL_DATABASE_URL in the environment, such as postgres://user:password@host:5432/sentinel")
+	}
+	c.checkSources(doc)
+	c.checkSignOn(doc)
+}
+
+// checkWords checks what is one of a few words.
+func (c *Config) checkWords(doc *strictyaml.Doc) {
 	if c.Spool.Mode != "sync" && c.Spool.Mode != "buffered" {
 		doc.Fault("spool.mode", "%q is not a mode: use sync or buffered", c.Spool.Mode)
 	}
@@ -76,31 +101,11 @@ func (c *Config) check(doc *strictyaml.Doc) {
 	if c.Log.Format != "json" && c.Log.Format != "console" {
 		doc.Fault("log.format", "%q is not a format: use json or console", c.Log.Format)
 	}
-	if c.Telemetry.Sample < 0 || c.Telemetry.Sample > 100 {
-		doc.Fault("telemetry.sample_percent", "%d is outside 0 to 100", c.Telemetry.Sample)
-	}
-	if c.Debug.Listen != "" && !loopback(c.Debug.Listen) {
-		doc.Fault("debug.listen", "%q is not host:port of loopback, such as 127.0.0.1:18006: profiles show what is in memory", c.Debug.Listen)
-	}
-	if err := c.keeping().Validate(); err != nil {
-		doc.Fault("database", "%s", err)
-	}
 	for _, name := range c.Audit.Verdicts {
 		if _, ok := sentinel.ActionByName(name); !ok {
 			doc.Fault("audit.verdicts", "%q is not a verdict: use deny, throttle, clamp, downgrade, fallback, delay or allow", name)
 		}
 	}
-	if c.Capture.KeyFile != "" && c.Capture.Transit != "" {
-		doc.Fault("capture", "key_file and transit are two places of one key: set one")
-	}
-	if (c.Audit.Key == "") != (c.Audit.Checkpoints == "") {
-		doc.Fault("audit", "key and checkpoints belong together: set both or none")
-	}
-	if c.Database.URL.IsZero() {
-		doc.Fault("database", "set SENTINEL_DATABASE_URL in the environment, such as postgres://user:password@host:5432/sentinel")
-	}
-	c.checkSources(doc)
-	c.checkSignOn(doc)
 }
 
 // checkSignOn checks the provider of single sign-on. In plain HTTP, anybody on the way could answer in its place.

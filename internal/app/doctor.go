@@ -186,7 +186,7 @@ func (d *doctor) room(dir string) {
 	if err := syscall.Statfs(dir, &disk); err != nil {
 		return // not on this system
 	}
-	free, wanted := int64(disk.Bavail*uint64(disk.Bsize)), d.config.Spool.MaxBytes //nolint:gosec // no disk has 2^63 bytes
+	free, wanted := int64(disk.Bavail*uint64(disk.Bsize)), d.config.Spool.MaxBytes
 	if free < wanted {
 		d.add("spool's disk", CheckWarn, "give it more room, or lower spool.max_bytes: calls are refused once it is full", "%d MiB are free of the %d MiB that spool.max_bytes allows", free>>20, wanted>>20)
 	}

@@ -26,7 +26,7 @@ func Collect() {
 // from the kernel's cache again.
 func (a *App) slim(ctx context.Context) error {
 	if sleep(ctx, begunAfter); ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // it ends with the process
 	}
 	debug.FreeOSMemory()
 	if err := dropProgram(); err != nil {

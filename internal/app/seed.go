@@ -18,7 +18,7 @@ import (
 const (
 	compareEvery = 5 * time.Minute
 	compareSoon  = 3 * time.Second
-	comparedSoon = 10 // looks after a loss
+	comparedSoon = 10     // looks after a loss
 	mostGroups   = 10_000 // kinds of calls in one window
 	seedTimeout  = 10 * time.Second
 	memoryKnown  = 500 * time.Millisecond // between two looks whether Redis has its counters

@@ -33,7 +33,7 @@ type Doc struct {
 	more   bool   // other files follow: a key that is missing may stand there
 	places map[string]place
 	faults []Fault
-	unsaid int // faults past maxFaults
+	unsaid int  // faults past maxFaults
 	unread bool // a file could not be read at all: what is missing then says nothing
 	// broken has the keys of faults, and above is set for the keys around them.
 	broken map[string]struct{ itself, above bool }

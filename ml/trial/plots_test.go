@@ -78,7 +78,7 @@ func band(t *testing.T, p *plot.Plot, from int, low, high []float64, name string
 		edge = append(edge, plotter.XY{X: float64(from + i), Y: low[i]})
 	}
 	area := must[*plotter.Polygon](t)(plotter.NewPolygon(edge))
-	area.Color, area.LineStyle.Width = pale, 0
+	area.Color, area.Width = pale, 0
 	p.Add(area)
 	p.Legend.Add(name, area)
 }

@@ -63,7 +63,7 @@ func TestShortCallsAreCheaperAtASmallerModel(t *testing.T) {
 		t.Errorf("a month saves %.0f, want about %d", mean, 30*12_600)
 	}
 	m := s.Month
-	if !(m.Lo95 < m.Lo80 && m.Lo80 < m.Mean && m.Mean < m.Hi80 && m.Hi80 < m.Hi95) {
+	if m.Lo95 >= m.Lo80 || m.Lo80 >= m.Mean || m.Mean >= m.Hi80 || m.Hi80 >= m.Hi95 {
 		t.Errorf("bounds out of order: %+v", m)
 	}
 }
