@@ -85,7 +85,7 @@ fuzz: ## every fuzz target for FUZZTIME (10s)
 bench: export BENCH_OUT := $(CURDIR)/docs/bench/main.md
 bench: export BENCH_LEDGER := $(CURDIR)/docs/bench/ledger.md
 bench: export E2E ?= must
-bench: tools build ## benchmarks; those beside Envoy alone into docs/bench/main.md
+bench: tools $(TOOLS)/peers/.stamp build ## benchmarks; those beside Envoy alone and Portkey, BENCH_ROUNDS (3) of them, into docs/bench/main.md
 	go test -run '^$$' -bench . -benchmem ./...
 
 bench-ledger: export BENCH_LEDGER := $(CURDIR)/docs/bench/ledger.md
@@ -220,6 +220,14 @@ $(TOOLS)/clients/.stamp: tools/clients/package.json tools/clients/package-lock.j
 	@mkdir -p $(@D)
 	@cp tools/clients/package.json tools/clients/package-lock.json $(@D)/
 	@cd $(@D) && npm ci --no-audit --no-fund --no-update-notifier --loglevel=error
+	@touch $@
+
+$(TOOLS)/peers/.stamp: tools/peers/package.json tools/peers/package-lock.json tools/need
+	@tools/need node
+	@echo "tools: the peers of bench into $(@D)"
+	@mkdir -p $(@D)
+	@cp tools/peers/package.json tools/peers/package-lock.json $(@D)/
+	@cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
 	@touch $@
 
 redis: # Debian's, because no registry package has one

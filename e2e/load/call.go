@@ -22,8 +22,8 @@ const (
 // readers are kept, because a fresh buffer for each stream would be most of the client's own cost.
 var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, maxLine) }}
 
-// call makes one call and measures it. A failed one leaves no latency behind.
-func (r *run) call(ctx context.Context) (status int, err error) {
+// call makes one call and measures it from when it was due. A failed one leaves no latency behind.
+func (r *run) call(ctx context.Context, start time.Time) (status int, err error) {
 	rq, err := http.NewRequestWithContext(ctx, r.o.Method, r.o.URL, bytes.NewReader(r.o.Body))
 	if err != nil {
 		return 0, err
@@ -34,7 +34,6 @@ func (r *run) call(ctx context.Context) (status int, err error) {
 	if host := rq.Header.Get("Host"); host != "" { // net/http takes it from here alone
 		rq.Host = host
 	}
-	start := time.Now()
 	rs, err := r.client.Do(rq)
 	if err != nil {
 		return 0, err

@@ -43,7 +43,10 @@ type Options struct {
 	Duration time.Duration // of the measured part; calls that started within it are awaited
 	// Ramp spreads the clients' first calls: streams that beat at one pace and began at one instant would
 	// all send in the same instant, and each would measure the queue of the others.
-	Ramp     time.Duration
+	Ramp time.Duration
+	// Rate is of an open loop, in calls a second: calls start when they are due, whether others have ended or not, and are timed from then. More
+	// than Clients at once wait for one another. 0 is a closed loop.
+	Rate     float64
 	Requests int64         // ends the load sooner, once so many were measured; 0: no such end
 	Timeout  time.Duration // of one call, 30 s when 0
 	TLS      *tls.Config   // for https; may be nil
@@ -101,8 +104,8 @@ func (o Options) validate() error {
 	if o.Duration <= 0 || o.Warmup < 0 || o.Duration+o.Warmup > maxDuration {
 		faults = append(faults, fmt.Errorf("duration: %s after a warm-up of %s is outside (0, %s]", o.Duration, o.Warmup, maxDuration))
 	}
-	if o.Requests < 0 || o.Timeout < 0 {
-		faults = append(faults, errors.New("requests and timeout: must not be negative"))
+	if o.Requests < 0 || o.Timeout < 0 || o.Rate < 0 {
+		faults = append(faults, errors.New("requests, timeout and rate: must not be negative"))
 	}
 	return errors.Join(faults...)
 }
@@ -122,6 +125,9 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	defer r.client.CloseIdleConnections()
 	if err := r.warmUp(ctx); err != nil {
 		return Result{}, err
+	}
+	for _, pid := range o.Processes {
+		resetPeak(pid)
 	}
 	before, err := sampleAll(o.Processes)
 	if err != nil {
@@ -180,6 +186,10 @@ func (r *run) warmUp(ctx context.Context) error {
 
 // drive runs the clients until the deadline or the wanted number of calls.
 func (r *run) drive(ctx context.Context, deadline time.Time) {
+	if r.o.Rate > 0 {
+		r.pace(ctx, deadline)
+		return
+	}
 	var clients sync.WaitGroup
 	var begun atomic.Int64
 	for i := range r.o.Clients {
@@ -192,13 +202,50 @@ func (r *run) drive(ctx context.Context, deadline time.Time) {
 				if n := begun.Add(1); r.o.Requests > 0 && n > r.o.Requests {
 					return
 				}
-				status, err := r.call(ctx)
-				if ctx.Err() != nil {
+				if !r.once(ctx, time.Now()) {
 					return
 				}
-				r.measured.count(status, err)
 			}
 		})
+	}
+	clients.Wait()
+}
+
+// once makes a call that was due at a time, and counts it unless ctx has ended.
+func (r *run) once(ctx context.Context, due time.Time) bool {
+	status, err := r.call(ctx, due)
+	if ctx.Err() != nil {
+		return false
+	}
+	r.measured.count(status, err)
+	return true
+}
+
+// pace starts calls when they are due, until the deadline or the wanted number.
+func (r *run) pace(ctx context.Context, deadline time.Time) {
+	var clients sync.WaitGroup
+	free := make(chan struct{}, r.o.Clients)
+	start := time.Now()
+	for n := int64(0); r.o.Requests == 0 || n < r.o.Requests; n++ {
+		due := start.Add(time.Duration(float64(n) / r.o.Rate * float64(time.Second)))
+		if due.After(deadline) {
+			break
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Until(due)):
+		}
+		select {
+		case <-ctx.Done():
+		case free <- struct{}{}:
+			clients.Go(func() {
+				r.once(ctx, due)
+				<-free
+			})
+		}
+		if ctx.Err() != nil {
+			break
+		}
 	}
 	clients.Wait()
 }

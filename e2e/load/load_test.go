@@ -163,7 +163,7 @@ func TestCancelledLoadIsAnError(t *testing.T) {
 
 func TestEveryFaultOfTheOptionsIsNamed(t *testing.T) {
 	_, err := Run(t.Context(), Options{URL: "x", Mode: "xml", Requests: -1, Processes: map[string]int{"x": -1}})
-	for _, want := range []string{"url:", "mode:", "clients:", "duration:", "requests and timeout:"} {
+	for _, want := range []string{"url:", "mode:", "clients:", "duration:", "requests, timeout and rate:"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Run = %v, want a fault with %q", err, want)
 		}
@@ -270,5 +270,34 @@ func BenchmarkEvents(b *testing.B) {
 		if err := r.events(bytes.NewReader(stream)); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+func TestOpenLoopStartsCallsWhenTheyAreDue(t *testing.T) {
+	var now, most atomic.Int64
+	url := serve(t, func(http.ResponseWriter, *http.Request) {
+		defer now.Add(-1)
+		if n := now.Add(1); n > most.Load() {
+			most.Store(n)
+		}
+		time.Sleep(50 * time.Millisecond)
+	})
+	got, err := Run(t.Context(), Options{URL: url, Clients: 64, Rate: 200, Duration: time.Minute, Requests: 40})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Requests != 40 || got.Errors != 0 || most.Load() < 2 || got.Elapsed < 190*time.Millisecond {
+		t.Errorf("%d calls, %d errors, at most %d at once in %s; want 40, 0, several, 195ms and more", got.Requests, got.Errors, most.Load(), got.Elapsed)
+	}
+}
+
+func TestCallsThatWaitForAClientAreTimedFromWhenTheyWereDue(t *testing.T) {
+	url := serve(t, func(http.ResponseWriter, *http.Request) { time.Sleep(20 * time.Millisecond) })
+	got, err := Run(t.Context(), Options{URL: url, Clients: 1, Rate: 1000, Duration: time.Minute, Requests: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Latency.Max < 150*time.Millisecond { // the last was due after 9 ms, and nine of 20 ms stood before it
+		t.Errorf("the longest of 10 calls of 20 ms, one after the other, took %s; want 150ms and more", got.Latency.Max)
 	}
 }

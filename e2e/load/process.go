@@ -13,7 +13,7 @@ import (
 type Use struct {
 	CPU     time.Duration // user and system, in steps of 10 ms
 	RSS     int64         // resident bytes now
-	PeakRSS int64         // the most that was ever resident
+	PeakRSS int64         // the most that was resident since the start; in a Result, while it was measured, where the kernel lets that be asked
 }
 
 // tick is the unit of CPU time in /proc: USER_HZ is 100 on every Linux architecture that Go runs on.
@@ -68,6 +68,11 @@ func kilobytes(status []byte, name string) int64 {
 		return 0
 	}
 	return n << 10
+}
+
+// resetPeak lets the peak begin again (proc_pid_clear_refs(5)). It needs the rights of the process' owner; without them the peak is since its start.
+func resetPeak(pid int) {
+	_ = os.WriteFile("/proc/"+strconv.Itoa(pid)+"/clear_refs", []byte("5"), 0)
 }
 
 func sampleAll(processes map[string]int) (map[string]Use, error) {
