@@ -61,7 +61,7 @@ func newScripts(admit, try, settle, peek, seed string) scripts {
 var ErrUnavailable = errors.New("limiter unavailable")
 
 // ErrForgotten says that Redis answers, and has lost an organisation's counters. It is an ErrUnavailable.
-var ErrForgotten = fmt.Errorf("%w: its counters are lost", ErrUnavailable)
+var ErrForgotten = fmt.Errorf("%w: its counters are not there; a gateway that runs counts them again from the ledger", ErrUnavailable)
 
 // errResting says that Redis was not asked.
 var errResting = fmt.Errorf("%w: it did not answer before", ErrUnavailable)

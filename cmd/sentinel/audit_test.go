@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/alicebob/miniredis/v2"
 	"github.com/jackc/pgx/v5"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
@@ -64,7 +63,7 @@ func command(t *testing.T, args ...string) (string, error) {
 }
 
 func TestOverridesAreAuditedAndTamperingIsNamed(t *testing.T) {
-	m, dir, dsn := miniredis.RunT(t), t.TempDir(), ledger(t)
+	m, dir, dsn := counted(t), t.TempDir(), ledger(t)
 	config := filepath.Join(dir, "sentinel.yaml")
 	for name, text := range map[string]string{
 		"sentinel.yaml": "policies: policies.yaml\nredis: {address: \"" + m.Addr() + "\"}\naudit: {key: audit.key, checkpoints: audit.checkpoints}\n",

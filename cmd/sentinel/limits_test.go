@@ -5,13 +5,35 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/alicebob/miniredis/v2"
+
+	"github.com/saas-sentinel/saas-sentinel/ratelimit"
 )
+
+// counted is a Redis whose counters a gateway has brought back from an empty ledger.
+func counted(t *testing.T) *miniredis.Miniredis {
+	t.Helper()
+	m := miniredis.RunT(t)
+	r, err := ratelimit.Dial(t.Context(), ratelimit.Options{Addresses: []string{m.Addr()}, Timeout: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = r.Close() }()
+	round, err := r.Join(t.Context(), ratelimit.Party{Org: "acme", Spool: "gateway"}, 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Seed(t.Context(), "acme", ratelimit.Recount{Round: round.ID}); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
 
 // TestLimitsAreShownOverriddenAndReset runs the commands as an operator would, on a Redis of its own.
 func TestLimitsAreShownOverriddenAndReset(t *testing.T) {
-	m := miniredis.RunT(t)
+	m := counted(t)
 	dir := t.TempDir()
 	config := filepath.Join(dir, "sentinel.yaml")
 	for name, text := range map[string]string{
