@@ -2,6 +2,7 @@ package policy
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -37,6 +38,17 @@ func TestTheExampleOfLimitsIsWhatItsPageSays(t *testing.T) {
 	}
 	if kinds[sentinel.Rate] != 6 || kinds[sentinel.Concurrent] != 2 || kinds[sentinel.Window] != 6 || len(p.Downgrades) != 2 {
 		t.Errorf("%v by kind and %v to try; want 6 paces, 2 of concurrency, 6 windows, 2 models", kinds, p.Downgrades)
+	}
+	if p.Clamp != 256 {
+		t.Errorf("an answer is cut to no less than %d tokens, want 256", p.Clamp)
+	}
+	for service, reserve := range map[string]int64{"checkout": 2000, "refunds": 0} {
+		caller, _ := set.Caller(service)
+		month := set.Plan(&sentinel.Call{Caller: caller, Provider: "openai"}, "gpt-5", time.Date(2026, time.November, 28, 12, 0, 0, 0, time.UTC)).Limits
+		i := slices.IndexFunc(month, func(l sentinel.Limit) bool { return l.Rollover > 0 })
+		if i < 0 || month[i].Rollover != 2500 || month[i].Spare != reserve {
+			t.Errorf("%s has %+v; want a month that takes over a quarter, with %d/10000 in reserve", service, month, reserve)
+		}
 	}
 	if d := set.WhenLimiterDown; d.HardBudgets != DownLocal || d.LocalShare != 2000 {
 		t.Errorf("while Redis is away: %+v", d)
