@@ -114,6 +114,12 @@ chaos: export CHAOS_OUT := $(CURDIR)/docs/bench/faults.md
 chaos: tools ## break each part under load, one after the other, 20 minutes: the table into docs/bench/faults.md
 	go test ./e2e -run EveryFaultLosesNothing -count=1 -v -timeout 60m
 
+.PHONY: scale-out
+scale-out: export E2E ?= must
+scale-out: export BENCH_SCALE := $(CURDIR)/docs/bench
+scale-out: tools ## three sentinels and two Envoys on a Redis Cluster of three masters, each process killed in turn, ROUNDS (3) times: figures into docs/bench/scale-out.json
+	SCALE_ROUNDS=$(or $(ROUNDS),3) go test ./e2e -run ThreeSentinelsAndTwoEnvoys -count=1 -v -timeout 60m
+
 power: ## lose the spool's power SEEDS (10000) times: no acknowledged record may be lost
 	go test ./spool -run PowerLoss -count=1 -v -timeout 20m -seeds $(or $(SEEDS),10000)
 

@@ -104,11 +104,7 @@ func openOn(t testing.TB, config mockapi.Config, team, rules string, database fu
 	g.root = root
 	g.redis, err = g.stack.Redis()
 	g.must(err)
-	g.put(vault, root, "openai", map[string]string{"api_key": vaultKey})
-	g.put(vault, root, "anthropic", map[string]string{"api_key": claudeKey})
-	g.put(vault, root, "aws", map[string]string{"access_key_id": "AKIAVAULTCANARY", "secret_access_key": vaultAWS})
-	g.put(vault, root, "twilio", map[string]string{"key": vaultSID + ":" + vaultKey})
-	g.put(vault, root, "callers/app", map[string]string{"secret": issued})
+	g.vaults(vault, root)
 	ports, err := stack.FreePorts(5)
 	g.must(err)
 	at := func(i int) string { return "127.0.0.1:" + strconv.Itoa(ports[i]) }
@@ -133,6 +129,16 @@ reconcile: {after: 1s, every: 300ms}
 	g.bootstrap = []byte(bootstrap)
 	g.startEnvoy()
 	return g
+}
+
+// vaults puts the credentials of policyOf into Vault.
+func (g *gateway) vaults(vault, root string) {
+	g.t.Helper()
+	g.put(vault, root, "openai", map[string]string{"api_key": vaultKey})
+	g.put(vault, root, "anthropic", map[string]string{"api_key": claudeKey})
+	g.put(vault, root, "aws", map[string]string{"access_key_id": "AKIAVAULTCANARY", "secret_access_key": vaultAWS})
+	g.put(vault, root, "twilio", map[string]string{"key": vaultSID + ":" + vaultKey})
+	g.put(vault, root, "callers/app", map[string]string{"secret": issued})
 }
 
 func (g *gateway) must(err error) {

@@ -33,7 +33,7 @@ func StartCluster(dir string, masters int) (addrs []string, stop func(), err err
 			stop()
 			return nil, nil, fmt.Errorf("prepare master %d: %w", i, err)
 		}
-		addr, end, err := start(home, port, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(bus))
+		addr, end, err := start(home, loopback, port, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(bus))
 		if err != nil {
 			stop()
 			return nil, nil, err

@@ -36,8 +36,10 @@ func Start(dir string) (addr string, stop func(), err error) {
 
 // StartAt is Start on a given port, so that a test can bring a Redis back where it was.
 func StartAt(dir string, port int) (addr string, stop func(), err error) {
-	return start(dir, port)
+	return start(dir, loopback, port)
 }
+
+const loopback = "127.0.0.1"
 
 // Secure are the files of a server with TLS, and who may do what there.
 type Secure struct {
@@ -61,11 +63,11 @@ func StartSecure(dir string, s Secure) (tls string, stop func(), err error) {
 	if err := os.WriteFile(users, []byte(lines), 0o600); err != nil {
 		return "", nil, fmt.Errorf("write the users of redis-server: %w", err)
 	}
-	_, stop, err = start(dir, port, append(more, "--aclfile", users)...)
-	return net.JoinHostPort("127.0.0.1", strconv.Itoa(secure)), stop, err
+	_, stop, err = start(dir, loopback, port, append(more, "--aclfile", users)...)
+	return net.JoinHostPort(loopback, strconv.Itoa(secure)), stop, err
 }
 
-func start(dir string, port int, more ...string) (addr string, stop func(), err error) {
+func start(dir, host string, port int, more ...string) (addr string, stop func(), err error) {
 	bin, err := exec.LookPath("redis-server")
 	if err != nil {
 		return "", nil, ErrMissing
@@ -76,7 +78,7 @@ func start(dir string, port int, more ...string) (addr string, stop func(), err 
 		return "", nil, fmt.Errorf("open the log of redis-server: %w", err)
 	}
 	defer func() { _ = log.Close() }() // the child has its own descriptor
-	args := []string{"--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--dir", dir,
+	args := []string{"--bind", host, "--port", strconv.Itoa(port), "--dir", dir,
 		"--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction", "--daemonize", "no"}
 	cmd := exec.Command(bin, append(args, more...)...)
 	cmd.Stdout, cmd.Stderr = log, log
@@ -89,7 +91,7 @@ func start(dir string, port int, more ...string) (addr string, stop func(), err 
 		_ = cmd.Process.Kill() // it keeps nothing on disk; killed already is fine
 		<-exited
 	}
-	addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	addr = net.JoinHostPort(host, strconv.Itoa(port))
 	if err := ready(addr, exited); err != nil {
 		stop()
 		return "", nil, fmt.Errorf("redis-server on %s: %w\n%s", addr, err, tail(logPath))

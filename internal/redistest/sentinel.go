@@ -53,7 +53,7 @@ func StartWatched(dir string) (w Watched, err error) {
 	if err != nil {
 		return w, err
 	}
-	replica, stop, err := start(homes[1], replicaPort, "--replicaof", host+" "+port, "--repl-diskless-sync-delay", "0")
+	replica, stop, err := start(homes[1], loopback, replicaPort, "--replicaof", host+" "+port, "--repl-diskless-sync-delay", "0")
 	if err != nil {
 		return w, err
 	}

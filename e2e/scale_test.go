@@ -1,0 +1,395 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/saas-sentinel/saas-sentinel/internal/mockapi"
+)
+
+// callers is how many clients call beside the streams while processes are killed.
+const callers = 8
+
+// TestThreeSentinelsAndTwoEnvoysAreOneGateway runs a fleet against a Redis Cluster of three masters. Limits are exact across its processes;
+// a process that is killed takes nobody else's streams with it, and no row of the ledger; one more needs no configuration.
+func TestThreeSentinelsAndTwoEnvoysAreOneGateway(t *testing.T) {
+	config := mockapi.DefaultConfig()
+	config.Models = map[string]mockapi.Answers{"gpt-5-mini": {Pace: 100 * time.Millisecond, MinOutput: 50, MaxOutput: 50}}
+	f := openFleet(t, config, "{budget: {usd: 1000000/day, mode: hard}}", `policies:
+  - {name: few forecasts, match: {provider: weather}, budget: {usd: 20/day, mode: hard}}
+`, 3, 2)
+	f.exactLimit()
+	f.addReplica()
+
+	calls := f.callAll(callers, 25*time.Millisecond)
+	rounds := number("SCALE_ROUNDS", 1)
+	figures := map[string]any{"what": "kills of one process at a time under calls and 24 streams through 2 Envoys, 4 sentinels and a Redis Cluster of 3 masters with replicas", "rounds": rounds}
+	for round := range rounds {
+		for _, k := range f.kills(round) {
+			cut, own, whole := f.killUnderStreams(k)
+			if cut != own {
+				t.Errorf("%s: %d streams were reset, %d were its own; %d ended whole", k.name, cut, own, whole)
+			}
+			kind, _, _ := strings.Cut(k.name, " ")
+			figures[kind] = map[string]int{"streams_reset": cut, "streams_of_its_own": own, "streams_whole": whole}
+			f.settle(k.name)
+		}
+	}
+	answered, unnamed, failed := calls()
+	lost, twice, rows := f.onLedger(answered)
+	figures["calls_answered"], figures["calls_answered_unmetered"], figures["calls_failed_by_status"] = len(answered)+unnamed, unnamed, failed
+	figures["ledger_rows"], figures["ledger_rows_lost"], figures["ledger_rows_twice"] = rows, lost, twice
+	text, err := json.MarshalIndent(figures, "", "  ")
+	if dir := os.Getenv("BENCH_SCALE"); err == nil && dir != "" {
+		err = os.WriteFile(filepath.Join(dir, "scale-out.json"), append(text, '\n'), 0o644)
+	}
+	f.must(err)
+	t.Logf("%s", text)
+	if lost != 0 || twice != 0 || len(answered) < 50 {
+		t.Errorf("%d calls were answered; %d of them are on no ledger, %d rows stand twice", len(answered), lost, twice)
+	}
+	// Whose meter died in the middle of an answer is booked at its bound; Envoy takes no other answer to a process that is gone.
+	if workers := callers * rounds; unnamed > workers {
+		t.Errorf("%d answers passed unmetered, more than the %d that could be under way", unnamed, workers)
+	}
+}
+
+// settle waits until every process judges calls again: each finds out for itself that a dependency is back.
+func (f *fleet) settle(after string) {
+	f.t.Helper()
+	f.eventually("32 calls in a row pass after "+after, func() bool {
+		for range 32 {
+			if code, _, _ := f.do(http.MethodPost, "/openai/v1/chat/completions", chat); code != http.StatusOK {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// exactLimit spends a hard budget of 200 calls through every process at once.
+func (f *fleet) exactLimit() {
+	f.t.Helper()
+	const budget, sent = 200, 600
+	var ok, refused, other atomic.Int64
+	var group sync.WaitGroup
+	for range 30 {
+		group.Go(func() {
+			client := &http.Client{Transport: &http.Transport{}} // a connection of its own, at either Envoy
+			for range sent / 30 {
+				r, err := f.request(http.MethodGet, "/weather/v1/forecast/lima", "")
+				if err != nil {
+					f.t.Error(err)
+					return
+				}
+				switch code := finish(client, r); code {
+				case http.StatusOK:
+					ok.Add(1)
+				case http.StatusTooManyRequests:
+					refused.Add(1)
+				default:
+					other.Add(1)
+				}
+			}
+			client.CloseIdleConnections()
+		})
+	}
+	group.Wait()
+	served := f.mock.Stats().Providers["weather"].Calls
+	if ok.Load() != budget || served != budget || refused.Load() != sent-budget {
+		f.t.Errorf("a budget of %d calls let %d through and %d to the provider, refused %d; %d were answered otherwise", budget, ok.Load(), served, refused.Load(), other.Load())
+	}
+	for host := range f.sentinels {
+		if f.counted(host) == 0 {
+			f.t.Errorf("%s judged no call", host)
+		}
+	}
+}
+
+// finish sends a request and gives the status of its whole answer, 0 when there is none.
+func finish(c *http.Client, r *http.Request) int {
+	answer, err := c.Do(r)
+	if err != nil {
+		return 0
+	}
+	defer func() { _ = answer.Body.Close() }()
+	if _, err := io.Copy(io.Discard, answer.Body); err != nil {
+		return 0
+	}
+	return answer.StatusCode
+}
+
+// counted is how many calls a sentinel has judged.
+func (f *fleet) counted(host string) (calls int) {
+	f.t.Helper()
+	answer, err := http.Get(f.probe(host) + "/metrics")
+	f.must(err)
+	defer func() { _ = answer.Body.Close() }()
+	text, err := io.ReadAll(answer.Body)
+	f.must(err)
+	for line := range strings.Lines(string(text)) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), "} "); ok && strings.HasPrefix(name, "sentinel_calls_total{") {
+			n, err := strconv.ParseFloat(value, 64)
+			f.must(err)
+			calls += int(n)
+		}
+	}
+	return calls
+}
+
+// addReplica starts one sentinel more. That its address is behind the name is all that it needs: nothing that runs is told of it.
+func (f *fleet) addReplica() {
+	f.t.Helper()
+	hosts := []string{sentinelHost(0), sentinelHost(1), sentinelHost(2), sentinelHost(3)}
+	f.configure(hosts[3], f.fronts[0].admin)
+	f.begin(hosts[3])
+	f.names.set(hosts...)
+	for range 300 {
+		f.do(http.MethodGet, "/weather/v1/forecast/lima", "")
+		if f.counted(hosts[3]) > 0 {
+			return
+		}
+		time.Sleep(100 * time.Millisecond) // Envoy asks for the name again by itself
+	}
+	for _, e := range f.fronts {
+		f.t.Logf("%s: %s", e.dir, f.seenBy(e))
+	}
+	f.t.Fatal("after 300 calls the fourth sentinel has judged none")
+}
+
+// seenBy is what an Envoy knows of the sentinels.
+func (f *fleet) seenBy(e *front) (lines string) {
+	f.t.Helper()
+	answer, err := http.Get("http://" + e.admin + "/clusters")
+	f.must(err)
+	defer func() { _ = answer.Body.Close() }()
+	text, err := io.ReadAll(answer.Body)
+	f.must(err)
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, "sentinel::127") && (strings.Contains(line, "health_flags") || strings.Contains(line, "rq_total")) {
+			lines += line
+		}
+	}
+	return lines
+}
+
+// callAll sends calls until the function that it gives is called, which gives the ids of the answered ones, how many answers had none, and how
+// often other calls had which status.
+func (f *fleet) callAll(workers int, every time.Duration) (stop func() (answered []string, unnamed int, failed map[string]int)) {
+	var mu sync.Mutex
+	var ids []string
+	unnamed := 0
+	failed := map[string]int{}
+	done := make(chan struct{})
+	var group sync.WaitGroup
+	for range workers {
+		group.Go(func() {
+			pace := time.NewTicker(every)
+			defer pace.Stop()
+			client := &http.Client{Transport: &http.Transport{}}
+			defer client.CloseIdleConnections()
+			for {
+				select {
+				case <-done:
+					return
+				case <-pace.C:
+				}
+				r, err := f.request(http.MethodPost, "/openai/v1/chat/completions", chat)
+				if err != nil {
+					f.t.Error(err)
+					return
+				}
+				answer, err := client.Do(r)
+				status, id := "connection", ""
+				if err == nil {
+					_, err = io.Copy(io.Discard, answer.Body)
+					_ = answer.Body.Close()
+					status, id = strconv.Itoa(answer.StatusCode), answer.Header.Get("X-Sentinel-Call")
+				}
+				mu.Lock()
+				switch {
+				case err != nil || status != "200":
+					failed[status]++
+				case id == "":
+					unnamed++
+				default:
+					ids = append(ids, id)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	return func() ([]string, int, map[string]int) { close(done); group.Wait(); return ids, unnamed, failed }
+}
+
+// kill is one process to kill, and to bring back.
+type kill struct {
+	name       string
+	envoy      int // the process id whose streams end with it; 0 for none
+	do, mended func()
+}
+
+// kills are one of each kind. Later rounds take others of it.
+func (f *fleet) kills(round int) []kill {
+	host, e, m := sentinelHost(round%4), f.fronts[round%len(f.fronts)], f.master()
+	return []kill{
+		{name: "sentinel " + host, do: func() { f.end(host) }, mended: func() { f.begin(host) }},
+		{name: "envoy " + e.dir, envoy: e.PID(), do: func() {
+			f.must(syscall.Kill(e.PID(), syscall.SIGKILL))
+			<-e.Exited()
+		}, mended: func() { f.front(e) }},
+		{name: "redis " + m.Addr, do: m.Kill, mended: func() {
+			f.eventually("a replica is master", func() bool {
+				c, err := f.cluster.MasterForKey(f.t.Context(), "{o:acme}")
+				if err != nil || c.Options().Addr == m.Addr {
+					f.cluster.ReloadState(f.t.Context())
+					return false
+				}
+				return true
+			})
+			f.must(m.Start())
+			f.eventually("the cluster is whole", func() bool { return f.formed(3, 6) })
+		}},
+		{name: "postgres", do: f.db.stop, mended: func() { f.db.start() }},
+	}
+}
+
+// killUnderStreams opens streams, kills while all of them run, and tells how many were reset, how many of those are the process's own by the
+// kernel's account, and how many ended whole.
+func (f *fleet) killUnderStreams(k kill) (cut, own, whole int) {
+	f.t.Helper()
+	const streams = 24
+	var running, ended sync.WaitGroup
+	var cuts, owns, wholes atomic.Int64
+	running.Add(streams)
+	killed := make(chan struct{})
+	ports := make([]int, streams)
+	for i := range streams {
+		ended.Go(func() {
+			started := sync.OnceFunc(running.Done)
+			defer started()
+			answer, err := f.stream(&ports[i])
+			if err != nil {
+				f.t.Errorf("a stream did not begin: %v", err)
+				return
+			}
+			defer func() { _ = answer.Body.Close() }()
+			if answer.StatusCode != http.StatusOK {
+				f.t.Errorf("a stream was answered %d", answer.StatusCode)
+				return
+			}
+			_, done := contents(f.t.(*testing.T), answer, 0, func(n int) {
+				if n == 3 {
+					started()
+					<-killed
+				}
+			})
+			if done {
+				wholes.Add(1)
+			} else {
+				cuts.Add(1)
+			}
+		})
+	}
+	running.Wait()
+	if k.envoy != 0 {
+		mine := f.connections(k.envoy)
+		for _, port := range ports {
+			if mine[port] {
+				owns.Add(1)
+			}
+		}
+	}
+	k.do()
+	close(killed)
+	ended.Wait()
+	k.mended()
+	f.t.Logf("%s: %d streams reset, %d of its own, %d whole", k.name, cuts.Load(), owns.Load(), wholes.Load())
+	return int(cuts.Load()), int(owns.Load()), int(wholes.Load())
+}
+
+// stream begins a stream on a connection of its own, and says from which port it comes.
+func (f *fleet) stream(port *int) (*http.Response, error) {
+	r, err := f.request(http.MethodPost, "/openai/v1/chat/completions", stream)
+	if err != nil {
+		return nil, err
+	}
+	trace := &httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) {
+		if _, text, ok := strings.Cut(c.Conn.LocalAddr().String(), ":"); ok {
+			*port, _ = strconv.Atoi(text)
+		}
+	}}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	return client.Do(r.WithContext(httptrace.WithClientTrace(f.t.Context(), trace)))
+}
+
+// connections are the ports of clients whose connections to the gateway a process holds, as the kernel has them.
+func (f *fleet) connections(pid int) map[int]bool {
+	f.t.Helper()
+	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+	f.must(err)
+	sockets := map[string]bool{}
+	for _, file := range files {
+		if link, err := os.Readlink(file); err == nil {
+			sockets[strings.TrimSuffix(strings.TrimPrefix(link, "socket:["), "]")] = true
+		}
+	}
+	table, err := os.ReadFile("/proc/net/tcp")
+	f.must(err)
+	gateway, err := strconv.Atoi(f.url[strings.LastIndexByte(f.url, ':')+1:])
+	f.must(err)
+	ports := map[int]bool{}
+	for line := range strings.Lines(string(table)) {
+		fields := strings.Fields(line) // sl local remote state queues timer retransmits uid timeout inode
+		if len(fields) < 10 || !strings.HasSuffix(fields[1], fmt.Sprintf(":%04X", gateway)) || !sockets[fields[9]] {
+			continue
+		}
+		port, err := strconv.ParseInt(fields[2][strings.LastIndexByte(fields[2], ':')+1:], 16, 32)
+		f.must(err)
+		ports[int(port)] = true
+	}
+	return ports
+}
+
+// onLedger waits until nothing is open any longer, and looks for the calls that clients saw answered, and for as many as the provider served.
+func (f *fleet) onLedger(answered []string) (lost, twice, rows int) {
+	f.t.Helper()
+	db, err := pgx.Connect(f.t.Context(), f.dsn)
+	f.must(err)
+	defer func() { _ = db.Close(f.t.Context()) }()
+	_, err = db.Exec(f.t.Context(), `UPDATE instances SET beat = beat - INTERVAL '1 minute'`)
+	f.must(err)
+	open := 1
+	for deadline := time.Now().Add(3 * time.Minute); open > 0 && time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
+		// A call that lost its meter is booked by its own process once Envoy must have ended it: stream_idle and reconcile.after, 22 s.
+		f.must(db.QueryRow(f.t.Context(), `SELECT count(*) FROM intents`).Scan(&open))
+	}
+	if open > 0 {
+		f.t.Errorf("%d calls are open after 3 minutes", open)
+	}
+	count := func(sql string, args ...any) (n int) {
+		f.must(db.QueryRow(f.t.Context(), sql, args...).Scan(&n))
+		return n
+	}
+	f.eventually("the spools are written", func() bool {
+		lost = count(`SELECT count(*) FROM unnest($1::uuid[]) AS seen(id) WHERE NOT EXISTS (SELECT FROM entries WHERE call_id = seen.id)`, answered)
+		return lost == 0
+	})
+	served := int(f.mock.Stats().Providers["openai"].Calls)
+	lost += max(0, served-count(`SELECT count(*) FROM entries WHERE provider = 'openai' AND action NOT IN ('deny', 'throttle')`))
+	return lost, count(`SELECT count(*) - count(DISTINCT (call_id, attempt)) FROM entries`), count(`SELECT count(*) FROM entries`)
+}
