@@ -385,10 +385,26 @@ func (f *fleet) onLedger(answered []string) (lost, twice, rows int) {
 		f.must(db.QueryRow(f.t.Context(), sql, args...).Scan(&n))
 		return n
 	}
-	f.eventually("the spools are written", func() bool {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) { // until the spools are written
 		lost = count(`SELECT count(*) FROM unnest($1::uuid[]) AS seen(id) WHERE NOT EXISTS (SELECT FROM entries WHERE call_id = seen.id)`, answered)
-		return lost == 0
-	})
+		if lost == 0 {
+			break
+		}
+	}
+	if lost > 0 {
+		for host := range f.sentinels {
+			answer, err := http.Get(f.probe(host) + "/readyz?verbose")
+			f.must(err)
+			text, _ := io.ReadAll(answer.Body)
+			_ = answer.Body.Close()
+			f.t.Logf("%s: %s", host, text)
+		}
+		rows, err := db.Query(f.t.Context(), `SELECT id::text FROM unnest($1::uuid[]) AS seen(id) WHERE NOT EXISTS (SELECT FROM entries WHERE call_id = seen.id)`, answered)
+		f.must(err)
+		ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		f.must(err)
+		f.t.Logf("on no ledger: %v", ids)
+	}
 	served := int(f.mock.Stats().Providers["openai"].Calls)
 	lost += max(0, served-count(`SELECT count(*) FROM entries WHERE provider = 'openai' AND action NOT IN ('deny', 'throttle')`))
 	return lost, count(`SELECT count(*) - count(DISTINCT (call_id, attempt)) FROM entries`), count(`SELECT count(*) FROM entries`)
