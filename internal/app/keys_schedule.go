@@ -31,19 +31,19 @@ func (a *App) rotateKeys(ctx context.Context) error {
 		if err != nil && ctx.Err() == nil {
 			a.log.Warn().Err(err).Msg("what keys are to be replaced is not known")
 		}
-		for _, r := range state.Ordered {
-			for n := range r.Provider.Keys() {
-				rotate := r.Keyed(n).Provider.Credential.Rotate
+		for _, p := range state.Policy.Providers {
+			for n := range p.Keys() {
+				rotate := p.Keyed(n).Credential.Rotate
 				switch {
 				case rotate.Make == policy.MakeVault:
-					err = a.replaceLeases(state, r.Provider.Name, n, asked)
+					err = a.replaceLeases(state, p.Name, n, asked)
 				case rotate.Every > 0:
-					err = a.rotateWhenDue(ctx, state, r.Provider.Name, n)
+					err = a.rotateWhenDue(ctx, state, p.Name, n)
 				default:
 					continue
 				}
 				if err != nil && ctx.Err() == nil {
-					a.log.Error().Err(err).Str("provider", r.Provider.Name).Int("credential", n).Msg("key not rotated, the one in use stays")
+					a.log.Error().Err(err).Str("provider", p.Name).Int("credential", n).Msg("key not rotated, the one in use stays")
 				}
 			}
 		}
