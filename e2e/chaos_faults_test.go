@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -75,19 +76,8 @@ var redisFaults = []fault{
 	{name: "Redis partitioned", lasts: 5 * time.Second, inject: broken(cacheOf, silent), alert: "dependency"},
 	{name: "Redis's answers lost", lasts: 5 * time.Second, inject: broken(cacheOf, torn(3000))},
 	{name: "Redis failed over to its replica", lasts: time.Second, inject: func(w *world) func() {
-		dir := filepath.Join(w.dir, "replica")
-		w.must(os.MkdirAll(dir, 0o755))
-		addr, stop, err := redistest.Start(dir)
-		w.must(err)
-		w.stack.OnClose(stop)
-		replica := redis.NewClient(&redis.Options{Addr: addr})
-		defer func() { _ = replica.Close() }()
-		host, port, _ := strings.Cut(w.redis, ":")
-		w.must(replica.ReplicaOf(w.t.Context(), host, port).Err())
-		w.eventually("the replica follows", func() bool {
-			return strings.Contains(replica.Info(w.t.Context(), "replication").Val(), "master_link_status:up")
-		})
-		w.must(replica.ReplicaOf(w.t.Context(), "NO", "ONE").Err())
+		addr, promote := w.replica(w.redis)
+		promote()
 		w.cache.down()
 		w.cache.proxy.Upstream = addr
 		return w.cache.up
@@ -254,26 +244,33 @@ var outsideFaults = []fault{
 		return func() {}
 	}},
 	{name: "100 × overload by one team", lasts: 5 * time.Second, inject: func(w *world) func() {
-		done := make(chan struct{})
-		var flood sync.WaitGroup
-		for range 64 {
-			flood.Go(func() {
-				for {
-					select {
-					case <-done:
-						return
-					default:
-					}
-					r, err := w.request(http.MethodGet, "/weather/v1/forecast/lima", "")
-					w.must(err)
-					r.Header.Set("Authorization", "Bearer "+noisyToken)
-					if answer, err := http.DefaultClient.Do(r); err == nil {
-						_, _ = io.Copy(io.Discard, answer.Body)
-						_ = answer.Body.Close()
-					}
-				}
-			})
-		}
-		return func() { close(done); flood.Wait() }
+		return repeat(64, 0, func(int) {
+			r, err := w.request(http.MethodGet, "/weather/v1/forecast/lima", "")
+			w.must(err)
+			r.Header.Set("Authorization", "Bearer "+noisyToken)
+			if answer, err := http.DefaultClient.Do(r); err == nil {
+				_, _ = io.Copy(io.Discard, answer.Body)
+				_ = answer.Body.Close()
+			}
+		})
 	}},
+}
+
+// replica starts a Redis that follows another one, and waits until it does. Promote makes it its own master.
+func (g *gateway) replica(of string) (addr string, promote func()) {
+	g.t.Helper()
+	dir := filepath.Join(g.dir, "replica")
+	g.must(os.MkdirAll(dir, 0o755))
+	addr, stop, err := redistest.Start(dir)
+	g.must(err)
+	g.stack.OnClose(stop)
+	c := redis.NewClient(&redis.Options{Addr: addr})
+	g.stack.OnClose(func() { _ = c.Close() })
+	host, port, err := net.SplitHostPort(of)
+	g.must(err)
+	g.must(c.ReplicaOf(g.t.Context(), host, port).Err())
+	g.eventually("the replica follows", func() bool {
+		return strings.Contains(c.Info(g.t.Context(), "replication").Val(), "master_link_status:up")
+	})
+	return addr, func() { g.must(c.ReplicaOf(g.t.Context(), "NO", "ONE").Err()) }
 }

@@ -132,12 +132,8 @@ type call struct {
 
 // calls sends calls at a known price until stopped, and others against the budget that runs out.
 func (w *world) calls() (stop func() []call) {
-	done := make(chan struct{})
-	var (
-		mu    sync.Mutex
-		all   []call
-		group sync.WaitGroup
-	)
+	var mu sync.Mutex
+	var all []call
 	client := &http.Client{Timeout: 5 * time.Second}
 	one := func(method, path, body string, keep bool) {
 		r, err := w.request(method, path, body)
@@ -158,25 +154,14 @@ func (w *world) calls() (stop func() []call) {
 		}
 	}
 	tight := strings.Replace(chat, "gpt-5-mini", tightModel, 1)
-	for i := range 8 {
-		group.Go(func() {
-			pace := time.NewTicker(200 * time.Millisecond) // 40 calls a second, 10 of them against the tight budget
-			defer pace.Stop()
-			for {
-				select {
-				case <-done:
-					return
-				case <-pace.C:
-				}
-				if i%4 == 3 {
-					one(http.MethodPost, "/openai/v1/chat/completions", tight, false)
-				} else {
-					one(http.MethodGet, "/weather/v1/forecast/lima", "", true)
-				}
-			}
-		})
-	}
-	return func() []call { close(done); group.Wait(); return all }
+	end := repeat(8, 200*time.Millisecond, func(worker int) { // 40 calls a second, 10 of them against the tight budget
+		if worker%4 == 3 {
+			one(http.MethodPost, "/openai/v1/chat/completions", tight, false)
+		} else {
+			one(http.MethodGet, "/weather/v1/forecast/lima", "", true)
+		}
+	})
+	return func() []call { end(); return all }
 }
 
 // outcome is a row of the table.

@@ -3,7 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -70,23 +70,7 @@ func (w *afloat) quick(text string) string {
 
 // traffic calls through every process until it is stopped, so many times a second each.
 func (w *afloat) traffic(n *tally, perSecond int) (stop func()) {
-	done := make(chan struct{})
-	var group sync.WaitGroup
-	for _, p := range w.all {
-		group.Go(func() {
-			pace := time.NewTicker(time.Second / time.Duration(perSecond))
-			defer pace.Stop()
-			for {
-				select {
-				case <-done:
-					return
-				case <-pace.C:
-					n.forecast(p)
-				}
-			}
-		})
-	}
-	return func() { close(done); group.Wait() }
+	return repeat(len(w.all), time.Second/time.Duration(perSecond), func(worker int) { n.forecast(w.all[worker]) })
 }
 
 // decisions are how many all processes made, and how many of them within a bound.
@@ -99,15 +83,10 @@ func (d decisions) since(o decisions) decisions {
 func (w *afloat) decisions() (d decisions) {
 	w.t.Helper()
 	for _, p := range w.all {
-		answer, err := http.Get(p.probes + "/metrics")
+		all, err := w.series(p.probes)
 		w.must(err)
-		text, err := io.ReadAll(answer.Body)
-		_ = answer.Body.Close()
-		w.must(err)
-		for line := range strings.Lines(string(text)) {
-			name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
-			n, _ := strconv.ParseFloat(value, 64)
-			switch name {
+		for series, n := range all {
+			switch series {
 			case "sentinel_decision_seconds_count":
 				d.all += n
 			case `sentinel_decision_seconds_bucket{le="0.001"}`:
@@ -175,19 +154,9 @@ func TestThreeProcessesOutliveTheirRedis(t *testing.T) {
 			}
 		}},
 		{name: "failed_over", inject: func() func() {
-			dir := filepath.Join(w.dir, "replica")
-			w.must(os.MkdirAll(dir, 0o755))
-			addr, stop, err := redistest.Start(dir)
-			w.must(err)
-			w.stack.OnClose(stop)
-			replica := redis.NewClient(&redis.Options{Addr: addr})
-			defer func() { _ = replica.Close() }()
-			w.must(replica.ReplicaOf(t.Context(), "127.0.0.1", strconv.Itoa(w.port)).Err())
-			w.eventually("the replica follows", func() bool {
-				return strings.Contains(replica.Info(t.Context(), "replication").Val(), "master_link_status:up")
-			})
+			addr, promote := w.replica(net.JoinHostPort("127.0.0.1", strconv.Itoa(w.port)))
 			w.cache.down()
-			w.must(replica.ReplicaOf(t.Context(), "NO", "ONE").Err())
+			promote()
 			w.cache.proxy.Upstream = addr
 			return w.cache.up
 		}},
@@ -299,28 +268,15 @@ func TestAPolicyChangeReachesThreeProcessesInTraffic(t *testing.T) {
 	var mu sync.Mutex
 	last := map[string]time.Time{}
 	want := http.StatusTooManyRequests
-	done := make(chan struct{})
-	var group sync.WaitGroup
-	for _, p := range w.all {
-		group.Go(func() {
-			pace := time.NewTicker(25 * time.Millisecond)
-			defer pace.Stop()
-			for {
-				select {
-				case <-done:
-					return
-				case <-pace.C:
-				}
-				began := time.Now()
-				status := n.forecast(p)
-				mu.Lock()
-				if status != want {
-					last[p.url] = began
-				}
-				mu.Unlock()
-			}
-		})
-	}
+	stop := repeat(len(w.all), 25*time.Millisecond, func(worker int) {
+		began := time.Now()
+		status := n.forecast(w.all[worker])
+		mu.Lock()
+		defer mu.Unlock()
+		if status != want {
+			last[w.all[worker].url] = began
+		}
+	})
 	db, err := pgx.Connect(t.Context(), g.dsn)
 	g.must(err)
 	defer func() { _ = db.Close(context.Background()) }()
@@ -348,8 +304,7 @@ func TestAPolicyChangeReachesThreeProcessesInTraffic(t *testing.T) {
 	time.Sleep(time.Second)
 	_, still := g.counted()
 	loose, _ := change("wide", wide, http.StatusOK)
-	close(done)
-	group.Wait()
+	stop()
 	took := w.equal("the changes")
 	_, after := g.counted()
 	publish(t, "policy_change", map[string]any{

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -36,31 +35,18 @@ const forecast = domain.USD / 10
 // load sends calls at a price that is known in advance from so many goroutines until the function that it gives is called, which
 // gives the number of calls that were answered with 200.
 func (g *gateway) load(workers int, every time.Duration) (stop func() int64) {
-	done := make(chan struct{})
 	var answered atomic.Int64
-	var group sync.WaitGroup
-	for range workers {
-		group.Go(func() {
-			pace := time.NewTicker(every) // a tick that is missed while a call runs is made up for once
-			defer pace.Stop()
-			for {
-				select {
-				case <-done:
-					return
-				case <-pace.C:
-				}
-				answer, err := g.send(http.MethodGet, "/weather/v1/forecast/lima", "")
-				if err != nil {
-					continue // Envoy itself never dies here; a broken connection is one of its own to sentinel
-				}
-				_ = answer.Body.Close()
-				if answer.StatusCode == http.StatusOK {
-					answered.Add(1)
-				}
-			}
-		})
-	}
-	return func() int64 { close(done); group.Wait(); return answered.Load() }
+	end := repeat(workers, every, func(int) {
+		answer, err := g.send(http.MethodGet, "/weather/v1/forecast/lima", "")
+		if err != nil {
+			return // Envoy itself never dies here; a broken connection is one of its own to sentinel
+		}
+		_ = answer.Body.Close()
+		if answer.StatusCode == http.StatusOK {
+			answered.Add(1)
+		}
+	})
+	return func() int64 { end(); return answered.Load() }
 }
 
 // settled waits until no call is open any longer and the spool is empty, and gives the ledger. Processes that were killed are made a
@@ -84,23 +70,36 @@ func (g *gateway) settled() (calls int64, cost domain.NanoUSD, twice int64) {
 
 // metric reads one figure of sentinel's, -1 when it is not there.
 func (g *gateway) metric(name string) float64 {
-	answer, err := http.Get(g.probes + "/metrics")
+	all, err := g.series(g.probes)
+	if value, ok := all[name]; ok && err == nil {
+		return value
+	}
+	return -1
+}
+
+// series reads the metrics of the process that answers at an address: the value of each series by its name and labels.
+func (g *gateway) series(address string) (map[string]float64, error) {
+	answer, err := http.Get(address + "/metrics")
 	if err != nil {
-		return -1
+		return nil, err
 	}
 	defer func() { _ = answer.Body.Close() }()
 	text, err := io.ReadAll(answer.Body)
 	if err != nil {
-		return -1
+		return nil, err
 	}
+	all := map[string]float64{}
 	for line := range strings.Lines(string(text)) {
-		if value, ok := strings.CutPrefix(strings.TrimSpace(line), name+" "); ok {
-			n, err := strconv.ParseFloat(value, 64)
-			g.must(err)
-			return n
+		line = strings.TrimSpace(line)
+		at := strings.LastIndexByte(line, ' ')
+		if at < 0 || line[0] == '#' {
+			continue
+		}
+		if all[line[:at]], err = strconv.ParseFloat(line[at+1:], 64); err != nil {
+			return nil, err
 		}
 	}
-	return -1
+	return all, nil
 }
 
 // TestKillsUnderLoadLoseNothingAndBookNothingTwice kills sentinel again and again while calls run. What the provider served is on

@@ -72,24 +72,13 @@ func TestThrottledAndDowngradedInTheProvidersOwnShape(t *testing.T) {
 
 func TestBrokenPolicyKeepsTheOldOneAndLosesNoCall(t *testing.T) {
 	g := open(t, mockapi.DefaultConfig(), "{}", "")
-	stop := make(chan struct{})
 	var sent, failed atomic.Int64
-	var group sync.WaitGroup
-	for range 4 {
-		group.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				if code, _, _ := g.do(http.MethodPost, "/openai/v1/chat/completions", chat); code != 200 {
-					failed.Add(1)
-				}
-				sent.Add(1)
-			}
-		})
-	}
+	stop := repeat(4, 0, func(int) {
+		if code, _, _ := g.do(http.MethodPost, "/openai/v1/chat/completions", chat); code != 200 {
+			failed.Add(1)
+		}
+		sent.Add(1)
+	})
 	logged := func(message string) func() bool {
 		return func() bool {
 			log, err := os.ReadFile(filepath.Join(g.dir, "sentinel.log"))
@@ -104,8 +93,7 @@ func TestBrokenPolicyKeepsTheOldOneAndLosesNoCall(t *testing.T) {
 	g.eventually("the mended policy is taken", logged("policy reloaded"))
 	before = sent.Load()
 	g.eventually("calls go on", func() bool { return sent.Load() > before+20 })
-	close(stop)
-	group.Wait()
+	stop()
 	if failed.Load() > 0 {
 		t.Errorf("%d of %d calls failed", failed.Load(), sent.Load())
 	}

@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"path/filepath"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -43,26 +42,17 @@ func TestReloadsUnderLoadFailNoCallAndEachIsJudgedByOneVersion(t *testing.T) {
 	inForce(0)
 	g.eventually("the first of the versions is in force", func() bool { return ok() >= 1 })
 
-	done := make(chan struct{})
 	var sent, failed atomic.Int64
-	var group sync.WaitGroup
-	for worker := range 4 {
-		group.Go(func() {
-			for n := 0; ; n++ {
-				select {
-				case <-done:
-					return
-				default:
-				}
-				stream := []string{"false", "true"}[(n+worker)%2]
-				status, _, body := g.do(http.MethodPost, "/openai/v1/chat/completions", `{"model":"gpt-5","max_completion_tokens":20,"stream":`+stream+`,"messages":[{"role":"user","content":"hello"}]}`)
-				if sent.Add(1); status != http.StatusOK {
-					failed.Add(1)
-					t.Errorf("a call is answered %d %s", status, body)
-				}
-			}
-		})
-	}
+	var turns [4]int // of each worker
+	stop := repeat(len(turns), 0, func(worker int) {
+		stream := []string{"false", "true"}[(turns[worker]+worker)%2]
+		turns[worker]++
+		status, _, body := g.do(http.MethodPost, "/openai/v1/chat/completions", `{"model":"gpt-5","max_completion_tokens":20,"stream":`+stream+`,"messages":[{"role":"user","content":"hello"}]}`)
+		if sent.Add(1); status != http.StatusOK {
+			failed.Add(1)
+			t.Errorf("a call is answered %d %s", status, body)
+		}
+	})
 	rng := rand.New(rand.NewPCG(2026, 11))
 	for n := 1; n <= reloads; n++ {
 		<-time.After(time.Duration(rng.IntN(20_000)) * time.Microsecond)
@@ -70,8 +60,7 @@ func TestReloadsUnderLoadFailNoCallAndEachIsJudgedByOneVersion(t *testing.T) {
 		inForce(n)
 		g.eventually("the next version is in force", func() bool { return ok() > before })
 	}
-	close(done)
-	group.Wait()
+	stop()
 
 	st, err := store.Open(t.Context(), store.Options{DSN: domain.NewSecret(g.dsn), MaxConns: 2})
 	g.must(err)

@@ -47,24 +47,13 @@ func TestAScheduleHasTheProviderMakeKeys(t *testing.T) {
 	g.put(vault, g.root, "openai", map[string]string{"api_key": vaultKey, "api_key_rotated": "2020-01-01T00:00:00Z", "note": "kept"})
 	var failed, streamed atomic.Int64
 	var first sync.Once
-	stop := make(chan struct{})
-	var group sync.WaitGroup
-	for range 4 {
-		group.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				if err := g.whole(http.MethodPost, "/openai/v1/chat/completions", `{"model":"gpt-5-mini","stream":true,"max_completion_tokens":60,"messages":[{"role":"user","content":"hello"}]}`, "[DONE]"); err != nil {
-					failed.Add(1)
-					first.Do(func() { t.Errorf("a call failed: %v", err) })
-				}
-				streamed.Add(1)
-			}
-		})
-	}
+	stop := repeat(4, 0, func(int) {
+		if err := g.whole(http.MethodPost, "/openai/v1/chat/completions", `{"model":"gpt-5-mini","stream":true,"max_completion_tokens":60,"messages":[{"role":"user","content":"hello"}]}`, "[DONE]"); err != nil {
+			failed.Add(1)
+			first.Do(func() { t.Errorf("a call failed: %v", err) })
+		}
+		streamed.Add(1)
+	})
 	plain := `openai: {preset: openai, credential: "vault:secret/openai#api_key",`
 	made := `openai: {preset: openai, credential: {vault: "secret/openai#api_key", rotate: {make: openai, every: 720h, keep: 1s, admin: "vault:secret/openai-admin#api_key", project: proj_1}},`
 	g.write("policies.yaml", strings.Replace(g.policyOf("{}", ""), plain, made, 1))
@@ -91,8 +80,7 @@ func TestAScheduleHasTheProviderMakeKeys(t *testing.T) {
 	if list := g.mock.ServiceAccounts(); len(list) != 1 {
 		t.Errorf("the provider has the accounts %q, want the one in use", list)
 	}
-	close(stop)
-	group.Wait()
+	stop()
 	if streamed.Load() < 10 || failed.Load() != 0 {
 		t.Errorf("%d streams, %d failed", streamed.Load(), failed.Load())
 	}

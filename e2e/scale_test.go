@@ -136,16 +136,11 @@ func finish(c *http.Client, r *http.Request) int {
 // counted is how many calls a sentinel has judged.
 func (f *fleet) counted(host string) (calls int) {
 	f.t.Helper()
-	answer, err := http.Get(f.probe(host) + "/metrics")
+	all, err := f.series(f.probe(host))
 	f.must(err)
-	defer func() { _ = answer.Body.Close() }()
-	text, err := io.ReadAll(answer.Body)
-	f.must(err)
-	for line := range strings.Lines(string(text)) {
-		if name, value, ok := strings.Cut(strings.TrimSpace(line), "} "); ok && strings.HasPrefix(name, "sentinel_calls_total{") {
-			n, err := strconv.ParseFloat(value, 64)
-			f.must(err)
-			calls += int(n)
+	for series, value := range all {
+		if strings.HasPrefix(series, "sentinel_calls_total{") {
+			calls += int(value)
 		}
 	}
 	return calls
@@ -194,46 +189,42 @@ func (f *fleet) callAll(workers int, every time.Duration) (stop func() (answered
 	var ids []string
 	unnamed := 0
 	failed := map[string]int{}
-	done := make(chan struct{})
-	var group sync.WaitGroup
-	for range workers {
-		group.Go(func() {
-			pace := time.NewTicker(every)
-			defer pace.Stop()
-			client := &http.Client{Transport: &http.Transport{}}
-			defer client.CloseIdleConnections()
-			for {
-				select {
-				case <-done:
-					return
-				case <-pace.C:
-				}
-				r, err := f.request(http.MethodPost, "/openai/v1/chat/completions", chat)
-				if err != nil {
-					f.t.Error(err)
-					return
-				}
-				answer, err := client.Do(r)
-				status, id := "connection", ""
-				if err == nil {
-					_, err = io.Copy(io.Discard, answer.Body)
-					_ = answer.Body.Close()
-					status, id = strconv.Itoa(answer.StatusCode), answer.Header.Get("X-Sentinel-Call")
-				}
-				mu.Lock()
-				switch {
-				case err != nil || status != "200":
-					failed[status]++
-				case id == "":
-					unnamed++
-				default:
-					ids = append(ids, id)
-				}
-				mu.Unlock()
-			}
-		})
+	clients := make([]http.Client, workers)
+	end := repeat(workers, every, func(worker int) {
+		client := &clients[worker]
+		if client.Transport == nil {
+			client.Transport = &http.Transport{} // connections of its own
+		}
+		r, err := f.request(http.MethodPost, "/openai/v1/chat/completions", chat)
+		if err != nil {
+			f.t.Error(err)
+			return
+		}
+		answer, err := client.Do(r)
+		status, id := "connection", ""
+		if err == nil {
+			_, err = io.Copy(io.Discard, answer.Body)
+			_ = answer.Body.Close()
+			status, id = strconv.Itoa(answer.StatusCode), answer.Header.Get("X-Sentinel-Call")
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case err != nil || status != "200":
+			failed[status]++
+		case id == "":
+			unnamed++
+		default:
+			ids = append(ids, id)
+		}
+	})
+	return func() ([]string, int, map[string]int) {
+		end()
+		for i := range clients {
+			clients[i].CloseIdleConnections()
+		}
+		return ids, unnamed, failed
 	}
-	return func() ([]string, int, map[string]int) { close(done); group.Wait(); return ids, unnamed, failed }
 }
 
 // kill is one process to kill, and to bring back.
