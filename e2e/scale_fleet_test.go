@@ -230,14 +230,20 @@ func joinRedis(t testing.TB, hosts []string, port string, self, masters int) {
 
 // formed tells whether every slot has a master, and every master a replica that follows it.
 func (f *fleet) formed(masters, all int) bool {
-	slots, err := f.cluster.ClusterSlots(f.t.Context()).Result()
-	if err != nil || len(slots) != masters {
+	shards, err := f.cluster.ClusterShards(f.t.Context()).Result()
+	if err != nil || len(shards) != masters {
 		return false
 	}
-	served, nodes := 0, 0
-	for _, s := range slots {
-		served += s.End - s.Start + 1
-		nodes += len(s.Nodes)
+	served, nodes := int64(0), 0
+	for _, s := range shards {
+		for _, r := range s.Slots {
+			served += r.End - r.Start + 1
+		}
+		for _, n := range s.Nodes {
+			if n.Health == "online" {
+				nodes++
+			}
+		}
 	}
 	info, err := f.cluster.ClusterInfo(f.t.Context()).Result()
 	return err == nil && served == 16384 && nodes == all && strings.Contains(info, "cluster_state:ok")
