@@ -179,13 +179,12 @@ func (bedrockDialect) newMeter(s MeterSpec) Meter {
 			return invokeHeaders(s.Header)
 		}, []string{"usage"})
 	}
-	m := &streamMeter{spec: s}
 	f := &frames{}
+	m := newStreamMeter(s, &invokeStream{})
 	if s.Endpoint.Name == "converse-stream" {
 		m.reader = &converseStream{}
 		f.each = func(_ string, payload []byte) { m.event(payload) }
 	} else {
-		m.reader = &invokeStream{}
 		f.each = func(kind string, payload []byte) {
 			if inner, ok := innerChunk(payload); ok && kind == "chunk" {
 				m.event(inner)

@@ -220,7 +220,7 @@ func (geminiDialect) newMeter(s MeterSpec) Meter {
 	case isEventStream(s.ContentType):
 		return newEventStream(s, newGeminiStream(s))
 	case strings.TrimPrefix(s.Endpoint.Name, stable) == "streamGenerateContent":
-		m := &streamMeter{spec: s, reader: newGeminiStream(s)}
+		m := newStreamMeter(s, newGeminiStream(s))
 		m.frames = &elements{each: func(data []byte) { m.event(data) }}
 		return m
 	}

@@ -50,8 +50,9 @@ type bodyKeeper struct {
 }
 
 func (k *bodyKeeper) write(chunk []byte) {
-	n := min(len(chunk), maxUnread-len(k.held()))
-	k.add(chunk[:n])
+	b := k.buffer()
+	n := min(len(chunk), maxUnread-len(*b))
+	*b = append(*b, chunk[:n]...)
 	k.lost += int64(len(chunk) - n)
 }
 

@@ -19,12 +19,12 @@ func (p *pooled) held() []byte {
 	return *p.b
 }
 
-// add keeps bytes, and ends after them.
-func (p *pooled) add(b []byte, ends ...byte) {
+// buffer is where to keep bytes.
+func (p *pooled) buffer() *[]byte {
 	if p.b == nil {
 		p.b = unreadPool.Get().(*[]byte)
 	}
-	*p.b = append(append(*p.b, b...), ends...)
+	return p.b
 }
 
 func (p *pooled) clear() {

@@ -28,49 +28,78 @@ type streamReader interface {
 
 // streamMeter reads a stream. It keeps the text that goes by, so that a stream that ends without a usage
 // report is charged for what was sent. Most streams do report: events are kept
-// as they came, and their text is looked for only when it is needed, or when they become too many.
+// as they came, but for those whose text is found at a glance, and walked only when their text is needed, or when they become too many.
 type streamMeter struct {
 	spec   MeterSpec
 	frames framing
 	reader streamReader
-	unread pooled // events whose text was not taken yet, each with a separator behind it
-	text   alikeTexts
+	unread unreadEvents
+	alike  alikeEvents
+	// everyEvent: the reader keeps events of its own, and is asked about each.
+	everyEvent bool
+	text       textCounter
 }
 
 // newEventStream makes the meter of a stream of server-sent events.
 func newEventStream(s MeterSpec, r streamReader) *streamMeter {
-	m := &streamMeter{spec: s, reader: r}
+	m := newStreamMeter(s, r)
 	m.frames = &events{each: m.event, hide: s.HideUsage}
 	return m
 }
 
-// maxUnread bounds the events that wait to be read; with more, their text is taken out and kept instead.
-const maxUnread = 64 << 10
-
-// separator stands in no JSON text (RFC 7464 uses it for this).
-const separator = 0x1e
+// newStreamMeter makes a meter that lacks its framing.
+func newStreamMeter(s MeterSpec, r streamReader) *streamMeter {
+	_, keeps := r.(*geminiStream)
+	return &streamMeter{spec: s, reader: r, everyEvent: keeps}
+}
 
 // Write takes the next bytes and gives those that the client may see.
 func (m *streamMeter) Write(chunk []byte) []byte { return m.frames.write(chunk) }
 
-// event reads one event's data and tells whether to hide the event.
+// event reads one event's data and tells whether to hide the event. One that is like another that reported nothing reports nothing.
 func (m *streamMeter) event(data []byte) bool {
-	if len(m.unread.held())+len(data) >= maxUnread {
+	text, alike := m.alike.between(data)
+	if !alike {
+		text, alike = m.alike.learn(data, m.reader.texts())
+		m.keep(data, text, alike)
+		reports := m.reader.reports(data)
+		if reports {
+			m.alike.forget()
+		}
+		return reports && m.reader.read(data)
+	}
+	m.keep(data, text, true)
+	if m.everyEvent {
+		m.reader.reports(data)
+	}
+	return false
+}
+
+// keep keeps an event, or its text where that is known, until the text is needed.
+func (m *streamMeter) keep(data, text []byte, known bool) {
+	if known {
+		data = text
+	}
+	if !m.unread.fits(data) {
 		m.readText()
 	}
-	if len(data) >= maxUnread {
-		m.text.take(data, m.reader.texts())
-	} else {
-		m.unread.add(data, separator)
+	switch {
+	case m.unread.fits(data):
+		m.unread.add(data, known)
+	case known:
+		m.text.add(data)
+	default:
+		takeText(data, m.reader.texts(), &m.text)
 	}
-	return m.reader.reports(data) && m.reader.read(data)
 }
 
 // readText takes the text out of the events that wait.
 func (m *streamMeter) readText() {
-	for data := range bytes.SplitSeq(m.unread.held(), []byte{separator}) {
-		if len(data) > 0 {
-			m.text.take(data, m.reader.texts())
+	for data, isText := range m.unread.all() {
+		if isText {
+			m.text.add(data)
+		} else {
+			takeText(data, m.reader.texts(), &m.text)
 		}
 	}
 	m.unread.clear()
@@ -87,7 +116,7 @@ func (m *streamMeter) Finish(bool) Metered {
 		out = m.spec.plausible(out)
 		if m.spec.doubtful(out) {
 			m.readText()
-			out.Own = m.spec.own(&m.text.to)
+			out.Own = m.spec.own(&m.text)
 		}
 	}
 	m.unread.free()
@@ -98,7 +127,7 @@ func (m *streamMeter) Finish(bool) Metered {
 // estimate fills what was not reported: the input by the length of the prompt, the output by the tokens of
 // the text that was sent, where they are more than those reported so far.
 func (m *streamMeter) estimate(got Metered) Metered {
-	n, method := m.text.to.count(m.spec.Model)
+	n, method := m.text.count(m.spec.Model)
 	got.Method, got.Reported = method, false
 	got.Usage[sentinel.Requests] = 1
 	if got.Usage.InputTokenSum() == 0 {

@@ -43,46 +43,13 @@ type textWalk struct {
 
 // takeText adds an event's text in the order in which it stands there.
 func takeText(data []byte, wanted []textMember, to *textCounter) {
-	walkText(data, wanted, to)
-}
-
-func walkText(data []byte, wanted []textMember, to *textCounter) textWalk {
 	w := textWalk{jsonCursor: jsonCursor{b: data}, to: to}
-	if w.next() == '{' {
-		w.object(wanted)
-	}
-	return w
+	w.event(wanted)
 }
 
-// maxAlike bounds what is remembered around a text.
-const maxAlike = 4 << 10
-
-// alikeTexts takes the texts of a stream's events. Most differ from the one before in their text alone: where what stood around the only text of
-// the last event stands around the next one's, which ends no string, that is its text, and nothing need be walked.
-type alikeTexts struct {
-	to            textCounter
-	before, after []byte // around the text of the last event that was walked, where it had one
-}
-
-func (a *alikeTexts) take(data []byte, wanted []textMember) {
-	if text, ok := a.between(data); ok {
-		a.to.add(text)
-		return
-	}
-	w := walkText(data, wanted, &a.to)
-	a.before, a.after = a.before[:0], a.after[:0]
-	if w.texts == 1 && w.plain.end > 0 && len(data) <= maxAlike {
-		a.before, a.after = append(a.before, data[:w.plain.start]...), append(a.after, data[w.plain.end:]...)
-	}
-}
-
-func (a *alikeTexts) between(data []byte) ([]byte, bool) {
-	end := len(data) - len(a.after)
-	if len(a.before) == 0 || end < len(a.before) || !bytes.HasPrefix(data, a.before) || !bytes.HasSuffix(data, a.after) {
-		return nil, false
-	}
-	text := data[len(a.before):end]
-	return text, bytes.IndexByte(text, '"') < 0 && bytes.IndexByte(text, '\\') < 0
+// event walks one event, and tells whether it is one object.
+func (w *textWalk) event(wanted []textMember) bool {
+	return w.next() == '{' && w.object(wanted) && w.next() == 0
 }
 
 // next gives the next byte that is no white space, or 0 at the end.

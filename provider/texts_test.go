@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/go-cmp/cmp"
 )
 
 // decodedText is what takeText finds, read by a strict decoder; ok is false for what is no JSON object.
@@ -101,26 +102,51 @@ func FuzzTextOfAnEvent(f *testing.F) {
 	})
 }
 
-// Events that are alike but for their text give what each gives by itself, in whatever order they come.
-func FuzzAlikeTexts(f *testing.F) {
+// readers makes the reader of each dialect's stream.
+var readers = map[string]func() streamReader{
+	"openai": func() streamReader { return &openAIStream{} }, "anthropic": func() streamReader { return &anthropicStream{} },
+	"gemini": func() streamReader { return newGeminiStream(MeterSpec{}) }, "cohere": func() streamReader { return &cohereStream{} },
+	"converse": func() streamReader { return &converseStream{} }, "invoke": func() streamReader { return &invokeStream{} },
+}
+
+// Events that are alike but for their text give the text and the report that each gives by itself, in whatever order they come.
+func FuzzAlikeEvents(f *testing.F) {
 	chunk := func(text string) []byte {
 		return []byte(`{"id":"x","choices":[{"index":0,"delta":{"content":"` + text + `"}}],"usage":null}`)
+	}
+	reports := func(text string) []byte {
+		return []byte(`{"choices":[{"delta":{"content":"` + text + `"}}],"usage":` + chatReport + `}`)
 	}
 	f.Add(chunk(" the"), chunk(" quick"), "openai")
 	f.Add(chunk(""), chunk(`a","content":"b`), "openai")
 	f.Add(chunk(" the"), chunk(`\n`), "openai")
 	f.Add(chunk("a\\"), chunk("b"), "openai")
+	f.Add(chunk("a"), chunk("usage"), "openai")
+	f.Add(reports("a"), reports("b"), "openai")
 	f.Add([]byte(`{"choices":[{"delta":{"content":"a"}},{"delta":{"content":"b"}}]}`), []byte(`{"choices":[{"delta":{"content":"a"}},{"delta":{"content":"c"}}]}`), "openai")
 	f.Add([]byte(`{"type":"content_block_delta","delta":{"text":"a"}}`), []byte(`{"type":"content_block_delta","delta":{"text":"bb"}}`), "anthropic")
+	f.Add([]byte(`{"candidates":[{"content":{"parts":[{"text":"a"}]}}],"usageMetadata":{"promptTokenCount":7}}`), []byte(`{"candidates":[{"content":{"parts":[{"text":"b"}]}}],"usageMetadata":{"promptTokenCount":7}}`), "gemini")
 	f.Fuzz(func(t *testing.T, one, other []byte, dialect string) {
-		var alike alikeTexts
+		reader, ok := readers[dialect]
+		if !ok {
+			return
+		}
+		m, each := newStreamMeter(MeterSpec{}, reader()), reader()
 		var apart textCounter
 		for _, event := range [][]byte{one, other, other, one, one} {
-			alike.take(event, everyText[dialect])
-			takeText(event, everyText[dialect], &apart)
+			hidden := m.event(event)
+			takeText(event, each.texts(), &apart)
+			if want := each.reports(event) && each.read(event); hidden != want {
+				t.Errorf("%q after %q of %s: hidden %v, by itself %v", event, one, dialect, hidden, want)
+			}
 		}
-		if string(alike.to.text) != string(apart.text) {
-			t.Errorf("%q and %q of %s give %q, each by itself %q", one, other, dialect, alike.to.text, apart.text)
+		m.readText()
+		if string(m.text.text) != string(apart.text) || m.text.lost != apart.lost {
+			t.Errorf("%q and %q of %s give %q, each by itself %q", one, other, dialect, m.text.text, apart.text)
+		}
+		got, whole := m.reader.result()
+		if want, wantWhole := each.result(); !cmp.Equal(got, want) || whole != wantWhole {
+			t.Errorf("%q and %q of %s report %+v, each by itself %+v", one, other, dialect, got, want)
 		}
 	})
 }

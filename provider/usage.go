@@ -48,12 +48,26 @@ func (c *clamp) method() string {
 	return ""
 }
 
+// unquote reads a JSON string; what is none is empty. Most are names, which need no buffer.
 func unquote(raw []byte) string {
+	if end := len(raw) - 1; end > 0 && raw[0] == '"' && raw[end] == '"' && asWritten(raw[1:end]) {
+		return string(raw[1:end])
+	}
 	b, err := jsontext.AppendUnquote(nil, raw)
 	if err != nil {
 		return ""
 	}
 	return string(b)
+}
+
+// asWritten tells whether a text is printable ASCII that JSON does not escape.
+func asWritten(b []byte) bool {
+	for _, c := range b {
+		if c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 // jsonMeter reads the usage from a JSON answer of any length.
