@@ -87,6 +87,12 @@ func open(t testing.TB, config mockapi.Config, team, rules string) *gateway {
 // openOn is open with another database, and more lines for sentinel.yaml.
 func openOn(t testing.TB, config mockapi.Config, team, rules string, database func(*stack.Stack) (string, error), more string) *gateway {
 	t.Helper()
+	return openAt(t, (*stack.Stack).OpenBao, config, team, rules, database, more)
+}
+
+// openAt is openOn with another Vault.
+func openAt(t testing.TB, secrets func(*stack.Stack) (addr, token string, err error), config mockapi.Config, team, rules string, database func(*stack.Stack) (string, error), more string) *gateway {
+	t.Helper()
 	tools := needTools(t)
 	g := &gateway{t: t, dir: t.TempDir()}
 	var err error
@@ -99,7 +105,7 @@ func openOn(t testing.TB, config mockapi.Config, team, rules string, database fu
 	g.must(err)
 	g.dsn, err = database(g.stack)
 	g.must(err)
-	vault, root, err := g.stack.OpenBao()
+	vault, root, err := secrets(g.stack)
 	g.must(err)
 	g.root = root
 	g.redis, err = g.stack.Redis()

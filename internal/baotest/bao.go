@@ -98,30 +98,53 @@ func launch(dir, binary, listen, token string, secure bool) (stop func(), err er
 	cmd.Dir = dir
 	// The token goes by the environment: arguments are for every user of the machine to read.
 	cmd.Env = []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH"), "BAO_DEV_ROOT_TOKEN_ID=" + token}
+	child, err := spawn(cmd, log)
+	if err != nil {
+		return nil, err
+	}
+	stop = sync.OnceFunc(child.stop)
+	if err := answers(scheme(secure)+listen, token, child.ended); err != nil {
+		stop()
+		return nil, fmt.Errorf("openbao on %s %w; its log, %s, ends with:\n%s", listen, err, logFile, tail(logFile))
+	}
+	return stop, nil
+}
+
+// process is one that runs.
+type process struct {
+	cmd   *exec.Cmd
+	ended chan struct{}
+}
+
+// spawn starts a server that writes to log.
+func spawn(cmd *exec.Cmd, log *os.File) (*process, error) {
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true} // Ctrl-C is for the parent to handle
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start openbao: %w", err)
 	}
-	ended := make(chan struct{})
+	p := &process{cmd, make(chan struct{})}
 	go func() {
 		_ = cmd.Wait() // its state is in the log; ending is all that matters here
-		close(ended)
+		close(p.ended)
 	}()
-	stop = sync.OnceFunc(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		select {
-		case <-ended:
-		case <-time.After(stopTimeout):
-			_ = cmd.Process.Kill()
-			<-ended
-		}
-	})
-	if err := answers(scheme(secure)+listen, token, ended); err != nil {
-		stop()
-		return nil, fmt.Errorf("openbao on %s %w; its log, %s, ends with:\n%s", listen, err, logFile, tail(logFile))
+	return p, nil
+}
+
+// stop ends it in order, or else at once.
+func (p *process) stop() {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-p.ended:
+	case <-time.After(stopTimeout):
+		p.kill()
 	}
-	return stop, nil
+}
+
+// kill ends it as a crash would.
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill()
+	<-p.ended
 }
 
 // answers waits until the KV mount can be read: it comes up a little after the server.

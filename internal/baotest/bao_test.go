@@ -32,6 +32,31 @@ func TestStartedServerAnswersAndEnds(t *testing.T) {
 	}
 }
 
+func TestAKilledServerHasWhatItAcknowledged(t *testing.T) {
+	k, err := StartKept(t.TempDir(), Tools())
+	switch {
+	case errors.Is(err, ErrNoBinary) && os.Getenv("E2E") != "must":
+		t.Skipf("needs OpenBao: %v", err)
+	case err != nil:
+		t.Fatal(err)
+	}
+	defer func() { k.Stop() }()
+	if err := k.ask(t.Context(), http.MethodPost, "secret/data/probe", map[string]any{"data": map[string]string{"k": "v"}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	k.Kill()
+	if err := k.ask(t.Context(), http.MethodGet, "secret/data/probe", nil, nil); err == nil {
+		t.Error("it answers after it was killed")
+	}
+	if err := k.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var read struct{ Data struct{ Data map[string]string } }
+	if err := k.ask(t.Context(), http.MethodGet, "secret/data/probe", nil, &read); err != nil || read.Data.Data["k"] != "v" {
+		t.Errorf("after it was started again it has %v, %v", read.Data.Data, err)
+	}
+}
+
 func TestMissingBinaryNamesTheRemedy(t *testing.T) {
 	_, _, _, err := Start(t.TempDir(), t.TempDir())
 	if !errors.Is(err, ErrNoBinary) || !strings.Contains(err.Error(), "make tools") {

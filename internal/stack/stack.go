@@ -143,6 +143,20 @@ func (s *Stack) OpenBao() (addr, token string, err error) {
 	return addr, token, nil
 }
 
+// KeptOpenBao is OpenBao with its secrets on disk, to be killed and started again.
+func (s *Stack) KeptOpenBao() (*baotest.Kept, error) {
+	dir, err := s.sub("openbao")
+	if err != nil {
+		return nil, err
+	}
+	k, err := baotest.StartKept(dir, s.o.Tools)
+	if err != nil { // it names its own remedy
+		return nil, fmt.Errorf("start OpenBao: %w", err)
+	}
+	s.started("openbao", k.Addr, func() { k.Stop() }) // the process of that moment
+	return k, nil
+}
+
 func (s *Stack) sub(name string) (string, error) {
 	dir := filepath.Join(s.o.Dir, name)
 	if err := os.MkdirAll(dir, 0o755); err != nil { // logs of servers for tests
