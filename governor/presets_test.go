@@ -1,8 +1,11 @@
 package governor
 
 import (
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/saas-sentinel/saas-sentinel/provider"
 )
@@ -92,4 +95,29 @@ func TestWhatIsBilledApartHasThePolicysPrice(t *testing.T) {
 	pricedCall{"openai/batches.create", batch, 200, nil, `{"id":"batch_1","object":"batch"}`, 2_500_000_000, 2_500_000_000, "", "", ""}.run(t, s)
 	pricedCall{"openai/batches.create", batch, 400, nil, `{"error":{}}`, 2_500_000_000, 0, "", "", ""}.run(t, s)
 	pricedCall{"openai/realtime.client_secrets", provider.RawRequest{Path: "/v1/realtime/client_secrets"}, 200, nil, `{"value":"ek_1"}`, 2_500_000_000, 2_500_000_000, "", "", ""}.run(t, s)
+}
+
+// What a policy does not name under allow is no route: what moves money out or changes access even where it names nothing.
+func TestAllowSaysWhichEndpointsAreOpen(t *testing.T) {
+	routes := func(allow string) (out []string) {
+		for name := range state(t, "  stripe: {preset: stripe, credential: vault:secret/stripe#key"+allow+"}\n").Routes {
+			out = append(out, name)
+		}
+		slices.Sort(out)
+		return out
+	}
+	preset, _ := provider.Find("stripe")
+	var open []string
+	for _, e := range preset.Endpoints {
+		if !e.Closed {
+			open = append(open, "stripe/"+e.Name)
+		}
+	}
+	slices.Sort(open)
+	if diff := cmp.Diff(open, routes("")); diff != "" || len(open) < 3 {
+		t.Errorf("without allow (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"stripe/any.post", "stripe/charges.create"}, routes(", allow: [charges.create, any.post]")); diff != "" {
+		t.Errorf("with allow (-want +got):\n%s", diff)
+	}
 }
