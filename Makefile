@@ -175,7 +175,7 @@ charts: ## lint and render the Helm chart, compare, check against Kubernetes' sc
 image: ## the container image, with its bill of materials inside, as an OCI layout in dist/image; VERSION=1.2.3 names it
 	go run -C tools/image . -repo $(CURDIR) -out $(CURDIR)/dist/image -version $(or $(VERSION),dev)
 
-deploy-check: ## check deploy/ and .github/ with the programs of their users: promtool, compose, actionlint, zizmor, checkov, OpenTofu; and the image by building it twice
+deploy-check: ## check deploy/ and .github/ with the programs of their users: promtool, compose, actionlint, zizmor, checkov, OpenTofu, tflint; and the image by building it twice
 	@tools/deploy-check
 
 golden: ## rewrite the golden files
