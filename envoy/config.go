@@ -37,6 +37,7 @@ type Config struct {
 	Admin        string        // IP:port of Envoy's admin page; keep it on a loopback address
 	Control      string        // host:port of sentinel's gRPC: ext_proc, ADS and health
 	AccessLog    string        // a file, or "/dev/stdout"; "" for none
+	Witness      string        // a file that gets the access log too, for a Witness; "" for none
 	MaxBodyBytes uint32        // of a request whose body the guard reads; past it 413, give or take one read of the socket
 	StreamIdle   time.Duration // a request or an answer that is silent for so long is ended
 	Providers    []Provider
@@ -110,6 +111,8 @@ func (c Config) Validate() error {
 	add(isIPPort(c.Admin), "admin %q: want an IP address and a port, as in 127.0.0.1:9901", c.Admin)
 	add(isHostPort(c.Control), "control %q: want a host and a port, as in 127.0.0.1:9902", c.Control)
 	add(c.AccessLog == "" || text(c.AccessLog), "access log: the file's name is not UTF-8")
+	add(c.Witness == "" || text(c.Witness) && c.Witness != "/dev/stdout", "witness %q: want a file", c.Witness)
+	add(c.Witness == "" || c.Witness != c.AccessLog, "witness %q: it is the access log already", c.Witness)
 	add(c.MaxBodyBytes > 0 && c.MaxBodyBytes <= maxBodyBytes, "max body bytes: %d is outside [1, %d]", c.MaxBodyBytes, maxBodyBytes)
 	add(c.StreamIdle > 0 && c.StreamIdle <= maxIdle, "stream idle: %s is outside (0s, %s]", c.StreamIdle, maxIdle)
 	add(len(c.Hosts) > 0, "hosts: name at least one host by which clients address the gateway")

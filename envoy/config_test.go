@@ -46,6 +46,8 @@ func TestValidate(t *testing.T) {
 		}, "two places"},
 		"a relative socket":     {func(c *Config) { c.TLS = &ListenerTLS{Service: &SecretService{Socket: "s", Certificate: "c"}} }, "absolute path"},
 		"a service of no certs": {func(c *Config) { c.TLS = &ListenerTLS{Service: &SecretService{Socket: "/s"}} }, "name of a certificate"},
+		"witness is no file":    {func(c *Config) { c.Witness = "/dev/stdout" }, "want a file"},
+		"witness is the log":    {func(c *Config) { c.AccessLog, c.Witness = "/a", "/a" }, "access log already"},
 		"log not UTF-8":         {func(c *Config) { c.AccessLog = "\xff" }, "access log"},
 		"provider name":         {func(c *Config) { c.Providers[0].Name = "a/b" }, `provider "a/b"`},
 		"provider twice":        {func(c *Config) { c.Providers = append(c.Providers, c.Providers[0]) }, "named twice"},

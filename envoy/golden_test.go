@@ -115,6 +115,9 @@ func placeFiles(t *testing.T, c Config, dir string) Config {
 	if filepath.IsAbs(c.AccessLog) {
 		c.AccessLog = filepath.Join(dir, "access.json")
 	}
+	if c.Witness != "" {
+		c.Witness = filepath.Join(dir, "witness.json")
+	}
 	for i := range c.Providers {
 		c.Providers[i].CAFile = ca.file
 	}

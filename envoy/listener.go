@@ -78,7 +78,7 @@ func manager(c Config, inline *routev3.RouteConfiguration) *hcmv3.HttpConnection
 			InitialStreamWindowSize:     wrapperspb.UInt32(64 << 10),
 			InitialConnectionWindowSize: wrapperspb.UInt32(1 << 20),
 		},
-		AccessLog: accessLog(c.AccessLog),
+		AccessLog: accessLogs(c),
 		RouteSpecifier: &hcmv3.HttpConnectionManager_Rds{
 			Rds: &hcmv3.Rds{ConfigSource: ads(), RouteConfigName: routesName},
 		},
@@ -115,10 +115,17 @@ var logged = map[string]string{
 	"upstream_got":   "%UPSTREAM_WIRE_BYTES_RECEIVED%",
 }
 
-func accessLog(path string) []*accesslogv3.AccessLog {
-	if path == "" {
-		return nil
+// accessLogs are the log for people and its copy for the Witness.
+func accessLogs(c Config) (list []*accesslogv3.AccessLog) {
+	for _, log := range []struct{ name, path string }{{"sentinel.access", c.AccessLog}, {"sentinel.witness", c.Witness}} {
+		if log.path != "" {
+			list = append(list, accessLog(log.name, log.path))
+		}
 	}
+	return list
+}
+
+func accessLog(name, path string) *accesslogv3.AccessLog {
 	fields := map[string]*structpb.Value{}
 	for name, command := range logged {
 		fields[name] = structpb.NewStringValue(command)
@@ -132,9 +139,7 @@ func accessLog(path string) []*accesslogv3.AccessLog {
 	if path == "/dev/stdout" { // by its descriptor: opening the path again fails where it is a pipe of another user
 		config = &streamlogv3.StdoutAccessLog{AccessLogFormat: &streamlogv3.StdoutAccessLog_LogFormat{LogFormat: format}}
 	}
-	return []*accesslogv3.AccessLog{{
-		Name: "sentinel.access", ConfigType: &accesslogv3.AccessLog_TypedConfig{TypedConfig: packed(config)},
-	}}
+	return &accesslogv3.AccessLog{Name: name, ConfigType: &accesslogv3.AccessLog_TypedConfig{TypedConfig: packed(config)}}
 }
 
 func ads() *corev3.ConfigSource {

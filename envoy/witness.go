@@ -82,6 +82,7 @@ const (
 // Witness reads Envoy's access log as it grows, and remembers the newest requests. It is safe for use by many goroutines.
 type Witness struct {
 	path string
+	kept func(error) // not nil: the file is the witness's own, which it shortens; it is told why that fails, once
 
 	mu    sync.Mutex
 	seen  map[[10]byte]Seen
@@ -97,6 +98,10 @@ type Witness struct {
 func NewWitness(path string) *Witness {
 	return &Witness{path: path, seen: map[[10]byte]Seen{}, ready: make(chan struct{})}
 }
+
+// Shorten makes the file one that nobody else rotates: what was read long ago is given back to the disk. A system of files that cannot do that is told
+// to fault, once. Call it before Run.
+func (w *Witness) Shorten(fault func(error)) { w.kept = fault }
 
 // Ready is closed once everything that the log held at the start was read, or no log was there.
 func (w *Witness) Ready() <-chan struct{} { return w.ready }
@@ -131,7 +136,7 @@ func (w *Witness) Stats() (lines, bad int64, open bool) {
 
 // Run follows the file until ctx ends: one that is rotated, truncated or not there yet as well.
 func (w *Witness) Run(ctx context.Context) error {
-	t := tailing{path: w.path, skip: witnessBack}
+	t := tailing{path: w.path, skip: witnessBack, fault: w.kept}
 	defer t.close()
 	caught := sync.OnceFunc(func() { close(w.ready) })
 	for ctx.Err() == nil {
@@ -139,6 +144,7 @@ func (w *Witness) Run(ctx context.Context) error {
 		w.mu.Lock()
 		w.read = t.file != nil
 		w.mu.Unlock()
+		t.shorten()
 		if more {
 			continue
 		}
@@ -186,8 +192,11 @@ type tailing struct {
 	file *os.File
 	from *bufio.Reader
 	at   int64  // what was read of the file
+	gone int64  // what of that was given back to the disk
 	rest []byte // the beginning of a line that is not whole yet
 	long bool   // the rest of a line that is too long is skipped
+
+	fault func(error) // not nil: the file is shortened
 }
 
 // read gives the lines that are there to use, and tells whether there may be more at once.
@@ -227,7 +236,7 @@ func (t *tailing) open() bool {
 		_ = f.Close()
 		return false
 	}
-	t.file, t.at, t.rest, t.long = f, 0, nil, false
+	t.file, t.at, t.gone, t.rest, t.long = f, 0, 0, nil, false
 	if t.skip > 0 && info.Size() > t.skip {
 		if t.at, err = f.Seek(info.Size()-t.skip, io.SeekStart); err != nil {
 			t.close()
@@ -252,6 +261,20 @@ func (t *tailing) changed() bool {
 	}
 	t.close()
 	return true
+}
+
+// shorten leaves of a file what a reader that starts now reads of it.
+func (t *tailing) shorten() {
+	until := (t.at - witnessBack) &^ (1<<20 - 1) // whole blocks of the disk, whatever their size
+	if t.fault == nil || t.file == nil || until-t.gone < witnessBack {
+		return
+	}
+	if err := hole(t.path, t.gone, until); err != nil {
+		t.fault(err)
+		t.fault = nil
+		return
+	}
+	t.gone = until
 }
 
 func (t *tailing) close() {

@@ -2,10 +2,13 @@ package envoy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -22,9 +25,10 @@ func witness(t *testing.T, file string) *Witness {
 	return w
 }
 
+// The log that people read goes elsewhere.
 func TestWitnessReadsWhatEnvoyWrites(t *testing.T) {
-	g := startGateway(t, nil)
-	w := witness(t, g.config.AccessLog)
+	g := startGateway(t, func(c *Config) { c.AccessLog, c.Witness = "/dev/stdout", filepath.Join(t.TempDir(), "witness.json") })
+	w := witness(t, g.config.Witness)
 
 	g.do(t, "POST", "/api/v1/chat", nil, strings.NewReader("12345"))
 	known, err := sentinel.ParseCallID(call)
@@ -127,6 +131,52 @@ func TestWitnessFollowsRotationTruncationAndHalfLines(t *testing.T) {
 	drain()
 	if !seen(w, 6) {
 		t.Error("after a truncation nothing is seen")
+	}
+}
+
+// What a witness needs again after a crash stays in the file; what is older leaves the disk, while Envoy goes on writing.
+func TestWitnessKeepsItsOwnFileShort(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "witness.json")
+	f, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	var faults []error
+	tail := tailing{path: file, fault: func(err error) { faults = append(faults, err) }}
+	defer tail.close()
+	w := NewWitness(file)
+	padding := `,"route":"` + strings.Repeat("r", 8<<10) + `"`
+	const lines, each = 8 * witnessBack / (8 << 10), 256
+	for n := 0; n < lines; n += each {
+		var text strings.Builder
+		for i := range each {
+			text.WriteString(logLine(n+i, padding))
+		}
+		if _, err := f.WriteString(text.String()); err != nil {
+			t.Fatal(err)
+		}
+		for tail.read(w.take) {
+		}
+		tail.shorten()
+	}
+	if runtime.GOOS != "linux" || len(faults) > 0 && errors.Is(faults[0], errors.ErrUnsupported) {
+		if len(faults) != 1 {
+			t.Errorf("faults: %v, want one", faults)
+		}
+		t.Skipf("this system of files gives nothing back: %v", faults)
+	}
+	info, err := os.Stat(file)
+	if err != nil || len(faults) > 0 {
+		t.Fatal(err, faults)
+	}
+	if used := info.Sys().(*syscall.Stat_t).Blocks * 512; used > 3*witnessBack || info.Size() < 8*witnessBack {
+		t.Errorf("%d bytes of %d are on the disk, want %d at most", used, info.Size(), 3*witnessBack)
+	}
+	next := witness(t, file)
+	<-next.Ready()
+	if _, bad, _ := next.Stats(); !seen(w, lines-1) || !seen(next, lines-1) || !seen(next, lines-1000) || bad != 0 {
+		t.Errorf("the next process does not know the newest calls, or %d lines are bad", bad)
 	}
 }
 

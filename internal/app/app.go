@@ -219,8 +219,13 @@ func (a *App) openLedger(ctx context.Context) error {
 // serve registers the services on the control port. Nothing answers before Run.
 func (a *App) serve(context.Context) error {
 	a.envoy = envoy.NewServer(a.log)
-	if a.config.witnessed() {
-		a.witness = envoy.NewWitness(a.config.Envoy.AccessLog)
+	if file := a.config.witnessed(); file != "" {
+		a.witness = envoy.NewWitness(file)
+	}
+	if a.config.Envoy.Witness != "" {
+		a.witness.Shorten(func(err error) {
+			a.log.Warn().Err(err).Msg("envoy.witness grows: what was read of it is not given back to the disk")
+		})
 	}
 	if err := a.envoy.Set(a.forEnvoy(a.governor.State())); err != nil {
 		return err

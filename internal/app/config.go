@@ -69,7 +69,8 @@ type EnvoyConfig struct {
 	Hosts      []string      `yaml:"hosts" doc:"Host names and IPs, without port, under which clients address the gateway."`
 	Admin      string        `yaml:"admin" doc:"ip:port of Envoy's admin page; keep it on loopback."`
 	AccessLog  string        `yaml:"access_log" doc:"File of Envoy's access log; empty for none."`
-	LogFlush   time.Duration `yaml:"access_log_flush" doc:"How late Envoy writes that file: its --file-flush-interval-msec. reconcile.after must be above it."`
+	Witness    string        `yaml:"witness" doc:"File that gets the access log once more, where access_log is none that this process can read: Envoy writes it, this process reads it and keeps it short. Under one path for both."`
+	LogFlush   time.Duration `yaml:"access_log_flush" doc:"How late Envoy writes these files: its --file-flush-interval-msec. reconcile.after must be above it."`
 	MaxBody    int64         `yaml:"max_body_bytes" doc:"Longest request body that is read for its price; longer ones are answered 413."`
 	StreamIdle time.Duration `yaml:"stream_idle" doc:"A request or answer that is silent for so long is ended."`
 	TLS        *TLSConfig    `yaml:"tls" doc:"Certificate of the gateway's listener. Without it clients speak plain HTTP."`
@@ -307,9 +308,16 @@ func (c *Config) environment() {
 	c.Telemetry.Headers = sentinel.NewSecret(os.Getenv("OTEL_EXPORTER_OTLP_HEADERS"))
 }
 
-// witnessed tells whether Envoy's access log is a file that this process can read.
-func (c *Config) witnessed() bool {
-	return c.Envoy.AccessLog != "" && c.Envoy.AccessLog != "/dev/stdout"
+// witnessed is the file with Envoy's access log that this process can read, empty for none.
+func (c *Config) witnessed() string {
+	switch {
+	case c.Envoy.Witness != "":
+		return c.Envoy.Witness
+	case c.Envoy.AccessLog == "/dev/stdout":
+		return ""
+	default:
+		return c.Envoy.AccessLog
+	}
 }
 
 // keeping says how long the ledger lives.

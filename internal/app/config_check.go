@@ -38,7 +38,7 @@ func (c *Config) check(doc *strictyaml.Doc) {
 			doc.Fault(key, "%s is outside %s to %s", d.got, d.min, d.max)
 		}
 	}
-	if c.witnessed() && c.Reconcile.After <= c.Envoy.LogFlush {
+	if c.witnessed() != "" && c.Reconcile.After <= c.Envoy.LogFlush {
 		doc.Fault("reconcile.after", "%s is not above envoy.access_log_flush, %s: calls would be booked before Envoy's access log can say what became of them", c.Reconcile.After, c.Envoy.LogFlush)
 	}
 	if c.Proxy.InVault() {

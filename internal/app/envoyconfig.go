@@ -11,7 +11,7 @@ import (
 func (c Config) ForEnvoy(s *governor.State) envoy.Config {
 	out := envoy.DefaultConfig()
 	out.NodeID, out.Listen, out.Hosts, out.Admin = c.Envoy.Node, c.Envoy.Listen, c.Envoy.Hosts, c.Envoy.Admin
-	out.AccessLog, out.StreamIdle = c.Envoy.AccessLog, c.Envoy.StreamIdle
+	out.AccessLog, out.Witness, out.StreamIdle = c.Envoy.AccessLog, c.Envoy.Witness, c.Envoy.StreamIdle
 	out.MaxBodyBytes = uint32(min(c.Envoy.MaxBody, math.MaxUint32))
 	out.Control = c.Control.Listen
 	if c.Control.Advertise != "" {

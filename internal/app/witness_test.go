@@ -28,6 +28,22 @@ func TestACallThatTheLedgerLacksForLongIsDrift(t *testing.T) {
 	}
 }
 
+func TestTheWitnessReadsAFile(t *testing.T) {
+	for name, tt := range map[string]struct{ log, witness, want string }{
+		"no log":                 {"", "", ""},
+		"standard output":        {"/dev/stdout", "", ""},
+		"a file":                 {"/log/access.json", "", "/log/access.json"},
+		"standard output twice":  {"/dev/stdout", "/log/witness.json", "/log/witness.json"},
+		"a file, and one's own":  {"/log/access.json", "/log/witness.json", "/log/witness.json"},
+		"no log, but a file too": {"", "/log/witness.json", "/log/witness.json"},
+	} {
+		c := Config{Envoy: EnvoyConfig{AccessLog: tt.log, Witness: tt.witness}}
+		if got := c.witnessed(); got != tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
+}
+
 func TestWithoutAnAccessLogThereIsNoEvidence(t *testing.T) {
 	if e := (&App{}).evidence(sentinel.CallID{1}); e != (governor.Evidence{}) {
 		t.Errorf("evidence is %+v", e)

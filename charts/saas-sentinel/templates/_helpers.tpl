@@ -48,7 +48,7 @@ seccompProfile: {type: RuntimeDefault}
 {{/* sentinel.yaml: the chart's own addresses win over those of the values. */}}
 {{- define "sentinel.config" -}}
 {{- $hosts := concat (include "sentinel.hosts" . | fromJsonArray) (list "localhost" "127.0.0.1") -}}
-{{- $envoy := dict "listen" (ternary "127.0.0.1:10000" "0.0.0.0:10000" (eq .Values.mode "sidecar")) "admin" "127.0.0.1:9901" "access_log" "/dev/stdout" "hosts" $hosts -}}
+{{- $envoy := dict "listen" (ternary "127.0.0.1:10000" "0.0.0.0:10000" (eq .Values.mode "sidecar")) "admin" "127.0.0.1:9901" "access_log" "/dev/stdout" "witness" "/var/log/sentinel/witness.json" "hosts" $hosts -}}
 {{- if include "sentinel.tls" . -}}
 {{- $tls := dict "cert" "/etc/sentinel/tls/tls.crt" "key" "/etc/sentinel/tls/tls.key" -}}
 {{- if .Values.tls.clientCA -}}{{- $tls = merge $tls (dict "client_ca" "/etc/sentinel/tls/ca.crt" "require_client_cert" .Values.tls.requireClientCert) -}}{{- end -}}

@@ -72,6 +72,7 @@ seccompProfile: {type: RuntimeDefault}
   volumeMounts:
     {{- include "sentinel.configMounts" . | nindent 4 }}
     - {name: {{ include "sentinel.prefix" . }}spool, mountPath: /var/lib/sentinel}
+    - {name: {{ include "sentinel.prefix" . }}witness, mountPath: /var/log/sentinel}
     {{- if .Values.vault.role }}
     - {name: {{ include "sentinel.prefix" . }}vault, mountPath: /var/run/secrets/vault, readOnly: true}
     {{- end }}
@@ -100,6 +101,7 @@ seccompProfile: {type: RuntimeDefault}
   resources: {{- toYaml .Values.envoy.resources | nindent 4 }}
   volumeMounts:
     - {name: {{ include "sentinel.prefix" . }}envoy, mountPath: /etc/envoy, readOnly: true}
+    - {name: {{ include "sentinel.prefix" . }}witness, mountPath: /var/log/sentinel}
     {{- if include "sentinel.tls" . }}
     - {name: tls, mountPath: /etc/sentinel/tls, readOnly: true}
     {{- end }}
@@ -142,6 +144,9 @@ seccompProfile: {type: RuntimeDefault}
   configMap: {name: {{ include "sentinel.policies" . }}}
 - name: {{ include "sentinel.prefix" . }}envoy
   emptyDir: {medium: Memory, sizeLimit: 8Mi}
+# Envoy's account of what it carried: it outlives a sentinel that dies, which then knows what became of its calls.
+- name: {{ include "sentinel.prefix" . }}witness
+  emptyDir: {sizeLimit: 1Gi}
 {{- if eq .Values.mode "sidecar" }}
 - name: sentinel-spool
   emptyDir: {sizeLimit: {{ .Values.spool.size }}}
