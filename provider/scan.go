@@ -67,57 +67,37 @@ func (s *scanner) write(chunk []byte) {
 	s.take(chunk, len(chunk))
 }
 
-// inString reads on inside a string and returns the index behind the last byte read.
+// inString reads on inside a string and returns the index behind the last byte read. Where the next quote is, it
+// finds out again only when that was escaped.
 func (s *scanner) inString(chunk []byte, i int) int {
-	begin := i
-	near := min(i+shortString, len(chunk))
-	for ; i < near; i++ {
-		switch c := chunk[i]; {
-		case s.escaped:
-			s.escaped = false
-		case c == '\\':
-			s.escaped = true
-		case c == '"':
-			return s.endString(chunk[begin:i], i)
-		}
-	}
-	if end := s.farEnd(chunk, i); end >= 0 {
-		return s.endString(chunk[begin:end], end)
-	}
-	s.within(chunk[begin:])
-	return len(chunk)
-}
-
-// farEnd finds the end of a string from a place on, or -1 where the chunk ends before it. Where the next quote is, it finds out again only
-// when that was escaped.
-func (s *scanner) farEnd(chunk []byte, i int) int {
-	for end := -1; i < len(chunk); {
+	begin, end := i, -1
+	for i < len(chunk) {
 		if s.escaped {
 			s.escaped = false
 			i++
 			continue
 		}
 		if end < i {
-			end = indexFrom(chunk, i, '"')
-		}
-		escape := bytes.IndexByte(chunk[i:end], '\\')
-		if escape < 0 {
-			if end == len(chunk) {
-				return -1
+			if end = bytes.IndexByte(chunk[i:], '"'); end < 0 {
+				end = len(chunk)
+			} else {
+				end += i
 			}
-			return end
 		}
-		s.escaped = true
-		i += escape + 1
+		if escape := bytes.IndexByte(chunk[i:end], '\\'); escape >= 0 {
+			s.escaped = true
+			i += escape + 1
+			continue
+		}
+		if end == len(chunk) {
+			break
+		}
+		s.within(chunk[begin:end])
+		s.quoted, s.isKey = false, false
+		return end + 1
 	}
-	return -1
-}
-
-// endString ends a string whose last part is b and whose quote stands at a place, and returns the index behind it.
-func (s *scanner) endString(b []byte, at int) int {
-	s.within(b)
-	s.quoted, s.isKey = false, false
-	return at + 1
+	s.within(chunk[begin:])
+	return len(chunk)
 }
 
 // within takes a part of a key.

@@ -19,10 +19,10 @@ type events struct {
 	hide     bool // whether events may be hidden at all: if not, Write always returns its chunk
 
 	line    []byte // of an unfinished line
-	data    []byte // of an unfinished event; while borrowed, it lies in the chunk
-	own     []byte // where data lies when it is not borrowed
-	at      int    // where in own
-	lent    bool   // data is borrowed
+	chunk   []byte // that is being split
+	data    span   // of an unfinished event: in the chunk while it is borrowed from there, else in own
+	own     []byte
+	lent    bool // data is borrowed
 	hasData bool
 	skipLF  bool // the last byte was a CR: an LF that follows belongs to it
 	size    int  // of an unfinished event
@@ -44,6 +44,7 @@ func (s *events) write(chunk []byte) []byte {
 
 // split walks the lines of a chunk. Where the next LF and the next CR are, it finds out once.
 func (s *events) split(chunk []byte) {
+	s.chunk = chunk
 	lf, cr := -1, -1
 	for pos := 0; pos < len(chunk); {
 		if s.skipLF {
@@ -70,13 +71,19 @@ func (s *events) split(chunk []byte) {
 		}
 		s.grow(end + 1 - pos)
 		s.skipLF = chunk[end] == '\r'
-		s.endLine(chunk[pos:end], end+1)
+		s.endLine(span{pos, end}, end+1)
 		pos = end + 1
 	}
 	if s.lent { // the chunk will be gone
-		s.own, s.at, s.lent = append(s.own[:0], s.data...), 0, false
-		s.data = s.own
+		s.keep()
 	}
+	s.chunk = nil
+}
+
+// keep takes what is borrowed.
+func (s *events) keep() {
+	s.own = append(s.own[:0], s.chunk[s.data.start:s.data.end]...)
+	s.data, s.lent = span{0, len(s.own)}, false
 }
 
 // indexFrom gives the place of a byte from a place on, or the length where there is none.
@@ -106,7 +113,7 @@ func (s *events) grow(n int) {
 	}
 	if s.size += n; s.size > most {
 		s.tooLong = true
-		s.line, s.data, s.own, s.lent = nil, nil, nil, false
+		s.line, s.data, s.own, s.lent = nil, span{}, nil, false
 	}
 }
 
@@ -120,22 +127,20 @@ func (s *events) follow(end int) {
 	}
 }
 
-// endLine reads a line whose rest is b and which ends at a place in the chunk.
-func (s *events) endLine(b []byte, end int) {
+// endLine reads a line whose rest lies in the chunk, and which ends at a place there.
+func (s *events) endLine(rest span, end int) {
 	s.hidden = false
 	carried := len(s.line) > 0
-	line := b
 	if carried {
-		s.line = append(s.line, b...)
-		line = s.line
+		s.line = append(s.line, s.chunk[rest.start:rest.end]...)
 	}
 	switch {
-	case len(line) == 0:
+	case !carried && rest.start == rest.end:
 		s.endEvent(end)
 	case s.tooLong:
 		s.pass.release(end)
 	default:
-		s.take(line, carried)
+		s.take(rest, carried)
 	}
 	s.line = s.line[:0]
 }
@@ -143,33 +148,41 @@ func (s *events) endLine(b []byte, end int) {
 var dataField = []byte("data:")
 
 // take reads a field. A line that lies in the chunk is borrowed, and one that was carried changes hands.
-func (s *events) take(line []byte, carried bool) {
-	field, ok := bytes.CutPrefix(line, dataField)
-	if !ok {
+func (s *events) take(at span, carried bool) {
+	line := s.line
+	if !carried {
+		line = s.chunk[at.start:at.end]
+	}
+	if !bytes.HasPrefix(line, dataField) {
 		return
 	}
-	if len(field) > 0 && field[0] == ' ' {
-		field = field[1:]
+	begin := len(dataField)
+	if begin < len(line) && line[begin] == ' ' {
+		begin++
 	}
 	switch {
 	case s.hasData:
 		if s.lent {
-			s.own, s.at, s.lent = append(s.own[:0], s.data...), 0, false
+			s.keep()
 		}
-		s.own = append(append(s.own, '\n'), field...)
-		s.data = s.own[s.at:]
+		s.own = append(append(s.own, '\n'), line[begin:]...)
+		s.data.end = len(s.own)
 	case carried:
 		s.own, s.line = s.line, s.own
-		s.at, s.data = len(line)-len(field), field
+		s.data = span{begin, len(line)}
 	default:
-		s.data, s.lent = field, true
+		s.data, s.lent = span{at.start + begin, at.end}, true
 	}
 	s.hasData = true
 }
 
 func (s *events) endEvent(end int) {
 	if s.hasData && !s.tooLong {
-		s.hidden = s.each(s.data)
+		from := s.own
+		if s.lent {
+			from = s.chunk
+		}
+		s.hidden = s.each(from[s.data.start:s.data.end])
 	} else if s.tooLong && s.overlong != nil {
 		s.overlong()
 	}
@@ -178,7 +191,7 @@ func (s *events) endEvent(end int) {
 	} else {
 		s.pass.release(end)
 	}
-	s.data, s.lent, s.hasData, s.size, s.tooLong = nil, false, false, 0, false
+	s.lent, s.hasData, s.size, s.tooLong = false, false, 0, false
 }
 
 // finish reads an event that lacks its empty line, because what it reports was used all the same,
@@ -186,7 +199,7 @@ func (s *events) endEvent(end int) {
 func (s *events) finish() []byte {
 	s.pass.begin(nil)
 	if len(s.line) > 0 {
-		s.endLine(nil, 0)
+		s.endLine(span{}, 0)
 	}
 	if s.hasData {
 		s.endEvent(0)
