@@ -44,9 +44,9 @@ func (generic) readRequest(e Endpoint, r RawRequest) (Request, error) {
 		return rq, err
 	}
 	facts := declare.Request{Path: r.Path, BodyBytes: int64(len(r.Body)), Header: headersOf(r.Header, e.Declared.Headers)}
-	query, err := url.ParseQuery(r.Query)
+	query, err := formFields("query", r.Query)
 	if err != nil {
-		return rq, badRequest("query", "not a valid query")
+		return rq, err
 	}
 	if facts.Query, err = single(query); err != nil {
 		return rq, err
@@ -114,9 +114,9 @@ func jsonMembers(body []byte, names []string) (map[string]any, error) {
 }
 
 func formMembers(r RawRequest, names []string) (map[string]any, error) {
-	form, err := url.ParseQuery(string(r.Body))
+	form, err := formFields("body", string(r.Body))
 	if err != nil {
-		return nil, badRequest("body", "not a valid form")
+		return nil, err
 	}
 	out := make(map[string]any, len(names))
 	for _, n := range names {

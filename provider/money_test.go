@@ -93,6 +93,13 @@ func TestAmountsHaveOnePlace(t *testing.T) {
 		"amount in the query":   {"amount=1", "amount=2000", 0, "amount"},
 		"currency in the query": {"amount=1&currency=usd", "currency=jpy", 0, "currency"},
 		"broken query":          {"amount=1", "a=%zz", 0, "query"},
+		"a bracket behind":      {"amount=1&amount]=2000", "", 0, "body"},
+		"a bracket before":      {"amount=1&%5bamount=2000", "", 0, "body"},
+		"a blank before":        {"amount=1& amount=2000", "", 0, "body"},
+		"a line before":         {"amount=1&%0aamount=2000", "", 0, "body"},
+		"no name":               {"amount=1&=2000", "", 0, "body"},
+		"a name in the query":   {"amount=1", "amount%00=2000", 0, "query"},
+		"parts of a name":       {"amount=7&metadata[order no]=1&items[0][price]=p&expand[]=customer", "", 7, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			rq, err := stripe.ReadRequest(stripe.Endpoints[0], RawRequest{Path: "/v1/charges", Body: []byte(tt.body), Query: tt.query, ContentType: form})
@@ -102,6 +109,38 @@ func TestAmountsHaveOnePlace(t *testing.T) {
 			}
 			if err == nil && rq.Bound[sentinel.AmountCents] != tt.cents {
 				t.Errorf("%q: at most %d cents, want %d", tt.body, rq.Bound[sentinel.AmountCents], tt.cents)
+			}
+		})
+	}
+}
+
+func TestMoneyStaysWithTheCredentialsAccount(t *testing.T) {
+	read := func(onBehalf bool, body, query, header string) error {
+		_, err := stripe.ReadRequest(stripe.Endpoints[0], RawRequest{Path: "/v1/charges", Body: []byte(body), Query: query, ContentType: "application/x-www-form-urlencoded", OnBehalf: onBehalf,
+			Header: func(name string) string {
+				if name == header {
+					return "acct_1"
+				}
+				return ""
+			}})
+		return err
+	}
+	for name, tt := range map[string]struct{ body, query, header, field string }{
+		"a field":            {"amount=1&on_behalf_of=acct_1", "", "", "on_behalf_of"},
+		"a part":             {"amount=1&transfer_data[destination]=acct_1", "", "", "transfer_data[destination]"},
+		"a part of another":  {"amount=1&intent%5Btransfer_data%5D%5Bdestination%5D=a", "", "", "intent[transfer_data][destination]"},
+		"brackets around it": {"amount=1&[transfer_data][destination]=acct_1", "", "", "body"},
+		"in the query":       {"amount=1", "application_fee_amount=1", "", "application_fee_amount"},
+		"a header":           {"amount=1", "", "stripe-account", "stripe-account"},
+		"another header":     {"amount=1", "", "stripe-context", "stripe-context"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var bad *BadRequest
+			if err := read(false, tt.body, tt.query, tt.header); !errors.As(err, &bad) || bad.Field != tt.field {
+				t.Errorf("%q?%q with %q: %v, want a fault of %q", tt.body, tt.query, tt.header, err, tt.field)
+			}
+			if err := read(true, tt.body, tt.query, tt.header); tt.field != "body" && err != nil {
+				t.Errorf("on behalf of others: %v", err)
 			}
 		})
 	}

@@ -89,11 +89,11 @@ func (stripeDialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
 
 // stripeForm reads the fields of a request from its body and its query, and refuses those that act for another account.
 func stripeForm(r RawRequest) (form, query url.Values, err error) {
-	if form, err = url.ParseQuery(string(r.Body)); err != nil {
-		return nil, nil, badRequest("body", "not a valid form")
+	if form, err = formFields("body", string(r.Body)); err != nil {
+		return nil, nil, err
 	}
-	if query, err = url.ParseQuery(r.Query); err != nil {
-		return nil, nil, badRequest("query", "not a valid query")
+	if query, err = formFields("query", r.Query); err != nil {
+		return nil, nil, err
 	}
 	if r.OnBehalf {
 		return form, query, nil

@@ -153,6 +153,7 @@ func wrongDestination() []attack {
 		attack{name: "stripe's accounts by deleting", status: 403, reason: noRoute, raw: request("DELETE /stripe/v1/accounts/acct_1", auth)},
 		attack{name: "stripe for another account", status: 400, reason: badRequest, raw: withBody("POST /stripe/v1/charges", "amount=100&currency=usd&source=tok_visa", auth, form, "Stripe-Account: acct_evil")},
 		attack{name: "a charge whose money goes elsewhere", status: 400, reason: badRequest, raw: withBody("POST /stripe/v1/charges", "amount=100&currency=usd&source=tok_visa&transfer_data[destination]=acct_evil", auth, form)},
+		attack{name: "a charge whose money goes elsewhere, in brackets", status: 400, reason: badRequest, raw: withBody("POST /stripe/v1/charges", "amount=100&currency=usd&source=tok_visa&[transfer_data][destination]=acct_evil", auth, form)},
 		attack{name: "a checkout whose money goes elsewhere", status: 400, reason: badRequest, raw: withBody("POST /stripe/v1/checkout/sessions", "mode=payment&payment_intent_data[transfer_data][destination]=acct_evil", auth, form)},
 		attack{name: "a charge on another's behalf by the query", status: 400, reason: badRequest, raw: withBody("POST /stripe/v1/charges?on_behalf_of=acct_evil", "amount=100&currency=usd&source=tok_visa", auth, form)},
 		toServer("another base for the server", `,"api_base":"https://evil.example"`),
