@@ -66,6 +66,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if config.ConnConfig.ConnectTimeout == 0 {
 		config.ConnConfig.ConnectTimeout = 5 * time.Second
 	}
+	config.PingTimeout, config.ConnConfig.DialFunc = pingWithin, dial
 	s := &Store{rows: o.SimpleProtocolBatchRows}
 	if s.rows <= 0 {
 		s.rows = DefaultBatchRows
