@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"cel.dev/cel-go/cel"
+	"github.com/google/go-cmp/cmp"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
@@ -181,5 +182,51 @@ func TestPresetsCompile(t *testing.T) {
 	}
 	if len(list) < 8 {
 		t.Errorf("%d presets", len(list))
+	}
+}
+
+// A preset's figures by region are those of one thing each, say what us-east-1 costs as the price itself does, and leave out no region silently.
+func TestFiguresByRegion(t *testing.T) {
+	const head = "preset: x\nhost: x.{region}.example\ncredential: sigv4\nerrors: aws-json\nsource: https://x.example\n"
+	const tail = `endpoints:
+  - name: call
+    method: POST
+    path: /
+    body: bytes
+    price:
+      - {sku: big, when: body_bytes > 10, charges: [{unit: requests, count: "1", usd: 0.50, per: 1000}]}
+      - {sku: free, when: body_bytes == 0, per_request_usd: 0}
+      - {sku: small, charges: [{unit: requests, count: "1", usd: 0.40, per: 1000}]}
+`
+	for name, tt := range map[string]struct{ regional, want string }{
+		"sound":                   {"regional:\n  - skus: [big]\n    usd: [{usd: 0.5, in: [us-east-1]}]\n  - skus: [small]\n    usd: [{usd: 0.4, in: [us-east-1]}, {usd: 0.7, in: [sa-east-1]}]\n", ""},
+		"twice in one region":     {"regional:\n  - skus: [small]\n    usd: [{usd: 0.4, in: [us-east-1]}, {usd: 0.7, in: [us-east-1]}]\n", "us-east-1 has another figure already"},
+		"one price in two groups": {"regional:\n  - skus: [small]\n    usd: [{usd: 0.4, in: [us-east-1]}]\n  - skus: [small]\n    usd: [{usd: 0.7, in: [sa-east-1]}]\n", "has a figure by region already"},
+		"nothing that is counted": {"regional:\n  - skus: [free]\n    usd: [{usd: 0.4, in: [us-east-1]}]\n", "does not count one thing"},
+		"another us-east-1":       {"regional:\n  - skus: [small]\n    usd: [{usd: 0.41, in: [us-east-1]}]\n", "has another figure, which is that of us-east-1"},
+		"too fine a figure":       {"regional:\n  - skus: [small]\n    usd: [{usd: 0.0000000004, in: [sa-east-1]}]\n", "not a whole number of pico-dollars"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := readPreset("x.yaml", []byte(head+tt.regional+tail))
+			if tt.want != "" {
+				if err == nil || !strings.Contains(err.Error(), tt.want) {
+					t.Errorf("it is read with %v, want a fault with %q", err, tt.want)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := map[string]string{}
+			for region, lists := range p.Regional {
+				for _, l := range lists {
+					got[region] += fmt.Sprintf("%s %d ", l.SKU, l.Rates[sentinel.Requests])
+				}
+			}
+			want := map[string]string{"us-east-1": "big 500000000 free 0 small 400000000 ", "sa-east-1": "free 0 small 700000000 "}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
 	}
 }

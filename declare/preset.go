@@ -23,6 +23,8 @@ type Preset struct {
 	Source      string // where the prices were published
 	Read        string // the day on which they were read there, "2026-11-23"
 	Endpoints   []*Endpoint
+	// Regional are the price lists of the only endpoint by region; nil where one figure holds everywhere.
+	Regional map[string][]List
 }
 
 type presetYAML struct {
@@ -33,6 +35,7 @@ type presetYAML struct {
 	Errors      string         `yaml:"errors,required" enum:"twilio,sendgrid,google,aws-json,aws-query"`
 	Source      string         `yaml:"source,required"`
 	Read        string         `yaml:"read"` // when the figures were read at Source; empty: not yet
+	Regional    []regionalYAML `yaml:"regional"`
 	Endpoints   []EndpointYAML `yaml:"endpoints,required"`
 }
 
@@ -61,6 +64,9 @@ func readPreset(name string, data []byte) (Preset, error) {
 	p := Preset{Name: y.Preset, Host: y.Host, Credential: y.Credential, SigningName: y.SigningName, Errors: y.Errors, Source: y.Source, Read: y.Read}
 	for i, e := range y.Endpoints {
 		p.Endpoints = append(p.Endpoints, Compile(e, fmt.Sprintf("endpoints[%d]", i), doc.Fault))
+	}
+	if doc.Faults() == nil {
+		p.Regional = y.regional(p.Endpoints[0], doc.Fault)
 	}
 	return p, strictyaml.Join(doc.Faults())
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/provider"
 )
 
@@ -72,12 +73,46 @@ func TestPresetsInYAMLArePriced(t *testing.T) {
 		"SQS: a large answer":            {"sqs/call", aws("AmazonSQS.ReceiveMessage", `{"QueueUrl":"https://sqs.us-east-1.amazonaws.com/1/a"}`), 200, map[string]string{"content-length": "131073"}, ``, 6400, 1200, "receive", "", ""},
 		"SNS: a topic":                   {"sns/call", provider.RawRequest{Path: "/", ContentType: form, Body: []byte("Action=Publish&TopicArn=a&Message=x")}, 200, nil, ``, 500, 500, "publish", "", ""},
 		"SNS: a telephone":               {"sns/call", provider.RawRequest{Path: "/", ContentType: form, Body: []byte("Action=Publish&PhoneNumber=%2B1&Message=x")}, 0, nil, ``, 0, 0, "", "", "no price"},
+		"SNS: a FIFO topic":              {"sns/call", provider.RawRequest{Path: "/", ContentType: form, Body: []byte("Action=Publish&TopicArn=a.fifo&Message=x")}, 0, nil, ``, 0, 0, "", "", "no price"},
 		"DynamoDB: a read":               {"dynamo/call", aws("DynamoDB_20120810.GetItem", `{"TableName":"t"}`), 200, nil, `{}`, 125, 125, "read", "", ""},
 		"DynamoDB: a batch":              {"dynamo/call", aws("DynamoDB_20120810.BatchWriteItem", `{"RequestItems":{"t":[{},{}],"u":[{}]}}`), 200, nil, `{}`, 1875, 1875, "batch-write", "", ""},
 		"DynamoDB: a client's own error": {"dynamo/call", aws("DynamoDB_20120810.PutItem", `{"TableName":"t"}`), 400, nil, `{}`, 625, 0, "write", "", ""},
 		"Lambda: a call":                 {"lambda/invoke", provider.RawRequest{Path: "/2015-03-31/functions/f/invocations", Body: []byte(`[1]`)}, 200, nil, ``, 200, 200, "", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) { tt.run(t, s) })
+	}
+}
+
+// What AWS charges by region is unpriced in a region without a figure, whatever it costs elsewhere.
+func TestARegionWithoutAFigureIsUnpriced(t *testing.T) {
+	sqs := provider.RawRequest{Path: "/", Header: header("x-amz-target", "AmazonSQS.SendMessage"), Body: []byte(`{"QueueUrl":"https://sqs.x.amazonaws.com/1/a","MessageBody":"x"}`)}
+	fifo := sqs
+	fifo.Body = []byte(`{"QueueUrl":"https://sqs.x.amazonaws.com/1/a.fifo","MessageBody":"x"}`)
+	sns := provider.RawRequest{Path: "/", ContentType: "application/x-www-form-urlencoded", Body: []byte("Action=Publish&TopicArn=a&Message=x")}
+	dynamo := provider.RawRequest{Path: "/", Header: header("x-amz-target", "DynamoDB_20120810.GetItem"), Body: []byte(`{"TableName":"t"}`)}
+	lambda := provider.RawRequest{Path: "/2015-03-31/functions/f/invocations", Body: []byte(`[1]`)}
+	for _, tt := range []struct {
+		preset, region string
+		rq             provider.RawRequest
+		sku            string
+		want           sentinel.NanoUSD // 0: none
+	}{
+		{"aws-sqs", "us-west-2", sqs, "standard-queue", 400}, {"aws-sqs", "us-west-2", fifo, "", 0}, {"aws-sqs", "eu-isoe-west-1", sqs, "", 0},
+		{"aws-sns", "af-south-1", sns, "publish", 595}, {"aws-sns", "eu-isoe-west-1", sns, "", 0},
+		{"aws-dynamodb", "il-central-1", dynamo, "read", 170}, {"aws-dynamodb", "eu-isoe-west-1", dynamo, "", 0},
+		{"aws-lambda", "ap-east-1", lambda, "", 280}, {"aws-lambda", "eu-isoe-west-1", lambda, "", 0},
+	} {
+		t.Run(tt.preset+" in "+tt.region, func(t *testing.T) {
+			s := state(t, "  api: {preset: "+tt.preset+", region: "+tt.region+", credential: vault:secret/aws}\n")
+			endpoint, refused := "api/call", "no price"
+			if tt.preset == "aws-lambda" {
+				endpoint = "api/invoke"
+			}
+			if tt.want > 0 {
+				refused = ""
+			}
+			pricedCall{endpoint, tt.rq, 200, nil, `{}`, tt.want, tt.want, tt.sku, "", refused}.run(t, s)
+		})
 	}
 }
 
