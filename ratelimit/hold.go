@@ -250,16 +250,22 @@ func threshold(limit, share int64) int64 {
 	return int64(min(q, math.MaxInt64))
 }
 
-// warnings lays a window's thresholds out as settle.lua reads them.
-func (h held) warnings() string {
-	if len(h.warnAt) == 0 {
-		return ""
-	}
-	var b []byte
-	for _, share := range h.warnAt {
-		b = strconv.AppendInt(b, share, 10)
-		b = strconv.AppendInt(append(b, ':'), threshold(h.max, share), 10)
-		b = append(b, ' ')
+// rest lays out what settle.lua reads of a kind beside the amounts: of a rate its max, period and mark, of a window its end and thresholds.
+func (h held) rest() string {
+	b := make([]byte, 0, 64)
+	number := func(n int64, after string) { b = append(strconv.AppendInt(b, n, 10), after...) }
+	switch h.kind {
+	case 'R':
+		number(h.max, " ")
+		number(h.periodUS, " ")
+		number(h.mark, "")
+	case 'W':
+		number(h.endMS, "")
+		for _, share := range h.warnAt {
+			b = append(b, ' ')
+			number(share, ":")
+			number(threshold(h.max, share), "")
+		}
 	}
 	return string(b)
 }

@@ -179,7 +179,7 @@ func (m *Model) hold(a sentinel.Ask, of []sentinel.Candidate, c choice, into *re
 func (m *Model) refuse(out *sentinel.Reservation, l *sentinel.Limit, j *judged) {
 	out.Denials = append(out.Denials, sentinel.Denial{Limit: *l, Remaining: j.before, RetryAfter: micros(j.wait)})
 	c := j.cell
-	if l.Kind != sentinel.Window || !warnsFull(*l) || j.wait == 0 || c.warned >= sentinel.FullShare {
+	if l.Kind != sentinel.Window || !warnsFull(l) || j.wait == 0 || c.warned >= sentinel.FullShare {
 		return
 	}
 	c.warned = sentinel.FullShare

@@ -1,7 +1,8 @@
--- pairs.lua stands before admit.lua and settle.lua: what both count with.
+-- pairs.lua stands before admit.lua, choose.lua and settle.lua: what they count with.
 --
 -- Lua numbers are doubles, exact to 2^53 only. Amounts are therefore pairs: multiples of 10^15 and the rest.
-local call, floor, format, sub = redis.call, math.floor, string.format, string.sub
+local call, floor, format, sub, match, byte = redis.call, math.floor, string.format, string.sub, string.match, string.byte
+local N, R, W, ZERO, ONE, NONE = byte('NRW01-', 1, 6)
 local LIMB = 1000000000000000
 local BUCKET_MS = 15000
 local FARTHEST_US = 1000000000000000 -- 31 years: an overdrawn soft rate stays a number that is exact

@@ -24,7 +24,10 @@ import (
 var pairsSource string
 
 //go:embed admit.lua
-var admitBody string
+var admitUsual string
+
+//go:embed choose.lua
+var admitAny string
 
 //go:embed settle.lua
 var settleBody string
@@ -32,7 +35,7 @@ var settleBody string
 //go:embed try.lua
 var dryRun string
 
-var admitSource, trySource, settleSource = pairsSource + admitBody, pairsSource + dryRun + admitBody, pairsSource + settleBody
+var admitSource, trySource, settleSource = pairsSource + admitUsual + admitAny, pairsSource + dryRun + admitUsual + admitAny, pairsSource + settleBody
 
 //go:embed peek.lua
 var peekSource string

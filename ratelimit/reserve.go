@@ -80,23 +80,46 @@ func (r *Redis) admitArguments(a sentinel.Ask) (keys []string, args []any) {
 		for i := range candidates {
 			c := &candidates[i]
 			args = append(args, countOf(c))
-			for _, l := range c.Limits {
-				warns := any(flag(warnsFull(l)))
-				if l.Rollover > 0 {
-					warns = fmt.Sprintf("%s %d %d %d %d", warns, at(keyOf(before(l))), sentinel.ShareOf(l.Max, l.Rollover), keptFor(l).Milliseconds(), l.Max)
+			for i := range c.Limits {
+				l := &c.Limits[i]
+				what := lettersOf(l)
+				if place := at(keyOf(*l)); place != i+firstCell || l.Rollover > 0 {
+					what += " " + strconv.Itoa(place)
 				}
-				args = append(args, at(keyOf(l)), string(kindOf(l.Kind)), mostOf(&l), periodOf(l),
-					counts(l), flag(l.Soft), warns, amountOf(c, l.Measure), l.End.UnixMilli())
+				if l.Rollover > 0 {
+					what = fmt.Sprintf("%s %d %d %d %d", what, at(keyOf(before(*l))), sentinel.ShareOf(l.Max, l.Rollover), keptFor(*l).Milliseconds(), l.Max)
+				}
+				args = append(args, what, mostOf(l), spanOf(l), amountOf(c, l.Measure))
 			}
 		}
 	}
-	args = append(args, a.TTL.Milliseconds(), r.begins)
+	args = append(args, a.TTL.Milliseconds(), r.begins, len(a.Shadows))
 	list(a.Candidates)
-	args = append(args, len(a.Shadows))
 	for _, candidates := range a.Shadows {
 		list(candidates)
 	}
 	return keys, args
+}
+
+// firstCell is the place among a script's keys of the first limit's cell, from 1: the call's record and the memory mark stand before it.
+const firstCell = 3
+
+// lettersOf says a limit's kind, how it is held (void or charged when it expires, or not at all), whether it is soft, and whether a first
+// refusal is to be reported.
+func lettersOf(l *sentinel.Limit) string {
+	held := flag(l.Charge)
+	if l.Look {
+		held = "-"
+	}
+	return string(kindOf(l.Kind)) + held + flag(l.Soft) + flag(warnsFull(l))
+}
+
+// spanOf is a rate's period in microseconds, and of others the end in Unix milliseconds.
+func spanOf(l *sentinel.Limit) int64 {
+	if l.Kind == sentinel.Rate {
+		return periodOf(*l)
+	}
+	return l.End.UnixMilli()
 }
 
 // countOf is a candidate's number of limits, and how far its answer may be cut.
@@ -138,16 +161,8 @@ func keptFor(l sentinel.Limit) time.Duration {
 	return windowKept + l.End.Sub(l.Start)
 }
 
-// counts says how a limit is held: void or charged when it expires, or not at all.
-func counts(l sentinel.Limit) string {
-	if l.Look {
-		return "-"
-	}
-	return flag(l.Charge)
-}
-
 // warnsFull tells whether a first refusal is to be reported. A call that must leave a part is refused before the budget is spent.
-func warnsFull(l sentinel.Limit) bool {
+func warnsFull(l *sentinel.Limit) bool {
 	if l.Spare > 0 {
 		return false
 	}
@@ -357,7 +372,7 @@ func (r *Redis) settleArguments(s sentinel.Settlement, hold receipt) (keys []str
 	args = []any{hold.bucket, hold.at, r.begins}
 	for _, h := range hold.held {
 		keys = append(keys, r.place(s.Org, h.key))
-		args = append(args, string(h.kind), h.amount, h.actual(s), flag(h.charge), h.max, h.periodUS, h.endMS, h.mark, h.warnings())
+		args = append(args, string(h.kind)+flag(h.charge), h.amount, h.actual(s), h.rest())
 	}
 	return keys, args
 }

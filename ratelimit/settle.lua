@@ -3,16 +3,18 @@
 --
 -- KEYS[1] is the call's record, KEYS[2] the organisation's memory mark; the others are cells, in the order of the entries. ARGV:
 --   bucket (of a call that was let through without Redis the memory mark as it was known), at_us of the admission (1 of such a call), unseeded (0/1), then for each entry:
---   kind, held, actual, charge (0/1), max, period_us, window end ms, mark, warn ("" or "share:amount share:amount …", ascending)
+--   two letters, kind and charge (0/1); held; actual; and of a rate "max period_us mark", of a window its end in ms, or
+--   "end share:amount share:amount …", ascending, of one that warns
 -- Reply: {1 settled, 0 it had been settled before, -2 the organisation's counters are not there; then for each share crossed: entry index from 0, share, posted}.
 -- The cells are described in admit.lua.
 local SETTLED_MS = 300000 -- for a second admission of the same call; settlements need no mark
+local END_DIGITS = 13 -- of a window's end, up to the year 2286; one that is longer takes the way that warns, which does the same
 local LOST_MS = 172800000 -- where the record was lost, the mark alone keeps a second settlement away
 
 local memory = call('MGET', unpack(KEYS)) -- rates are texts, like the first two; of other cells it gives nothing
 local known, since, admitted = memory[1], memory[2], tonumber(ARGV[2])
 if known == 's' then return { 0 } end
-if known and string.match(known, '^%S+ %S+ (%d+)') ~= ARGV[2] then return { 0 } end -- an earlier reservation of the same call
+if known and match(known, '^%S+ %S+ (%d+)') ~= ARGV[2] then return { 0 } end -- an earlier reservation of the same call
 if not known then
   if ARGV[3] == '1' then -- without a ledger what Redis lost is posted when it is settled
     if since and admitted >= tonumber(since) then return { 0 } end
@@ -28,12 +30,13 @@ local time = redis.call('TIME')
 local now_us = tonumber(time[1]) * 1000000 + tonumber(time[2])
 local now_ms = floor(now_us / 1000)
 
-local function rate(key, cell, held, actual, max, period, mark)
+local function rate(key, cell, held, actual, rest)
   if held == actual then return end
+  local max, period, mark = match(rest, '^(%d+) (%d+) (%d+)$')
   local z, x, g = now_us, 0, 0
   local busy = false
   if cell then
-    local cz, cx, cg = string.match(cell, '^(%S+) (%S+) (%S+)$')
+    local cz, cx, cg = match(cell, '^(%S+) (%S+) (%S+)$')
     cz, cx, cg = tonumber(cz), tonumber(cx), tonumber(cg)
     if cx > now_us - cz then z, x, g, busy = cz, cx, cg, true end
   end
@@ -71,23 +74,20 @@ local void, charged = 'v' .. ARGV[1], 'c' .. ARGV[1]
 
 -- usual settles what nearly every settlement is: a hold that is there, amounts below 10^15 and no share to warn of.
 -- It does in a third of the time what release does for all.
-local function usual(at, key, kind)
+local function usual(at, key, kind, field)
   local held, actual = ARGV[at + 1], ARGV[at + 2]
-  local field = ARGV[at + 3] == '1' and charged or void
   local cell = call('HMGET', key, 'u', field, 's')
   local used, pending, posted = cell[1], cell[2], cell[3]
   if not used or not pending or #used > 15 or #held > 15 or #actual > 15 then return false end
-  if kind == 'N' then
+  if kind == N then
     call('HSET', key, 'u', used - held, field, pending - held)
-  else
-    call('HSET', key, 'u', used - held + actual, field, pending - held, 's', (posted or 0) + actual)
+  else -- Redis writes numbers with 17 digits after a search for them; format is faster for large ones
+    call('HSET', key, 'u', format('%d', used - held + actual), field, format('%d', pending - held), 's', format('%d', (posted or 0) + actual))
   end
   return true
 end
 
-local function release(i, at, key, kind)
-  local field = ARGV[at + 3] == '1' and charged or void
-  local list = ARGV[at + 8]
+local function release(i, at, key, kind, field)
   local cell = call('HMGET', key, 'u', 's', 'e', field, 'w')
   local hi, lo = split(cell[1] or '0')
   local fields = { field, 0, 0, 0, 0, 0 } -- room for what most calls write
@@ -100,8 +100,9 @@ local function release(i, at, key, kind)
     n = 2
   end
   local life
-  if kind == 'W' then
-    local end_ms = tonumber(ARGV[at + 6])
+  if kind == W then
+    local end_text, list = match(ARGV[at + 3], '^(%d+)(.*)$')
+    local end_ms = tonumber(end_text)
     if end_ms + KEPT_MS <= now_ms then return end
     if ARGV[at + 2] ~= '0' then
       local ah, al = split(ARGV[at + 2])
@@ -118,7 +119,7 @@ local function release(i, at, key, kind)
         end
       end
       if not cell[3] then
-        fields[n + 1], fields[n + 2] = 'e', ARGV[at + 6]
+        fields[n + 1], fields[n + 2] = 'e', end_text
         n = n + 2
         life = end_ms + KEPT_MS - now_ms
       end
@@ -131,12 +132,14 @@ local function release(i, at, key, kind)
 end
 
 for i = 3, #KEYS do
-  local at = 4 + (i - 3) * 9
-  local kind = ARGV[at]
-  if kind ~= 'R' then
-    if not known or ARGV[at + 8] ~= '' or not usual(at, KEYS[i], kind) then release(i, at, KEYS[i], kind) end
+  local at = 4 + (i - 3) * 4
+  local kind, charge = byte(ARGV[at], 1, 2)
+  local field = charge == ONE and charged or void
+  if kind ~= R then
+    local warns = kind == W and #ARGV[at + 3] > END_DIGITS
+    if not known or warns or not usual(at, KEYS[i], kind, field) then release(i, at, KEYS[i], kind, field) end
   elseif known then
-    rate(KEYS[i], memory[i], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 4]), tonumber(ARGV[at + 5]), tonumber(ARGV[at + 7]))
+    rate(KEYS[i], memory[i], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), ARGV[at + 3])
   end
 end
 call('SET', KEYS[1], 's', 'PX', known and SETTLED_MS or LOST_MS)
