@@ -66,39 +66,75 @@ func Pseudonym(org, kind, name string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:bytes])
 }
 
-// Read is the inverse; it is not ok where the demand is not known.
+// demandParts begin the parts of a demand after its choices, in their order. In earlier rows the bytes of the prompt's text stand in the
+// place of its weight, which is not known then.
+const demandParts = "twfus"
+
+// Read is the inverse, and takes nothing else; it is not ok where the demand is not known.
 func (d Demand) Read() (w Wanted, ok bool) {
 	bound, rest, found := strings.Cut(string(d), ";")
 	if !found {
 		return Wanted{}, false
 	}
-	choices, rest, more := strings.Cut(rest, ";")
 	var err error
-	if w.Choices, err = strconv.ParseInt(choices, 36, 64); err != nil {
+	if w.Bound, err = ParseUsage(bound); err != nil {
 		return Wanted{}, false
 	}
-	for more {
+	choices, rest, more := strings.Cut(rest, ";")
+	if w.Choices, ok = parse36(choices); !ok {
+		return Wanted{}, false
+	}
+	for last := -1; more; {
 		var p string
-		p, rest, more = strings.Cut(rest, ";")
-		switch number, isWeight := strings.CutPrefix(p, "w"); {
-		case p == "f":
+		if p, rest, more = strings.Cut(rest, ";"); p == "" {
+			return Wanted{}, false
+		}
+		place, value := strings.IndexByte(demandParts, p[0]), p[1:]
+		ok = place > last && (value == "") == (p[0] == 'f')
+		switch last = place; p[0] {
+		case 'w':
+			var known bool
+			w.Weight, known = parse36(value)
+			ok = ok && known && w.Weight > 0
+		case 'f':
 			w.Fixed = true
-		case strings.HasPrefix(p, userPart[1:]):
-			w.User = p[1:]
-		case strings.HasPrefix(p, sessionPart[1:]):
-			w.Session = p[1:]
-		case strings.HasPrefix(p, "t"): // the bytes of the prompt's text, in earlier rows: its weight is not known
-			d = Demand(strings.Replace(string(d), ";"+p, "", 1))
-		case isWeight:
-			if w.Weight, err = strconv.ParseInt(number, 36, 64); err != nil {
-				return Wanted{}, false
-			}
-		default:
+		case 'u':
+			w.User = value
+		case 's':
+			w.Session = value
+		}
+		if !ok {
 			return Wanted{}, false
 		}
 	}
-	w.Bound, err = ParseUsage(bound)
-	return w, err == nil && w.Demand() == d // each part once, and in its place
+	return w, true
+}
+
+// parse36 reads a number in base 36 as strconv.AppendInt writes it: without a plus, zeros before it or capitals.
+func parse36(s string) (n int64, ok bool) {
+	const most = 12 // digits, which cannot overflow; longer ones are read the long way
+	digits := strings.TrimPrefix(s, "-")
+	if digits == "" || digits[0] == '0' && len(s) > 1 {
+		return 0, false
+	}
+	for i := range len(digits) {
+		switch c := digits[i]; {
+		case '0' <= c && c <= '9':
+			n = n*36 + int64(c-'0')
+		case 'a' <= c && c <= 'z':
+			n = n*36 + int64(c-'a') + 10
+		default:
+			return 0, false
+		}
+	}
+	if len(digits) > most {
+		n, err := strconv.ParseInt(s, 36, 64)
+		return n, err == nil
+	}
+	if len(digits) < len(s) {
+		n = -n
+	}
+	return n, true
 }
 
 // ErrUsage says that a text is no usage.
@@ -121,18 +157,17 @@ func (u *Usage) Text() string {
 	return string(b)
 }
 
-// ParseUsage is Text's inverse.
+// ParseUsage is Text's inverse, and takes nothing else.
 func ParseUsage(s string) (u Usage, err error) {
-	for s != "" {
-		var pair string
-		pair, s, _ = strings.Cut(s, ",")
+	for last := int64(-1); s != ""; {
+		pair, rest, more := strings.Cut(s, ",")
 		name, value, _ := strings.Cut(pair, ":")
-		unit, err1 := strconv.ParseUint(name, 36, 8)
-		n, err2 := strconv.ParseInt(value, 36, 64)
-		if err1 != nil || err2 != nil || unit >= UnitCount {
+		unit, ok1 := parse36(name)
+		n, ok2 := parse36(value)
+		if !ok1 || !ok2 || unit <= last || unit >= UnitCount || n == 0 || more && rest == "" {
 			return Usage{}, ErrUsage
 		}
-		u[unit] = n
+		u[unit], last, s = n, unit, rest
 	}
 	return u, nil
 }

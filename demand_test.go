@@ -21,7 +21,8 @@ func TestDemandIsReadAsItWasWritten(t *testing.T) {
 	if got, ok := Demand("1:2s,4:-1;2;tb4;f").Read(); !ok || got != (Wanted{Bound: bound, Choices: 2, Fixed: true}) {
 		t.Errorf("a demand with the bytes of its text reads as %+v and %v", got, ok)
 	}
-	for _, text := range []Demand{"", "1:2s", "1:2s;x!", "1:2s;1;g", "1:2s;1;w!", "1:2s;1;w1;f;f", "99:1;1", "1:2s;1;sZ;uA", "1:2s;1;u"} {
+	for _, text := range []Demand{"", "1:2s", "1:2s;x!", "1:2s;1;g", "1:2s;1;w!", "1:2s;1;w1;f;f", "99:1;1", "1:2s;1;sZ;uA", "1:2s;1;u", "1:2s;1;", "1:2s;01", "1:2S;1", "1:2s;+1",
+		"1:2s;1;w0", "1:2s;1;w-1", "1:2s;1;f1", "1:2s,1:2s;1", "4:1,1:2s;1", "1:0;1", "1:2s,;1", "-1:1;1"} {
 		if got, ok := text.Read(); ok {
 			t.Errorf("%q reads as %+v", text, got)
 		}
