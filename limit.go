@@ -154,7 +154,7 @@ type Hold string
 
 // Denial says which limit refused a candidate.
 type Denial struct {
-	Limit      Limit
+	Limit      *Limit        // of the ask
 	Remaining  int64         // what was left, in the measure's unit
 	RetryAfter time.Duration // 0 when waiting does not help within the limit's own window
 	Reason     Reason        // where no limit of the policy refused; else empty
@@ -162,7 +162,7 @@ type Denial struct {
 
 // Level is a limit's state after an admission, for RateLimit headers.
 type Level struct {
-	Limit     Limit
+	Limit     *Limit // of the ask
 	Remaining int64
 	Reset     time.Duration // until the limit is full again (Rate) or the window ends (Window)
 }

@@ -17,8 +17,8 @@ import (
 func refusing(l sentinel.Limit, retry time.Duration) func(p *parts) {
 	return func(p *parts) {
 		p.reserve = func(sentinel.Ask) (sentinel.Reservation, error) {
-			return sentinel.Reservation{Chosen: -1, Denials: []sentinel.Denial{{Limit: l, RetryAfter: retry}},
-				Levels: []sentinel.Level{{Limit: l, Remaining: -4, Reset: 1500 * time.Millisecond}}}, nil
+			return sentinel.Reservation{Chosen: -1, Denials: []sentinel.Denial{{Limit: &l, RetryAfter: retry}},
+				Levels: []sentinel.Level{{Limit: &l, Remaining: -4, Reset: 1500 * time.Millisecond}}}, nil
 		}
 	}
 }

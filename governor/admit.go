@@ -23,17 +23,21 @@ type Request struct {
 	Scores *policy.Scores
 	Trace  string // the client's traceparent header, for its ticket
 
-	inShadow bool // its plan is that of the rules with those in shadow
+	room     *Room // nil: each judgement has memory of its own
+	inShadow bool  // its plan is that of the rules with those in shadow
 	shadow   sentinel.Shadows
 	capture  policy.Capture
 }
 
-// plan finds the limits of a call with a model.
-func (r *Request) plan(scores *policy.Scores, c *sentinel.Call, model string) policy.Plan {
-	if r.inShadow {
-		return r.State.Policy.PlanInShadow(scores, c, model, c.At)
+// plan finds the limits of a call with a model, which is that of an option.
+func (r *Request) plan(option int, scores *policy.Scores, c *sentinel.Call, model string) policy.Plan {
+	if r.room == nil {
+		return r.State.Policy.PlanOn(policy.Terms{Scores: scores, Shadows: r.inShadow}, c, model, c.At)
 	}
-	return r.State.Policy.PlanUnder(scores, c, model, c.At)
+	limits := &r.room.limits[option]
+	p := r.State.Policy.PlanOn(policy.Terms{Scores: scores, Shadows: r.inShadow, Room: *limits}, c, model, c.At)
+	*limits = p.Limits
+	return p
 }
 
 // Admission is the decision on a call, and how it goes upstream when it may.
@@ -62,12 +66,12 @@ func (g *Governor) Admit(ctx context.Context, r Request) (Admission, error) {
 	r.Call.Model, r.Call.Tier, r.Call.Stream = rq.Model, rq.Tier, rq.Stream
 	r.Call.Demand = r.wanted(rq).Demand()
 	r.Scores = g.Scores.Load()
-	c, ok := g.candidates(r, rq)
+	c, ok := g.candidates(&r, &rq)
 	if !ok {
 		return refusal(r, sentinel.ReasonUnpriced, unpriced(r.Call))
 	}
 	r.capture = c.plan.Capture
-	ask, shadows := g.ask(r, c), g.shadows(r, rq)
+	ask, shadows := g.ask(&r, &c), g.shadows(r, &rq)
 	ask.Shadows = beside(shadows)
 	if c.plan.Refuse {
 		v := policy.Decide(c.plan, ask, sentinel.Reservation{})
@@ -112,8 +116,8 @@ func (g *Governor) Admit(ctx context.Context, r Request) (Admission, error) {
 }
 
 // ask is the question to the limiter.
-func (g *Governor) ask(r Request, c choice) sentinel.Ask {
-	return sentinel.Ask{Org: r.Call.Caller.Org, Call: r.Call.ID, TTL: g.HoldTTL, Candidates: c.asks()}
+func (g *Governor) ask(r *Request, c *choice) sentinel.Ask {
+	return sentinel.Ask{Org: r.Call.Caller.Org, Call: r.Call.ID, TTL: g.HoldTTL, Candidates: c.asks}
 }
 
 // unpriced says what has no price.

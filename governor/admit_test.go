@@ -72,7 +72,7 @@ func TestCallWithoutADurableIntentDoesNotGoAndGivesItsHoldBack(t *testing.T) {
 // denial is an answer in which one limit refuses.
 func denial(l sentinel.Limit, retry time.Duration) func(sentinel.Ask) (sentinel.Reservation, error) {
 	return func(sentinel.Ask) (sentinel.Reservation, error) {
-		return sentinel.Reservation{Chosen: -1, Denials: []sentinel.Denial{{Limit: l, RetryAfter: retry}}}, nil
+		return sentinel.Reservation{Chosen: -1, Denials: []sentinel.Denial{{Limit: &l, RetryAfter: retry}}}, nil
 	}
 }
 
@@ -195,7 +195,7 @@ func TestDowngradeSendsTheModelThatWasHeld(t *testing.T) {
 	w := newWorld(t, cheaper)
 	w.limiter.answer = func(a sentinel.Ask) (sentinel.Reservation, error) {
 		return sentinel.Reservation{Chosen: 2, Hold: "hold", Denials: []sentinel.Denial{
-			{Limit: sentinel.Limit{Name: "policy large", Kind: sentinel.Window, Measure: sentinel.MeasureCost}}, {},
+			{Limit: &sentinel.Limit{Name: "policy large", Kind: sentinel.Window, Measure: sentinel.MeasureCost}}, {Limit: &sentinel.Limit{}},
 		}}, nil
 	}
 	a := w.admit(w.request("app", chat, large))
@@ -273,7 +273,7 @@ func TestACallWaitsForAPaceNoLongerThanItsRuleSays(t *testing.T) {
 			return func(a sentinel.Ask) (sentinel.Reservation, error) {
 				for _, l := range a.Candidates[0].Limits {
 					if l.Kind == kind && strings.HasPrefix(l.Cell, "rule/pace") {
-						return sentinel.Reservation{Chosen: -1, Denials: []sentinel.Denial{{Limit: l, RetryAfter: wait}}}, nil
+						return sentinel.Reservation{Chosen: -1, Denials: []sentinel.Denial{{Limit: &l, RetryAfter: wait}}}, nil
 					}
 				}
 				return sentinel.Reservation{}, errors.New("no such limit")

@@ -22,7 +22,7 @@ type bound struct {
 
 // boundOf prices the most that a call with this model can use.
 func boundOf(r *Request, rq *provider.Request, model string) (bound, bool) {
-	price, list, ok := r.State.price(r.Route, model, r.Call)
+	price, list, ok := r.State.price(&r.Route, model, &r.Call)
 	if !ok {
 		return bound{}, false
 	}

@@ -86,7 +86,7 @@ func (g *Governor) next(d departure) (policy.Target, Chain, bool) {
 		route, _ := d.State.counterpart(d.Route, t.Provider)
 		call := d.Call
 		call.Provider, call.Endpoint = route.Provider.Name, route.Endpoint.Name
-		if _, _, priced := d.State.price(route, t.Model, call); priced && g.paused(route, d.Call.Caller.Team, t.Model) <= 0 {
+		if _, _, priced := d.State.price(&route, t.Model, &call); priced && g.paused(route, d.Call.Caller.Team, t.Model) <= 0 {
 			return t, d.State.Chains[i], true
 		}
 	}

@@ -12,9 +12,8 @@ import (
 // maxCandidates bounds the models that one admission tries, the asked one included.
 const maxCandidates = 8
 
-// option is one way to serve a call.
+// option is one way to serve a call, beside what the limiter is asked about it.
 type option struct {
-	ask   sentinel.Candidate
 	bound bound
 	other *fallback     // what another provider is sent; nil for the one that was asked
 	pause time.Duration // for so long its provider wants no such calls
@@ -24,30 +23,32 @@ type option struct {
 type choice struct {
 	plan     policy.Plan // of the asked model
 	options  []option
-	unusable []string // why other providers cannot serve the call
+	asks     []sentinel.Candidate // of each option
+	unusable []string             // why other providers cannot serve the call
 }
 
 // candidates lists the asked model and its cheaper stand-ins, each with its own limits and bound.
 // It is not ok when the asked model has no price and the policy denies that. An unpriced stand-in is left out.
-func (g *Governor) candidates(r Request, rq provider.Request) (choice, bool) {
-	c := choice{plan: r.plan(r.Scores, &r.Call, r.Call.Model)}
-	b, ok := boundOf(&r, &rq, rq.Model)
+func (g *Governor) candidates(r *Request, rq *provider.Request) (c choice, ok bool) {
+	c.plan = r.plan(0, r.Scores, &r.Call, r.Call.Model)
+	b, ok := boundOf(r, rq, rq.Model)
 	if !ok {
 		return c, false
 	}
-	c.options = make([]option, 0, min(maxCandidates, 1+len(c.plan.Downgrades)+len(c.plan.Fallbacks)))
-	c.add(rq.Model, c.plan.Limits, &b).ask.Cut = r.cutOf(&rq, &b, c.plan.Clamp)
+	c.options, c.asks = r.room.lists(min(maxCandidates, 1+len(c.plan.Downgrades)+len(c.plan.Fallbacks)))
+	c.add(sentinel.Candidate{Model: rq.Model, Limits: c.plan.Limits, Cut: r.cutOf(rq, &b, c.plan.Clamp)}, option{bound: b})
 	if !rq.Fixed {
 		for _, model := range c.plan.Downgrades {
 			if len(c.options) == maxCandidates {
 				break
 			}
-			if b, ok := boundOf(&r, &rq, model); ok {
-				c.add(model, r.plan(r.Scores, &r.Call, model).Limits, &b)
+			if b, ok := boundOf(r, rq, model); ok {
+				plan := r.plan(len(c.options), r.Scores, &r.Call, model)
+				c.add(sentinel.Candidate{Model: model, Limits: plan.Limits}, option{bound: b})
 			}
 		}
 		targets := c.plan.Fallbacks
-		if g.paused(r.Route, r.Call.Caller.Team, rq.Model) > 0 { // as if it had answered so
+		if g.Pauses != nil && g.paused(r.Route, r.Call.Caller.Team, rq.Model) > 0 { // as if it had answered so
 			targets = append(slices.Clip(targets), c.plan.Failover.To...)
 		}
 		c.addFallbacks(r, rq, targets)
@@ -61,23 +62,15 @@ func (g *Governor) candidates(r Request, rq provider.Request) (choice, bool) {
 		if o.other != nil {
 			route = o.other.route
 		}
-		o.pause = g.paused(route, r.Call.Caller.Team, o.ask.Model)
+		o.pause = g.paused(route, r.Call.Caller.Team, c.asks[i].Model)
 	}
 	return c, true
 }
 
-func (c *choice) add(model string, limits []sentinel.Limit, b *bound) *option {
-	c.options = append(c.options, option{bound: *b, ask: sentinel.Candidate{Model: model, Limits: limits, Bound: sentinel.AmountsOf(b.usage, b.cost)}})
-	return &c.options[len(c.options)-1]
-}
-
-// asks are all options, in order.
-func (c *choice) asks() []sentinel.Candidate {
-	out := make([]sentinel.Candidate, len(c.options))
-	for i := range c.options {
-		out[i] = c.options[i].ask
-	}
-	return out
+// add appends an option; the limiter is asked for its bound.
+func (c *choice) add(ask sentinel.Candidate, o option) {
+	ask.Bound = sentinel.AmountsOf(o.bound.usage, o.bound.cost)
+	c.options, c.asks = append(c.options, o), append(c.asks, ask)
 }
 
 // shut tells whether an option is not to be tried: the asked model of a service that is unusual, where there is another, and what a provider
@@ -104,7 +97,7 @@ func (c *choice) open(ask sentinel.Ask) sentinel.Ask {
 	var open []sentinel.Candidate
 	for i := range c.options {
 		if !c.shut(i) {
-			open = append(open, c.options[i].ask)
+			open = append(open, c.asks[i])
 		}
 	}
 	ask.Candidates = open
@@ -118,10 +111,10 @@ func (c *choice) whole(r sentinel.Reservation) sentinel.Reservation {
 	}
 	asked, denials := 0, r.Denials
 	r.Denials = nil
-	for i, o := range c.options {
+	for i := range c.options {
 		switch {
-		case o.pause > 0:
-			r.Denials = append(r.Denials, o.denial())
+		case c.options[i].pause > 0:
+			r.Denials = append(r.Denials, c.denial(i))
 		case c.shut(i):
 		case asked == r.Chosen:
 			r.Chosen = i

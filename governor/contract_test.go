@@ -25,7 +25,8 @@ func TestContractsPriceCalls(t *testing.T) {
 		"with both shares": {"agreed", "gpt-5-mini", 438_900}, // 475,000 × 0.88 × 1.05
 	} {
 		call := sentinel.Call{At: day, Provider: tt.provider, Endpoint: "chat.completions", Model: tt.model}
-		_, list, ok := s.price(s.Routes[tt.provider+"/chat.completions"], tt.model, call)
+		route := s.Routes[tt.provider+"/chat.completions"]
+		_, list, ok := s.price(&route, tt.model, &call)
 		if !ok {
 			t.Errorf("%s: no price", name)
 			continue

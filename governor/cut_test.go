@@ -64,7 +64,7 @@ func TestARecordedCallIsCutAsALiveOne(t *testing.T) {
 	recorded := live.Ticket.Call
 	recorded.ID = sentinel.NewCallID(now.Add(time.Second))
 	again := metered(t, clamped)
-	j, err := again.Judge(t.Context(), recorded)
+	j, err := again.Judge(t.Context(), nil, &recorded)
 	if err != nil || j.Verdict.Action != sentinel.Clamp || j.Chosen.Bound[sentinel.MeasureOutputTokens] != live.Ticket.Bound[sentinel.OutputTokens] {
 		t.Errorf("judged again it is %+v with %v, %v", j.Verdict, j.Chosen.Bound, err)
 	}

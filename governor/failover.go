@@ -65,15 +65,14 @@ func (g *Governor) Failover(ctx context.Context, f Failed) (Admission, error) {
 	rq.HideUsage = t.HideUsage // the event that it asks for may be the gateway's wish
 	var to policy.Target
 	to.Provider, to.Model, _ = strings.Cut(t.Next, "/")
-	other, b, err := fallbackTo(r, rq, to)
+	other, b, err := fallbackTo(&r, &rq, to)
 	if err != nil {
 		return f.refused(err.Error(), 0), nil
 	}
 	there := other.call(t.Call)
 	c := choice{plan: s.Policy.PlanUnder(r.Scores, &there, to.Model, there.At)}
-	o := c.add(to.Model, c.plan.Limits, &b)
-	o.ask.Provider, o.other, o.pause = to.Provider, other, g.paused(other.route, t.Call.Caller.Team, to.Model)
-	ask := sentinel.Ask{Org: t.Call.Caller.Org, Call: t.Call.ID.Attempt(t.Attempt + 1), TTL: g.HoldTTL, Candidates: c.asks()}
+	c.add(sentinel.Candidate{Model: to.Model, Provider: to.Provider, Limits: c.plan.Limits}, option{bound: b, other: other, pause: g.paused(other.route, t.Call.Caller.Team, to.Model)})
+	ask := sentinel.Ask{Org: t.Call.Caller.Org, Call: t.Call.ID.Attempt(t.Attempt + 1), TTL: g.HoldTTL, Candidates: c.asks}
 	era, reserved, down := g.era.now(), sentinel.Reservation{}, error(nil)
 	if !c.plan.Refuse {
 		if reserved, down = g.reserve(ctx, &c, ask); down != nil {

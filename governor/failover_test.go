@@ -66,7 +66,7 @@ func TestTheSecondAttemptIsHeldAndBookedByItself(t *testing.T) {
 
 func TestACallThatCannotGoElsewhereIsAnsweredForBoth(t *testing.T) {
 	full := func(a sentinel.Ask) (sentinel.Reservation, error) {
-		return sentinel.Reservation{Chosen: -1, Denials: []sentinel.Denial{{Limit: a.Candidates[0].Limits[0]}}}, nil
+		return sentinel.Reservation{Chosen: -1, Denials: []sentinel.Denial{{Limit: &a.Candidates[0].Limits[0]}}}, nil
 	}
 	for name, tt := range map[string]struct {
 		body   string

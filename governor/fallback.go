@@ -17,7 +17,7 @@ type fallback struct {
 
 // addFallbacks lists the models of other providers that can serve the call, each under the limits of that provider.
 // A recorded call has no body: its demand stands for the translated one.
-func (c *choice) addFallbacks(r Request, rq provider.Request, targets []policy.Target) {
+func (c *choice) addFallbacks(r *Request, rq *provider.Request, targets []policy.Target) {
 	for _, t := range targets {
 		if len(c.options) == maxCandidates {
 			return
@@ -31,8 +31,8 @@ func (c *choice) addFallbacks(r Request, rq provider.Request, targets []policy.T
 			continue
 		}
 		call := f.call(r.Call)
-		o := c.add(t.Model, r.plan(nil, &call, t.Model).Limits, &b)
-		o.ask.Provider, o.other = t.Provider, f
+		plan := r.plan(len(c.options), nil, &call, t.Model)
+		c.add(sentinel.Candidate{Model: t.Model, Provider: t.Provider, Limits: plan.Limits}, option{bound: b, other: f})
 	}
 }
 
@@ -45,24 +45,24 @@ func (f *fallback) call(c sentinel.Call) sentinel.Call {
 var errNoPrice = errors.New("no price is known")
 
 // fallbackTo translates a call and prices the most that it can use there.
-func fallbackTo(r Request, rq provider.Request, t policy.Target) (*fallback, bound, error) {
+func fallbackTo(r *Request, rq *provider.Request, t policy.Target) (*fallback, bound, error) {
 	route, ok := r.State.counterpart(r.Route, t.Provider)
 	if !ok {
 		return nil, bound{}, fmt.Errorf("it has no endpoint like %s", r.Route.Endpoint.Name)
 	}
 	f := &fallback{route: route}
-	there := r
+	there := *r
 	there.Route, there.Call.Provider, there.Call.Endpoint = route, route.Provider.Name, route.Endpoint.Name
 	var most int64
-	if price, _, ok := r.State.price(route, t.Model, there.Call); ok {
+	if price, _, ok := r.State.price(&route, t.Model, &there.Call); ok {
 		most = price.MaxOutput
 	}
 	if r.Raw.Body == nil {
-		f.Request = rq
+		f.Request = *rq
 		f.Request.Model = t.Model
 	} else {
 		var err error
-		if f.Translated, err = provider.Translate(r.Route.speech(), route.speech(), r.Raw, rq, t.Model, most); err != nil {
+		if f.Translated, err = provider.Translate(r.Route.speech(), route.speech(), r.Raw, *rq, t.Model, most); err != nil {
 			return nil, bound{}, err
 		}
 	}

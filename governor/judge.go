@@ -3,6 +3,7 @@ package governor
 import (
 	"context"
 	"errors"
+	"slices"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/policy"
@@ -25,20 +26,37 @@ type Judgement struct {
 // keep what it asked for.
 var ErrNoDemand = errors.New("the record does not say what the call asked for")
 
+// Room is memory in which one call is judged after the other: a Judgement made in it holds until the next one. It is for one goroutine; its
+// zero value is ready.
+type Room struct {
+	limits  [maxCandidates][]sentinel.Limit // of each option
+	options []option
+	asks    []sentinel.Candidate
+}
+
+// lists gives empty lists of options and of what the limiter is asked, with memory for n of each.
+func (r *Room) lists(n int) ([]option, []sentinel.Candidate) {
+	if r == nil {
+		return make([]option, 0, n), make([]sentinel.Candidate, 0, n)
+	}
+	r.options, r.asks = slices.Grow(r.options[:0], n), slices.Grow(r.asks[:0], n)
+	return r.options, r.asks
+}
+
 // Judge decides on a call of the ledger as Admit decides on a request: the same match, prices, candidates, limiter and decision. It
-// writes nothing. The call's model is the one that was asked for.
-func (g *Governor) Judge(ctx context.Context, c sentinel.Call) (Judgement, error) {
+// writes nothing. The call's model is the one that was asked for. Without a room the judgement has memory of its own.
+func (g *Governor) Judge(ctx context.Context, room *Room, c *sentinel.Call) (Judgement, error) {
 	wanted, ok := c.Demand.Read()
 	if !ok {
 		return Judgement{}, ErrNoDemand
 	}
 	state := g.State()
-	r := Request{State: state, Call: c}
+	r := Request{State: state, Call: *c, room: room}
 	if r.Route, ok = state.Routes[c.Provider+"/"+c.Endpoint]; !ok {
 		return Judgement{Verdict: sentinel.Verdict{Action: sentinel.Deny, Reason: sentinel.ReasonUnknownEndpoint}}, nil
 	}
 	rq := provider.Request{Model: c.Model, Tier: c.Tier, Stream: c.Stream, Bound: wanted.Bound, Choices: wanted.Choices, Weight: wanted.Weight, Fixed: wanted.Fixed}
-	return g.judge(ctx, r, rq)
+	return g.judge(ctx, &r, &rq)
 }
 
 // Describe decides on a request that nobody sent, as Admit would, without a record of it. A model replaces the one that the body names;
@@ -56,16 +74,16 @@ func (g *Governor) Describe(ctx context.Context, r Request, model string) (Judge
 	}
 	r.Call.Model, r.Call.Tier, r.Call.Stream = rq.Model, rq.Tier, rq.Stream
 	r.Call.Demand = r.wanted(rq).Demand()
-	return g.judge(ctx, r, rq)
+	return g.judge(ctx, &r, &rq)
 }
 
 // judge matches, prices, asks the limiter and decides.
-func (g *Governor) judge(ctx context.Context, r Request, rq provider.Request) (Judgement, error) {
+func (g *Governor) judge(ctx context.Context, r *Request, rq *provider.Request) (Judgement, error) {
 	found, ok := g.candidates(r, rq)
 	if !ok {
 		return Judgement{Verdict: sentinel.Verdict{Action: sentinel.Deny, Reason: sentinel.ReasonUnpriced, Detail: unpriced(r.Call)}}, nil
 	}
-	j := Judgement{Ask: g.ask(r, found)}
+	j := Judgement{Ask: g.ask(r, &found)}
 	if found.plan.Refuse {
 		j.Verdict = policy.Decide(found.plan, j.Ask, sentinel.Reservation{})
 		return j, nil

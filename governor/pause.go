@@ -53,6 +53,6 @@ func placeOf(r Route, model string) string {
 }
 
 // denial says that a provider wants no calls for an option.
-func (o *option) denial() sentinel.Denial {
-	return sentinel.Denial{Limit: sentinel.Limit{Name: cmp.Or(o.ask.Model, "this endpoint")}, RetryAfter: o.pause, Reason: sentinel.ReasonProviderLimit}
+func (c *choice) denial(i int) sentinel.Denial {
+	return sentinel.Denial{Limit: &sentinel.Limit{Name: cmp.Or(c.asks[i].Model, "this endpoint")}, RetryAfter: c.options[i].pause, Reason: sentinel.ReasonProviderLimit}
 }

@@ -86,7 +86,7 @@ func TestReasonsStayWithTheirCandidates(t *testing.T) {
 		if len(a.Candidates) != 2 {
 			t.Errorf("the limiter was asked for %d candidates, want 2", len(a.Candidates))
 		}
-		return sentinel.Reservation{Chosen: 1, Hold: "there", Denials: []sentinel.Denial{{Limit: a.Candidates[0].Limits[0]}}}, nil
+		return sentinel.Reservation{Chosen: 1, Hold: "there", Denials: []sentinel.Denial{{Limit: &a.Candidates[0].Limits[0]}}}, nil
 	}
 	a := w.admit(w.request("app", chat, large))
 	if v := a.Verdict; v.Action != sentinel.Fallback || v.Reason != sentinel.ReasonBudget || v.Model != "claude-haiku-4-5" || a.Ticket.Hold != "there" {

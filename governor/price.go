@@ -8,7 +8,7 @@ import (
 
 // price finds what a call costs by unit: from the catalog, or as the policy says for unpriced calls. A tier
 // without a price list is unpriced, too.
-func (s *State) price(route Route, model string, c sentinel.Call) (*pricing.Price, *pricing.List, bool) {
+func (s *State) price(route *Route, model string, c *sentinel.Call) (*pricing.Price, *pricing.List, bool) {
 	if p, list, ok := s.catalogPrice(route, model, c); ok {
 		return p, list, true
 	}
@@ -26,7 +26,7 @@ func (s *State) price(route Route, model string, c sentinel.Call) (*pricing.Pric
 }
 
 // catalogPrice finds a price in the catalog alone.
-func (s *State) catalogPrice(route Route, model string, c sentinel.Call) (*pricing.Price, *pricing.List, bool) {
+func (s *State) catalogPrice(route *Route, model string, c *sentinel.Call) (*pricing.Price, *pricing.List, bool) {
 	if m, ok := route.Provider.Models[model]; ok {
 		model = m
 	}

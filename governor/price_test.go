@@ -75,7 +75,8 @@ func TestDeploymentsCostWhatTheirModelCosts(t *testing.T) {
 		{"az/v1.chat.completions", "gpt-5", "openai/gpt-5@2026-11-23"},
 		{"own/chat.completions", "llama-3.3-70b-versatile", "groq/llama-3.3-70b-versatile@2026-11-23"},
 	} {
-		p, _, ok := s.price(s.Routes[tt.route], tt.model, sentinel.Call{At: day})
+		route := s.Routes[tt.route]
+		p, _, ok := s.price(&route, tt.model, &sentinel.Call{At: day})
 		if !ok || p.Version != tt.version {
 			t.Errorf("%s of %s: %v %v, want %s", tt.model, tt.route, p, ok, tt.version)
 		}
@@ -123,7 +124,7 @@ func TestABatchHasNoCheaperModel(t *testing.T) {
 	for fixed, want := range map[bool]int{false: 2, true: 1} {
 		rq := provider.Request{Model: "claude-opus-4-5", Choices: 1, Fixed: fixed, Bound: sentinel.Usage{sentinel.InputTokens: 10}}
 		r := Request{State: s, Route: s.Routes["anthropic/batches.create"], Call: sentinel.Call{At: day, Provider: "anthropic", Model: rq.Model, Caller: sentinel.Caller{Org: "acme", Team: "t", Service: "s"}}}
-		if c, ok := New(Options{}, s).candidates(r, rq); !ok || len(c.options) != want {
+		if c, ok := New(Options{}, s).candidates(&r, &rq); !ok || len(c.options) != want {
 			t.Errorf("fixed %v: %d candidates, %v; want %d", fixed, len(c.options), ok, want)
 		}
 	}

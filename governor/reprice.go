@@ -21,7 +21,7 @@ func (s *State) Reprice(e sentinel.Entry) (sentinel.NanoUSD, string, error) {
 	if !ok {
 		return 0, "", fmt.Errorf("%w: %s/%s is not in the policy", ErrNoPrice, e.Provider, e.Endpoint)
 	}
-	p, list, ok := s.price(route, e.Model, e.Call)
+	p, list, ok := s.price(&route, e.Model, &e.Call)
 	if !ok {
 		return 0, "", fmt.Errorf("%w: %s", ErrNoPrice, unpriced(e.Call))
 	}

@@ -59,7 +59,7 @@ func (g *Governor) price(e *sentinel.Entry, m provider.Metered) error {
 	if !ok {
 		return fmt.Errorf("no route %s/%s in policy %s", e.Provider, e.Endpoint, s.Policy.Version)
 	}
-	p, list, ok := s.price(route, e.Model, e.Call)
+	p, list, ok := s.price(&route, e.Model, &e.Call)
 	if !ok {
 		return fmt.Errorf("no price for %s of %s", e.Model, route.Name)
 	}
@@ -67,7 +67,7 @@ func (g *Governor) price(e *sentinel.Entry, m provider.Metered) error {
 	if answered != "" && answered != e.Tier {
 		call := e.Call
 		call.Tier = answered
-		if p, other, ok := s.price(route, e.Model, call); ok && p.Version == e.PriceVersion {
+		if p, other, ok := s.price(&route, e.Model, &call); ok && p.Version == e.PriceVersion {
 			list, e.Tier = other, answered
 		} else {
 			e.Method = methodUnpricedTier
@@ -77,7 +77,7 @@ func (g *Governor) price(e *sentinel.Entry, m provider.Metered) error {
 	if e.Cost, err = list.Cost(e.Usage); err != nil {
 		return err
 	}
-	return s.otherModel(e, route, m.Model)
+	return s.otherModel(e, &route, m.Model)
 }
 
 // methodOtherModel marks an answer by a model that has another price than the one that was sent for.
@@ -85,11 +85,11 @@ const methodOtherModel = "other_model"
 
 // otherModel marks an entry whose answer came from a model with another price, and takes that where it is dearer:
 // the provider may bill by it. A name without a price tells nothing: many are spellings of the same model.
-func (s *State) otherModel(e *sentinel.Entry, route Route, model string) error {
+func (s *State) otherModel(e *sentinel.Entry, route *Route, model string) error {
 	if model == "" || model == e.Model {
 		return nil
 	}
-	priced, list, ok := s.catalogPrice(route, model, e.Call)
+	priced, list, ok := s.catalogPrice(route, model, &e.Call)
 	if !ok || priced.Version == e.PriceVersion {
 		return nil
 	}

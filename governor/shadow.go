@@ -19,25 +19,25 @@ type shadow struct {
 }
 
 // shadows lists what judges a call beside the policy in force. The limiter judges them in the admission's own round trip.
-func (g *Governor) shadows(r Request, rq provider.Request) []shadow {
+func (g *Governor) shadows(r Request, rq *provider.Request) []shadow {
 	var out []shadow
 	r.Raw.Body = nil // a demand stands for a translated request
 	if r.State.Policy.Shadowed() {
 		rules := r
 		rules.inShadow = true
-		out = append(out, g.shadow(rules, rq))
+		out = append(out, g.shadow(&rules, rq))
 	}
 	if r.State.Candidate != nil {
 		r.State = r.State.Candidate
 		s := shadow{decided: &sentinel.Verdict{Action: sentinel.Deny, Reason: sentinel.ReasonUnknownEndpoint}}
 		if route, found := r.State.Routes[r.Route.Name]; found {
 			r.Route = route
-			s = g.shadow(r, rq)
+			s = g.shadow(&r, rq)
 		}
 		s.policy = r.State.Policy.Version
 		for i := range s.options {
-			for j := range s.options[i].ask.Limits {
-				l := &s.options[i].ask.Limits[j]
+			for j := range s.asks[i].Limits {
+				l := &s.asks[i].Limits[j]
 				l.Cell = candidateCells + l.Cell
 			}
 		}
@@ -47,7 +47,7 @@ func (g *Governor) shadows(r Request, rq provider.Request) []shadow {
 }
 
 // shadow finds what a policy would try.
-func (g *Governor) shadow(r Request, rq provider.Request) (s shadow) {
+func (g *Governor) shadow(r *Request, rq *provider.Request) (s shadow) {
 	var priced bool
 	s.choice, priced = g.candidates(r, rq)
 	switch {
@@ -68,7 +68,7 @@ func beside(list []shadow) [][]sentinel.Candidate {
 	out := make([][]sentinel.Candidate, len(list))
 	for i := range list {
 		if s := &list[i]; s.decided == nil {
-			out[i] = s.open(sentinel.Ask{Candidates: s.asks()}).Candidates
+			out[i] = s.open(sentinel.Ask{Candidates: s.asks}).Candidates
 		}
 	}
 	return out
@@ -84,7 +84,7 @@ func shadowed(list []shadow, live sentinel.Verdict, r sentinel.Reservation) sent
 		s, judged := &list[i], sentinel.Reservation{}
 		if i < len(r.Shadows) {
 			judged = r.Shadows[i]
-		} else if s.decided == nil && limited(s.asks()) {
+		} else if s.decided == nil && limited(s.asks) {
 			out[i].Same = true
 			continue
 		}
@@ -106,7 +106,7 @@ func (s *shadow) verdict(r sentinel.Reservation) sentinel.Verdict {
 		return *s.decided
 	}
 	r = s.whole(r)
-	v := policy.Decide(s.plan, sentinel.Ask{Candidates: s.asks()}, r)
+	v := policy.Decide(s.plan, sentinel.Ask{Candidates: s.asks}, r)
 	if v.Action.Refused() && len(r.Denials) > 0 {
 		if wait := r.Denials[0].RetryAfter; wait > 0 && wait <= s.plan.Patience(r.Denials[0].Limit) {
 			return sentinel.Verdict{Action: sentinel.Delay, Limit: v.Limit}

@@ -77,27 +77,30 @@ func reasonOf(d sentinel.Denial) sentinel.Reason {
 	}
 }
 
-// detail says in one sentence what was exceeded; it names the limit, not what others used of it. It is joined and not formatted, because
+// detail says in one sentence what was exceeded; it names the limit, not what others used of it. It is appended and not formatted, because
 // a simulation says it of millions of calls.
 func detail(d sentinel.Denial) string {
-	name := strconv.Quote(d.Limit.Name)
+	var room [256]byte // of most
+	named := func(before, after string) []byte {
+		return append(strconv.AppendQuote(append(room[:0], before...), d.Limit.Name), after...)
+	}
 	if d.Limit.End.Equal(forever) {
-		return "what is left of " + name + " cannot cover this call"
+		return string(named("what is left of ", " cannot cover this call"))
 	}
 	switch reasonOf(d) {
 	case sentinel.ReasonProviderLimit:
 		return "the provider has refused calls for " + d.Limit.Name + ", and wants none until it has had a pause"
 	case sentinel.ReasonBudget:
-		return "the budget " + name + " cannot cover this call until " + d.Limit.End.Format(minuteUTC)
+		return string(d.Limit.End.AppendFormat(named("the budget ", " cannot cover this call until "), minuteUTC))
 	case sentinel.ReasonQuota:
-		return "the quota " + name + " is used up until " + d.Limit.End.Format(minuteUTC)
+		return string(d.Limit.End.AppendFormat(named("the quota ", " is used up until "), minuteUTC))
 	case sentinel.ReasonConcurrency:
-		return "the limit " + name + " of " + strconv.FormatInt(d.Limit.Max, 10) + " calls at once is reached"
+		return string(append(strconv.AppendInt(named("the limit ", " of "), d.Limit.Max, 10), " calls at once is reached"...))
 	default:
 		if d.RetryAfter == 0 {
-			return "one call may not take more than the limit " + name + " has in all"
+			return string(named("one call may not take more than the limit ", " has in all"))
 		}
-		return "the limit " + name + " is reached"
+		return string(named("the limit ", " is reached"))
 	}
 }
 

@@ -18,32 +18,32 @@ func TestDecide(t *testing.T) {
 	strict.Cell = "strict"
 	p := Plan{Limits: []sentinel.Limit{rate, budget, quota, concurrent, strict}, deny: 1 << 4}
 	ask := sentinel.Ask{Candidates: []sentinel.Candidate{{Model: "gpt-5"}, {Model: "gpt-5-mini"}, {Model: "claude-haiku-4-5", Provider: "anthropic"}}}
-	levels := []sentinel.Level{{Limit: rate, Remaining: 7}}
+	levels := []sentinel.Level{{Limit: &rate, Remaining: 7}}
 	for name, tt := range map[string]struct {
 		reservation sentinel.Reservation
 		want        sentinel.Verdict // without Detail
 		detail      string           // a part of it
 	}{
 		"the asked model fits": {sentinel.Reservation{Chosen: 0, Levels: levels}, sentinel.Verdict{Action: sentinel.Allow, Model: "gpt-5", Levels: levels}, ""},
-		"a cheaper model fits": {sentinel.Reservation{Chosen: 1, Denials: []sentinel.Denial{{Limit: budget}}},
+		"a cheaper model fits": {sentinel.Reservation{Chosen: 1, Denials: []sentinel.Denial{{Limit: &budget}}},
 			sentinel.Verdict{Action: sentinel.Downgrade, Reason: sentinel.ReasonBudget, Model: "gpt-5-mini", Limit: budget.Name}, ""},
-		"another provider fits": {sentinel.Reservation{Chosen: 2, Denials: []sentinel.Denial{{Limit: budget}, {Limit: rate}}},
+		"another provider fits": {sentinel.Reservation{Chosen: 2, Denials: []sentinel.Denial{{Limit: &budget}, {Limit: &rate}}},
 			sentinel.Verdict{Action: sentinel.Fallback, Reason: sentinel.ReasonBudget, Model: "claude-haiku-4-5", Provider: "anthropic", Limit: budget.Name}, ""},
-		"a pace is exceeded": {sentinel.Reservation{Chosen: -1, Denials: []sentinel.Denial{{Limit: rate, RetryAfter: time.Second}, {Limit: budget}}, Levels: levels},
+		"a pace is exceeded": {sentinel.Reservation{Chosen: -1, Denials: []sentinel.Denial{{Limit: &rate, RetryAfter: time.Second}, {Limit: &budget}}, Levels: levels},
 			sentinel.Verdict{Action: sentinel.Throttle, Reason: sentinel.ReasonRate, Limit: rate.Name, RetryAfter: time.Second, Levels: levels}, "is reached"},
-		"one call is larger than the pace": {sentinel.Reservation{Chosen: -1, Denials: []sentinel.Denial{{Limit: rate}}},
+		"one call is larger than the pace": {sentinel.Reservation{Chosen: -1, Denials: []sentinel.Denial{{Limit: &rate}}},
 			sentinel.Verdict{Action: sentinel.Deny, Reason: sentinel.ReasonRate, Limit: rate.Name}, "one call may not take more"},
-		"too many at once": {sentinel.Reservation{Chosen: -1, Denials: []sentinel.Denial{{Limit: concurrent, RetryAfter: time.Second}}},
+		"too many at once": {sentinel.Reservation{Chosen: -1, Denials: []sentinel.Denial{{Limit: &concurrent, RetryAfter: time.Second}}},
 			sentinel.Verdict{Action: sentinel.Throttle, Reason: sentinel.ReasonConcurrency, Limit: concurrent.Name, RetryAfter: time.Second}, "of 4 calls at once"},
-		"a budget is spent": {sentinel.Reservation{Chosen: -1, Denials: []sentinel.Denial{{Limit: budget, RetryAfter: time.Hour}}},
+		"a budget is spent": {sentinel.Reservation{Chosen: -1, Denials: []sentinel.Denial{{Limit: &budget, RetryAfter: time.Hour}}},
 			sentinel.Verdict{Action: sentinel.Deny, Reason: sentinel.ReasonBudget, Limit: budget.Name, RetryAfter: time.Hour}, "until 2026-11-24 05:00 UTC"},
-		"a quota is spent": {sentinel.Reservation{Chosen: -1, Denials: []sentinel.Denial{{Limit: quota, RetryAfter: time.Hour}}},
+		"a quota is spent": {sentinel.Reservation{Chosen: -1, Denials: []sentinel.Denial{{Limit: &quota, RetryAfter: time.Hour}}},
 			sentinel.Verdict{Action: sentinel.Deny, Reason: sentinel.ReasonQuota, Limit: quota.Name, RetryAfter: time.Hour}, "is used up until 2026-11-24 05:00 UTC"},
-		"the provider wants a pause": {sentinel.Reservation{Chosen: -1, Denials: []sentinel.Denial{{Limit: sentinel.Limit{Name: "gpt-5"}, RetryAfter: time.Second, Reason: sentinel.ReasonProviderLimit}, {Limit: budget}}},
+		"the provider wants a pause": {sentinel.Reservation{Chosen: -1, Denials: []sentinel.Denial{{Limit: &sentinel.Limit{Name: "gpt-5"}, RetryAfter: time.Second, Reason: sentinel.ReasonProviderLimit}, {Limit: &budget}}},
 			sentinel.Verdict{Action: sentinel.Throttle, Reason: sentinel.ReasonProviderLimit, Limit: "gpt-5", RetryAfter: time.Second}, "calls for gpt-5"},
-		"another serves while the provider wants a pause": {sentinel.Reservation{Chosen: 2, Denials: []sentinel.Denial{{Limit: sentinel.Limit{Name: "gpt-5"}, RetryAfter: time.Second, Reason: sentinel.ReasonProviderLimit}, {Limit: budget}}},
+		"another serves while the provider wants a pause": {sentinel.Reservation{Chosen: 2, Denials: []sentinel.Denial{{Limit: &sentinel.Limit{Name: "gpt-5"}, RetryAfter: time.Second, Reason: sentinel.ReasonProviderLimit}, {Limit: &budget}}},
 			sentinel.Verdict{Action: sentinel.Fallback, Reason: sentinel.ReasonProviderLimit, Model: "claude-haiku-4-5", Provider: "anthropic", Limit: "gpt-5"}, ""},
-		"the rule says deny": {sentinel.Reservation{Chosen: -1, Denials: []sentinel.Denial{{Limit: strict, RetryAfter: time.Second}}},
+		"the rule says deny": {sentinel.Reservation{Chosen: -1, Denials: []sentinel.Denial{{Limit: &strict, RetryAfter: time.Second}}},
 			sentinel.Verdict{Action: sentinel.Deny, Reason: sentinel.ReasonRate, Limit: strict.Name}, ""},
 		"the limiter gives no reason": {sentinel.Reservation{Chosen: -1},
 			sentinel.Verdict{Action: sentinel.Deny, Reason: sentinel.ReasonLimiterUnavailable}, "without saying"},

@@ -32,7 +32,7 @@ func TestTheExampleOfLimitsIsWhatItsPageSays(t *testing.T) {
 		if l.Kind != sentinel.Window && strings.HasPrefix(l.Cell, "rule/pace") {
 			want = 1500 * time.Millisecond
 		}
-		if got := p.Patience(l); got != want {
+		if got := p.Patience(&l); got != want {
 			t.Errorf("a call may wait %s for %s, want %s", got, l.Cell, want)
 		}
 	}

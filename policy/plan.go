@@ -98,7 +98,7 @@ type Plan struct {
 }
 
 // Patience is how long a call may wait for a limit of a pace or of concurrency; 0 for others, and where no rule says so.
-func (p *Plan) Patience(l sentinel.Limit) time.Duration {
+func (p *Plan) Patience(l *sentinel.Limit) time.Duration {
 	if l.Kind == sentinel.Window {
 		return 0
 	}
@@ -128,26 +128,30 @@ func (s *Set) Plan(c *sentinel.Call, model string, now time.Time) Plan {
 // PlanUnder finds the limits of a call if it used this model now: the organisation's, its team's, its
 // service's, the provider's, then those of every matching rule by priority and in the file's order. Rules about what is unusual hold by the scores.
 func (s *Set) PlanUnder(scores *Scores, c *sentinel.Call, model string, now time.Time) Plan {
-	return s.plan(scores, c, model, now, false)
+	return s.PlanOn(Terms{Scores: scores}, c, model, now)
 }
 
-// PlanInShadow is PlanUnder if the rules in shadow were enforced. What is enforced is only looked at: the call's own plan counts it.
-func (s *Set) PlanInShadow(scores *Scores, c *sentinel.Call, model string, now time.Time) Plan {
-	return s.plan(scores, c, model, now, true)
+// Terms are what a plan follows beside the call.
+type Terms struct {
+	Scores *Scores // nil: nothing is unusual
+	// Shadows has the rules in shadow enforced. What is enforced is only looked at: the call's own plan counts it.
+	Shadows bool
+	Room    []sentinel.Limit // memory that the plan's limits may overwrite; nil: new memory
 }
 
 // Shadowed tells whether a rule is in shadow.
 func (s *Set) Shadowed() bool { return s.shadowed }
 
-func (s *Set) plan(scores *Scores, c *sentinel.Call, model string, now time.Time, shadows bool) Plan {
+// PlanOn is PlanUnder on terms.
+func (s *Set) PlanOn(t Terms, c *sentinel.Call, model string, now time.Time) Plan {
 	team, service, provider := s.teams[c.Caller.Team], s.services[c.Caller.Service], s.providers[c.Provider]
 	n := len(s.org) + len(team) + len(service) + len(provider)
 	var matched [maxLimits]*rule
-	rules := s.index.find(s.rules, c, under{model, now, scores, shadows}, matched[:0])
+	rules := s.index.find(s.rules, c, under{model, now, t.Scores, t.Shadows}, matched[:0])
 	for _, r := range rules {
 		n += len(r.limits)
 	}
-	p := Plan{Limits: make([]sentinel.Limit, 0, n), look: shadows, high: s.high[c.Caller.Service]}
+	p := Plan{Limits: slices.Grow(t.Room[:0], n), look: t.Shadows, high: s.high[c.Caller.Service]}
 	dates := s.calendar(now)
 	p.add(&dates, s.org, "")
 	p.add(&dates, team, "")

@@ -42,7 +42,7 @@ func (d *denials) remember(a sentinel.Ask, r sentinel.Reservation, now time.Time
 			life = min(life, denial.RetryAfter)
 		}
 		if denial.Limit.Kind != sentinel.Concurrent {
-			d.full[cellAt(a.Org, keyOf(denial.Limit))] = remembered{fewest(&a.Candidates[i], denial.Limit.Measure), denial, now, now.Add(life)}
+			d.full[cellAt(a.Org, keyOf(*denial.Limit))] = remembered{fewest(&a.Candidates[i], denial.Limit.Measure), denial, now, now.Add(life)}
 		}
 	}
 }
@@ -72,11 +72,12 @@ func (d *denials) refuse(a sentinel.Ask, now time.Time) (sentinel.Reservation, b
 
 // of finds a full limit of a candidate. Another amount of the limit, or a smaller call, is worth a question.
 func (d *denials) of(org string, c sentinel.Candidate, now time.Time) (sentinel.Denial, bool) {
-	for _, l := range c.Limits {
+	for i := range c.Limits {
+		l := &c.Limits[i]
 		if l.Soft {
 			continue
 		}
-		m, ok := d.full[cellAt(org, keyOf(l))]
+		m, ok := d.full[cellAt(org, keyOf(*l))]
 		if !ok || !now.Before(m.until) || m.denial.Limit.Max != l.Max || m.denial.Limit.Period != l.Period || m.denial.Limit.Spare != l.Spare || fewest(&c, l.Measure) < m.amount {
 			continue
 		}

@@ -123,7 +123,8 @@ func periodOf(l sentinel.Limit) int64 { return max(1, l.Period.Microseconds()) }
 
 // encode writes a receipt as short as a ticket needs it.
 func (r receipt) encode() sentinel.Hold {
-	b := make([]byte, 0, 32+96*len(r.held))
+	var room [512]byte // of most
+	b := room[:0]
 	number := func(before byte, n int64) { b = strconv.AppendInt(append(b, before), n, 36) }
 	b = append(b, holdVersion...)
 	number('|', r.bucket)

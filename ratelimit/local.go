@@ -62,8 +62,8 @@ func (l *local) see(a sentinel.Ask, r sentinel.Reservation, now time.Time) {
 	}
 }
 
-func (l *local) note(org string, limit sentinel.Limit, left int64, now time.Time) *known {
-	key := cellAt(org, keyOf(limit))
+func (l *local) note(org string, limit *sentinel.Limit, left int64, now time.Time) *known {
+	key := cellAt(org, keyOf(*limit))
 	k := l.known[key]
 	if k == nil {
 		if l.known == nil {
@@ -77,7 +77,7 @@ func (l *local) note(org string, limit sentinel.Limit, left int64, now time.Time
 			l.known[key] = k
 		}
 	}
-	k.limit, k.left = limit, max(0, left)
+	k.limit, k.left = *limit, max(0, left)
 	return k
 }
 
@@ -244,7 +244,7 @@ func (r *Redis) refresh(ctx context.Context, now time.Time) error {
 		}
 		r.local.mu.Lock()
 		for _, u := range uses {
-			r.local.note(org, u.Limit, u.Limit.Max+u.Carried-u.Used, now)
+			r.local.note(org, &u.Limit, u.Limit.Max+u.Carried-u.Used, now)
 		}
 		r.local.mu.Unlock()
 	}

@@ -139,7 +139,7 @@ func TestLocalShares(t *testing.T) {
 	}
 	seen := func(limit sentinel.Limit, left int64) *local {
 		l := &local{}
-		l.see(askOf([]sentinel.Limit{limit}), sentinel.Reservation{Levels: []sentinel.Level{{Limit: limit, Remaining: left}}}, now)
+		l.see(askOf([]sentinel.Limit{limit}), sentinel.Reservation{Levels: []sentinel.Level{{Limit: &limit, Remaining: left}}}, now)
 		return l
 	}
 	l := seen(rate, 600)

@@ -32,8 +32,9 @@ type Model struct {
 	since map[string]int64 // by organisation: since when its counters are known
 	cells map[cellKey]*cell
 	named map[limitKey]*cell // the same, found without writing a key
-	calls map[callKey]*call
+	calls map[callKey]call
 	js    []judged // of the admission under way
+	spare [][]held // of ended calls, for the next ones: at most as many as ran at once
 }
 
 type cellKey struct{ org, key string }
@@ -76,7 +77,7 @@ type chosenBy struct {
 
 // NewModel makes an empty limiter whose only clock is now.
 func NewModel(now func() time.Time) *Model {
-	return &Model{now: now, since: map[string]int64{}, cells: map[cellKey]*cell{}, named: map[limitKey]*cell{}, calls: map[callKey]*call{}}
+	return &Model{now: now, since: map[string]int64{}, cells: map[cellKey]*cell{}, named: map[limitKey]*cell{}, calls: map[callKey]call{}}
 }
 
 // Reserve is as Redis.Reserve.
@@ -113,18 +114,21 @@ func (m *Model) Reserve(_ context.Context, a sentinel.Ask) (sentinel.Reservation
 		out.Levels = levels(a.Candidates[0].Limits, asked.first, false)
 		return out, nil
 	}
-	made := &call{chosen: out.Chosen, tokens: out.Tokens, until: now.Add(a.TTL + recordFor), hold: receipt{bucket: (now.UnixMilli() + a.TTL.Milliseconds()) / bucketMS, at: now.UnixMicro()}}
+	made := call{chosen: out.Chosen, tokens: out.Tokens, until: now.Add(a.TTL + recordFor), hold: receipt{bucket: (now.UnixMilli() + a.TTL.Milliseconds()) / bucketMS, at: now.UnixMicro()}}
+	if n := len(m.spare); n > 0 {
+		made.hold.held, m.spare = m.spare[n-1], m.spare[:n-1]
+	}
 	m.hold(a, a.Candidates, asked, &made.hold, 0, now)
 	for i, list := range a.Shadows {
 		m.hold(a, list, shadows[i], &made.hold, i+1, now)
 		made.shadows = append(made.shadows, chosenBy{shadows[i].chosen, shadows[i].tokens})
 	}
-	m.calls[id] = made
 	if m.since[a.Org] == 0 {
 		m.since[a.Org] = made.hold.at
 	}
 	out.Levels = levels(a.Candidates[out.Chosen].Limits, asked.judged, true)
 	made.text = made.hold.encode()
+	m.calls[id] = made
 	out.Hold = made.text
 	return out, nil
 }
@@ -177,7 +181,7 @@ func (m *Model) hold(a sentinel.Ask, of []sentinel.Candidate, c choice, into *re
 
 // refuse notes a denial, and that a budget refused for the first time.
 func (m *Model) refuse(out *sentinel.Reservation, l *sentinel.Limit, j *judged) {
-	out.Denials = append(out.Denials, sentinel.Denial{Limit: *l, Remaining: j.before, RetryAfter: micros(j.wait)})
+	out.Denials = append(out.Denials, sentinel.Denial{Limit: l, Remaining: j.before, RetryAfter: micros(j.wait)})
 	c := j.cell
 	if l.Kind != sentinel.Window || !warnsFull(l) || j.wait == 0 || c.warned >= sentinel.FullShare {
 		return
@@ -220,7 +224,10 @@ func (m *Model) Settle(_ context.Context, s sentinel.Settlement) (sentinel.Settl
 	if !found {
 		life = recordFor
 	}
-	m.calls[id] = &call{settled: true, until: now.Add(life)}
+	if kept := known.hold.held; kept != nil { // what was found is not settled
+		m.spare = append(m.spare, kept[:0])
+	}
+	m.calls[id] = call{settled: true, until: now.Add(life)}
 	return out, nil
 }
 
@@ -278,7 +285,7 @@ func (m *Model) cell(key cellKey, now time.Time) *cell {
 	return c
 }
 
-func (m *Model) call(id callKey, now time.Time) (*call, bool) {
+func (m *Model) call(id callKey, now time.Time) (call, bool) {
 	c, ok := m.calls[id]
 	return c, ok && c.until.After(now)
 }
@@ -316,7 +323,7 @@ func levels(limits []sentinel.Limit, js []judged, committed bool) []sentinel.Lev
 		if committed {
 			remaining, reset = js[i].after, js[i].resetAfter
 		}
-		out[i] = sentinel.Level{Limit: limits[i], Remaining: remaining, Reset: micros(reset)}
+		out[i] = sentinel.Level{Limit: &limits[i], Remaining: remaining, Reset: micros(reset)}
 	}
 	return out
 }

@@ -23,7 +23,7 @@ type refusal struct {
 
 func (c choice) denials(of []sentinel.Candidate) (out []sentinel.Denial) {
 	for i, r := range c.refused {
-		out = append(out, sentinel.Denial{Limit: of[i].Limits[r.limit], Remaining: r.before, RetryAfter: micros(r.wait)})
+		out = append(out, sentinel.Denial{Limit: &of[i].Limits[r.limit], Remaining: r.before, RetryAfter: micros(r.wait)})
 	}
 	return out
 }

@@ -245,7 +245,7 @@ func readReservation(a sentinel.Ask, reply any) (sentinel.Reservation, error) {
 		}
 	})
 	for i := range n.times(len(subject.Limits)) {
-		out.Levels = append(out.Levels, sentinel.Level{Limit: subject.Limits[i], Remaining: n.next(), Reset: micros(n.next())})
+		out.Levels = append(out.Levels, sentinel.Level{Limit: &subject.Limits[i], Remaining: n.next(), Reset: micros(n.next())})
 	}
 	for i := range shadows {
 		out.Shadows[i].Denials = n.denials(a.Shadows[i], func(sentinel.Denial) {})
@@ -297,7 +297,7 @@ func (n *numbers) denials(of []sentinel.Candidate, each func(sentinel.Denial)) (
 			n.bad = true
 			return out
 		}
-		d := sentinel.Denial{Limit: of[c].Limits[i], Remaining: remaining, RetryAfter: micros(wait)}
+		d := sentinel.Denial{Limit: &of[c].Limits[i], Remaining: remaining, RetryAfter: micros(wait)}
 		out = append(out, d)
 		each(d)
 	}

@@ -24,9 +24,11 @@ const (
 type Simulator struct {
 	state    *governor.State
 	governor *governor.Governor
+	room     governor.Room
 	limiter  *ratelimit.Model
 	now      time.Time
 	running  running
+	ended    []*flight // to be used again
 	typical  map[kind]*typical
 }
 
@@ -61,7 +63,7 @@ var decided = map[sentinel.Reason]bool{
 	sentinel.ReasonNone: true, sentinel.ReasonRate: true, sentinel.ReasonConcurrency: true, sentinel.ReasonQuota: true, sentinel.ReasonBudget: true, sentinel.ReasonUnpriced: true, sentinel.ReasonPolicy: true,
 }
 
-// Judge takes the next recorded call; they must come in the order of their time. The judgement has what the limiter said.
+// Judge takes the next recorded call; they must come in the order of their time. The judgement has what the limiter said, and holds until the next one.
 func (s *Simulator) Judge(ctx context.Context, e sentinel.Entry) (Outcome, governor.Judgement, error) {
 	if err := s.advance(ctx, e.At); err != nil {
 		return Outcome{}, governor.Judgement{}, err
@@ -72,7 +74,7 @@ func (s *Simulator) Judge(ctx context.Context, e sentinel.Entry) (Outcome, gover
 	}
 	c := e.Call
 	c.Model = e.Asked
-	j, err := s.governor.Judge(ctx, c)
+	j, err := s.governor.Judge(ctx, &s.room, &c)
 	s.now = e.At // a call that waited has moved the clock for itself alone
 	if errors.Is(err, governor.ErrNoDemand) {
 		return recorded, j, nil
@@ -91,7 +93,12 @@ func (s *Simulator) Judge(ctx context.Context, e sentinel.Entry) (Outcome, gover
 	if len(s.running) >= maxRunning {
 		return out, j, fmt.Errorf("more than %d recorded calls are in flight at %s", maxRunning, e.At.Format(time.RFC3339))
 	}
-	heap.Push(&s.running, &flight{end: e.At.Add(takes), what: sentinel.Settlement{Org: c.Caller.Org, Call: c.ID, Hold: j.Hold, Actual: actual}})
+	f := &flight{}
+	if n := len(s.ended); n > 0 {
+		f, s.ended = s.ended[n-1], s.ended[:n-1]
+	}
+	*f = flight{end: e.At.Add(takes), what: sentinel.Settlement{Org: c.Caller.Org, Call: c.ID, Hold: j.Hold, Actual: actual}}
+	heap.Push(&s.running, f)
 	return out, j, nil
 }
 
@@ -141,6 +148,7 @@ func (s *Simulator) advance(ctx context.Context, to time.Time) error {
 		if _, err := s.limiter.Settle(ctx, f.what); err != nil {
 			return fmt.Errorf("settle call %s: %w", f.what.Call, err)
 		}
+		s.ended = append(s.ended, f) // at most as many as ran at one moment
 	}
 	if to.After(s.now) {
 		s.now = to
