@@ -3,9 +3,7 @@ package ca
 import (
 	"context"
 	"crypto/ecdsa"
-	"crypto/rand"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -36,11 +34,11 @@ func Remote(name, chain string, sign Sign, now func() time.Time) (*Authority, er
 	}
 	a.sign = func(ctx context.Context, template *x509.Certificate, key *ecdsa.PrivateKey) ([]byte, error) {
 		host := template.DNSNames[0]
-		der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: pkix.Name{CommonName: host}, DNSNames: []string{host}}, key)
+		csr, err := request(host, key)
 		if err != nil {
 			return nil, err
 		}
-		text, err := sign(ctx, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der})), host, template.NotAfter.Sub(now()))
+		text, err := sign(ctx, csr, host, template.NotAfter.Sub(now()))
 		if err != nil {
 			return nil, err
 		}

@@ -252,7 +252,7 @@ func TestLifeOfAnIncidentByTheButtonsOfItsMessage(t *testing.T) {
 		t.Errorf("the team's admin: %q", got)
 	}
 	g.eventually("calls go out again", func() bool { return call() == http.StatusOK })
-	if out, err := g.rotate("sk-refused-canary-31c8"); err == nil {
+	if out, err := g.rotate("weather", "sk-refused-canary-31c8", "--test-path", "/v1/forecast/oslo"); err == nil {
 		t.Errorf("a refused key: %s", out)
 	}
 	g.eventually("the failed rotation is told", func() bool {

@@ -49,9 +49,9 @@ const (
 )
 
 // rotate is the command, with the key where the operator's password store would put it; none continues.
-func (g *gateway) rotate(key string) (string, error) {
+func (g *gateway) rotate(provider, key string, more ...string) (string, error) {
 	g.t.Helper()
-	c := exec.Command(built(g.t), "keys", "rotate", "stripe", "--keep", "1m")
+	c := exec.Command(built(g.t), append([]string{"keys", "rotate", provider, "--keep", "1m"}, more...)...)
 	if key == "" {
 		c.Args = append(c.Args, "--continue")
 	}
@@ -76,7 +76,7 @@ func (r *rotator) die() {
 // goes is a rotation that has to end well.
 func (r *rotator) goes(key string) {
 	r.t.Helper()
-	if said, err := r.rotate(key); err != nil {
+	if said, err := r.rotate("stripe", key); err != nil {
 		r.t.Errorf("rotation: %v %s", err, said)
 	}
 }
@@ -84,7 +84,7 @@ func (r *rotator) goes(key string) {
 // fails is a rotation that has to be broken off, for a reason.
 func (r *rotator) fails(key, reason string) {
 	r.t.Helper()
-	if said, err := r.rotate(key); err == nil || !strings.Contains(said, reason) {
+	if said, err := r.rotate("stripe", key); err == nil || !strings.Contains(said, reason) {
 		r.t.Errorf("without Vault, or with a bad key: %v %q, want %q", err, said, reason)
 	}
 }

@@ -2,6 +2,7 @@ package envoy
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
@@ -52,10 +53,10 @@ func Static(c Config) ([]byte, error) {
 	}
 	b := bootstrap(c)
 	b.StaticResources.Listeners = append([]*listenerv3.Listener{listener(c, routes(c))}, proxyListeners(c, routes(c))...)
-	b.StaticResources.Secrets = append(fileSecrets(c), leaves(c.Proxy)...)
+	b.StaticResources.Secrets = slices.Concat(fileSecrets(c), leaves(c.Proxy), shown(c.Providers))
 	b.StaticResources.Clusters = append(b.StaticResources.Clusters, proxyClusters(c.Proxy)...)
 	for _, p := range c.Providers {
-		b.StaticResources.Clusters = append(b.StaticResources.Clusters, providerCluster(p))
+		b.StaticResources.Clusters = append(b.StaticResources.Clusters, providerCluster(p, false))
 	}
 	for _, chain := range c.Chains {
 		b.StaticResources.Clusters = append(b.StaticResources.Clusters, chainCluster(chain))

@@ -28,7 +28,7 @@ const (
 func clusterName(p Provider) string { return "provider/" + p.Name }
 
 // providerCluster is where the calls to one provider go, and nothing else.
-func providerCluster(p Provider) *clusterv3.Cluster {
+func providerCluster(p Provider, byADS bool) *clusterv3.Cluster {
 	at := p.Address
 	if at == "" {
 		at = defaultAddress(p)
@@ -52,7 +52,7 @@ func providerCluster(p Provider) *clusterv3.Cluster {
 			},
 		}
 	} else {
-		c.TransportSocket = upstreamTLS(p)
+		c.TransportSocket = upstreamTLS(p, byADS)
 		options.UpstreamProtocolOptions = &httpv3.HttpProtocolOptions_AutoConfig{AutoConfig: &httpv3.HttpProtocolOptions_AutoHttpConfig{
 			HttpProtocolOptions: &corev3.Http1ProtocolOptions{}, Http2ProtocolOptions: &corev3.Http2ProtocolOptions{},
 		}}

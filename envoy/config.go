@@ -73,8 +73,12 @@ type Provider struct {
 	Address   string // where it is reached; "" is Host by DNS, at port 443 or, in plain text, 80
 	Plaintext bool   // no TLS: for stand-ins in tests and demos
 	CAFile    string // PEM bundle; "" is SystemCAs
+	Shows     *Shown // a certificate of the gateway's own; nil: none
 	Routes    []Route
 }
+
+// Shown is a client's certificate with its key, in PEM. Another one is used by the next connection, and cuts none.
+type Shown struct{ Cert, Key []byte }
 
 // Route is one endpoint. Envoy takes the first one that fits, so the specific come before the general.
 type Route struct {
@@ -167,6 +171,7 @@ func validateProviders(providers []Provider) []error {
 		add(isHost(p.Host) || isHostPort(p.Host), "host %q: want a host name, with a port or without", p.Host)
 		add(p.Address == "" || isHostPort(p.Address), "address %q: want a host and a port", p.Address)
 		add(p.CAFile == "" || text(p.CAFile), "the CA file's name is not UTF-8")
+		add(p.Shows == nil || !p.Plaintext && len(p.Shows.Cert) > 0 && len(p.Shows.Key) > 0, "a certificate to show needs its key, and TLS")
 		for _, r := range p.Routes {
 			count++
 			add(text(r.Name) && !routes[r.Name], "route %q: the name is empty or taken", r.Name)

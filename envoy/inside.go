@@ -152,14 +152,9 @@ func leaves(p *Proxy) []*tlsv3.Secret {
 	if p == nil {
 		return nil
 	}
-	inline := func(b []byte) *corev3.DataSource {
-		return &corev3.DataSource{Specifier: &corev3.DataSource_InlineBytes{InlineBytes: b}}
-	}
 	var out []*tlsv3.Secret
 	for _, l := range p.Leaves {
-		out = append(out, &tlsv3.Secret{Name: leafSecrets + l.Host, Type: &tlsv3.Secret_TlsCertificate{TlsCertificate: &tlsv3.TlsCertificate{
-			CertificateChain: inline(l.Cert), PrivateKey: inline(l.Key),
-		}}})
+		out = append(out, inlineSecret(leafSecrets+l.Host, l.Cert, l.Key))
 	}
 	return out
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 
 	"github.com/envoyproxy/go-control-plane/pkg/cache/types"
 	"github.com/envoyproxy/go-control-plane/pkg/cache/v3"
@@ -22,7 +23,7 @@ func Snapshot(c Config) (*cache.Snapshot, error) {
 		resource.RouteType:    {routes(c)},
 	}
 	for _, p := range c.Providers {
-		resources[resource.ClusterType] = append(resources[resource.ClusterType], providerCluster(p))
+		resources[resource.ClusterType] = append(resources[resource.ClusterType], providerCluster(p, true))
 	}
 	for _, chain := range c.Chains {
 		resources[resource.ClusterType] = append(resources[resource.ClusterType], chainCluster(chain))
@@ -33,7 +34,7 @@ func Snapshot(c Config) (*cache.Snapshot, error) {
 	for _, o := range proxyClusters(c.Proxy) {
 		resources[resource.ClusterType] = append(resources[resource.ClusterType], o)
 	}
-	for _, s := range append(fileSecrets(c), leaves(c.Proxy)...) {
+	for _, s := range slices.Concat(fileSecrets(c), leaves(c.Proxy), shown(c.Providers)) {
 		resources[resource.SecretType] = append(resources[resource.SecretType], s)
 	}
 	s, err := cache.NewSnapshot("", resources)

@@ -124,8 +124,27 @@ func secretRef(name string, byADS bool) *tlsv3.SdsSecretConfig {
 	return ref
 }
 
+// shown are the certificates that providers are shown.
+func shown(providers []Provider) []*tlsv3.Secret {
+	var out []*tlsv3.Secret
+	for _, p := range providers {
+		if p.Shows != nil {
+			out = append(out, inlineSecret(clusterName(p)+certificateSecret, p.Shows.Cert, p.Shows.Key))
+		}
+	}
+	return out
+}
+
+// inlineSecret is a certificate with its key, in PEM.
+func inlineSecret(name string, cert, key []byte) *tlsv3.Secret {
+	inline := func(b []byte) *corev3.DataSource {
+		return &corev3.DataSource{Specifier: &corev3.DataSource_InlineBytes{InlineBytes: b}}
+	}
+	return &tlsv3.Secret{Name: name, Type: &tlsv3.Secret_TlsCertificate{TlsCertificate: &tlsv3.TlsCertificate{CertificateChain: inline(cert), PrivateKey: inline(key)}}}
+}
+
 // upstreamTLS sends the provider's host as SNI and accepts only a certificate for that very name.
-func upstreamTLS(p Provider) *corev3.TransportSocket {
+func upstreamTLS(p Provider, byADS bool) *corev3.TransportSocket {
 	host, ca := HostOnly(p.Host), p.CAFile
 	if ca == "" {
 		ca = SystemCAs
@@ -143,6 +162,9 @@ func upstreamTLS(p Provider) *corev3.TransportSocket {
 				Matcher: &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_Exact{Exact: host}},
 			}},
 		}},
+	}
+	if p.Shows != nil {
+		config.CommonTlsContext.TlsCertificateSdsSecretConfigs = []*tlsv3.SdsSecretConfig{secretRef(clusterName(p)+certificateSecret, byADS)}
 	}
 	return transportSocket(packed(config))
 }

@@ -112,6 +112,7 @@ type providerYAML struct {
 	Host       string                 `yaml:"host" doc:"The provider's host name; presets know theirs."`
 	Address    string                 `yaml:"address" doc:"ip:port to connect to instead of the host's own address. The certificate must still be the host's."`
 	CAFile     string                 `yaml:"ca_file" doc:"File of the certificate authorities to trust for this provider. Default: the system's."`
+	Shows      certificateYAML        `yaml:"certificate" doc:"A certificate that is shown to the provider (mTLS), besides the credential."`
 	Plaintext  bool                   `yaml:"plaintext" doc:"Connect without TLS. For tests on one machine."`
 	Region     string                 `yaml:"region" doc:"AWS region."`
 	Credential credentialYAML         `yaml:"credential,required" doc:"Where the credential lies, such as vault:secret/openai#api_key, or a mapping that also says how it is sent."`
@@ -124,6 +125,12 @@ type providerYAML struct {
 	Allow      []string               `yaml:"allow" doc:"The preset's endpoints that may be called. Default: all that the preset lists, but those that move money out or change who has access (such as any.post of stripe)."`
 	OnBehalf   bool                   `yaml:"on_behalf" doc:"Calls may name other accounts than the credential's own: OpenAI-Organization, Stripe-Account, transfer_data, x-goog-user-project and the like."`
 	Redirects  bool                   `yaml:"redirects" doc:"Calls may send the provider's server elsewhere: by api_base, base_url, webhook_url and the like, or by URLs of private networks, of this machine and of files. For servers of your own that imitate an API."`
+}
+
+type certificateYAML struct {
+	Vault authorityYAML `yaml:"vault,required" doc:"Who issues it: MOUNT#ROLE of Vault's PKI engine, such as vault:pki#gateway. The authority's key stays there; the certificate's is made anew for each one, and lies in memory alone."`
+	Name  string        `yaml:"name,required" doc:"The host name in it, by which the provider knows the gateway, such as gateway.acme.example. The role must allow it."`
+	Life  time.Duration `yaml:"life" doc:"How long it holds, 10s to 2160h. After half of that another one takes its place, without a restart. Default: 24h."`
 }
 
 type contractYAML struct {

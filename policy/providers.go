@@ -1,11 +1,13 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/declare"
@@ -42,7 +44,7 @@ func (c *compiler) provider(name string, y providerYAML) {
 	spares := c.spares(key+".credential", y.Credential, aws)
 	c.set.Providers = append(c.set.Providers, Provider{
 		Weight: max(1, y.Credential.Weight), Spares: spares,
-		Name: name, Preset: y.Preset, Host: y.Host, Address: y.Address, CAFile: y.CAFile, Region: y.Region,
+		Name: name, Preset: y.Preset, Host: y.Host, Address: y.Address, CAFile: y.CAFile, Region: y.Region, Certificate: c.certificate(key, y),
 		Plaintext: y.Plaintext, Allow: y.Allow, OnBehalf: y.OnBehalf, Redirects: y.Redirects, Models: y.Models, PricedAs: y.PricedAs, Credential: c.credential(key+".credential", y.Credential, aws, y.Preset != ""),
 		Endpoints: c.endpoints(key+".endpoints", y.Endpoints), Contract: c.contract(key+".contract", y.Contract),
 	})
@@ -140,6 +142,25 @@ func (c *compiler) connection(key string, y providerYAML) {
 	if y.Plaintext && y.CAFile != "" {
 		c.Fault(key+".ca_file", "no certificate is checked with plaintext: true: remove one of the two")
 	}
+}
+
+// certificate checks what is shown to a provider.
+func (c *compiler) certificate(key string, y providerYAML) Certificate {
+	key += ".certificate"
+	if !c.Has(key) {
+		return Certificate{}
+	}
+	const shortest, longest, usual = 10 * time.Second, 90 * 24 * time.Hour, 24 * time.Hour
+	out := Certificate{Authority: string(y.Shows.Vault), Name: y.Shows.Name, Life: cmp.Or(y.Shows.Life, usual)}
+	switch {
+	case y.Plaintext:
+		c.Fault(key, "no certificate is shown with plaintext: true: remove one of the two")
+	case !hostPattern.MatchString(out.Name) || len(out.Name) > 64: // of a common name, by X.520
+		c.Fault(key+".name", "%q is not a host name in lower case, of at most 64 characters", clip(out.Name))
+	case out.Life < shortest || out.Life > longest:
+		c.Fault(key+".life", "%s is outside 10s to 2160h", out.Life)
+	}
+	return out
 }
 
 // credential checks where a credential lies and how it is sent. AWS keys are whole secrets; of others one field is sent.

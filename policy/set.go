@@ -77,6 +77,7 @@ type Provider struct {
 	Host         string // empty: the preset's
 	Address      string // ip:port to connect to instead of Host:443; SNI and certificate stay Host's
 	CAFile       string
+	Certificate  Certificate // shown to the provider; zero: none
 	Region       string
 	Plaintext    bool
 	Credential   Credential
@@ -89,6 +90,13 @@ type Provider struct {
 	Redirects    bool                // calls may send the provider's server to another base address, or into private networks
 	Models       map[string]string   // the catalog's names of models by the provider's own
 	PricedAs     string              // the catalog's provider of models without a price under the preset's name; empty: the preset's
+}
+
+// Certificate is one that an authority in Vault issues to the gateway.
+type Certificate struct {
+	Authority string        // MOUNT#ROLE of the PKI engine
+	Name      string        // the host name in it
+	Life      time.Duration // it is replaced after half of it
 }
 
 // Contract is what was agreed on a provider's prices.

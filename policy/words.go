@@ -122,6 +122,26 @@ func (*refYAML) SchemaHint() strictyaml.Hint {
 	}
 }
 
+// authorityYAML is a role of Vault's PKI engine, without the "vault:" before it.
+type authorityYAML string
+
+var authorityPattern = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*#[A-Za-z0-9._-]+$`)
+
+// UnmarshalText reads "vault:pki#gateway", whose "vault:" may be left out.
+func (a *authorityYAML) UnmarshalText(b []byte) error {
+	place := strings.TrimPrefix(string(b), "vault:")
+	if len(b) > 512 || !authorityPattern.MatchString(place) {
+		return errors.New("not an authority in Vault: write vault:MOUNT#ROLE, such as vault:pki#gateway")
+	}
+	*a = authorityYAML(place)
+	return nil
+}
+
+// SchemaHint describes a role.
+func (*authorityYAML) SchemaHint() strictyaml.Hint {
+	return strictyaml.Hint{Pattern: `^(vault:)?[A-Za-z0-9._/-]+#[A-Za-z0-9._-]+$`, Examples: []string{"vault:pki#gateway"}}
+}
+
 // above is a score: above 0 and below 1.
 type above float64
 

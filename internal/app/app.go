@@ -65,7 +65,9 @@ type App struct {
 	telemetry *telemetry.Exporter // nil without a collector
 	callbacks net.Listener        // of Slack and Twilio; nil where they cannot reach this process
 	alerting  *alerting
-	egress    *egress      // the proxy; nil for none
+	egress    *egress // the proxy; nil for none
+	shown     *leaves[policy.Certificate]
+	telling   sync.Mutex   // held while Envoy is told of a policy and its certificates
 	people    net.Listener // of the admin API and the dashboard; nil for none
 	admin     *admin.Server
 	follower  follower
@@ -85,7 +87,7 @@ func New(ctx context.Context, c Config, log zerolog.Logger) (*App, error) {
 	a.recount.App = a
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	for _, step := range []func(context.Context) error{a.listen, a.openPolicy, a.openLedger, a.openCapture, a.catchUp, a.openLimiter, a.openSecrets, a.openProxy, a.openCallers, a.openAudit, a.openAlerts, a.openAdmin, a.openTelemetry, a.serve, a.recall} {
+	for _, step := range []func(context.Context) error{a.listen, a.openPolicy, a.openLedger, a.openCapture, a.catchUp, a.openLimiter, a.openSecrets, a.openShown, a.openProxy, a.openCallers, a.openAudit, a.openAlerts, a.openAdmin, a.openTelemetry, a.serve, a.recall} {
 		if err := step(ctx); err != nil {
 			a.Close()
 			return nil, err

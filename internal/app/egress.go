@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
@@ -20,14 +19,8 @@ import (
 // egress issues the certificates of the proxy.
 type egress struct {
 	authority *ca.Authority
-	life      time.Duration
-	mu        sync.Mutex
-	leaves    map[string]ca.Leaf // by host
-	late      func(host string, err error)
+	leaves    *leaves[string] // by host
 }
-
-// issueTimeout bounds the signing of one certificate, which may be Vault's.
-const issueTimeout = 5 * time.Second
 
 // openProxy opens the authority, or makes it at the first start.
 func (a *App) openProxy(ctx context.Context) error {
@@ -47,9 +40,10 @@ func (a *App) openProxy(ctx context.Context) error {
 	if made {
 		a.log.Warn().Str("file", c.CA).Strs("hosts", authority.Hosts()).Msg("made an authority for the proxy: clients have to trust it, see sentinel ca install-help")
 	}
-	a.egress = &egress{authority: authority, life: c.Life, leaves: map[string]ca.Leaf{}, late: func(host string, err error) {
+	issue := func(ctx context.Context, host string) (ca.Leaf, error) { return authority.Issue(ctx, host, c.Life) }
+	a.egress = &egress{authority, newLeaves(issue, func(host string, err error) {
 		a.log.Warn().Err(err).Str("host", host).Msg("certificate not renewed, the one before is used to its end")
-	}}
+	})}
 	return nil
 }
 
@@ -93,9 +87,10 @@ func ProviderHosts(s *governor.State) []string {
 	return out
 }
 
-// forEnvoy is ForEnvoy with the proxy's certificates.
+// forEnvoy is ForEnvoy with the certificates that are issued.
 func (a *App) forEnvoy(s *governor.State) envoy.Config {
 	c := a.config.ForEnvoy(s)
+	a.showing(s, c.Providers)
 	if a.egress == nil {
 		return c
 	}
@@ -106,7 +101,7 @@ func (a *App) forEnvoy(s *governor.State) envoy.Config {
 		}
 	}
 	for _, host := range ProviderHosts(s) {
-		leaf, err := a.egress.leaf(host, time.Now())
+		leaf, err := a.egress.leaves.get(context.Background(), host, time.Now())
 		if err != nil {
 			a.log.Error().Err(err).Str("host", host).Msg("host not reachable through the proxy: make another authority with sentinel ca create, and give it to the clients")
 			continue
@@ -116,32 +111,13 @@ func (a *App) forEnvoy(s *governor.State) envoy.Config {
 	return c
 }
 
-// leaf gives a host's certificate, another one in the second half of its life.
-func (e *egress) leaf(host string, now time.Time) (ca.Leaf, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if l, ok := e.leaves[host]; ok && now.Before(l.NotAfter.Add(-e.life/2)) {
-		return l, nil
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), issueTimeout)
-	defer cancel()
-	l, err := e.authority.Issue(ctx, host, e.life)
-	if old, ok := e.leaves[host]; err != nil && ok && now.Before(old.NotAfter) {
-		e.late(host, err)
-		return old, nil
-	}
-	if err == nil {
-		e.leaves[host] = l
-	}
-	return l, err
-}
-
 // renew gives Envoy new certificates in time. Connections go on with the old ones.
 func (a *App) renew(ctx context.Context) error {
-	if a.egress == nil {
-		return nil
+	every := renewLooks
+	if a.egress != nil {
+		every = min(every, max(a.config.Proxy.Life/8, 100*time.Millisecond))
 	}
-	tick := time.NewTicker(max(a.config.Proxy.Life/8, 100*time.Millisecond))
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		select {
@@ -149,10 +125,35 @@ func (a *App) renew(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		if err := a.envoy.Set(a.forEnvoy(a.governor.State())); err != nil {
-			a.log.Error().Err(err).Msg("certificates of the proxy not renewed")
+		if err := a.renewDue(time.Now()); err != nil {
+			a.log.Error().Err(err).Msg("certificates not renewed")
 		}
 	}
+}
+
+// renewDue tells Envoy of new certificates where one is due. A reload does not come between: Envoy would be told of the policy before.
+func (a *App) renewDue(now time.Time) error {
+	a.telling.Lock()
+	defer a.telling.Unlock()
+	s := a.governor.State()
+	due := a.shown.due(shownOf(s), now)
+	if a.egress != nil && a.egress.leaves.due(a.egress.covered(s), now) {
+		due = true
+	}
+	if !due {
+		return nil
+	}
+	return a.envoy.Set(a.forEnvoy(s))
+}
+
+// covered are the providers' hosts that the authority may vouch for.
+func (e *egress) covered(s *governor.State) (out []string) {
+	for _, host := range ProviderHosts(s) {
+		if e.authority.Covers(host) {
+			out = append(out, host)
+		}
+	}
+	return out
 }
 
 // tunnelled books a tunnel that was carried untouched: its bytes in both directions, at no cost.

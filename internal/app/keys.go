@@ -118,7 +118,7 @@ func keyOf(state *governor.State, c Config, r KeyRotation) (providerKey, error) 
 		return k, fmt.Errorf("no cheap call of provider %s is known: name one with --test-path, or as rotate.test in the policy, such as /v1/me", r.Provider)
 	}
 	var err error
-	if k.client, err = providerClient(route.Provider); err != nil {
+	if k.client, err = providerClient(c, route.Provider); err != nil {
 		return k, err
 	}
 	kind, header := kindOf(route)

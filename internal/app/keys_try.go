@@ -25,10 +25,13 @@ var testPaths = map[string]string{
 const keyTest = 15 * time.Second
 
 // providerClient connects as Envoy does: to the configured address, and to nobody who is not the provider's host.
-func providerClient(p policy.Provider) (*http.Client, error) {
+func providerClient(c Config, p policy.Provider) (*http.Client, error) {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.Proxy = nil
 	t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	if p.Certificate != (policy.Certificate{}) {
+		t.TLSClientConfig.GetClientCertificate = shows(c, p.Certificate)
+	}
 	if p.CAFile != "" {
 		pem, err := os.ReadFile(p.CAFile)
 		if err != nil {

@@ -158,6 +158,9 @@ func (a *App) replace(ctx context.Context, old, next *governor.State, keep func(
 	if err := a.secrets.Load(ctx, refsOf(next)); err != nil {
 		return err
 	}
+	if err := a.loadShown(ctx, next); err != nil {
+		return err
+	}
 	return a.audit.Around(ctx, a.policyRow("policy.reload", old.Policy.Version, next.Policy.Version), func(context.Context) error {
 		told, err := a.alerting.newBook(next.Policy)
 		if err != nil {
@@ -166,6 +169,8 @@ func (a *App) replace(ctx context.Context, old, next *governor.State, keep func(
 		if err := keep(ctx, old, next); err != nil {
 			return err
 		}
+		a.telling.Lock()
+		defer a.telling.Unlock()
 		if err := a.envoy.Set(a.forEnvoy(next)); err != nil {
 			return err
 		}
