@@ -147,7 +147,10 @@ func (f *fleet) probe(host string) string {
 // end kills the sentinel of a host.
 func (f *fleet) end(host string) {
 	f.t.Helper()
-	f.must(f.sentinels[host].cmd.Process.Kill())
+	if err := f.sentinels[host].cmd.Process.Kill(); err != nil {
+		log, _ := os.ReadFile(filepath.Join(f.dir, "sentinel.log"))
+		f.t.Fatalf("%s ended by itself: %v, %v\n%s", host, err, <-f.sentinels[host].exited, tail(log))
+	}
 	<-f.sentinels[host].exited
 	delete(f.sentinels, host)
 }

@@ -127,9 +127,11 @@ func arguments(config string, o Options) []string {
 	return args
 }
 
-// run owns the process. Linux sends Pdeathsig when the thread that forked ends, so that thread is kept.
+// run owns the process. Linux sends Pdeathsig when the thread that forked ends, so that thread is kept; and it is given back, since others may have
+// forked on it before.
 func (p *Process) run(started chan<- error) {
 	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	defer close(p.exited)
 	err := p.cmd.Start()
 	started <- err

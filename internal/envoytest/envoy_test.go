@@ -7,8 +7,10 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -62,6 +64,46 @@ func TestStartServesUntilStop(t *testing.T) {
 	case <-p.Exited():
 	default:
 		t.Errorf("process %d runs on after Stop", p.PID())
+	}
+}
+
+// A child dies with the thread that made it. The end of an Envoy must end no thread: it may have made others' children before.
+func TestAnEnvoysEndEndsNobodyElse(t *testing.T) {
+	need(t)
+	const children = 32
+	ended := make(chan int, children)
+	stop := make([]func(), children)
+	for i := range children {
+		c := exec.Command("sleep", "600")
+		c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			_ = c.Wait()
+			ended <- i
+		}()
+		stop[i] = func() { _ = c.Process.Kill() }
+	}
+	for range 5 {
+		admin := freeAddress(t)
+		p, err := Start(t.Context(), adminOnly(admin), Options{Tools: tools, Dir: t.TempDir(), Admin: admin, Concurrency: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Stop()
+	}
+	select {
+	case i := <-ended:
+		t.Errorf("child %d ended with an Envoy", i)
+		ended <- i
+	case <-time.After(500 * time.Millisecond): // the signal is sent as the thread ends, which is a moment after its last word
+	}
+	for _, end := range stop {
+		end()
+	}
+	for range stop {
+		<-ended
 	}
 }
 
