@@ -69,8 +69,8 @@ hostile: export E2E ?= must
 hostile: tools ## attack the whole gateway, and print what became of every attack
 	@cd e2e/hostile && go test -count=1 -timeout 20m -table
 
-mutate-security: tools ## remove the security model's controls one at a time, and show that a test turns red: over an hour
-	go run ./e2e/hostile/mutate
+mutate-security: tools ## remove the security model's controls one at a time, and show that a test turns red; RESULTS=file goes on where it was, WITHIN=8m ends it
+	go run ./e2e/hostile/mutate -report docs/bench/security.md $(if $(RESULTS),-results $(RESULTS)) $(if $(WITHIN),-within $(WITHIN)) $(if $(ONLY),-only "$(ONLY)")
 
 accuracy: export ACCURACY := 1
 accuracy: ## price the calls of provider/testdata/accuracy, and print how many are exact, by provider
