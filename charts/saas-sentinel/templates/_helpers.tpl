@@ -25,6 +25,19 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- define "sentinel.tls" -}}
 {{- if .Values.tls.certManager.enabled }}{{ default (printf "%s-tls" (include "sentinel.fullname" .)) .Values.tls.secret }}{{ else }}{{ .Values.tls.secret }}{{ end }}
 {{- end }}
+{{/* Whether the listener has a certificate, from a Secret or from the node's agent. */}}
+{{- define "sentinel.secure" -}}{{ if or (include "sentinel.tls" .) .Values.tls.sds.enabled }}yes{{ end }}{{- end }}
+{{/* Where Envoy finds the agent's socket. */}}
+{{- define "sentinel.sds" -}}
+{{- with .Values.tls.sds -}}
+sds:
+  socket: /run/spire/sockets/{{ .socket }}
+  certificate: {{ .certificate | quote }}
+  {{- with .bundle }}
+  bundle: {{ . | quote }}
+  {{- end }}
+{{- end }}
+{{- end }}
 {{/* The names under which services reach the gateway, as a JSON list. */}}
 {{- define "sentinel.hosts" -}}
 {{- if eq .Values.mode "sidecar" }}{{ toJson .Values.hosts }}{{ else -}}
@@ -53,6 +66,13 @@ seccompProfile: {type: RuntimeDefault}
 {{- $tls := dict "cert" "/etc/sentinel/tls/tls.crt" "key" "/etc/sentinel/tls/tls.key" -}}
 {{- if .Values.tls.clientCA -}}{{- $tls = merge $tls (dict "client_ca" "/etc/sentinel/tls/ca.crt" "require_client_cert" .Values.tls.requireClientCert) -}}{{- end -}}
 {{- $envoy = merge $envoy (dict "tls" $tls) -}}
+{{- end -}}
+{{- with .Values.tls.sds -}}
+{{- if .enabled -}}
+{{- if include "sentinel.tls" $ }}{{ fail "tls: a certificate comes from a Secret or from sds: name one" }}{{ end -}}
+{{- if and $.Values.tls.requireClientCert (not .bundle) }}{{ fail "tls.requireClientCert: name the clients' authorities in tls.sds.bundle" }}{{ end -}}
+{{- $envoy = merge $envoy (dict "tls" (merge (dict "require_client_cert" $.Values.tls.requireClientCert) (include "sentinel.sds" $ | fromYaml))) -}}
+{{- end -}}
 {{- end -}}
 {{- $own := dict "policies" "/etc/sentinel/policies/policies.yaml" "control" (dict "listen" "127.0.0.1:18000") "metrics" (dict "listen" "0.0.0.0:18001") "envoy" $envoy "spool" (dict "dir" "/var/lib/sentinel/spool") -}}
 {{- if .Values.admin.enabled -}}
@@ -92,7 +112,13 @@ tls:
   key: /etc/sentinel/proxy-tls/tls.key
   {{- if .tls.clientCA }}
   client_ca: /etc/sentinel/proxy-tls/ca.crt
+  require_client_cert: {{ .tls.requireClientCert }}
   {{- end }}
+{{- else if .tls.sds }}
+{{- if not $.Values.tls.sds.enabled }}{{ fail "proxy.tls.sds: set tls.sds.enabled too" }}{{ end }}
+tls:
+  {{- include "sentinel.sds" $ | nindent 2 }}
+  require_client_cert: {{ .tls.requireClientCert }}
 {{- end }}
 {{- end }}
 {{- end }}

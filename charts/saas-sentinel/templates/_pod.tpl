@@ -105,6 +105,9 @@ seccompProfile: {type: RuntimeDefault}
     {{- if include "sentinel.tls" . }}
     - {name: tls, mountPath: /etc/sentinel/tls, readOnly: true}
     {{- end }}
+    {{- if .Values.tls.sds.enabled }}
+    - {name: spire, mountPath: /run/spire/sockets, readOnly: true}
+    {{- end }}
     {{- if and .Values.proxy.enabled .Values.proxy.tls.secret }}
     - {name: proxy-tls, mountPath: /etc/sentinel/proxy-tls, readOnly: true}
     {{- end }}
@@ -161,6 +164,16 @@ seccompProfile: {type: RuntimeDefault}
 {{- with include "sentinel.tls" . }}
 - name: tls
   secret: {secretName: {{ . }}, defaultMode: 0440}
+{{- end }}
+{{- with .Values.tls.sds }}
+{{- if .enabled }}
+- name: spire
+  {{- if .hostPath }}
+  hostPath: {path: {{ .hostPath }}, type: Directory}
+  {{- else }}
+  csi: {driver: {{ .driver }}, readOnly: true}
+  {{- end }}
+{{- end }}
 {{- end }}
 {{- range $name, $secret := include "sentinel.proxySecrets" . | fromJson }}
 - name: {{ $name }}
