@@ -28,6 +28,8 @@ func TestBatchesCostWhatTheirResultsSay(t *testing.T) {
 			`{"id":"batch_req_3","custom_id":"c","response":{"status_code":200,"body":{"id":"resp_1","object":"response","model":"gpt-5-mini","output":[],"usage":{"input_tokens":1000,"input_tokens_details":{"cached_tokens":0},"output_tokens":10,"total_tokens":1010}}},"error":null}` + "\n" +
 			`{"id":"batch_req_4","custom_id":"d","response":{"status_code":400,"body":{"error":{"message":"bad"}}},"error":null}` + "\n" +
 			`{"id":"batch_req_5","custom_id":"e","response":null,"error":{"code":"batch_expired","message":"too late"},"result":{"type":"expired"}}` + "\n", 1_010_000, ""},
+		// text-embedding-3-small: 5000×0.01 = 50 millionths
+		"openai, embeddings": {"openai", `{"id":"batch_req_6","custom_id":"f","response":{"status_code":200,"body":{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.1,0.2]}],"model":"text-embedding-3-small","usage":{"prompt_tokens":5000,"total_tokens":5000}}},"error":null}`, 50_000, ""},
 		// claude-haiku-4-5 at half: 1000×0.5 + 400×0.625 + 600×1 + 5000×0.05 + 200×2.5 = 500 + 250 + 600 + 250 + 500 = 2,100 millionths
 		"anthropic": {"anthropic", `{"custom_id":"first","result":{"type":"succeeded","message":{"id":"msg_1","type":"message","role":"assistant","model":"claude-haiku-4-5-20251001","content":[{"type":"text","text":"Hi"}],"stop_reason":"end_turn","usage":{"input_tokens":1000,"cache_creation_input_tokens":1000,"cache_read_input_tokens":5000,"cache_creation":{"ephemeral_5m_input_tokens":400,"ephemeral_1h_input_tokens":600},"output_tokens":200,"service_tier":"batch"}}}}` + "\n" +
 			`{"custom_id":"second","result":{"type":"errored","error":{"type":"error","error":{"type":"invalid_request_error","message":"x"}}}}` + "\n" +

@@ -94,13 +94,17 @@ func (d Drift) TrueUp(org, provider string) sentinel.Entry {
 	}
 }
 
-// OfBatch is the entry after which the call that began a batch has cost what its results say. A batch has one, whose key follows from the call. It
-// stands beside the call and is its payer's.
-func OfBatch(begun sentinel.Entry, model string, cost sentinel.NanoUSD) sentinel.Entry {
+// OfBatch is the entry after which the call that began a batch has used and cost what its results say, though it stays one request. A batch has one,
+// whose key follows from the call. It stands beside the call and is its payer's. Where the call is booked at its bound, it takes away.
+func OfBatch(begun sentinel.Entry, model string, used sentinel.Usage, cost sentinel.NanoUSD) sentinel.Entry {
+	for unit := range used {
+		used[unit] -= begun.Usage[unit]
+	}
+	used[sentinel.Requests] = 0
 	c := begun.Call
 	c.ID, c.Endpoint, c.Model, c.Tier = idOf("batch\x00%s", begun.ID), Endpoint, model, "batch"
 	return sentinel.Entry{
-		Call: c, Asked: model, Action: sentinel.Allow, Cost: cost - begun.Cost, PriceVersion: "results/" + c.Provider, Source: sentinel.SourceMeter, Method: Method,
+		Call: c, Asked: model, Action: sentinel.Allow, Usage: used, Cost: cost - begun.Cost, PriceVersion: "results/" + c.Provider, Source: sentinel.SourceMeter, Method: Method,
 	}
 }
 

@@ -62,7 +62,7 @@ func reconcileBatch(c *cobra.Command, config, name string, id sentinel.CallID, b
 	if err := b.read(file); err != nil {
 		return refused(fmt.Errorf("%s: %w", name, err))
 	}
-	e := reconcile.OfBatch(begun, b.model(), b.cost)
+	e := reconcile.OfBatch(begun, b.model(), b.usage, b.cost)
 	earlier, err := st.Entries(c.Context(), store.EntryQuery{CallID: e.ID})
 	if err != nil {
 		return err

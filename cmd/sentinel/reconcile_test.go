@@ -142,6 +142,8 @@ func TestABatchIsTruedUpByItsResultsOnce(t *testing.T) {
 		return append([]string{"reconcile", "batch", filepath.Join(dir, file), "--call", call, "--config", config}, more...)
 	}
 	id := begun.ID.String()
+	// The call is booked with 10 tokens of input, and the message with as many; with its true-up, the call has what its results say.
+	tokens := map[sentinel.NanoUSD][2]int64{sentinel.USD: {20, 0}, 1_000_000: {1010, 200}}
 	for _, step := range []struct {
 		args []string
 		want string
@@ -163,8 +165,9 @@ func TestABatchIsTruedUpByItsResultsOnce(t *testing.T) {
 		if usageErr != nil {
 			t.Fatal(usageErr)
 		}
-		if (err != nil) != step.fail || !strings.Contains(out, step.want) || list[0].Cost != step.sum {
-			t.Errorf("sentinel %q gave %v, %s on the ledger and\n%s\nwant %q and %s", step.args, err, list[0].Cost, out, step.want, step.sum)
+		if (err != nil) != step.fail || !strings.Contains(out, step.want) || list[0].Cost != step.sum ||
+			list[0].InputTokens != tokens[step.sum][0] || list[0].OutputTokens != tokens[step.sum][1] {
+			t.Errorf("sentinel %q gave %v, %s for %d and %d tokens on the ledger and\n%s\nwant %q and %s", step.args, err, list[0].Cost, list[0].InputTokens, list[0].OutputTokens, out, step.want, step.sum)
 		}
 	}
 }

@@ -185,6 +185,17 @@ def regional(model, provider, rates, steps):
     return [with_steps({"tier": "regional", "rates": more(rates)}, {above: more(r) for above, r in steps.items()})]
 
 
+# The batch prices that the data does not have, as https://openai.com/api/pricing had them in May 2026, quoted by https://embeddingcost.com/openai. What is
+# said of text-embedding-ada-002 there and elsewhere is not the same, so that it has none.
+BATCH = {("openai", "text-embedding-3-small"): "0.01", ("openai", "text-embedding-3-large"): "0.065"}
+
+
+def batched(model, provider):
+    """The price list of a batch of embeddings."""
+    rate = BATCH.get((provider, model.id))
+    return [{"tier": "batch", "from": datetime.date(2026, 5, 1), "rates": {"input": rate}}] if rate else []
+
+
 def undated(name):
     match = re.fullmatch(r"(.+)(-20\d\d-\d\d-\d\d|[-@]20\d{6})", name)
     return match.group(1) if match else None
@@ -231,7 +242,7 @@ def entries_of(model, provider):
             entry["max_output"] = MAX_OUTPUT[provider][model.id]
         entry["rates"] = rates
         with_steps(entry, steps)
-        lists = lists_of(model, conditional.prices) + regional(model, provider, rates, steps)
+        lists = lists_of(model, conditional.prices) + regional(model, provider, rates, steps) + batched(model, provider)
         if lists:
             entry["lists"] = lists
         out.append(entry)
