@@ -156,3 +156,12 @@ func TestAllowSaysWhichEndpointsAreOpen(t *testing.T) {
 		t.Errorf("with allow (-want +got):\n%s", diff)
 	}
 }
+
+// Speech that is billed by tokens has no price by the character, and is priced all the same.
+func TestSpeechByTheTokenIsPriced(t *testing.T) {
+	s := state(t, "  openai: {preset: openai, credential: vault:secret/openai#key}\n")
+	rq := provider.RawRequest{Path: "/v1/audio/speech", Body: []byte(`{"model":"gpt-4o-mini-tts","voice":"alloy","input":"Hi","stream_format":"sse"}`)}
+	const events = "data: {\"type\":\"speech.audio.done\",\"usage\":{\"input_tokens\":14,\"output_tokens\":101}}\n\n"
+	// Held: 78 bytes × 600 + 272,000 tokens × 12,000. Booked: 14 × 600 + 101 × 12,000.
+	pricedCall{"openai/audio.speech", rq, 200, map[string]string{"content-type": "text/event-stream"}, events, 78*600 + 272_000*12_000, 1_220_400, "", "", ""}.run(t, s)
+}

@@ -33,6 +33,11 @@ func anthropic(x *exchange) {
 	if !x.decode(endpoint, &q) {
 		return
 	}
+	x.messages(endpoint, q)
+}
+
+// messages answers a message, whoever's door it came through.
+func (x *exchange) messages(endpoint string, q anthropicRequest) {
 	if q.Model == "" || len(q.Messages) == 0 || q.MaxTokens < 1 {
 		x.endpoint, x.model = endpoint, q.Model
 		x.refuse(http.StatusBadRequest, "invalid_request_error", "model, messages and max_tokens are required")

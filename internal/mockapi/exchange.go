@@ -181,7 +181,7 @@ func errorBody(provider string, status int, code, message string) (contentType s
 			escapeXML(code), escapeXML(message))
 	case "bedrock":
 		v = map[string]any{"message": message}
-	case "anthropic":
+	case "anthropic", "vertex":
 		v = map[string]any{"type": "error", "error": map[string]any{"type": code, "message": message}}
 	case "gemini":
 		v = map[string]any{"error": map[string]any{"code": status, "message": message, "status": googleStatus(status)}}

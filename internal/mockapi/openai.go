@@ -22,6 +22,8 @@ func openAI(x *exchange) {
 		x.responses()
 	case x.r.Method == http.MethodPost && x.path == "/v1/embeddings":
 		x.embeddings()
+	case x.r.Method == http.MethodPost && x.path == "/v1/audio/speech":
+		x.audioSpeech()
 	case x.r.Method == http.MethodGet && (x.path == "/v1/models" || strings.HasPrefix(x.path, "/v1/models/")):
 		x.models()
 	case strings.HasPrefix(x.path, projectsPath):

@@ -17,6 +17,7 @@ var standIns = map[string]func(*exchange){
 	"openai":    openAI,
 	"anthropic": anthropic,
 	"gemini":    gemini,
+	"vertex":    vertex,
 	"twilio":    twilio,
 	"stripe":    stripe,
 	"bedrock":   bedrock,

@@ -162,7 +162,7 @@ func TestOfficialClientsAcceptTheStandIns(t *testing.T) {
 	c := mockapi.DefaultConfig()
 	c.Accept = map[string][]string{
 		"openai": {"sk-test"}, "stripe": {"sk_test"}, "s3": {"AKIATEST:a/secret+of=mine"}, "bedrock": {"AKIATEST:a/secret+of=mine"},
-		"gemini": {"AIza-test"}, "twilio": {"SK-test"},
+		"gemini": {"AIza-test"}, "vertex": {"ya29-test"}, "twilio": {"SK-test"},
 	}
 	m, err := s.Mock(c)
 	if err != nil {
@@ -174,6 +174,7 @@ func TestOfficialClientsAcceptTheStandIns(t *testing.T) {
 		"BEDROCK_URL=http://" + m.Addr + "/bedrock", "S3_URL=http://" + m.Addr + "/s3",
 		"AWS_ACCESS_KEY_ID=AKIATEST", "AWS_SECRET_ACCESS_KEY=a/secret+of=mine", "MAX_TOKENS=43",
 		"GEMINI_BASE_URL=http://" + m.Addr + "/gemini", "GEMINI_API_KEY=AIza-test",
+		"VERTEX_BASE_URL=http://" + m.Addr + "/vertex/v1", "VERTEX_TOKEN=ya29-test",
 		"TWILIO_BASE_URL=http://" + m.Addr + "/twilio", "SERVICE_TOKEN=SK-test", "TWILIO_ACCOUNT_SID=AC0123",
 	}
 	for script, want := range map[string]map[string]any{
@@ -183,6 +184,8 @@ func TestOfficialClientsAcceptTheStandIns(t *testing.T) {
 		"bedrock_converse.py":        {"stop": "max_tokens"},
 		"bedrock_converse_stream.py": {"stop": "max_tokens", "pieces": 43.0},
 		"gemini_generate.py":         {"model": "gemini-2.5-flash", "pieces": 19.0, "hung_up": false}, // and 24 thoughts
+		"vertex_claude.py":           {"pieces": 43.0},
+		"openai_speech.py":           {"events": 69.0}, // 45 characters at 1.5 tokens, and the end
 		"twilio_message.py":          {"status": "queued", "segments": "1"},
 		"s3_roundtrip.py":            {"same": true, "size": 70000.0, "listed": true},
 	} {
@@ -200,7 +203,7 @@ func TestOfficialClientsAcceptTheStandIns(t *testing.T) {
 			}
 		})
 	}
-	if stats := m.Stats(); stats.Providers["s3"].Calls != 5 || stats.Providers["openai"].Calls != 2 {
+	if stats := m.Stats(); stats.Providers["s3"].Calls != 5 || stats.Providers["openai"].Calls != 3 {
 		t.Errorf("the stand-ins counted %+v", stats.Providers)
 	}
 }
