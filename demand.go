@@ -20,6 +20,8 @@ type Wanted struct {
 	Fixed   bool  // it cannot be sent for another model
 	// User and Session are pseudonyms of whom the call is for; empty where the request does not say, or nobody wants to know.
 	User, Session string
+	// Credential is the fingerprint of the one that the call goes out with, where its provider has several; else empty.
+	Credential string
 }
 
 // Demand writes a demand, such as "0:1,1:2s;1;wq0;f": units, choices, and what else there is.
@@ -37,11 +39,26 @@ func (w Wanted) Demand() Demand {
 	if w.Session != "" {
 		text += sessionPart + w.Session
 	}
-	return Demand(text)
+	return Demand(text).By(w.Credential)
 }
 
-// What begins the parts of a demand that say whom its call is for.
-const userPart, sessionPart = ";u", ";s"
+// What begins the parts of a demand that say whom its call is for, and by which credential; the last ends it.
+const userPart, sessionPart, credentialPart = ";u", ";s", ";k"
+
+// By is the demand of a call that goes out with another credential, or with its provider's only one.
+func (d Demand) By(credential string) Demand {
+	rest, _, _ := strings.Cut(string(d), credentialPart)
+	if credential != "" {
+		rest += credentialPart + credential
+	}
+	return Demand(rest)
+}
+
+// Credential is the fingerprint of the credential that a call goes out with; empty where its provider has one alone.
+func (d Demand) Credential() string { return d.part(credentialPart) }
+
+// Fingerprint stands for a credential, named by where it lies, in demands and in the ledger. It is the same in all organisations.
+func Fingerprint(place string) string { return Pseudonym("", "credential", place) }
 
 // User is the pseudonym of the end user that a call is for; empty for none.
 func (d Demand) User() string { return d.part(userPart) }
@@ -68,7 +85,7 @@ func Pseudonym(org, kind, name string) string {
 
 // demandParts begin the parts of a demand after its choices, in their order. In earlier rows the bytes of the prompt's text stand in the
 // place of its weight, which is not known then.
-const demandParts = "twfus"
+const demandParts = "twfusk"
 
 // Read is the inverse, and takes nothing else; it is not ok where the demand is not known.
 func (d Demand) Read() (w Wanted, ok bool) {
@@ -102,6 +119,8 @@ func (d Demand) Read() (w Wanted, ok bool) {
 			w.User = value
 		case 's':
 			w.Session = value
+		case 'k':
+			w.Credential = value
 		}
 		if !ok {
 			return Wanted{}, false

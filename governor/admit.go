@@ -220,12 +220,10 @@ func (g *Governor) dispatch(ctx context.Context, d departure) (Admission, error)
 	if other := d.option.other; other != nil {
 		call = other.call(call)
 		t = Ticket{Weight: other.Request.Weight, HideUsage: other.Request.HideUsage, From: d.Route.Name}
-		t.Key = g.key(other.route, &call, call.Model)
-		to := other.route.Keyed(t.Key)
+		to := other.route.Keyed(d.option.key)
 		out.Body, out.Path, out.To, out.Set, out.Remove = other.Body, other.Path, &to, other.Set, other.Remove
-	} else {
-		t.Key = g.key(d.Route, &call, call.Model)
 	}
+	t.Key, call.Demand = d.option.key, call.Demand.By(d.option.by)
 	b := d.option.bound
 	intent := sentinel.Intent{
 		Call: call, Attempt: d.attempt, Asked: asked, Action: v.Action, Reason: v.Reason, Bound: b.usage, BoundCost: b.cost, Hold: d.hold,

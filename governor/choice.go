@@ -17,6 +17,8 @@ type option struct {
 	bound bound
 	other *fallback     // what another provider is sent; nil for the one that was asked
 	pause time.Duration // for so long its provider wants no such calls
+	key   int           // number of the credential that it goes out with, by which its limits count
+	by    string        // that credential's fingerprint, where its provider has several
 }
 
 // choice has the options of one call, in order of preference.
@@ -30,28 +32,30 @@ type choice struct {
 // candidates lists the asked model and its cheaper stand-ins, each with its own limits and bound.
 // It is not ok when the asked model has no price and the policy denies that. An unpriced stand-in is left out.
 func (g *Governor) candidates(r *Request, rq *provider.Request) (c choice, ok bool) {
-	c.plan = r.plan(0, r.Scores, &r.Call, r.Call.Model)
+	key, call := g.keyed(r.Route, &r.Call, rq.Model)
+	c.plan = r.plan(0, r.Scores, call, r.Call.Model)
 	b, ok := boundOf(r, rq, rq.Model)
 	if !ok {
 		return c, false
 	}
 	c.options, c.asks = r.room.lists(min(maxCandidates, 1+len(c.plan.Downgrades)+len(c.plan.Fallbacks)))
-	c.add(sentinel.Candidate{Model: rq.Model, Limits: c.plan.Limits, Cut: r.cutOf(rq, &b, c.plan.Clamp)}, option{bound: b})
+	c.add(sentinel.Candidate{Model: rq.Model, Limits: c.plan.Limits, Cut: r.cutOf(rq, &b, c.plan.Clamp)}, option{bound: b, key: key, by: call.Demand.Credential()})
 	if !rq.Fixed {
 		for _, model := range c.plan.Downgrades {
 			if len(c.options) == maxCandidates {
 				break
 			}
 			if b, ok := boundOf(r, rq, model); ok {
-				plan := r.plan(len(c.options), r.Scores, &r.Call, model)
-				c.add(sentinel.Candidate{Model: model, Limits: plan.Limits}, option{bound: b})
+				key, call := g.keyed(r.Route, &r.Call, model)
+				plan := r.plan(len(c.options), r.Scores, call, model)
+				c.add(sentinel.Candidate{Model: model, Limits: plan.Limits}, option{bound: b, key: key, by: call.Demand.Credential()})
 			}
 		}
 		targets := c.plan.Fallbacks
 		if g.Pauses != nil && g.paused(r.Route, r.Call.Caller.Team, rq.Model) > 0 { // as if it had answered so
 			targets = append(slices.Clip(targets), c.plan.Failover.To...)
 		}
-		c.addFallbacks(r, rq, targets)
+		g.addFallbacks(&c, r, rq, targets)
 	}
 	for i := range c.options {
 		if g.Pauses == nil {

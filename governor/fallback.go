@@ -17,7 +17,7 @@ type fallback struct {
 
 // addFallbacks lists the models of other providers that can serve the call, each under the limits of that provider.
 // A recorded call has no body: its demand stands for the translated one.
-func (c *choice) addFallbacks(r *Request, rq *provider.Request, targets []policy.Target) {
+func (g *Governor) addFallbacks(c *choice, r *Request, rq *provider.Request, targets []policy.Target) {
 	for _, t := range targets {
 		if len(c.options) == maxCandidates {
 			return
@@ -30,9 +30,10 @@ func (c *choice) addFallbacks(r *Request, rq *provider.Request, targets []policy
 			c.unusable = append(c.unusable, fmt.Sprintf("%s/%s: %s", t.Provider, t.Model, err))
 			continue
 		}
-		call := f.call(r.Call)
-		plan := r.plan(len(c.options), nil, &call, t.Model)
-		c.add(sentinel.Candidate{Model: t.Model, Provider: t.Provider, Limits: plan.Limits}, option{bound: b, other: f})
+		there := f.call(r.Call)
+		key, call := g.keyed(f.route, &there, t.Model)
+		plan := r.plan(len(c.options), nil, call, t.Model)
+		c.add(sentinel.Candidate{Model: t.Model, Provider: t.Provider, Limits: plan.Limits}, option{bound: b, other: f, key: key, by: call.Demand.Credential()})
 	}
 }
 

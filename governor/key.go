@@ -21,6 +21,19 @@ func (r Route) Keyed(n int) Route {
 	return r
 }
 
+// keyed chooses the credential of a call that goes to a route with a model, and gives the call whose limits count by it: the same where its
+// demand says so already, as where the provider has one alone.
+func (g *Governor) keyed(r Route, c *sentinel.Call, model string) (int, *sentinel.Call) {
+	n := g.key(r, c, model)
+	by := r.Provider.Fingerprint(n)
+	if by == c.Demand.Credential() {
+		return n, c
+	}
+	keyed := *c
+	keyed.Demand = c.Demand.By(by)
+	return n, &keyed
+}
+
 // key chooses the credential of a call: of those that its team may use and that are not left out, by weight, and by chance from the call's id.
 // Where all are left out one is chosen all the same, as if there were one alone.
 func (g *Governor) key(r Route, c *sentinel.Call, model string) int {

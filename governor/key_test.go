@@ -101,3 +101,40 @@ func TestACredentialWithoutQuotaIsLeftOutForThatModel(t *testing.T) {
 		t.Error("with every credential without quota the call went out")
 	}
 }
+
+// TestLimitsOfACredentialCountTheOneThatIsUsed: the cell that a call is held in is that of the credential in its ticket, and so says its record;
+// after a credential was refused, too.
+func TestLimitsOfACredentialCountTheOneThatIsUsed(t *testing.T) {
+	w := newWorld(t, severalKeys+"policies: [{name: key, limits: {requests: 900/day}, per: [credential]}]\n")
+	w.Pauses = wishes{}
+	places := map[int]string{0: "main", 1: "second", 2: "free"}
+	check := func(service string, calls int) map[int]int {
+		seen := map[int]int{}
+		for range calls {
+			a := w.admit(w.request(service, "several/chat.completions", large))
+			key := a.Ticket.Key
+			seen[key]++
+			asked := w.limiter.asks[len(w.limiter.asks)-1].Candidates[0].Limits
+			if cell := asked[len(asked)-1].Cell; cell != "rule/key/requests/day/credential/secret%2fopenai#"+places[key] {
+				t.Errorf("a call by credential %d is counted in %s", key, cell)
+			}
+			intent := w.journal.intents[len(w.journal.intents)-1]
+			if again, err := governor.ParseTicket(a.Ticket.Encode()); err != nil || again.Call.Demand != intent.Demand || intent.Demand.Credential() != sentinel.Fingerprint("secret/openai#"+places[key]) {
+				t.Errorf("a call by credential %d is recorded as %q, and its ticket says %q, %v", key, intent.Demand, again.Call.Demand, err)
+			}
+			if wanted, ok := intent.Demand.Read(); !ok || wanted.Credential != intent.Demand.Credential() {
+				t.Errorf("the record %q reads as %+v, %v", intent.Demand, wanted, ok)
+			}
+			if key == 0 && seen[0] == calls/4 {
+				w.Quarantine(a.Ticket, http.StatusUnauthorized)
+			}
+		}
+		return seen
+	}
+	if seen := check("app", 80); seen[0] != 20 || seen[1] != 60 {
+		t.Errorf("%v calls went out by each credential, want 20 until the first was refused, and 60 by the second", seen)
+	}
+	if seen := check("loose", 5); seen[2] != 5 {
+		t.Errorf("%v calls of the team went out by each credential, want all by its own", seen)
+	}
+}

@@ -94,7 +94,8 @@ type Plan struct {
 	deny   uint32 // bit i: Limits[i] belongs to a rule that says deny
 	delays [maxLimits]time.Duration
 
-	subjects uint32 // bit i: Limits[i] is one of an end user or a session
+	subjects    uint32 // bit i: Limits[i] is one of an end user or a session
+	credentials uint32 // bit i: Limits[i] is one of a credential of several
 }
 
 // Patience is how long a call may wait for a limit of a pace or of concurrency; 0 for others, and where no rule says so.
@@ -163,6 +164,9 @@ func (s *Set) PlanOn(t Terms, c *sentinel.Call, model string, now time.Time) Pla
 		}
 		if r.bySubject() {
 			p.mark(&p.subjects, r)
+		}
+		if r.byCredential() {
+			p.mark(&p.credentials, r)
 		}
 		for i := len(p.Limits); r.delay > 0 && i < min(len(p.Limits)+len(r.limits), maxLimits); i++ {
 			p.delays[i] = r.delay

@@ -58,11 +58,16 @@ func (*perYAML) SchemaHint() strictyaml.Hint {
 	}
 }
 
-// dimension is a compiled scope. Of a credential or a tag, values has the value by provider or service.
+// dimension is a compiled scope. Of a credential or a tag, values has the value by provider, and by provider and credential, or by service.
 type dimension struct {
 	scope  scope
 	values map[string]string
+	// several says that a provider has more than one credential.
+	several bool
 }
+
+// credentialAt is the key of a provider's credential among a dimension's values.
+func credentialAt(provider, fingerprint string) string { return provider + "\x00" + fingerprint }
 
 // String is the scope's name.
 func (d dimension) String() string { return string(d.scope) }
@@ -76,7 +81,10 @@ func (d dimension) of(c *sentinel.Call, model string) string {
 	case scopeProvider:
 		return c.Provider
 	case scopeCredential:
-		return d.values[c.Provider]
+		if v, ok := d.values[credentialAt(c.Provider, c.Demand.Credential())]; ok {
+			return v
+		}
+		return d.values[c.Provider] // of several the first, where the call does not say or the policy no longer has it
 	case scopeEndpoint:
 		return c.Endpoint
 	case scopeModel:
@@ -134,7 +142,13 @@ func (c *compiler) dimensions(key string, per []perYAML) []dimension {
 		case d.scope == scopeCredential:
 			d.values = map[string]string{}
 			for name, p := range c.in.Providers {
-				d.values[name] = p.Credential.Vault.path + "#" + p.Credential.Vault.field
+				first := p.Credential.Vault.path + "#" + p.Credential.Vault.field
+				d.values[name], d.values[credentialAt(name, sentinel.Fingerprint(first))] = first, first
+				for _, s := range p.Credential.Also {
+					place := s.Vault.path + "#" + s.Vault.field
+					d.values[credentialAt(name, sentinel.Fingerprint(place))] = place
+					d.several = true
+				}
 			}
 		}
 		out = append(out, d)

@@ -165,6 +165,15 @@ func (p Provider) Keyed(n int) Provider {
 	return p
 }
 
+// Fingerprint stands for the provider's credential of a number in the demands of its calls; empty where it has one alone.
+func (p *Provider) Fingerprint(n int) string {
+	if len(p.Spares) == 0 {
+		return ""
+	}
+	c := p.Keyed(n).Credential
+	return sentinel.Fingerprint(c.Path + "#" + c.Field)
+}
+
 // KeysOf lists the numbers of the credentials that a team's calls may use, each with its weight.
 func (p *Provider) KeysOf(team string) (numbers, weights []int) {
 	for i, s := range p.Spares {

@@ -84,6 +84,19 @@ func (r *rule) bySubject() bool {
 	return slices.ContainsFunc(r.per, func(d dimension) bool { return d.scope == scopeUser || d.scope == scopeSession })
 }
 
+// byCredential tells whether a rule has limits for each credential, and a provider has several.
+func (r *rule) byCredential() bool {
+	return slices.ContainsFunc(r.per, func(d dimension) bool { return d.several })
+}
+
+// CountsCredentials tells whether a rule has limits for each of several credentials of a provider.
+func (s *Set) CountsCredentials() bool {
+	return slices.ContainsFunc(s.rules, func(r rule) bool { return r.byCredential() })
+}
+
+// OfCredential tells whether the plan's limit is one of a credential of several.
+func (p *Plan) OfCredential(i int) bool { return p.credentials>>i&1 == 1 }
+
 // CountsSubjects tells whether a rule has limits for each end user or session.
 func (s *Set) CountsSubjects() bool {
 	return slices.ContainsFunc(s.rules, func(r rule) bool { return r.bySubject() })

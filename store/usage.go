@@ -18,7 +18,7 @@ import (
 var dimensions = map[string]string{
 	"org": "org", "team": "team", "service": "service", "provider": "provider", "endpoint": "endpoint",
 	"model": "model", "tier": "tier", "asked": "asked", "action": "action", "reason": "reason",
-	"user": subjectOf("u"), "session": subjectOf("s"), "price_version": "price_version", "policy_version": "policy_version",
+	"user": subjectOf("u"), "session": subjectOf("s"), "credential": subjectOf("k"), "price_version": "price_version", "policy_version": "policy_version",
 	"source": fmt.Sprintf("CASE source WHEN %d THEN '%s' WHEN %d THEN '%s' WHEN %d THEN '%s' ELSE 'unknown' END",
 		sentinel.SourceReconciler, sentinel.SourceReconciler, sentinel.SourcePartial, sentinel.SourcePartial,
 		sentinel.SourceMeter, sentinel.SourceMeter),
@@ -28,7 +28,7 @@ var dimensions = map[string]string{
 	"minute": `to_char(ts AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"')`,
 }
 
-// subjectOf finds the pseudonym in a demand that a letter begins.
+// subjectOf finds the pseudonym or fingerprint in a demand that a letter begins.
 func subjectOf(letter string) string {
 	return `coalesce(substring(demand from ';` + letter + `([^;]*)'), '')`
 }

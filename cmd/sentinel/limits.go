@@ -154,6 +154,7 @@ func limitsExplain() *cobra.Command {
 	asJSON := c.Flags().Bool("json", false, "print JSON")
 	endUser := c.Flags().String("user", "", "the end user that the call is for, as requests name it")
 	session := c.Flags().String("session", "", "the session that the call is part of, as requests name it")
+	credential := c.Flags().String("credential", "", "where the credential lies that the call goes out with, such as secret/openai#second, where the provider has several; default: the first")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		b, err := openBench(c.Context(), *config)
 		if err != nil {
@@ -167,6 +168,7 @@ func limitsExplain() *cobra.Command {
 		model := append(args, "")[3]
 		wanted := sentinel.Wanted{}
 		b.set.Name(&wanted, *endUser, *session)
+		wanted.Credential = sentinel.Fingerprint(strings.TrimPrefix(*credential, "vault:"))
 		call := sentinel.Call{Caller: caller, Provider: args[1], Endpoint: args[2], Model: model, Demand: wanted.Demand()}
 		plan := b.set.Plan(&call, model, b.now)
 		if err := b.print(c.Context(), c.OutOrStdout(), plan.Limits, *asJSON); err != nil || *asJSON {

@@ -25,10 +25,26 @@ const (
 	memoryLost   = 100 * time.Millisecond
 )
 
-// What limits can depend on in the ledger: those of end users and sessions on more.
-var seedDimensions = []string{"team", "service", "provider", "endpoint", "model", "user", "session"}
+// What limits can depend on in the ledger: those of credentials on more, those of end users and sessions on all.
+var seedDimensions = []string{"team", "service", "provider", "endpoint", "model", "credential", "user", "session"}
 
-const withoutSubjects = 5
+// How many of them limits depend on.
+const (
+	withoutSubjects = 5
+	withCredentials = 6
+)
+
+// dependsOn is how many of them a plan's limit depends on.
+func dependsOn(p *policy.Plan, limit int) int {
+	switch {
+	case p.OfSubject(limit):
+		return len(seedDimensions)
+	case p.OfCredential(limit):
+		return withCredentials
+	default:
+		return withoutSubjects
+	}
+}
 
 // question is what the ledger is asked about a window: by the first of what limits can depend on, for one organisation or all of the ledger.
 type question struct {
@@ -51,6 +67,9 @@ func (a *App) ledgerUsage(ctx context.Context, q question) ([]store.UsageRow, er
 // have cost most, as many as one question gives; what organisations share is counted over all that the ledger has.
 func posted(ctx context.Context, set *policy.Set, now time.Time, usage usageOf) ([]ratelimit.Seed, error) {
 	questions := []question{{dimensions: withoutSubjects}}
+	if set.CountsCredentials() {
+		questions = append(questions, question{dimensions: withCredentials})
+	}
 	if set.CountsSubjects() {
 		questions = append(questions, question{dimensions: len(seedDimensions)})
 	}
@@ -68,7 +87,7 @@ func posted(ctx context.Context, set *policy.Set, now time.Time, usage usageOf) 
 			if err != nil {
 				return nil, err
 			}
-			if len(rows) >= mostGroups && q.dimensions == withoutSubjects {
+			if len(rows) >= mostGroups && q.dimensions < len(seedDimensions) {
 				return nil, fmt.Errorf("the ledger has %d kinds of calls since %s: more than can be counted again", len(rows), start.Format(time.RFC3339))
 			}
 			if err := q.add(sums, set, now, rows); err != nil {
@@ -85,18 +104,20 @@ func posted(ctx context.Context, set *policy.Set, now time.Time, usage usageOf) 
 
 // add sums the answer by the windows that the question is about.
 func (q question) add(sums map[string]*ratelimit.Seed, set *policy.Set, now time.Time, rows []store.UsageRow) error {
-	apart := q.dimensions == len(seedDimensions)
 	for _, r := range rows {
 		if len(r.Keys) != q.dimensions {
 			return fmt.Errorf("the ledger answers with %d dimensions", len(r.Keys))
 		}
 		call := sentinel.Call{Caller: sentinel.Caller{Org: set.Org, Team: r.Keys[0], Service: r.Keys[1]}, Provider: r.Keys[2], Endpoint: r.Keys[3], Model: r.Keys[4]}
-		if apart {
-			call.Demand = sentinel.Wanted{User: r.Keys[5], Session: r.Keys[6]}.Demand()
+		switch q.dimensions {
+		case withCredentials:
+			call.Demand = sentinel.Wanted{Credential: r.Keys[5]}.Demand()
+		case len(seedDimensions):
+			call.Demand = sentinel.Wanted{Credential: r.Keys[5], User: r.Keys[6], Session: r.Keys[7]}.Demand()
 		}
 		plan := set.Plan(&call, call.Model, now)
 		for i, l := range plan.Limits {
-			if l.Kind != sentinel.Window || !l.Start.Equal(q.from) || plan.OfSubject(i) != apart || strings.HasPrefix(l.Cell, sentinel.AcrossCells) != q.all {
+			if l.Kind != sentinel.Window || !l.Start.Equal(q.from) || dependsOn(&plan, i) != q.dimensions || strings.HasPrefix(l.Cell, sentinel.AcrossCells) != q.all {
 				continue
 			}
 			if sums[l.Cell] == nil {

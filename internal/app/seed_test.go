@@ -2,11 +2,13 @@ package app
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/policy"
 	"github.com/saas-sentinel/saas-sentinel/store"
 )
@@ -70,11 +72,11 @@ func TestCountersOfSubjectsAndOfSeveralOrganisationsComeFromTheLedger(t *testing
 		case q.all && q.dimensions == withoutSubjects:
 			return []store.UsageRow{{Keys: key(), Calls: 9, Cost: 900}, {Keys: []string{"x", "y", "openai", "chat.completions", "gpt-5"}, Calls: 1, Cost: 100}}, nil
 		case q.all:
-			return []store.UsageRow{{Keys: key("ada", "")}, {Keys: key("bob", "")}}, nil
+			return []store.UsageRow{{Keys: key("", "ada", "")}, {Keys: key("", "bob", "")}}, nil
 		case q.dimensions == withoutSubjects:
 			return []store.UsageRow{{Keys: key(), Calls: 9, Cost: 900}}, nil
 		}
-		return []store.UsageRow{{Keys: key("ada", "one"), Calls: 4, Cost: 400}, {Keys: key("ada", "two"), Calls: 1, Cost: 50}, {Keys: key("", ""), Calls: 4, Cost: 450}}, nil
+		return []store.UsageRow{{Keys: key("", "ada", "one"), Calls: 4, Cost: 400}, {Keys: key("", "ada", "two"), Calls: 1, Cost: 50}, {Keys: key("", "", ""), Calls: 4, Cost: 450}}, nil
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -84,6 +86,37 @@ func TestCountersOfSubjectsAndOfSeveralOrganisationsComeFromTheLedger(t *testing
 		got[s.Limit.Cell] = s.Posted
 	}
 	want := map[string]int64{"rule/fair/cost/day/user/ada": 450, "rule/fair/cost/day/user/": 450, "rule/all/cost/day": 900, "across/rule/key/cost/day": 1000}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("counters (-want +got):\n%s", diff)
+	}
+}
+
+func TestCountersOfCredentialsComeFromTheLedger(t *testing.T) {
+	set, err := policy.Compile(policy.File{Name: "p", Data: []byte("org: acme\nteams: {a: }\nservices: {s: {team: a, identity: {token: abcdefgh}}}\n" +
+		"providers: {openai: {preset: openai, credential: {vault: secret/a#b, also: [{vault: secret/a#c}]}}}\npolicies: [{name: key, budget: {usd: 1/day}, per: [credential]}]\n")},
+		policy.Options{Presets: []string{"openai"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seeds, err := posted(t.Context(), set, time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC), func(_ context.Context, q question) ([]store.UsageRow, error) {
+		key := []string{"a", "s", "openai", "chat.completions", "gpt-5"}
+		if q.dimensions == withoutSubjects {
+			return []store.UsageRow{{Keys: key, Cost: 900}}, nil
+		}
+		var rows []store.UsageRow
+		for credential, cost := range map[string]sentinel.NanoUSD{sentinel.Fingerprint("secret/a#b"): 500, sentinel.Fingerprint("secret/a#c"): 300, "": 100} {
+			rows = append(rows, store.UsageRow{Keys: append(slices.Clone(key), credential), Cost: cost})
+		}
+		return rows, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]int64{}
+	for _, s := range seeds {
+		got[s.Limit.Cell] = s.Posted
+	}
+	want := map[string]int64{"rule/key/cost/day/credential/secret%2fa#b": 600, "rule/key/cost/day/credential/secret%2fa#c": 300}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("counters (-want +got):\n%s", diff)
 	}
