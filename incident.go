@@ -158,6 +158,19 @@ type Delivery struct {
 	Root      string // where the channel keeps the episode's first message; empty before that was sent
 }
 
+// AlertMessage is a delivery as people see it.
+type AlertMessage struct {
+	ID       string
+	Group    string
+	Channel  string
+	Kind     DeliveryKind
+	State    string // waiting, sent or dead
+	Created  time.Time
+	Ended    time.Time // zero while it waits
+	Attempts int
+	Fault    string // of the last attempt, without secrets
+}
+
 // DeliveryKind is what a delivery does in its channel.
 type DeliveryKind string
 

@@ -177,9 +177,57 @@ func TestASilenceHoldsUntilItIsEnded(t *testing.T) {
 	if code, out, _ := sentinelIn(t, g.dir, g.env, "alerts", "history", incident); code != 0 || !strings.Contains(out, "opened") || !strings.Contains(out, "told") {
 		t.Errorf("history: %s", out)
 	}
-	if code, out, _ := sentinelIn(t, g.dir, g.env, "audit", "show"); code != 0 || strings.Count(out, "silence.") != 4 {
+	g.explains(ana)
+	if code, out, _ := sentinelIn(t, g.dir, g.env, "audit", "show"); code != 0 || strings.Count(out, "silence.") != 4 || strings.Count(out, "alert.test") < 1 {
 		t.Errorf("audit: %s", out)
 	}
+}
+
+// explains asks the API why people were told: the cause that began, the message that Slack took, and whom the rule tells.
+func (g *gateway) explains(ana *browser) {
+	t := g.t
+	t.Helper()
+	var evaluations []struct {
+		Rule, Scope string
+		Firing      bool
+	}
+	ana.want(http.StatusOK, "GET", "/alerts/evaluations?limit=1000", "", &evaluations)
+	if !slices.ContainsFunc(evaluations, func(e struct {
+		Rule, Scope string
+		Firing      bool
+	}) bool {
+		return e.Rule == "budget" && e.Scope == "team/core/cost/day" && e.Firing
+	}) {
+		t.Errorf("evaluations: %+v", evaluations)
+	}
+	var messages []struct{ Channel, Kind, State, Fault string }
+	g.eventually("Slack's answer is kept", func() bool {
+		ana.want(http.StatusOK, "GET", "/alerts/messages?limit=1", "", &messages)
+		return len(messages) == 1 && messages[0].State == "sent"
+	})
+	if messages[0].Channel != "finops" || messages[0].Fault != "" {
+		t.Errorf("messages: %+v", messages)
+	}
+	var rules []struct {
+		Name, When string
+		To         []string
+		Judged     *time.Time
+	}
+	ana.want(http.StatusOK, "GET", "/alerts/rules", "", &rules)
+	for _, r := range rules {
+		if r.When == "" || !slices.Equal(r.To, []string{"finops"}) || r.Judged == nil || time.Since(*r.Judged) > time.Minute {
+			t.Errorf("rule %+v", r)
+		}
+	}
+	if len(rules) < 10 {
+		t.Errorf("%d rules, want those that a channel without rules has", len(rules))
+	}
+	var sampled []struct{ Channel, Fault string }
+	ana.want(http.StatusOK, "POST", "/alerts/rules/budget/test", "", &sampled)
+	if len(sampled) != 1 || sampled[0].Channel != "finops" || sampled[0].Fault != "" {
+		t.Errorf("a sample: %+v", sampled)
+	}
+	ana.want(http.StatusNotFound, "POST", "/alerts/rules/nothing/test", "", nil)
 }
 
 // Nothing of Slack's reaches the gateway: what is pressed comes over the connection that the gateway opened.

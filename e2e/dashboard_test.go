@@ -47,11 +47,13 @@ func TestDashboardInABrowser(t *testing.T) {
 		}
 		t.Skip("the dashboard or the browser is missing: run make dashboard chromium")
 	}
-	g := open(t, mockapi.DefaultConfig(), "{budget: {usd: 900/month, warn_at: [80%]}}", "")
-	g.stop()
+	const team = "{budget: {usd: 900/month, warn_at: [80%]}}"
+	g := open(t, mockapi.DefaultConfig(), team, "")
 	g.env = append(g.env, "SENTINEL_TOKEN_KEY="+strings.Repeat("0a", 32))
-	g.write("policies.yaml", strings.Replace(g.policyOf("{budget: {usd: 900/month, warn_at: [80%]}}", ""), "identity: {", "identity: {issued: true, ", 1))
-	g.start()
+	slack, _ := g.tell(team, "  rules: [{name: errors, on: errors, to: [finops]}]\n")
+	policies, err := os.ReadFile(filepath.Join(g.dir, "policies.yaml"))
+	g.must(err)
+	g.write("policies.yaml", strings.Replace(string(policies), "identity: {", "identity: {issued: true, ", 1))
 	st, err := store.Open(t.Context(), store.Options{DSN: domain.NewSecret(g.dsn), MaxConns: 2})
 	g.must(err)
 	defer st.Close()
@@ -101,12 +103,15 @@ func TestDashboardInABrowser(t *testing.T) {
 		t.Error("a hostile name ran as a script")
 	}
 	t.Logf("a call showed after %d ms", saw.LiveMs)
+	if n := len(posts(slack)); n != 1 {
+		t.Errorf("%d messages at Slack, want the sample that was asked for", n)
+	}
 	last := records[len(records)-1].Entry.ID.String()
 	for page, want := range map[string]string{
 		"light /": "Month to date and forecast", "light /usage?period=week&by=model": hostileName, "dark /limits": "team core", "dark /alerts": "Nothing is wrong",
 		"light /calls?id=" + last: last, "light /nowhere": "There is no such page", "light /connect": "base_url=",
 		"policy faults": "nonsense: unknown key", "audit after writes": "launch week", "policy versions": "not needed", "policy suggestions": "suggested budget a day of team core", "simulation": "policy in force",
-		"light /anomalies": "12 dollars a minute, where 1.5 was expected (8.0 times)", "dark /anomalies": hostileName, "light /anomalies?service=app&hours=24": "the band holds 95 of 100 hours", "token rotated": "true", "wide /anomalies": "false", "wide /providers": "false", "viewer buttons": "0", "wide /": "false", "wide /usage": "false", "wide /limits": "false",
+		"light /anomalies": "12 dollars a minute, where 1.5 was expected (8.0 times)", "dark /anomalies": hostileName, "light /anomalies?service=app&hours=24": "the band holds 95 of 100 hours", "token rotated": "true", "light /alerts?part=rules": "count >= 20 && rate >= 0.25", "sample sent": "finops: taken", "dark /alerts?part=messages": "Nothing was sent yet", "wide /anomalies": "false", "wide /providers": "false", "viewer buttons": "0", "wide /": "false", "wide /usage": "false", "wide /limits": "false",
 	} {
 		if !strings.Contains(saw.Pages[page], want) {
 			t.Errorf("%s does not show %q:\n%s", page, want, saw.Pages[page])

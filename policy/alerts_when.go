@@ -35,7 +35,10 @@ type AlertFact struct {
 }
 
 // AlertCondition tells whether a fact opens an incident.
-type AlertCondition struct{ program cel.Program }
+type AlertCondition struct {
+	Text    string // in CEL
+	program cel.Program
+}
 
 // usualConditions hold where a rule has none.
 var usualConditions = map[string]string{
@@ -73,7 +76,7 @@ func compileCondition(kind, text string) (AlertCondition, error) {
 		return AlertCondition{}, errors.New("it is not true or false: compare something, as in share >= 0.8")
 	}
 	program, err := env.Program(tree, cel.CostLimit(maxConditionCost))
-	return AlertCondition{program}, err
+	return AlertCondition{text, program}, err
 }
 
 // Holds judges a fact. A condition that cannot be judged, such as one that divides by zero, holds: an alert too

@@ -251,3 +251,16 @@ func (s *Store) History(ctx context.Context, incident string, limit int) ([]sent
 	out, err := pgx.CollectRows(rows, pgx.RowToStructByPos[sentinel.IncidentChange])
 	return out, explain("incident history", err)
 }
+
+// AlertMessages lists deliveries, the newest first.
+func (s *Store) AlertMessages(ctx context.Context, limit int) ([]sentinel.AlertMessage, error) {
+	rows, err := s.db(ctx).Query(ctx, `SELECT id, grp, channel, kind, state, created, coalesce(ended, '0001-01-01 00:00:00Z'), attempts, fault FROM alert_deliveries ORDER BY seq DESC LIMIT $1`, limit)
+	if err != nil {
+		return nil, explain("alert messages", err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[sentinel.AlertMessage])
+	for i := range list {
+		list[i].Created, list[i].Ended = list[i].Created.UTC(), list[i].Ended.UTC()
+	}
+	return list, explain("alert messages", err)
+}

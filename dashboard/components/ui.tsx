@@ -62,6 +62,7 @@ export function Tile({ label, value, note, tone }: { label: string; value: React
 const tones: Record<string, string> = {
   ok: "text-good", active: "text-good", planned: "text-good", allow: "text-good", resolved: "text-good", fresh: "text-good",
   degraded: "text-warn", rotating: "text-warn", old: "text-warn", downgrade: "text-warn", warning: "text-warn", acknowledged: "text-warn", snoozed: "text-warn", throttle: "text-warn",
+  sent: "text-good", ended: "text-good", waiting: "text-warn", began: "text-bad", dead: "text-bad",
   down: "text-bad", confirmed: "text-bad", deny: "text-bad", critical: "text-bad", open: "text-bad", stale: "text-bad",
 };
 

@@ -49,7 +49,7 @@ await page.waitForURL(/\/connect/);
 await settle();
 
 // Every page, light and dark, and on a telephone.
-const pages = ["/", "/usage", "/usage?period=week&by=model", "/calls", "/calls?id=" + call, "/limits", "/policy", "/anomalies", "/anomalies?service=app&hours=24", "/alerts", "/providers", "/audit", "/connect", "/settings", "/nowhere"];
+const pages = ["/", "/usage", "/usage?period=week&by=model", "/calls", "/calls?id=" + call, "/limits", "/policy", "/anomalies", "/anomalies?service=app&hours=24", "/alerts", "/alerts?part=silences", "/alerts?part=rules", "/alerts?part=messages", "/alerts?part=evaluations", "/providers", "/audit", "/connect", "/settings", "/nowhere"];
 for (const scheme of ["light", "dark"]) {
   await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
   for (const path of pages) {
@@ -118,6 +118,21 @@ await page.getByRole("button", { name: "Roll back", exact: true }).last().click(
 await page.getByRole("cell", { name: "not needed" }).waitFor();
 await judge("policy versions");
 await shot("policy-versions");
+
+// Maintenance from its begin to its end, and a sample to a rule's channels.
+await page.goto(base + "/alerts?part=silences");
+await page.getByRole("button", { name: "Silence …" }).click();
+await page.getByLabel(/^Rules/).fill("err*");
+await page.getByLabel("Why").fill("their maintenance");
+await judge("silence asked for");
+await page.getByRole("button", { name: "Silence it" }).click();
+await page.getByRole("cell", { name: /their maintenance/ }).waitFor();
+await page.getByRole("button", { name: "End the silence of err*" }).click();
+await page.getByText("Nothing is silenced.").waitFor();
+await page.getByRole("button", { name: "Rules", exact: true }).click();
+await page.getByRole("button", { name: /^Send a sample of / }).first().click();
+await page.getByText(/: .+ \(\d+ ms\)$/).first().waitFor({ timeout: 60000 });
+out.pages["sample sent"] = await page.locator("main").innerText();
 
 await page.goto(base + "/settings");
 await page.getByRole("button", { name: "Add or change" }).click();

@@ -31,8 +31,11 @@ type alerting struct {
 	watch    watcher
 	board    board
 	firsts   firsts
-	client   *http.Client
-	away     func() time.Duration // how long the database has not answered
+
+	evaluated evaluated
+
+	client *http.Client
+	away   func() time.Duration // how long the database has not answered
 
 	certificates certificates
 }

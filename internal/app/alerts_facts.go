@@ -183,6 +183,7 @@ func (al *alerting) judgeOnce(now time.Time) {
 			al.inbox.Report(e)
 		}
 	}
+	al.evaluated.judged(now, list, al.facts.firing, fires)
 	al.facts.firing = fires
 }
 
@@ -290,11 +291,13 @@ func (al *alerting) crossed(org string, c sentinel.Crossing) {
 		if c.Share >= sentinel.FullShare {
 			severity = sentinel.SeverityCritical
 		}
-		al.inbox.Report(alerts.Event{
+		e := alerts.Event{
 			Rule: r.Name, Scope: c.Cell, Window: c.Start.UTC().Format(time.RFC3339), Firing: true, Severity: severity, Level: c.Share,
 			Title:  fmt.Sprintf("%s has reached %d %% of %s", name, c.Share/100, amountOf(c)),
 			Detail: "the window ends " + end.Format("2006-01-02 15:04 UTC"), At: time.Now().UTC(), Until: end,
-		})
+		}
+		al.evaluated.note(e)
+		al.inbox.Report(e)
 	}
 }
 

@@ -39,13 +39,22 @@ func SampleAlert(ctx context.Context, c Config, log zerolog.Logger, rule string)
 	if err != nil {
 		return nil, err
 	}
-	r, ok := b.machine.Rules[rule]
+	answers, ok := b.sample(ctx, rule)
 	if !ok {
 		var names []string
 		for _, known := range b.rules {
 			names = append(names, known.Name)
 		}
 		return nil, fmt.Errorf("alerts.rules: there is no rule %q: known are %v", rule, names)
+	}
+	return answers, nil
+}
+
+// sample tells every channel of a rule that nothing is wrong; ok is false without such a rule.
+func (b *book) sample(ctx context.Context, rule string) (out []Answer, ok bool) {
+	r, ok := b.machine.Rules[rule]
+	if !ok {
+		return nil, false
 	}
 	to := slices.Clone(r.To)
 	for _, s := range r.Escalate {
@@ -57,11 +66,10 @@ func SampleAlert(ctx context.Context, c Config, log zerolog.Logger, rule string)
 		State: sentinel.IncidentOpen.String(), Title: "a sample of rule " + rule + ": nothing is wrong", At: time.Now().UTC(), Test: true,
 	}
 	m.Lines = []alerts.Line{{Severity: m.Severity, State: m.State, Title: m.Title}}
-	var out []Answer
 	for _, name := range slices.Compact(to) {
 		out = append(out, sample(ctx, b.channels[name], name, m))
 	}
-	return out, nil
+	return out, true
 }
 
 func sample(ctx context.Context, ch alerts.Channel, name string, m alerts.Message) Answer {

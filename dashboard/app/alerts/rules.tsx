@@ -1,0 +1,80 @@
+"use client";
+
+import { Badge, Button, Card, Fault, Loaded, Table } from "@/components/ui";
+import { api, unwrap, useApi, useMay, type Schemas } from "@/lib/api";
+import { count } from "@/lib/money";
+import { ago, moment } from "@/lib/time";
+import { useMutation } from "@tanstack/react-query";
+
+/** Rules shows what opens incidents and whom that tells, and sends samples. */
+export function Rules() {
+  const list = useApi(["alert rules"], () => api.GET("/api/v1/alerts/rules"), 5_000);
+  return (
+    <Loaded of={list} empty={(l) => !l?.length && "The policy has no channel yet: add alerts.channels."}>
+      {(l) => <ul className="space-y-3">{(l ?? []).map((r) => <li key={r.name}><Rule r={r} /></li>)}</ul>}
+    </Loaded>
+  );
+}
+
+function Rule({ r }: { r: Schemas["AlertRule"] }) {
+  const may = useMay("operator");
+  const test = useMutation({ mutationFn: () => unwrap(api.POST("/api/v1/alerts/rules/{name}/test", { params: { path: { name: r.name } } })) });
+  const answers: Schemas["Sampled"][] = test.data ?? [];
+  return (
+    <Card title={r.name} aside={<><Badge>{r.severity}</Badge>{may && <Button disabled={test.isPending} aria-label={`Send a sample of ${r.name}`} onClick={() => test.mutate()}>Send a sample</Button>}</>}>
+      <p className="text-sm">on {r.on} when <code className="font-mono text-xs">{r.when}</code></p>
+      <p className="mt-1 text-xs text-muted">
+        tells {r.to.join(", ") || "nobody"}{r.escalates.map((s) => ` · after ${s.after_seconds >= 60 ? `${Math.round(s.after_seconds / 60)} min` : `${s.after_seconds} s`} ${s.to.join(", ")}`).join("")}
+        {r.judged && ` · ${count(r.facts)} facts looked at ${ago(r.judged)}`}
+      </p>
+      {r.firing.length > 0 && <p className="mt-1 text-sm break-words text-bad">fires for {r.firing.join(", ")}</p>}
+      <Fault error={test.error} />
+      {answers.length > 0 && (
+        <ul className="mt-3 space-y-1 border-t border-line pt-3 text-sm" aria-label={`Answers to the sample of ${r.name}`}>
+          {answers.map((a) => <li key={a.channel} className={a.fault ? "break-words text-bad" : undefined}>{a.channel}: {a.fault || "taken"} <span className="text-muted">({Math.round(a.duration_ms)} ms)</span></li>)}
+        </ul>
+      )}
+    </Card>
+  );
+}
+
+/** Messages shows what channels took, and what they did not. */
+export function Messages() {
+  const list = useApi(["alert messages"], () => api.GET("/api/v1/alerts/messages", { params: { query: { limit: 200 } } }), 5_000);
+  return (
+    <Card title="Messages">
+      <Loaded of={list} empty={(l) => !l?.length && "Nothing was sent yet."}>
+        {(l) => (
+          <Table caption="Messages" rows={l ?? []} id={(m) => m.id} columns={[
+            { head: "When", cell: (m) => moment(m.created) },
+            { head: "Channel", cell: (m) => m.channel },
+            { head: "About", cell: (m) => <>{m.group}<span className="block text-xs text-muted">{m.kind}</span></> },
+            { head: "State", cell: (m) => <Badge>{m.state}</Badge> },
+            { head: "Attempts", right: true, cell: (m) => count(m.attempts) },
+            { head: "Fault", cell: (m) => m.fault },
+          ]} />
+        )}
+      </Loaded>
+    </Card>
+  );
+}
+
+/** Evaluations shows when causes began and ended. */
+export function Evaluations() {
+  const list = useApi(["alert evaluations"], () => api.GET("/api/v1/alerts/evaluations", { params: { query: { limit: 200 } } }), 5_000);
+  return (
+    <Card title="Evaluations" aside="of the process that answers, since its start">
+      <Loaded of={list} empty={(l) => !l?.length && "No cause has begun since this process started."}>
+        {(l) => (
+          <Table caption="Evaluations" rows={l ?? []} id={(e, i) => e.at + i} columns={[
+            { head: "When", cell: (e) => moment(e.at) },
+            { head: "Rule", cell: (e) => e.rule },
+            { head: "Scope", cell: (e) => e.scope },
+            { head: "", cell: (e) => <Badge>{e.firing ? "began" : "ended"}</Badge> },
+            { head: "What", cell: (e) => e.title },
+          ]} />
+        )}
+      </Loaded>
+    </Card>
+  );
+}

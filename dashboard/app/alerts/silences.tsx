@@ -1,0 +1,51 @@
+"use client";
+
+import { Button, Card, Fault, Field, Input, Loaded, Modal, Table } from "@/components/ui";
+import { api, unwrap, useApi, useMay, useRefresh } from "@/lib/api";
+import { moment } from "@/lib/time";
+import { useMutation } from "@tanstack/react-query";
+import { useState } from "react";
+
+/** Silences lists maintenance that people asked for, and asks for more. Those of the policy are in its file. */
+export function Silences() {
+  const list = useApi(["silences"], () => api.GET("/api/v1/silences"), 5_000);
+  const may = useMay("operator");
+  const refresh = useRefresh();
+  const [adding, setAdding] = useState(false);
+  const end = useMutation({ mutationFn: (id: string) => unwrap(api.DELETE("/api/v1/silences/{id}", { params: { path: { id } } })), onSuccess: () => refresh("silences") });
+  return (
+    <Card title="Silences" aside={may && <Button onClick={() => setAdding(true)}>Silence …</Button>}>
+      <p className="mb-3 text-sm text-muted">What matches is opened and kept as ever, and people are told when the silence ends if it is not resolved then.</p>
+      <Fault error={end.error} />
+      <Loaded of={list} empty={(l) => !l?.length && "Nothing is silenced."}>
+        {(l) => (
+          <Table caption="Silences" rows={l ?? []} id={(q) => q.id} columns={[
+            { head: "Rules", cell: (q) => q.rule || "all" },
+            { head: "Scopes", cell: (q) => q.scope || "all" },
+            { head: "From", cell: (q) => moment(q.from) },
+            { head: "Until", cell: (q) => moment(q.until) },
+            { head: "Why", cell: (q) => <>{q.why}<span className="block text-xs text-muted">{q.by}</span></> },
+            { head: "", right: true, cell: (q) => may && <Button disabled={end.isPending} aria-label={`End the silence of ${q.rule || "all rules"}`} onClick={() => end.mutate(q.id)}>End</Button> },
+          ]} />
+        )}
+      </Loaded>
+      <Modal open={adding} onClose={() => setAdding(false)} title="Silence for a time"><Add done={() => { setAdding(false); refresh("silences"); }} /></Modal>
+    </Card>
+  );
+}
+
+function Add({ done }: { done: () => void }) {
+  const [rule, setRule] = useState(""), [scope, setScope] = useState(""), [hours, setHours] = useState("2"), [why, setWhy] = useState("");
+  const minutes = Math.round(Number(hours) * 60);
+  const add = useMutation({ mutationFn: () => unwrap(api.POST("/api/v1/silences", { body: { rule, scope, minutes, why } })), onSuccess: done });
+  return (
+    <form className="space-y-4" onSubmit={(e) => { e.preventDefault(); add.mutate(); }}>
+      <Field label="Rules" hint="A pattern such as budget or err*; * alone is every rule."><Input value={rule} onChange={(e) => setRule(e.target.value)} maxLength={300} /></Field>
+      <Field label="Scopes" hint="A pattern such as provider/openai or team/*; empty for all."><Input value={scope} onChange={(e) => setScope(e.target.value)} maxLength={300} /></Field>
+      <Field label="Hours"><Input type="number" min="0.02" max="2160" step="any" required value={hours} onChange={(e) => setHours(e.target.value)} /></Field>
+      <Field label="Why"><Input value={why} onChange={(e) => setWhy(e.target.value)} maxLength={300} /></Field>
+      <Fault error={add.error} />
+      <Button kind="main" type="submit" disabled={add.isPending || !(minutes >= 1) || !(rule || scope)}>Silence it</Button>
+    </form>
+  );
+}
