@@ -161,6 +161,13 @@ func FuzzAnthropicStream(f *testing.F) {
 func FuzzResponsesStream(f *testing.F) {
 	fuzzReader(f, "openai", "responses", "text/event-stream; charset=utf-8")
 }
+func FuzzVertexClaudeJSON(f *testing.F) { fuzzReader(f, "vertex", "rawPredict", "") }
+func FuzzVertexClaudeStream(f *testing.F) {
+	fuzzReader(f, "vertex", "streamRawPredict", "text/event-stream; charset=utf-8")
+}
+func FuzzSpeech(f *testing.F) {
+	fuzzReader(f, "openai", "audio.speech", "text/event-stream; charset=utf-8")
+}
 func FuzzXAIJSON(f *testing.F)    { fuzzReader(f, "xai", "chat.completions", "") }
 func FuzzGeminiJSON(f *testing.F) { fuzzReader(f, "gemini", "generateContent", "") }
 func FuzzGeminiStream(f *testing.F) {
