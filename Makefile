@@ -88,6 +88,10 @@ bench: export E2E ?= must
 bench: tools $(TOOLS)/peers/.stamp build ## benchmarks; those beside Envoy alone and Portkey, BENCH_ROUNDS (3) of them, into docs/bench/main.md
 	go test -run '^$$' -bench . -benchmem ./...
 
+.PHONY: bench-meter
+bench-meter: ## what it costs to read the usage of an answer and of a stream, and to price an entry
+	go test -run '^$$' -bench 'JSONAnswer|Stream$$|SSE|PriceAnEntry' -benchmem ./provider ./pricing
+
 bench-ledger: export BENCH_LEDGER := $(CURDIR)/docs/bench/ledger.md
 bench-ledger: export E2E ?= must
 bench-ledger: tools ## the ledger's figures into docs/bench/ledger.md
