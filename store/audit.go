@@ -60,7 +60,7 @@ func (s *Store) Audit(ctx context.Context) iter.Seq2[sentinel.AuditRow, error] {
 // AuditBefore gives rows before one, the newest first; before 0 begins at the end. contains, when it is not empty, is a text in
 // any of the columns.
 func (s *Store) AuditBefore(ctx context.Context, before int64, contains string, limit int) ([]sentinel.AuditRow, error) {
-	rows, err := s.db(ctx).Query(ctx, `SELECT `+auditColumns+` FROM audit WHERE ($1 = 0 OR seq < $1)
+	rows, err := s.db(ctx).Query(ctx, `SELECT `+auditColumns+` FROM audit WHERE ($1::bigint = 0 OR seq < $1::bigint)
 		AND ($2 = '' OR strpos(lower(concat_ws(E'\n', actor, action, object, before, after)), lower($2)) > 0) ORDER BY seq DESC LIMIT $3`, before, clean(contains), limit)
 	if err != nil {
 		return nil, explain("audit", err)
