@@ -175,12 +175,27 @@ reloads: tools ## RELOADS (1000) policies put in force at random moments while c
 charts: ## lint and render the Helm chart, compare, check against Kubernetes' schemas; UPDATE=1 rewrites the golden files
 	@tools/charts $(if $(UPDATE),--update)
 
+.PHONY: deploy
+deploy: $(TOOLS)/helm ## bring the chart to the cluster that kubectl reaches: VALUES=values.yaml, RELEASE (sentinel), NAMESPACE (egress); DRY=1 prints what would be applied
+	@[ -f "$(VALUES)" ] || { echo "make deploy VALUES=values.yaml: name the file with your values; charts/saas-sentinel/ci has examples" >&2; exit 2; }
+	@$(TOOLS)/helm $(if $(DRY),template,upgrade --install) $(or $(RELEASE),sentinel) charts/saas-sentinel --namespace $(or $(NAMESPACE),egress) $(if $(DRY),,--create-namespace --atomic --timeout 15m) --values "$(VALUES)"
+
+$(TOOLS)/helm:
+	@echo "tools: building helm, which takes a minute"
+	@mkdir -p $(@D)
+	@go build -C tools/helm -o "$(CURDIR)/$@" helm.sh/helm/v3/cmd/helm
+
 .PHONY: image deploy-check
 image: ## the container image, with its bill of materials inside, as an OCI layout in dist/image; VERSION=1.2.3 names it
 	go run -C tools/image . -repo $(CURDIR) -out $(CURDIR)/dist/image -version $(or $(VERSION),dev)
 
-deploy-check: ## check deploy/ and .github/ with the programs of their users: promtool, compose, actionlint, zizmor, checkov, OpenTofu, tflint; and the image by building it twice
+deploy-check: ## check deploy/ and .github/ with the programs of their users: promtool, compose, actionlint, zizmor, checkov, OpenTofu, tflint, goreleaser; and the image by building it twice
 	@tools/deploy-check
+
+.PHONY: links
+links: export LINKS ?= ask
+links: ## ask the sites that the documents link to; LINKS=must fails where none can be reached. Links inside of the project are checked by make test
+	go test . -run '^TestLinks' -count=1 -v
 
 golden: ## rewrite the golden files
 	@[ -z "$(UPDATABLE)" ] || go test $(UPDATABLE) -update
