@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"os"
@@ -115,8 +116,13 @@ func TestAnEarlierReleasesDataIsReadAfterAnUpgrade(t *testing.T) {
 	usage := g.shell("sentinel usage --config sentinel.yaml --by team --from 2026-11-01 --to 2026-12-31 --json")
 	g.shell("sentinel audit verify --config sentinel.yaml")
 	gotRows, gotCost, after := tally()
-	if rows < 50 || gotRows != rows || gotCost != cost || after <= before {
-		t.Errorf("schema %d with %d entries for %d became schema %d with %d for %d", before, rows, cost, after, gotRows, gotCost)
+	files, err := filepath.Glob(filepath.Join(repo, "store/migrations/*.sql"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no migrations: %v", err)
+	}
+	newest, _, _ := strings.Cut(filepath.Base(files[len(files)-1]), "_")
+	if rows < 50 || gotRows != rows || gotCost != cost || after <= before || fmt.Sprintf("%05d", after) != newest {
+		t.Errorf("schema %d with %d entries for %d became schema %d with %d for %d; the newest is %s", before, rows, cost, after, gotRows, gotCost, newest)
 	}
 	if !strings.Contains(usage, "growth") && !strings.Contains(usage, "team") {
 		t.Errorf("the spend by team says %s", usage)

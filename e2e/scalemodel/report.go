@@ -27,7 +27,7 @@ func report(s Site, m Measured) string {
 	p("# A thousand Envoys\n")
 	p("Written by `make scale-model` from the costs that `make capacity` measured ([capacity.json](bench/capacity.json)) and `make bench-ledger` ([ledger.md](bench/ledger.md)).")
 	p("It is a model: what one unit costs is measured, that a thousand are a thousand times one is assumed, and what stands in the first table is chosen. Give it yours:\n")
-	p("    go run ./e2e/scalemodel -envoys 300 -calls 12 -orgs 40\n")
+	p("```sh\ngo run ./e2e/scalemodel -envoys 300 -calls 12 -orgs 40\n```\n")
 	p("| assumed | |\n|---|---|")
 	p("| Envoys, a sentinel beside each | %d |", s.Envoys)
 	p("| calls a second: mean of a day, busiest second | %s, %s |", number(perDay/day), number(peak))
