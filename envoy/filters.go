@@ -7,6 +7,7 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	rbacv3 "github.com/envoyproxy/go-control-plane/envoy/config/rbac/v3"
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
+	headermutationv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/header_mutation/v3"
 	rbacfilterv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/rbac/v3"
 	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
@@ -70,6 +71,7 @@ func filters() []*hcmv3.HttpFilter {
 		filter(guardName, guard()),
 		filter(rbacName, onlyMarked()),
 		filter(meterName, meter()),
+		filter("sentinel.trailers", withoutTrailers()),
 		filter("envoy.filters.http.router", &routerv3.Router{SuppressEnvoyHeaders: true}),
 	}
 }
@@ -164,16 +166,27 @@ func unfiltered() map[string]*anypb.Any {
 	}
 }
 
+// withoutTrailers keeps trailers here, in both directions: nobody judges what a client writes behind its body, or scrubs what a provider
+// writes behind its answer. No configured API needs any.
+func withoutTrailers() *headermutationv3.HeaderMutation {
+	all := []*mutationrulesv3.HeaderMutation{removing(&matcherv3.StringMatcher{
+		MatchPattern: &matcherv3.StringMatcher_SafeRegex{SafeRegex: &matcherv3.RegexMatcher{Regex: ".*"}},
+	})}
+	return &headermutationv3.HeaderMutation{Mutations: &headermutationv3.Mutations{RequestTrailersMutations: all, ResponseTrailersMutations: all}}
+}
+
+// removing takes away the headers whose names match.
+func removing(name *matcherv3.StringMatcher) *mutationrulesv3.HeaderMutation {
+	return &mutationrulesv3.HeaderMutation{
+		Action: &mutationrulesv3.HeaderMutation_RemoveOnMatch_{RemoveOnMatch: &mutationrulesv3.HeaderMutation_RemoveOnMatch{KeyMatcher: name}},
+	}
+}
+
 // stripClientHeaders runs before Envoy reads any of them.
 func stripClientHeaders() *corev3.TypedExtensionConfig {
 	early := &earlyv3.HeaderMutation{}
 	for _, prefix := range stripped {
-		match := &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_Prefix{Prefix: prefix}}
-		early.Mutations = append(early.Mutations, &mutationrulesv3.HeaderMutation{
-			Action: &mutationrulesv3.HeaderMutation_RemoveOnMatch_{
-				RemoveOnMatch: &mutationrulesv3.HeaderMutation_RemoveOnMatch{KeyMatcher: match},
-			},
-		})
+		early.Mutations = append(early.Mutations, removing(&matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_Prefix{Prefix: prefix}}))
 	}
 	return &corev3.TypedExtensionConfig{Name: "sentinel.strip", TypedConfig: packed(early)}
 }

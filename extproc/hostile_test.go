@@ -76,7 +76,7 @@ func TestHostileHeadersNeverPassUnjudged(t *testing.T) {
 		line string
 		let  bool
 	}{
-		"twenty thousand keys":     {ask{route: "weather/forecast", headers: many}, "GET /weather/v1/forecast/lima", true},
+		"twenty thousand keys":     {ask{route: "weather/forecast", headers: many}, "GET /weather/v1/forecast/lima", false},
 		"a name of a megabyte":     {ask{route: "weather/forecast", headers: [][2]string{{strings.Repeat("n", 1<<20), "v"}, {"x-api-key", token}}}, "GET /weather/v1/forecast/lima", true},
 		"a value of a megabyte":    {ask{route: "weather/forecast", headers: [][2]string{{"x-api-key", strings.Repeat("v", 1<<20)}}}, "GET /weather/v1/forecast/lima", false},
 		"a path of a megabyte":     {ask{route: "weather/forecast", headers: [][2]string{{"x-api-key", token}}}, "GET /weather/v1/forecast/" + strings.Repeat("a", 1<<20), false},

@@ -37,10 +37,12 @@ func (s *Server) identify(set *policy.Set, h headers, from arrival) (identity, e
 	if caller, ok := set.CallerByAddress(from.redirected); ok {
 		return identity{caller: caller}, nil
 	}
-	authorization := h.get("authorization")
-	if h.count("authorization") > 1 {
-		return identity{}, errors.New("more than one authorization header")
+	for _, name := range append([]string{"authorization"}, tokenHeaders...) {
+		if h.count(name) > 1 {
+			return identity{}, errors.New("more than one " + name + " header")
+		}
 	}
+	authorization := h.get("authorization")
 	if strings.HasPrefix(authorization, "AWS4-") {
 		return s.identifyAWS(set, authorization)
 	}
@@ -49,6 +51,9 @@ func (s *Server) identify(set *policy.Set, h headers, from arrival) (identity, e
 	}
 	return identity{}, errUnidentified
 }
+
+// tokenHeaders are where SDKs put a key, beside authorization.
+var tokenHeaders = []string{"x-api-key", "api-key", "x-goog-api-key"}
 
 func known(c sentinel.Caller, ok bool) (identity, error) {
 	if !ok {
@@ -123,7 +128,7 @@ func tokenOf(authorization string, h headers) string {
 	case authorization != "":
 		return ""
 	}
-	for _, name := range []string{"x-api-key", "api-key", "x-goog-api-key"} {
+	for _, name := range tokenHeaders {
 		if v := h.get(name); v != "" {
 			return v
 		}

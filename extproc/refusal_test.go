@@ -63,6 +63,7 @@ func TestRefusalsSpeakAsTheProviderDoes(t *testing.T) {
 		"dot segments":                            {toChat, "POST /openai/v1/x/../chat/completions", nil, 400, sentinel.ReasonBadRequest, nil, `"invalid_request_error"`, true},
 		"no credential":                           {with(toChat, func(a *ask) { a.headers = nil }), chatPath, nil, 401, sentinel.ReasonUnidentified, nil, `"authentication_error"`, true},
 		"an unknown token":                        {with(toChat, func(a *ask) { a.headers = [][2]string{{"authorization", "Bearer nobody"}} }), chatPath, nil, 401, sentinel.ReasonUnidentified, nil, `"authentication_error"`, true},
+		"two keys":                                {with(toChat, func(a *ask) { a.headers = [][2]string{{"x-api-key", token}, {"x-api-key", "svc_other"}} }), chatPath, nil, 401, sentinel.ReasonUnidentified, nil, `"authentication_error"`, true},
 		"two credentials in one header":           {with(toChat, func(a *ask) { a.headers = [][2]string{bearer, bearer} }), chatPath, nil, 401, sentinel.ReasonUnidentified, nil, "more than one", true},
 		"an unknown certificate and a good token": {with(toChat, func(a *ask) { a.spiffe = "spiffe://acme/other" }), chatPath, nil, 401, sentinel.ReasonUnidentified, nil, "", true},
 		"a tunnel of nobody": {with(toChat, func(a *ask) {

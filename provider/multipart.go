@@ -30,6 +30,9 @@ func readParts(r RawRequest) (parts, error) {
 	if err != nil || parameters["boundary"] == "" {
 		return p, badRequest("content-type", "multipart/form-data with a boundary is expected")
 	}
+	if err := nothingAround(r.Body, parameters["boundary"]); err != nil {
+		return p, err
+	}
 	reader := multipart.NewReader(bytes.NewReader(r.Body), parameters["boundary"])
 	for n := 0; ; n++ {
 		part, err := reader.NextRawPart()
@@ -43,6 +46,18 @@ func readParts(r RawRequest) (parts, error) {
 			return p, err
 		}
 	}
+}
+
+// nothingAround refuses what stands before the first boundary and behind the last one: who reads by the book passes it over, and others take
+// it for parts. A last boundary behind a bare line feed ends a form for some.
+func nothingAround(body []byte, boundary string) error {
+	if !bytes.HasPrefix(body, []byte("--"+boundary)) {
+		return badRequest("body", "a form begins with its boundary")
+	}
+	if _, behind, ended := bytes.Cut(body, []byte("\n--"+boundary+"--")); ended && len(bytes.TrimSpace(behind)) > 0 {
+		return badRequest("body", "a form ends with its last boundary")
+	}
+	return nil
 }
 
 func (p *parts) take(part *multipart.Part) error {

