@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -32,6 +33,21 @@ func beatSpool(batch *pgx.Batch, s Spool) {
 func (s *Store) Retire(ctx context.Context, spool string) error {
 	_, err := s.db(ctx).Exec(ctx, `DELETE FROM spools WHERE spool = $1`, spool)
 	return explain("retire a spool", err)
+}
+
+// ErrSpool says that no spool is to be abandoned: there is none of that name, or its process was seen alive a moment ago.
+var ErrSpool = errors.New("no such silent spool")
+
+// Abandon forgets a spool whose process will not come back, and with it what the ledger lacks of it. One whose process was alive within
+// the last silent stays.
+func (s *Store) Abandon(ctx context.Context, spool string, silent time.Duration) (Spool, error) {
+	var gone Spool
+	err := s.db(ctx).QueryRow(ctx, `DELETE FROM spools WHERE spool::text = $1 AND beat < now() - $2::interval RETURNING spool::text, org, counters, host, beat`, clean(spool), silent).
+		Scan(&gone.ID, &gone.Org, &gone.Counters, &gone.Host, &gone.Beat)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return gone, fmt.Errorf("%w: %s is not one that has been silent for %s: see /readyz?verbose for those that limits wait for", ErrSpool, spool, silent)
+	}
+	return gone, explain("abandon a spool", err)
 }
 
 // maxSpools bounds the processes that count in one place.

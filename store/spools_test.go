@@ -1,7 +1,9 @@
 package store
 
 import (
+	"errors"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -37,6 +39,30 @@ func TestSpoolsStayUntilTheyAreRetired(t *testing.T) {
 			t.Error(err)
 		}
 		seen()
+	})
+}
+
+func TestOnlyASilentSpoolIsAbandoned(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Store) {
+		spool := Spool{ID: uuid.NewString(), Org: "acme", Counters: "{o:acme}:", Host: "lost"}
+		if err := s.Beat(t.Context(), "boot", spool); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := s.Abandon(t.Context(), spool.ID, time.Hour); !errors.Is(err, ErrSpool) {
+			t.Errorf("a spool whose process is alive was abandoned: %+v, %v", got, err)
+		}
+		for _, name := range []string{uuid.NewString(), "no uuid"} {
+			if _, err := s.Abandon(t.Context(), name, time.Hour); !errors.Is(err, ErrSpool) {
+				t.Errorf("Abandon(%s) = %v", name, err)
+			}
+		}
+		exec(t, s, `UPDATE spools SET beat = now() - INTERVAL '2 hours' WHERE spool = '`+spool.ID+`'`)
+		if got, err := s.Abandon(t.Context(), spool.ID, time.Hour); err != nil || got.Host != "lost" || got.Beat.IsZero() {
+			t.Errorf("Abandon() = %+v, %v", got, err)
+		}
+		if left, err := s.Spools(t.Context(), spool.Counters); err != nil || len(left) != 0 {
+			t.Errorf("after it %+v are left, %v", left, err)
+		}
 	})
 }
 

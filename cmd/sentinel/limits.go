@@ -20,7 +20,7 @@ import (
 
 func limitsCommand() *cobra.Command {
 	c := &cobra.Command{Use: "limits", Short: "Look at limits and budgets, and change them for a time"}
-	c.AddCommand(limitsShow(), limitsExplain(), limitsOverride(), limitsReset())
+	c.AddCommand(limitsShow(), limitsExplain(), limitsOverride(), limitsReset(), limitsAbandon())
 	return c
 }
 
