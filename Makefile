@@ -178,7 +178,7 @@ charts: ## lint and render the Helm chart, compare, check against Kubernetes' sc
 .PHONY: deploy
 deploy: $(TOOLS)/helm ## bring the chart to the cluster that kubectl reaches: VALUES=values.yaml, RELEASE (sentinel), NAMESPACE (egress); DRY=1 prints what would be applied
 	@[ -f "$(VALUES)" ] || { echo "make deploy VALUES=values.yaml: name the file with your values; charts/saas-sentinel/ci has examples" >&2; exit 2; }
-	@$(TOOLS)/helm $(if $(DRY),template,upgrade --install) $(or $(RELEASE),sentinel) charts/saas-sentinel --namespace $(or $(NAMESPACE),egress) $(if $(DRY),,--create-namespace --atomic --timeout 15m) --values "$(VALUES)"
+	@$(TOOLS)/helm $(if $(DRY),template,upgrade --install) $(or $(RELEASE),sentinel) charts/saas-sentinel --namespace $(or $(NAMESPACE),egress) $(if $(DRY),--kube-version 1.31.0,--create-namespace --atomic --timeout 15m) --values "$(VALUES)"
 
 $(TOOLS)/helm:
 	@echo "tools: building helm, which takes a minute"
