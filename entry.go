@@ -64,6 +64,17 @@ type Counted struct{ Input, Output int64 }
 // Estimated tells whether the usage is not the provider's own word.
 func (e Entry) Estimated() bool { return e.Method != "" }
 
+// The versions of prices that no catalog has: the policy's flat one, and none at all.
+const (
+	VersionFlat     = "unpriced@flat"
+	VersionUnpriced = "unpriced@alert"
+)
+
+// Unpriced tells whether no catalog or policy has a price for the call: it was let through at a flat one, or free with an alert.
+func (e Entry) Unpriced() bool {
+	return e.PriceVersion == VersionFlat || e.PriceVersion == VersionUnpriced
+}
+
 // Record is one line of the spool: exactly one of the two is set.
 type Record struct {
 	Intent *Intent

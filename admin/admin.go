@@ -73,7 +73,7 @@ func New(o Options) *Server {
 	}
 	s.api = humago.New(s.mux, c)
 	s.api.UseMiddleware(s.authorise)
-	for _, group := range []func(){s.sessionRoutes, s.signOnRoutes, s.usageRoutes, s.callRoutes, s.overviewRoutes, s.limitRoutes, s.policyRoutes, s.incidentRoutes, s.silenceRoutes, s.alertRuleRoutes, s.anomalyRoutes, s.accountRoutes, s.tokenRoutes, s.auditRoutes, s.statusRoutes} {
+	for _, group := range []func(){s.sessionRoutes, s.signOnRoutes, s.usageRoutes, s.latencyRoutes, s.callRoutes, s.overviewRoutes, s.limitRoutes, s.policyRoutes, s.incidentRoutes, s.silenceRoutes, s.alertRuleRoutes, s.anomalyRoutes, s.accountRoutes, s.tokenRoutes, s.auditRoutes, s.statusRoutes} {
 		group()
 	}
 	s.mux.Handle("GET "+apiRoot+"/events", s.signedIn(http.HandlerFunc(s.events)))

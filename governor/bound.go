@@ -31,7 +31,7 @@ func boundOf(r *Request, rq *provider.Request, model string) (bound, bool) {
 		if unit == sentinel.Characters && u[sentinel.OutputTokens] != 0 {
 			continue // of a text that is spoken for tokens: what is booked where the answer breaks off follows from them
 		}
-		if u[unit] > 0 && list.Rates[unit] == 0 && price.Version != VersionFlat && price.Version != VersionUnpriced && r.Route.Preset.Name != "generic" {
+		if u[unit] > 0 && list.Rates[unit] == 0 && price.Version != sentinel.VersionFlat && price.Version != sentinel.VersionUnpriced && r.Route.Preset.Name != "generic" {
 			return bound{}, false // the catalog has the model without this class, which is not free
 		}
 	}

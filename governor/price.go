@@ -15,10 +15,10 @@ func (s *State) price(route *Route, model string, c *sentinel.Call) (*pricing.Pr
 	switch s.Policy.Unpriced.Mode {
 	case policy.UnpricedFlat:
 		flat := sentinel.PicoUSD(s.Policy.Unpriced.Flat) * picoPerNano
-		p := &pricing.Price{Version: VersionFlat, List: pricing.List{Rates: sentinel.Rates{sentinel.Requests: flat}}}
+		p := &pricing.Price{Version: sentinel.VersionFlat, List: pricing.List{Rates: sentinel.Rates{sentinel.Requests: flat}}}
 		return p, &p.List, true
 	case policy.UnpricedAlert:
-		p := &pricing.Price{Version: VersionUnpriced}
+		p := &pricing.Price{Version: sentinel.VersionUnpriced}
 		return p, &p.List, true
 	default:
 		return nil, nil, false
@@ -48,9 +48,3 @@ func (s *State) catalogPrice(route *Route, model string, c *sentinel.Call) (*pri
 	}
 	return nil, nil, false
 }
-
-// The versions of prices that no catalog has: the policy's flat one, and none at all.
-const (
-	VersionFlat     = "unpriced@flat"
-	VersionUnpriced = "unpriced@alert"
-)

@@ -122,7 +122,7 @@ func (b *batch) read(results io.Reader) error {
 		switch {
 		case err != nil:
 			return err
-		case version == governor.VersionFlat || version == governor.VersionUnpriced:
+		case version == sentinel.VersionFlat || version == sentinel.VersionUnpriced:
 			return fmt.Errorf("%s has no batch price on %s: sentinel prices show %s lists those that are known", got.Model, e.At.Format(time.DateOnly), route.Preset.Name)
 		}
 		if cost > math.MaxInt64-b.cost {

@@ -6,7 +6,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
-	"github.com/saas-sentinel/saas-sentinel/governor"
 )
 
 // pricedShare counts how much of what was settled has a price of the catalog or the policy's own list, since the
@@ -19,7 +18,7 @@ func (p *pricedShare) add(e sentinel.Entry) {
 	}
 	p.calls.Add(1)
 	p.spend.Add(int64(e.Cost))
-	if e.PriceVersion != governor.VersionFlat && e.PriceVersion != governor.VersionUnpriced {
+	if !e.Unpriced() {
 		p.pricedCalls.Add(1)
 		p.pricedSpend.Add(int64(e.Cost))
 	}

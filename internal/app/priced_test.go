@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
-	"github.com/saas-sentinel/saas-sentinel/governor"
 )
 
 func TestUnpricedCallsLowerTheShare(t *testing.T) {
@@ -13,8 +12,8 @@ func TestUnpricedCallsLowerTheShare(t *testing.T) {
 		t.Errorf("of no call, %g are priced", got)
 	}
 	for _, e := range []sentinel.Entry{
-		{PriceVersion: "openai/gpt-5@2026-11-23", Cost: 300}, {PriceVersion: governor.VersionFlat, Cost: 100},
-		{PriceVersion: governor.VersionUnpriced}, {PriceVersion: "weather/forecast@policy-1", Cost: 0}, {Action: sentinel.Deny},
+		{PriceVersion: "openai/gpt-5@2026-11-23", Cost: 300}, {PriceVersion: sentinel.VersionFlat, Cost: 100},
+		{PriceVersion: sentinel.VersionUnpriced}, {PriceVersion: "weather/forecast@policy-1", Cost: 0}, {Action: sentinel.Deny},
 	} {
 		p.add(e)
 	}

@@ -51,7 +51,9 @@ func TestAKilledServerHasWhatItAcknowledged(t *testing.T) {
 	if err := k.Start(); err != nil {
 		t.Fatal(err)
 	}
-	var read struct{ Data struct{ Data map[string]string } }
+	var read struct {
+		Data struct{ Data map[string]string }
+	}
 	if err := k.ask(t.Context(), http.MethodGet, "secret/data/probe", nil, &read); err != nil || read.Data.Data["k"] != "v" {
 		t.Errorf("after it was started again it has %v, %v", read.Data.Data, err)
 	}

@@ -5,7 +5,7 @@ import { Stacked } from "@/components/lazy";
 import { Button, Card, Fault, Loaded, Page, Select, Table } from "@/components/ui";
 import { api, unwrap, useApi, useSession, type Schemas } from "@/lib/api";
 import { change, compact, count, usd } from "@/lib/money";
-import { periods, range } from "@/lib/time";
+import { moment, periods, range } from "@/lib/time";
 import { stacks } from "@/lib/stacks";
 import { useAddress } from "@/lib/url";
 import { Download, X } from "lucide-react";
@@ -48,8 +48,40 @@ export default function UsagePage() {
           {(u) => <Sums rows={u.rows} before={before.data?.rows ?? []} by={by} total={u.total} calls={(k) => callsOf(period, [...filter, `${by}:${k}`])} pick={(k) => set({ filter: [...filter, `${by}:${k}`].join("|"), by: choices[(choices.indexOf(by) + 1) % choices.length] })} />}
         </Loaded>
       </Card>
+      <Took period={period} by={by} filter={filter} from={r.from} to={r.to} />
       <Savings />
     </Page>
+  );
+}
+
+const timed = ["team", "service", "provider", "endpoint", "model"] as const;
+
+/** Took shows how long the newest calls took and how they ended, by the page's dimension or else by model. */
+function Took({ period, by, filter, from, to }: { period: string; by: string; filter: string[]; from: Date; to: Date }) {
+  const dimension = timed.find((d) => d === by) ?? "model";
+  const took = useApi(["ledger", "latency", period, dimension, filter.join()], () => api.GET("/api/v1/usage/latency", { params: { query: { from: from.toISOString(), to: to.toISOString(), by: dimension, filter } } }));
+  const ms = (n: number) => (n ? `${n < 10 ? n.toFixed(1) : count(Math.round(n))} ms` : "—");
+  const share = (n: number, of: number) => (of ? `${((100 * n) / of).toFixed(1)}\u202f%` : "—");
+  return (
+    <Card title={`Latency and errors by ${dimension}`} aside={took.data && (took.data.calls >= 10_000 ? `the newest ${count(took.data.calls)} calls, since ${moment(took.data.since)}` : `${count(took.data.calls)} calls`)}>
+      <Loaded of={took} empty={(l) => l.calls === 0 && "No call in this period."}>
+        {(l) => (
+          <Table caption={`Latency and errors by ${dimension}`} rows={[...l.rows, { ...l.total, key: "all" }]} id={(x, i) => x.key + i} columns={[
+            { head: dimension, cell: (x) => x.key || "none" },
+            { head: "Calls", right: true, cell: (x) => count(x.calls) },
+            { head: "First byte p50", right: true, cell: (x) => ms(x.first_byte_ms.p50) },
+            { head: "p95", right: true, cell: (x) => ms(x.first_byte_ms.p95) },
+            { head: "Whole p50", right: true, cell: (x) => ms(x.duration_ms.p50) },
+            { head: "p95 ", right: true, cell: (x) => ms(x.duration_ms.p95) },
+            { head: "p99", right: true, cell: (x) => ms(x.duration_ms.p99) },
+            { head: "Failed", right: true, cell: (x) => share(x.failed, x.calls - x.refused) },
+            { head: "Provider's 429", right: true, cell: (x) => share(x.limited, x.calls - x.refused) },
+            { head: "Refused", right: true, cell: (x) => share(x.refused, x.calls) },
+            { head: "Priced", right: true, cell: (x) => `${(100 * x.priced).toFixed(1)}\u202f%` },
+          ]} />
+        )}
+      </Loaded>
+    </Card>
   );
 }
 
