@@ -77,7 +77,7 @@ func (u *unreadEvents) fits(data []byte) bool {
 
 // add keeps one that fits.
 func (u *unreadEvents) add(data []byte, isText bool) {
-	head := uint32(len(data)) << 1 //nolint:gosec // it is at most maxUnread
+	head := uint32(len(data)) << 1 // at most maxUnread
 	if isText {
 		head |= 1
 	}
