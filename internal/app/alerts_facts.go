@@ -96,6 +96,9 @@ func (al *alerting) observe(o extproc.Observation) {
 		if e.Action.Refused() {
 			return
 		}
+		if e.Unpriced() { // let through at a flat price, or free
+			al.facts.add(unpricedBy(c), true)
+		}
 		al.facts.add(factKey{kind: "errors", provider: c.Provider}, e.Status >= 500 || e.Status == 0)
 		al.facts.wait(c.Provider, e.FirstByte)
 		if e.Status == 401 || e.Status == 403 {
@@ -111,7 +114,7 @@ func (al *alerting) observe(o extproc.Observation) {
 	case o.Reason == sentinel.ReasonCredential:
 		al.facts.add(factKey{kind: "key_refused", provider: c.Provider}, true)
 	case o.Reason == sentinel.ReasonUnpriced:
-		al.facts.add(factKey{kind: "unpriced", team: c.Caller.Team, service: c.Caller.Service, provider: c.Provider}, true)
+		al.facts.add(unpricedBy(c), true)
 	case c.Caller.Service == "": // nobody knows who it is: an attacker must not choose what is counted
 		return
 	case o.Action == sentinel.Downgrade:
@@ -119,6 +122,11 @@ func (al *alerting) observe(o extproc.Observation) {
 	case o.Action.Refused():
 		al.facts.add(factKey{kind: "refused", team: c.Caller.Team, service: c.Caller.Service, provider: c.Provider, reason: string(o.Reason)}, true)
 	}
+}
+
+// unpricedBy counts calls without a price, by who makes them.
+func unpricedBy(c sentinel.Call) factKey {
+	return factKey{kind: "unpriced", team: c.Caller.Team, service: c.Caller.Service, provider: c.Provider}
 }
 
 // judge looks at the counters every second.

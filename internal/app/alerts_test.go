@@ -37,6 +37,22 @@ func kinds(list []seen) map[string]seen {
 	return out
 }
 
+func TestCallsWithoutAPriceAreFactsWhereThePolicyLetsThemThrough(t *testing.T) {
+	al := &alerting{}
+	al.observe(settled("openai", "gpt-99", 200, 0))
+	if got := kinds(al.facts.take(march)); got["unpriced openai"].fact.Count != 0 {
+		t.Errorf("a call with a price: %v", got)
+	}
+	for _, version := range []string{sentinel.VersionFlat, sentinel.VersionUnpriced} {
+		o := settled("openai", "gpt-99", 200, 0)
+		o.Entry.PriceVersion = version
+		al.observe(o)
+	}
+	if got := kinds(al.facts.take(march))["unpriced openai"]; got.fact.Count != 2 || got.fact.Service != "bot" || got.fact.Team != "a" {
+		t.Errorf("two calls without a price: %+v", got)
+	}
+}
+
 func TestSlowAndFailingProvidersAreFacts(t *testing.T) {
 	al := &alerting{}
 	for n := range 100 {
