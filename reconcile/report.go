@@ -139,12 +139,11 @@ func (e exactly) add(c Cell, usd *big.Rat) {
 	e[c].Add(e[c], usd)
 }
 
-// into rounds to nano-dollars, half away from zero, and files the sums.
+// into rounds to nano-dollars, half to even as the ledger, and files the sums.
 func (e exactly) into(s Sums) error {
 	for c, usd := range e {
-		nano := new(big.Rat).Mul(usd, big.NewRat(int64(sentinel.USD), 1))
-		n, ok := new(big.Int).SetString(nano.FloatString(0), 10)
-		if !ok || !n.IsInt64() {
+		n := halfEven(new(big.Rat).Mul(usd, big.NewRat(int64(sentinel.USD), 1)))
+		if !n.IsInt64() {
 			return sentinel.ErrAmountRange
 		}
 		s.add(c, Sum{Cost: sentinel.NanoUSD(n.Int64())})
@@ -183,4 +182,14 @@ func pages[P interface{ next() string }](ctx context.Context, r Report, path str
 		q.Set("page", next)
 	}
 	return errPages
+}
+
+// halfEven rounds to a whole number.
+func halfEven(r *big.Rat) *big.Int {
+	n, rest := new(big.Int).DivMod(r.Num(), r.Denom(), new(big.Int)) // down; the rest is 0 or more
+	twice := rest.Lsh(rest, 1).Cmp(r.Denom())
+	if twice > 0 || twice == 0 && n.Bit(0) == 1 {
+		n.Add(n, big.NewInt(1))
+	}
+	return n
 }
