@@ -48,10 +48,16 @@ func (t *textCounter) count(model string) (int64, string) {
 	return n + t.lost*n/kept, string(enc)
 }
 
-// encodingOf names the vocabulary of a model: models before gpt-4o use cl100k_base.
+// encodingOf names the vocabulary of a model, fine-tuned (ft:MODEL:…) and by a reseller's name (openai/MODEL) too: OpenAI's models before
+// gpt-4o use cl100k_base.
 func encodingOf(model string) tokenizer.Encoding {
-	old := strings.HasPrefix(model, "gpt-3.5") || strings.HasPrefix(model, "gpt-4-") || model == "gpt-4"
-	if old {
+	base, _, _ := strings.Cut(strings.TrimPrefix(model[strings.LastIndexByte(model, '/')+1:], "ft:"), ":")
+	for _, old := range []string{"gpt-3.5", "gpt-35-", "gpt-4-", "davinci-002", "babbage-002", "text-embedding-"} {
+		if strings.HasPrefix(base, old) {
+			return tokenizer.Cl100kBase
+		}
+	}
+	if base == "gpt-4" {
 		return tokenizer.Cl100kBase
 	}
 	return tokenizer.O200kBase
