@@ -44,7 +44,7 @@ func TestSimulationOfARecordIsWhatTheGatewayDid(t *testing.T) {
 	st, err := store.Open(t.Context(), store.Options{DSN: domain.NewSecret(g.dsn), MaxConns: 2})
 	g.must(err)
 	defer st.Close()
-	sim, kinds := simulate.New(state), map[string]int{}
+	sim, kinds := simulate.New(state, nil), map[string]int{}
 	err = st.EachEntry(t.Context(), rows[len(rows)-1].At, rows[0].At.Add(1), func(e domain.Entry) error {
 		got, _, err := sim.Judge(t.Context(), e)
 		if err != nil {

@@ -51,7 +51,7 @@ func (g *Governor) Judge(ctx context.Context, room *Room, c *sentinel.Call) (Jud
 		return Judgement{}, ErrNoDemand
 	}
 	state := g.State()
-	r := Request{State: state, Call: *c, room: room}
+	r := Request{State: state, Call: *c, Scores: g.Scores.Load(), room: room}
 	if r.Route, ok = state.Routes[c.Provider+"/"+c.Endpoint]; !ok {
 		return Judgement{Verdict: sentinel.Verdict{Action: sentinel.Deny, Reason: sentinel.ReasonUnknownEndpoint}}, nil
 	}

@@ -93,7 +93,11 @@ func explainCall(c *cobra.Command, st *store.Store, state *governor.State, text 
 			return nil, err
 		}
 	}
-	return explain.Call(c.Context(), st.EachEntry, state, rows[0])
+	past, err := app.Past(c.Context(), st)
+	if err != nil {
+		return nil, err
+	}
+	return explain.Call(c.Context(), past, state, rows[0])
 }
 
 // described is a call that flags describe.

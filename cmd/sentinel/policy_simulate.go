@@ -83,7 +83,11 @@ func runSimulation(c *cobra.Command, config, candidate string, from, to time.Tim
 		return r, err
 	}
 	defer st.Close()
-	return simulate.Compare(c.Context(), st.EachEntry, from, to, now, then)
+	past, err := app.Past(c.Context(), st)
+	if err != nil {
+		return r, err
+	}
+	return simulate.Compare(c.Context(), past, from, to, now, then)
 }
 
 func printSimulation(w io.Writer, r simulate.Report) error {

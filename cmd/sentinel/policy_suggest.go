@@ -59,7 +59,11 @@ func policySuggestCommand() *cobra.Command {
 			return err
 		}
 		defer st.Close()
-		list, err := app.Suggest(c.Context(), st.EachEntry, begin, end, files, o)
+		past, err := app.Past(c.Context(), st)
+		if err != nil {
+			return err
+		}
+		list, err := app.Suggest(c.Context(), past, begin, end, files, o)
 		if err != nil {
 			return err
 		}

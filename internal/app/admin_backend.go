@@ -97,7 +97,11 @@ func (b *adminBackend) SimulatePolicy(ctx context.Context, text string, from, to
 	if err != nil {
 		return admin.Simulation{}, err
 	}
-	r, err := simulate.Compare(ctx, b.EachEntry, from, to, b.app.governor.State(), then)
+	past, err := Past(ctx, b.Store)
+	if err != nil {
+		return admin.Simulation{}, err
+	}
+	r, err := simulate.Compare(ctx, past, from, to, b.app.governor.State(), then)
 	if err != nil {
 		return admin.Simulation{}, err
 	}

@@ -116,7 +116,11 @@ func (b *adminBackend) SuggestPolicies(ctx context.Context, w admin.SuggestWante
 	if err != nil {
 		return nil, err
 	}
-	list, err := Suggest(ctx, b.EachEntry, w.From, w.To, files, suggest.Options{HeadRoom: w.HeadRoom, Quantile: suggestQuantile, Most: w.Most})
+	past, err := Past(ctx, b.Store)
+	if err != nil {
+		return nil, err
+	}
+	list, err := Suggest(ctx, past, w.From, w.To, files, suggest.Options{HeadRoom: w.HeadRoom, Quantile: suggestQuantile, Most: w.Most})
 	out := make([]admin.Suggestion, len(list))
 	for i, s := range list {
 		out[i] = admin.Suggestion{Name: s.Name, Team: s.Team, Service: s.Service, Measure: s.Measure.String(), Span: s.Span, Amount: s.Amounted(), Basis: s.Basis,

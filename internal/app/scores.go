@@ -2,10 +2,12 @@ package app
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/internal/simulate"
 	"github.com/saas-sentinel/saas-sentinel/policy"
 	"github.com/saas-sentinel/saas-sentinel/store"
 )
@@ -88,6 +90,34 @@ func (b *board) put(list []sentinel.Score) {
 	b.unwritten = append(b.unwritten, list...)
 }
 
+// Past is what the database keeps: calls, and how unusual services were, as people's verdicts temper that today.
+func Past(ctx context.Context, st *store.Store) (simulate.Past, error) {
+	b := &board{}
+	if err := b.hear(ctx, st, time.Now().UTC()); err != nil {
+		return simulate.Past{}, err
+	}
+	list, err := st.UnusualScores(ctx, time.Now().Add(-keepScores))
+	if err != nil {
+		return simulate.Past{}, err
+	}
+	slices.Reverse(list) // the oldest first
+	return simulate.Past{Calls: st.EachEntry, Unusual: b.past(list)}, nil
+}
+
+// past judges minutes that are over by scores in the order of their time. What admission knew in a minute are the scores of those before it.
+func (b *board) past(list []sentinel.Score) simulate.Unusual {
+	return func(minute time.Time) *policy.Scores {
+		from, _ := slices.BinarySearchFunc(list, minute.Add(-policy.MostMinutes*time.Minute-staysOpen), scoredAt)
+		to, _ := slices.BinarySearchFunc(list, minute, scoredAt)
+		if from == to {
+			return nil
+		}
+		return b.judge(list[from:to], minute)
+	}
+}
+
+func scoredAt(s sentinel.Score, t time.Time) int { return s.At.Compare(t) }
+
 // judge makes the snapshot that admission reads from the scores of every process, as tempered by what people said.
 func (b *board) judge(list []sentinel.Score, now time.Time) *policy.Scores {
 	minutes := map[string]map[int]float64{} // by service and minutes ago
@@ -163,9 +193,21 @@ func CurrentScores(ctx context.Context, st *store.Store, now time.Time) (*policy
 
 // read takes what people said and the scores of every process from the database.
 func (b *board) read(ctx context.Context, st *store.Store, now time.Time) (*policy.Scores, error) {
-	feedback, err := st.Feedback(ctx, now.Add(-recallOf))
+	if err := b.hear(ctx, st, now); err != nil {
+		return nil, err
+	}
+	scores, err := st.UnusualScores(ctx, now.Add(-policy.MostMinutes*time.Minute-staysOpen))
 	if err != nil {
 		return nil, err
+	}
+	return b.judge(scores, now), nil
+}
+
+// hear takes what people said from the database.
+func (b *board) hear(ctx context.Context, st *store.Store, now time.Time) error {
+	feedback, err := st.Feedback(ctx, now.Add(-recallOf))
+	if err != nil {
+		return err
 	}
 	said := map[string]lenience{}
 	for _, f := range feedback {
@@ -174,9 +216,5 @@ func (b *board) read(ctx context.Context, st *store.Store, now time.Time) (*poli
 	b.mu.Lock()
 	b.said = said
 	b.mu.Unlock()
-	scores, err := st.UnusualScores(ctx, now.Add(-policy.MostMinutes*time.Minute-staysOpen))
-	if err != nil {
-		return nil, err
-	}
-	return b.judge(scores, now), nil
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/policy"
 )
 
 func TestFeedbackChangesTheCalibration(t *testing.T) {
@@ -35,5 +36,21 @@ func TestFeedbackChangesTheCalibration(t *testing.T) {
 	}
 	if got := said().judge(list, now.Add(staysOpen+5*time.Minute)).Lasted("s", 1); got != 0 {
 		t.Errorf("%v is left after %s", got, staysOpen)
+	}
+}
+
+// A minute's own score is known when it is over, so admission did not have it then.
+func TestThePastKnowsWhatAdmissionKnew(t *testing.T) {
+	minute := time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
+	var list []sentinel.Score
+	for i := range 3 {
+		list = append(list, sentinel.Score{At: minute.Add(time.Duration(i) * time.Minute), Service: "s", Score: 0.9995})
+	}
+	past := (&board{}).past(list)
+	for after, want := range map[int][]float64{0: {0, 0}, 1: {0.9995, 0}, 2: {0.9995, 0.9995}, 5: {0.9995, 0.9995}, 3 + int((staysOpen+policy.MostMinutes*time.Minute)/time.Minute): {0, 0}} {
+		scores := past(minute.Add(time.Duration(after) * time.Minute))
+		if got := []float64{scores.Lasted("s", 1), scores.Lasted("s", 2)}; got[0] != want[0] || got[1] != want[1] {
+			t.Errorf("after %d minutes %v, want %v", after, got, want)
+		}
 	}
 }

@@ -13,12 +13,12 @@ import (
 )
 
 // Suggest proposes budgets and limits from the calls of [from, to), each with what it would have done to them beside the policy of files.
-func Suggest(ctx context.Context, record simulate.Record, from, to time.Time, files []policy.File, o suggest.Options) ([]suggest.Suggestion, error) {
+func Suggest(ctx context.Context, past simulate.Past, from, to time.Time, files []policy.File, o suggest.Options) ([]suggest.Suggestion, error) {
 	now, err := compile(files...)
 	if err != nil {
 		return nil, err
 	}
-	history, err := suggest.Read(ctx, record, from, to, now.Policy.Zone)
+	history, err := suggest.Read(ctx, past.Calls, from, to, now.Policy.Zone)
 	if err != nil {
 		return nil, err
 	}
@@ -32,5 +32,5 @@ func Suggest(ctx context.Context, record simulate.Record, from, to time.Time, fi
 	add := func(rules string) (*governor.State, error) {
 		return compile(append(append([]policy.File{}, files...), policy.File{Name: "suggested.yaml", Data: []byte(rules)})...)
 	}
-	return list, suggest.Effects(ctx, record, from, to, now, list, add)
+	return list, suggest.Effects(ctx, past, from, to, now, list, add)
 }

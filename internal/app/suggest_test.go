@@ -7,6 +7,7 @@ import (
 	"time"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/internal/simulate"
 	"github.com/saas-sentinel/saas-sentinel/internal/suggest"
 	"github.com/saas-sentinel/saas-sentinel/policy"
 )
@@ -50,7 +51,7 @@ providers: {openai: {preset: openai, credential: "vault:secret/openai#key"}}
 	from := time.Date(2026, 11, 2, 0, 0, 0, 0, time.UTC)
 	run := func(o suggest.Options) map[string]suggest.Suggestion {
 		t.Helper()
-		list, err := Suggest(t.Context(), fourWeeks, from, from.AddDate(0, 0, 28), files, o)
+		list, err := Suggest(t.Context(), simulate.Past{Calls: fourWeeks}, from, from.AddDate(0, 0, 28), files, o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -86,7 +87,7 @@ providers: {openai: {preset: openai, credential: "vault:secret/openai#key"}}
 	if moved := run(suggest.Options{HeadRoom: 0.5, Quantile: 1, Most: 20}); len(moved) != 6 || moved["suggested budget a day of service app"].Amount == 0 {
 		t.Errorf("%d suggestions when team growth is gone, want the organisation's, core's and app's alone: %v", len(moved), moved)
 	}
-	if _, err := Suggest(t.Context(), fourWeeks, from, from.AddDate(0, 0, 1), files, suggest.Options{HeadRoom: -1, Quantile: 2}); err == nil {
+	if _, err := Suggest(t.Context(), simulate.Past{Calls: fourWeeks}, from, from.AddDate(0, 0, 1), files, suggest.Options{HeadRoom: -1, Quantile: 2}); err == nil {
 		t.Error("options out of their bounds are taken")
 	}
 }

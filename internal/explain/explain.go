@@ -81,18 +81,18 @@ var errFound = errors.New("found")
 
 // Call explains a call of the ledger: the record is judged again, from where its windows began. The state should be the version that
 // judged it; where it is another one, the explanation is what that one says.
-func Call(ctx context.Context, record simulate.Record, state *governor.State, e sentinel.Entry) (*Explanation, error) {
-	sim := simulate.New(state)
+func Call(ctx context.Context, past simulate.Past, state *governor.State, e sentinel.Entry) (*Explanation, error) {
+	sim := simulate.New(state, past.Unusual)
 	x := begin(e.Call, e.Asked, state)
 	x.Call, x.Recorded = e.ID.String(), &Recorded{e.Action.String(), string(e.Reason), e.Model, e.PolicyVersion, e.Status}
-	err := record(ctx, simulate.Begin(e.At, state), e.At.Add(time.Microsecond), func(o sentinel.Entry) error {
+	err := past.Calls(ctx, simulate.Begin(e.At, state), e.At.Add(time.Microsecond), func(o sentinel.Entry) error {
 		if o.ID != e.ID {
 			_, _, err := sim.Judge(ctx, o)
 			return err
 		}
 		call := o.Call
 		call.Model = o.Asked
-		uses, err := sim.Peek(ctx, o.At, call.Caller.Org, state.Policy.Plan(&call, o.Asked, o.At).Limits)
+		uses, err := sim.Peek(ctx, o.At, call.Caller.Org, state.Policy.PlanUnder(past.Unusual.At(o.At), &call, o.Asked, o.At).Limits)
 		if err != nil {
 			return err
 		}
@@ -101,7 +101,7 @@ func Call(ctx context.Context, record simulate.Record, state *governor.State, e 
 			return err
 		}
 		if x.Outside = out.Outside; !x.Outside {
-			x.Rules = append(x.Rules, state.Policy.Matching(nil, &call, o.Asked, o.At)...)
+			x.Rules = append(x.Rules, state.Policy.Matching(sim.Scores(), &call, o.Asked, o.At)...)
 			x.judged(j, uses)
 		}
 		return errFound

@@ -22,7 +22,14 @@ func (x *Explanation) Words(w io.Writer) error {
 		say("recorded: %s, by policy %s", verdict(r.Action, r.Reason, r.Model, x.Model), r.Policy)
 	}
 	if x.Outside {
-		say("no limit decided on it: the request itself was refused, or the record does not have what it asked for")
+		switch reason := sentinel.Reason(x.Recorded.Reason); reason {
+		case sentinel.ReasonProviderLimit:
+			say("no limit of the policy decided on it: the provider had asked for a pause, and for how long is not kept")
+		case sentinel.ReasonAnomaly:
+			say("the service was unusual then, and a rule acted on that: its scores of that time are not kept")
+		default:
+			say("no limit decided on it: the request itself was refused, or the record does not have what it asked for")
+		}
 		_, err := io.WriteString(w, b.String())
 		return err
 	}
@@ -35,6 +42,9 @@ func (x *Explanation) Words(w io.Writer) error {
 		say("no rule of policies matches: the limits of organisation, team, service and provider hold")
 	}
 	x.decided(say)
+	if r := x.Recorded; r != nil && r.Policy == x.Policy && (r.Action != x.Action || r.Reason != x.Reason) {
+		say("that is not what was recorded: a limit was overridden or reset meanwhile, Redis had lost counters, or people have judged an anomaly since")
+	}
 	if _, err := io.WriteString(w, b.String()); err != nil || len(x.Counters) == 0 {
 		return err
 	}

@@ -96,6 +96,12 @@ const (
 // Record gives recorded calls in the order of their time.
 type Record func(ctx context.Context, from, to time.Time, use func(sentinel.Entry) error) error
 
+// Past is what is kept of a time.
+type Past struct {
+	Calls   Record
+	Unusual Unusual // nil: no service was unusual, and calls that were refused for that end as they did
+}
+
 // Begin is where a record has to be read from, so that every window that runs at from has counted what came before. Sums without an
 // end are counted from a year and a day ago.
 func Begin(from time.Time, states ...*governor.State) time.Time {
@@ -114,12 +120,12 @@ func Begin(from time.Time, states ...*governor.State) time.Time {
 }
 
 // Compare replays [from, to) under the policy in force and under a candidate. The same record and policies give the same report.
-func Compare(ctx context.Context, record Record, from, to time.Time, now, then *governor.State) (Report, error) {
+func Compare(ctx context.Context, past Past, from, to time.Time, now, then *governor.State) (Report, error) {
 	r := Report{From: from, To: to, Recorded: side("recorded", ""), Now: side("now", now.Policy.Version), Then: side("then", then.Policy.Version),
 		Teams: []Group{}, Services: []Group{}, Differences: []Difference{}, Hours: []Hour{}}
-	a, b := New(now), New(then)
+	a, b := New(now, past.Unusual), New(then, past.Unusual)
 	teams, services, hours := map[string]*Group{}, map[string]*Group{}, map[time.Time]*Hour{}
-	err := record(ctx, Begin(from, now, then), to, func(e sentinel.Entry) error {
+	err := past.Calls(ctx, Begin(from, now, then), to, func(e sentinel.Entry) error {
 		x, _, err := a.Judge(ctx, e)
 		if err != nil {
 			return err

@@ -199,7 +199,7 @@ func TestShadowsDoNotChangeARecord(t *testing.T) {
 	for _, w := range wishes(500, 10) {
 		g.serve(t, w)
 	}
-	sim := simulate.New(compiled(t, text))
+	sim := simulate.New(compiled(t, text), nil)
 	for _, e := range g.entries {
 		if got, _, err := sim.Judge(t.Context(), e); err != nil || got.Verdict.Action != e.Action || got.Cost != e.Cost {
 			t.Fatalf("%s %s is simulated as %+v, %v", e.Action, e.Cost, got, err)

@@ -11,6 +11,7 @@ import (
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/governor"
+	"github.com/saas-sentinel/saas-sentinel/policy"
 	"github.com/saas-sentinel/saas-sentinel/ratelimit"
 )
 
@@ -30,11 +31,24 @@ type Simulator struct {
 	running  running
 	ended    []*flight // to be used again
 	typical  map[kind]*typical
+	unusual  Unusual
+	minute   time.Time // of the scores that are looked at
+}
+
+// Unusual says which services were unusual in a minute, as admission knew it then; nil where that is not known.
+type Unusual func(minute time.Time) *policy.Scores
+
+// At is what was known at a time; nil for nothing.
+func (u Unusual) At(now time.Time) *policy.Scores {
+	if u == nil {
+		return nil
+	}
+	return u(now.Truncate(time.Minute))
 }
 
 // New makes a simulator of a state.
-func New(state *governor.State) *Simulator {
-	s := &Simulator{state: state, typical: map[kind]*typical{}}
+func New(state *governor.State, unusual Unusual) *Simulator {
+	s := &Simulator{state: state, typical: map[kind]*typical{}, unusual: unusual}
 	s.limiter = ratelimit.NewModel(func() time.Time { return s.now })
 	s.governor = governor.New(governor.Options{Limiter: s.limiter, Journal: nothing{}, Instance: "simulation", HoldTTL: holdTTL, Wait: s.wait, Now: func() time.Time { return s.now }}, state)
 	return s
@@ -63,14 +77,21 @@ var decided = map[sentinel.Reason]bool{
 	sentinel.ReasonNone: true, sentinel.ReasonRate: true, sentinel.ReasonConcurrency: true, sentinel.ReasonQuota: true, sentinel.ReasonBudget: true, sentinel.ReasonUnpriced: true, sentinel.ReasonPolicy: true,
 }
 
+// Scores are those by which the last call was judged.
+func (s *Simulator) Scores() *policy.Scores { return s.governor.Scores.Load() }
+
 // Judge takes the next recorded call; they must come in the order of their time. The judgement has what the limiter said, and holds until the next one.
 func (s *Simulator) Judge(ctx context.Context, e sentinel.Entry) (Outcome, governor.Judgement, error) {
 	if err := s.advance(ctx, e.At); err != nil {
 		return Outcome{}, governor.Judgement{}, err
 	}
 	recorded := Outcome{Verdict: sentinel.Verdict{Action: e.Action, Reason: e.Reason, Model: e.Model}, Cost: e.Cost, Outside: true}
-	if e.Attempt > 0 || !decided[e.Reason] {
+	if e.Attempt > 0 || !decided[e.Reason] && (e.Reason != sentinel.ReasonAnomaly || s.unusual == nil) {
 		return recorded, governor.Judgement{}, nil
+	}
+	if minute := e.At.Truncate(time.Minute); s.unusual != nil && !minute.Equal(s.minute) {
+		s.minute = minute
+		s.governor.Scores.Store(s.unusual.At(minute))
 	}
 	c := e.Call
 	c.Model = e.Asked

@@ -69,7 +69,7 @@ func (j *journal) each(_ context.Context, from, to time.Time, use func(sentinel.
 }
 
 // live lets requests through Admit and Settle, one after the other, and gives the record of the day.
-func live(t testing.TB, s *governor.State, calls int, seed uint64) *journal {
+func live(t testing.TB, s *governor.State, calls int, seed uint64, unusual simulate.Unusual) *journal {
 	t.Helper()
 	now := day.Add(time.Hour)
 	j := &journal{}
@@ -82,6 +82,7 @@ func live(t testing.TB, s *governor.State, calls int, seed uint64) *journal {
 		if rng.IntN(3) == 0 {
 			who = sentinel.Caller{Org: "acme", Team: "growth", Service: "bot"}
 		}
+		g.Scores.Store(unusual.At(now))
 		body := fmt.Sprintf(`{"model":%q,"max_completion_tokens":%d,"messages":[{"role":"user","content":"hello"}]}`, []string{"gpt-5", "gpt-5-mini"}[rng.IntN(2)], 100+rng.IntN(4000))
 		call := sentinel.Call{ID: sentinel.NewCallID(now), At: now, Caller: who, Provider: "openai", Endpoint: "chat.completions"}
 		a, err := g.Admit(t.Context(), governor.Request{State: s, Route: route, Call: call, Raw: provider.RawRequest{
@@ -110,8 +111,8 @@ const tight = "budget: {usd: 4/day}, limits: {requests: 12/minute, tokens: 60k/m
 // The policy that judged a day judges its record the same, call by call.
 func TestRecordedDayIsJudgedAsItWas(t *testing.T) {
 	s := state(t, tight)
-	j := live(t, s, 3000, 1)
-	sim := simulate.New(state(t, tight))
+	j := live(t, s, 3000, 1, nil)
+	sim := simulate.New(state(t, tight), nil)
 	refused, downgraded := 0, 0
 	for n, e := range j.entries {
 		got, _, err := sim.Judge(t.Context(), e)
@@ -135,8 +136,8 @@ func TestRecordedDayIsJudgedAsItWas(t *testing.T) {
 
 func TestCandidateIsComparedWithThePolicyInForce(t *testing.T) {
 	now, then := state(t, ""), state(t, "budget: {usd: 1/day}")
-	j := live(t, now, 3000, 2)
-	r, err := simulate.Compare(t.Context(), j.each, day, day.AddDate(0, 0, 1), now, then)
+	j := live(t, now, 3000, 2, nil)
+	r, err := simulate.Compare(t.Context(), simulate.Past{Calls: j.each}, day, day.AddDate(0, 0, 1), now, then)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +160,7 @@ func TestCandidateIsComparedWithThePolicyInForce(t *testing.T) {
 	if r.Then.Worst.Refused == 0 || r.Then.Worst.From.Before(day) {
 		t.Errorf("worst five minutes: %+v", r.Then.Worst)
 	}
-	again, err := simulate.Compare(t.Context(), j.each, day, day.AddDate(0, 0, 1), now, then)
+	again, err := simulate.Compare(t.Context(), simulate.Past{Calls: j.each}, day, day.AddDate(0, 0, 1), now, then)
 	x, _ := json.Marshal(r)
 	y, _ := json.Marshal(again)
 	if err != nil || string(x) != string(y) {
@@ -174,9 +175,9 @@ func TestCandidateIsComparedWithThePolicyInForce(t *testing.T) {
 // What a refused call would have used is taken from its like; what came before the period counts.
 func TestLooserPolicyEstimatesWhatWasRefused(t *testing.T) {
 	now, then := state(t, "budget: {usd: 1/day}"), state(t, "")
-	j := live(t, now, 3000, 3)
+	j := live(t, now, 3000, 3, nil)
 	from := day.Add(3 * time.Hour) // by then the budget is spent
-	r, err := simulate.Compare(t.Context(), j.each, from, day.AddDate(0, 0, 1), now, then)
+	r, err := simulate.Compare(t.Context(), simulate.Past{Calls: j.each}, from, day.AddDate(0, 0, 1), now, then)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,14 +189,50 @@ func TestLooserPolicyEstimatesWhatWasRefused(t *testing.T) {
 	}
 }
 
+// What was done to unusual services is done again, and another policy does it to calls that went out; where scores are not kept, calls end as
+// they did.
+func TestUnusualServicesAreJudgedAsTheyWere(t *testing.T) {
+	const odd = "policies: [{name: odd, match: {service: bot}, anomaly: {above: 0.99, for: 2m}, then: [deny]}, "
+	text := strings.Replace(fmt.Sprintf(rules, tight), "policies: [", odd, 1)
+	unusual := simulate.Unusual(func(minute time.Time) *policy.Scores {
+		if minute.Minute()%10 > 2 {
+			return nil
+		}
+		return policy.NewScores(map[string][]float64{"bot": {0.999, 0.999}, "app": {0.999, 0.999}})
+	})
+	j := live(t, compiled(t, text), 1500, 6, unusual)
+	with, without := simulate.New(compiled(t, text), unusual), simulate.New(compiled(t, text), nil)
+	acted := 0
+	for n, e := range j.entries {
+		got, _, err := with.Judge(t.Context(), e)
+		if err != nil || got.Outside || got.Verdict.Action != e.Action || got.Verdict.Reason != e.Reason || got.Cost != e.Cost {
+			t.Fatalf("call %d was %s %s, and is simulated as %+v, %v", n, e.Action, e.Reason, got, err)
+		}
+		other, _, err := without.Judge(t.Context(), e)
+		if e.Reason != sentinel.ReasonAnomaly {
+			continue
+		}
+		if acted++; err != nil || !other.Outside || other.Verdict.Action != sentinel.Deny || unusual.At(e.At).Lasted("bot", 2) == 0 {
+			t.Fatalf("call %d was refused as unusual, and is simulated without scores as %+v, %v", n, other, err)
+		}
+	}
+	if acted < 50 {
+		t.Errorf("%d calls met the rule: the day tests too little", acted)
+	}
+	plain, err := simulate.Compare(t.Context(), simulate.Past{Calls: live(t, state(t, tight), 1500, 6, nil).each, Unusual: unusual}, day, day.AddDate(0, 0, 1), state(t, tight), compiled(t, text))
+	if err != nil || plain.Then.Reasons[string(sentinel.ReasonAnomaly)] < 50 || plain.Now.Reasons[string(sentinel.ReasonAnomaly)] != 0 {
+		t.Errorf("a rule about anomalies would have refused %v, now %v: %v", plain.Then.Reasons, plain.Now.Reasons, err)
+	}
+}
+
 func TestOldRecordsEndAsTheyDid(t *testing.T) {
 	s := state(t, tight)
-	j := live(t, s, 10, 4)
+	j := live(t, s, 10, 4, nil)
 	old := j.entries[0]
 	old.Demand = ""
 	bad := j.entries[1]
 	bad.Action, bad.Reason = sentinel.Deny, sentinel.ReasonBadRequest
-	sim := simulate.New(s)
+	sim := simulate.New(s, nil)
 	for _, e := range []sentinel.Entry{old, bad} {
 		if got, _, err := sim.Judge(t.Context(), e); err != nil || !got.Outside || got.Verdict.Action != e.Action || got.Cost != e.Cost {
 			t.Errorf("%+v is simulated as %+v, %v", e, got, err)
@@ -210,7 +247,7 @@ func TestCallsThatWaitAreDelayed(t *testing.T) {
 	for _, w := range wishes(1000, 11) {
 		g.serve(t, w)
 	}
-	r, err := simulate.Compare(t.Context(), g.each, day, day.AddDate(0, 0, 1), compiled(t, text), compiled(t, shadowHead))
+	r, err := simulate.Compare(t.Context(), simulate.Past{Calls: g.each}, day, day.AddDate(0, 0, 1), compiled(t, text), compiled(t, shadowHead))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -263,7 +300,7 @@ func TestASimulationKeepsNoMoreOfALongRecord(t *testing.T) {
 			runtime.ReadMemStats(&after)
 			return err
 		}
-		if _, err := simulate.Compare(t.Context(), last, day, day.Add(span), now, then); err != nil {
+		if _, err := simulate.Compare(t.Context(), simulate.Past{Calls: last}, day, day.Add(span), now, then); err != nil {
 			t.Fatal(err)
 		}
 		return after.HeapAlloc - min(before.HeapAlloc, after.HeapAlloc)
@@ -281,7 +318,7 @@ func BenchmarkCompare(b *testing.B) {
 	b.ReportAllocs()
 	n := 0
 	for b.Loop() {
-		if _, err := simulate.Compare(b.Context(), varied(calls), day, day.AddDate(0, 0, 1), now, then); err != nil {
+		if _, err := simulate.Compare(b.Context(), simulate.Past{Calls: varied(calls)}, day, day.AddDate(0, 0, 1), now, then); err != nil {
 			b.Fatal(err)
 		}
 		n += calls
@@ -292,9 +329,9 @@ func BenchmarkCompare(b *testing.B) {
 
 func BenchmarkJudge(b *testing.B) {
 	s := state(b, tight)
-	j := live(b, s, 2000, 5)
+	j := live(b, s, 2000, 5, nil)
 	span := j.entries[len(j.entries)-1].At.Sub(j.entries[0].At) + time.Second
-	sim := simulate.New(s)
+	sim := simulate.New(s, nil)
 	b.ReportAllocs()
 	n := 0
 	for b.Loop() {

@@ -12,7 +12,7 @@ import (
 
 // Effects judges the calls of [from, to) again in one pass: by the policy in force, and by that with each suggestion alone, which add
 // compiles.
-func Effects(ctx context.Context, record simulate.Record, from, to time.Time, now *governor.State, list []Suggestion, add func(rules string) (*governor.State, error)) error {
+func Effects(ctx context.Context, past simulate.Past, from, to time.Time, now *governor.State, list []Suggestion, add func(rules string) (*governor.State, error)) error {
 	states := []*governor.State{now}
 	for _, s := range list {
 		then, err := add("policies:\n" + s.Rule(false) + "\n")
@@ -23,10 +23,10 @@ func Effects(ctx context.Context, record simulate.Record, from, to time.Time, no
 	}
 	sims := make([]*simulate.Simulator, len(states))
 	for i, s := range states {
-		sims[i] = simulate.New(s)
+		sims[i] = simulate.New(s, past.Unusual)
 	}
 	worst := make([]simulate.Worst, len(list))
-	return record(ctx, simulate.Begin(from, states...), to, func(e sentinel.Entry) error {
+	return past.Calls(ctx, simulate.Begin(from, states...), to, func(e sentinel.Entry) error {
 		was, _, err := sims[0].Judge(ctx, e)
 		if err != nil {
 			return err
