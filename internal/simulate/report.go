@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -124,7 +123,7 @@ func Compare(ctx context.Context, past Past, from, to time.Time, now, then *gove
 	r := Report{From: from, To: to, Recorded: side("recorded", ""), Now: side("now", now.Policy.Version), Then: side("then", then.Policy.Version),
 		Teams: []Group{}, Services: []Group{}, Differences: []Difference{}, Hours: []Hour{}}
 	a, b := New(now, past.Unusual), New(then, past.Unusual)
-	teams, services, hours := map[string]*Group{}, map[string]*Group{}, map[time.Time]*Hour{}
+	teams, services := map[string]*Group{}, map[string]*Group{}
 	err := past.Calls(ctx, Begin(from, now, then), to, func(e sentinel.Entry) error {
 		x, _, err := a.Judge(ctx, e)
 		if err != nil {
@@ -137,11 +136,10 @@ func Compare(ctx context.Context, past Past, from, to time.Time, now, then *gove
 		r.take(e, x, y)
 		group(teams, e.Caller.Team).take(x, y)
 		group(services, e.Caller.Service).take(x, y)
-		hour := e.At.Truncate(time.Hour)
-		if hours[hour] == nil {
-			hours[hour] = &Hour{At: hour}
+		if n, hour := len(r.Hours), e.At.Truncate(time.Hour); n == 0 || !r.Hours[n-1].At.Equal(hour) { // calls come in the order of their time
+			r.Hours = append(r.Hours, Hour{At: hour})
 		}
-		hours[hour].take(x, y)
+		r.Hours[len(r.Hours)-1].take(x, y)
 		return nil
 	})
 	if err != nil {
@@ -149,9 +147,6 @@ func Compare(ctx context.Context, past Past, from, to time.Time, now, then *gove
 	}
 	r.Avoided = r.Now.Cost - r.Then.Cost
 	r.Teams, r.Services = sorted(teams), sorted(services)
-	for _, at := range slices.SortedFunc(maps.Keys(hours), time.Time.Compare) {
-		r.Hours = append(r.Hours, *hours[at])
-	}
 	return r, nil
 }
 
@@ -167,18 +162,27 @@ func (r *Report) take(e sentinel.Entry, x, y Outcome) {
 	if x.Outside {
 		r.Outside++
 	}
-	if was, is := words(x), words(y); was != is {
+	if !alike(&x.Verdict, &y.Verdict) {
 		if r.Different++; len(r.Differences) < maxDifferences {
-			r.Differences = append(r.Differences, Difference{e.ID.String(), e.At, e.Caller.Service, e.Asked, was, is})
+			r.Differences = append(r.Differences, Difference{e.ID.String(), e.At, e.Caller.Service, e.Asked, words(&x.Verdict), words(&y.Verdict)})
 		}
 	}
 }
 
+// elsewhere tells whether a call goes to another model than it asked for.
+func elsewhere(v *sentinel.Verdict) bool {
+	return v.Action == sentinel.Downgrade || v.Action == sentinel.Fallback
+}
+
+// alike tells whether two verdicts have the same words.
+func alike(a, b *sentinel.Verdict) bool {
+	return a.Action == b.Action && a.Reason == b.Reason && (!elsewhere(a) || a.Model == b.Model)
+}
+
 // words is a verdict in words.
-func words(o Outcome) string {
-	v := o.Verdict
+func words(v *sentinel.Verdict) string {
 	text := v.Action.String()
-	if v.Action == sentinel.Downgrade || v.Action == sentinel.Fallback {
+	if elsewhere(v) {
 		text += " to " + v.Model
 	}
 	if v.Reason != sentinel.ReasonNone {
