@@ -208,20 +208,34 @@ func (s *Server) abandon(st *answeredStream, a *answer) {
 	}
 }
 
+// told gives the headers that tell a client what became of its call, which went out.
+func told(t governor.Ticket, each func(name, value string)) {
+	each("x-sentinel-call", t.Call.ID.String())
+	each("x-sentinel-verdict", verdictOf(t))
+	if t.Action == sentinel.Downgrade || t.Action == sentinel.Fallback {
+		each("x-sentinel-model", t.Call.Model)
+	}
+	if t.Action == sentinel.Clamp {
+		if w, ok := t.Call.Demand.Read(); ok {
+			each("x-sentinel-max-tokens", strconv.FormatInt(t.Bound[sentinel.OutputTokens]/max(w.Choices, 1), 10))
+		}
+	}
+}
+
+// ToldOf lists the headers that the answer to an admitted call has of the gateway, whatever its provider answers; names are in lower case.
+func ToldOf(t governor.Ticket) map[string]string {
+	out := map[string]string{}
+	told(t, func(name, value string) { out[name] = value })
+	return out
+}
+
 // readAnswer answers the response headers: how the body is to be read, what the client is told, and which headers
 // change.
 func readAnswer(t governor.Ticket, mode filterv3.ProcessingMode_BodySendMode, changed []Header, translated bool) *extprocv3.ProcessingResponse {
 	common := &extprocv3.CommonResponse{}
 	if t.Call.ID != (sentinel.CallID{}) {
-		set := []*corev3.HeaderValueOption{overwrite("x-sentinel-call", t.Call.ID.String()), overwrite("x-sentinel-verdict", verdictOf(t))}
-		if t.Action == sentinel.Downgrade || t.Action == sentinel.Fallback {
-			set = append(set, overwrite("x-sentinel-model", t.Call.Model))
-		}
-		if t.Action == sentinel.Clamp {
-			if w, ok := t.Call.Demand.Read(); ok {
-				set = append(set, overwrite("x-sentinel-max-tokens", strconv.FormatInt(t.Bound[sentinel.OutputTokens]/max(w.Choices, 1), 10)))
-			}
-		}
+		set := make([]*corev3.HeaderValueOption, 0, 4)
+		told(t, func(name, value string) { set = append(set, overwrite(name, value)) })
 		for _, h := range changed {
 			set = append(set, overwrite(h.Name, h.Value))
 		}

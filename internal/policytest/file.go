@@ -52,7 +52,7 @@ type expectYAML struct {
 	Limit      string            `yaml:"limit" doc:"The limit that decided."`
 	Provider   string            `yaml:"provider" doc:"The provider that serves the call after a fallback."`
 	Status     int               `yaml:"status" doc:"The status of a refusal, such as 429."`
-	Headers    map[string]string `yaml:"headers" doc:"Headers of a refusal, by their names in lower case, such as {x-should-retry: \"false\"}; an empty text: there is none."`
+	Headers    map[string]string `yaml:"headers" doc:"Headers of a refusal, or those that the gateway adds to the answer of a call that goes out, by their names in lower case, such as {x-should-retry: \"false\"} or {x-sentinel-model: gpt-5-mini}; an empty text: there is none."`
 	RetryAfter *time.Duration    `yaml:"retry_after" doc:"What the answer's Retry-After says, in whole seconds rounded up; 0s for none."`
 }
 

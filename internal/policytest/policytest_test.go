@@ -194,6 +194,8 @@ func TestCountersAndAnswersOfATest(t *testing.T) {
 		"another answer": {"counters: {team/a/cost/day: 1}\n" + calls + "{action: deny, status: 403, headers: {x-should-retry: 'true'}}}]",
 			`status is 429, want 403, header x-should-retry is "false", want "true"`},
 		"no refusal":      {calls[2:] + "{action: allow, status: 429}}]", "it is not refused"},
+		"what is told":    {calls[2:] + "{action: allow, headers: {x-sentinel-verdict: allow, x-sentinel-model: '', retry-after: ''}}}]", ""},
+		"what is not":     {calls[2:] + "{action: allow, headers: {x-sentinel-verdict: deny}}}]", `header x-sentinel-verdict is "allow", want "deny"`},
 		"no such limit":   {"counters: {team/b/cost/day: 1}\n" + calls + "{action: allow}}]", "neither the name nor the cell of a limit"},
 		"no amount of it": {"counters: {team/a/cost/day: lots}\n" + calls + "{action: allow}}]", "lots"},
 	} {

@@ -277,20 +277,22 @@ func differs(want expectYAML, preset provider.Preset, a governor.Admission) stri
 	return strings.Join(wrong, ", ")
 }
 
-// answered says what is not as expected in the answer to a refusal.
+// answered says what is not as expected in the answer: to a refusal, or among the headers that the gateway adds to a provider's.
 func answered(want expectYAML, preset provider.Preset, a governor.Admission) (wrong []string) {
 	if want.Status == 0 && len(want.Headers) == 0 {
 		return nil
 	}
-	if !a.Verdict.Action.Refused() {
-		return []string{"it is not refused, so there is no answer whose status and headers can be compared"}
-	}
-	got, headers := extproc.RefusalOf(preset, a.Ticket.Call.ID, a.Verdict), map[string]string{}
-	for _, h := range got.Headers {
-		headers[h[0]] = h[1]
-	}
-	if want.Status != 0 && want.Status != got.Status {
-		wrong = append(wrong, fmt.Sprintf("status is %d, want %d", got.Status, want.Status))
+	headers := map[string]string{}
+	if a.Verdict.Action.Refused() {
+		got := extproc.RefusalOf(preset, a.Ticket.Call.ID, a.Verdict)
+		for _, h := range got.Headers {
+			headers[h[0]] = h[1]
+		}
+		if want.Status != 0 && want.Status != got.Status {
+			wrong = append(wrong, fmt.Sprintf("status is %d, want %d", got.Status, want.Status))
+		}
+	} else if headers = extproc.ToldOf(a.Ticket); want.Status != 0 {
+		wrong = append(wrong, "it is not refused: the status is its provider's")
 	}
 	for _, name := range slices.Sorted(maps.Keys(want.Headers)) {
 		if headers[name] != want.Headers[name] {
