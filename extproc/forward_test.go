@@ -51,6 +51,35 @@ func TestBodyIsAskedForWholeAndOnlyWhereItIsRead(t *testing.T) {
 	}
 }
 
+// A call that costs nothing is judged by its body, and under its model's rules, as others are.
+func TestFreeCallsAreJudgedByTheirBody(t *testing.T) {
+	for name, tt := range map[string]struct{ route, path, body, model, fault string }{
+		"moderated":          {"openai/moderations", "/openai/v1/moderations", `{"model":"gpt-5","input":"x"}`, "gpt-5", ""},
+		"counted":            {"bedrock/count-tokens", "/bedrock/model/amazon.nova-pro-v1:0/count-tokens", `{"input":{"converse":{"messages":[]}}}`, "amazon.nova-pro-v1:0", ""},
+		"a private picture":  {"openai/moderations", "/openai/v1/moderations", `{"input":[{"type":"image_url","image_url":{"url":"http://169.254.169.254/"}}]}`, "", "private network"},
+		"another model":      {"openai/moderations", "/openai/v1/moderations", `{"model":"a","model":"b","input":"x"}`, "", "twice"},
+		"the caller's token": {"openai/moderations", "/openai/v1/moderations", `{"input":"` + token + `"}`, "", "the service's token stands in it"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			v, asked := r.judged(ask{route: tt.route, headers: [][2]string{bearer}, body: tt.body}, "POST", tt.path)
+			if asked.GetRequestBodyMode() != filterv3.ProcessingMode_BUFFERED {
+				t.Errorf("its body was asked for as %v", asked)
+			}
+			if tt.fault != "" {
+				if refused := v.GetImmediateResponse(); refused == nil || !strings.Contains(string(refused.Body), tt.fault) {
+					t.Errorf("%s was answered by %v, want %q", tt.body, v, tt.fault)
+				}
+				return
+			}
+			c, _ := common(t, v)
+			if i := r.intents[0]; i.Model != tt.model || i.BoundCost != 0 || i.Action != sentinel.Allow || c.BodyMutation != nil {
+				t.Errorf("it went out as %+v, changed by %v", i, c.BodyMutation)
+			}
+		})
+	}
+}
+
 func TestTheEndUsersHeaderStaysAtTheGateway(t *testing.T) {
 	r := newRig(t)
 	v, _ := r.judged(ask{route: "openai/chat.completions", headers: [][2]string{bearer, {"x-end-user", "ada"}}, body: chat}, "POST", "/openai/v1/chat/completions")

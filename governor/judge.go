@@ -63,6 +63,9 @@ func (g *Governor) Judge(ctx context.Context, room *Room, c *sentinel.Call) (Jud
 // a call with a model and without a body may use as much as the model allows. The call may hold room in the limiter.
 func (g *Governor) Describe(ctx context.Context, r Request, model string) (Judgement, error) {
 	rq := provider.Request{Choices: 1, Bound: sentinel.Usage{sentinel.Requests: 1, sentinel.InputTokens: provider.AsModelAllows, sentinel.OutputTokens: provider.AsModelAllows}}
+	if r.Route.Endpoint.Flat {
+		rq.Bound, rq.Fixed = sentinel.Usage{sentinel.Requests: 1}, true
+	}
 	if r.Raw.Body != nil || model == "" {
 		var err error
 		if rq, err = r.Route.Preset.ReadRequest(r.Route.Endpoint, r.Raw); err != nil {

@@ -27,6 +27,9 @@ func (s *State) price(route *Route, model string, c *sentinel.Call) (*pricing.Pr
 
 // catalogPrice finds a price in the catalog alone.
 func (s *State) catalogPrice(route *Route, model string, c *sentinel.Call) (*pricing.Price, *pricing.List, bool) {
+	if route.Endpoint.Flat {
+		model = ""
+	}
 	if m, ok := route.Provider.Models[model]; ok {
 		model = m
 	}

@@ -61,7 +61,7 @@ func (s *State) Priced(r Route, at time.Time) (n int, oldest time.Time) {
 			n, oldest = n+1, older(oldest, p.Read)
 			continue
 		}
-		if r.Endpoint.Body == provider.BodyNone {
+		if r.Endpoint.Body == provider.BodyNone || r.Endpoint.Flat {
 			continue
 		}
 		for _, l := range s.Prices.Listing(name, "", at) {

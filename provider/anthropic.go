@@ -14,7 +14,7 @@ var anthropic = Preset{ //nolint:gosec // the name of a header
 	Name: "anthropic", Host: "api.anthropic.com", Credential: "header:x-api-key", dialect: anthropicDialect{},
 	Endpoints: []Endpoint{
 		{Name: "messages", Method: "POST", Path: "/v1/messages", Body: BodyJSON, Meters: true},
-		{Name: "messages.count_tokens", Method: "POST", Path: "/v1/messages/count_tokens"},
+		{Name: "messages.count_tokens", Method: "POST", Path: "/v1/messages/count_tokens", Body: BodyJSON, Flat: true},
 		{Name: "batches.create", Method: "POST", Path: "/v1/messages/batches", Body: BodyJSON, Meters: true},
 		{Name: "batches.list", Method: "GET", Path: "/v1/messages/batches"},
 		{Name: "batches.get", Method: "GET", Path: "/v1/messages/batches/{id}"},
@@ -39,6 +39,9 @@ func (d anthropicDialect) readRequest(e Endpoint, r RawRequest) (Request, error)
 	o, err := readObject(r.Body, anthropicKeys)
 	if err != nil {
 		return Request{}, err
+	}
+	if e.Flat {
+		return readFlat(o)
 	}
 	if e.Name == "batches.create" {
 		return d.readBatch(o, len(r.Body))

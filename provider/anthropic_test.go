@@ -56,7 +56,7 @@ func TestAnthropicRequests(t *testing.T) {
 		"searches":        {"messages", search, Request{Model: "m", Bound: sentinel.Usage{sentinel.Requests: 1, sentinel.InputTokens: AsModelAllows, sentinel.OutputTokens: 5, sentinel.WebSearches: 3}}, ""},
 		"fast":            {"messages", `{"model":"m","max_tokens":5,"speed":"fast"}`, Request{Model: "m", Tier: "fast", Bound: sentinel.Usage{sentinel.Requests: 1, sentinel.InputTokens: 43, sentinel.OutputTokens: 5}}, ""},
 		"batch":           {"batches.create", batch, Request{Model: "m", Tier: "batch", Bound: sentinel.Usage{sentinel.Requests: 1, sentinel.InputTokens: 84, sentinel.OutputTokens: 12}}, ""},
-		"tokens counted":  {"messages.count_tokens", `{"model":"m"}`, Request{Bound: sentinel.Usage{sentinel.Requests: 1}}, ""},
+		"tokens counted":  {"messages.count_tokens", `{"model":"m"}`, Request{Model: "m", Bound: sentinel.Usage{sentinel.Requests: 1}}, ""},
 		"no maximum":      {"messages", `{"model":"m","messages":[]}`, Request{}, "max_tokens: say how many"},
 		"endless search":  {"messages", strings.Replace(search, `,"max_uses":3`, "", 1), Request{}, "give web_search_20250305 a max_uses"},
 		"code execution":  {"messages", strings.Replace(search, "web_search_2", "code_execution_2", 1), Request{}, "billed apart from tokens"},
@@ -77,7 +77,7 @@ func TestAnthropicRequests(t *testing.T) {
 				}
 				return
 			}
-			if err != nil || rq.Model != tt.want.Model || rq.Tier != tt.want.Tier || rq.Fixed != (tt.endpoint == "batches.create") || rq.Bound != tt.want.Bound {
+			if err != nil || rq.Model != tt.want.Model || rq.Tier != tt.want.Tier || rq.Fixed != (tt.endpoint != "messages") || rq.Bound != tt.want.Bound {
 				t.Errorf("%s: %v, %s\n got %+v\nwant %+v", tt.body, err, rq.Tier, rq.Bound, tt.want.Bound)
 			}
 		})

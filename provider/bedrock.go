@@ -15,7 +15,7 @@ var bedrock = Preset{
 		{Name: "converse-stream", Method: "POST", Path: "/model/{model}/converse-stream", Body: BodyJSON, Meters: true},
 		{Name: "invoke", Method: "POST", Path: "/model/{model}/invoke", Body: BodyJSON, Meters: true},
 		{Name: "invoke-with-response-stream", Method: "POST", Path: "/model/{model}/invoke-with-response-stream", Body: BodyJSON, Meters: true},
-		{Name: "count-tokens", Method: "POST", Path: "/model/{model}/count-tokens"},
+		{Name: "count-tokens", Method: "POST", Path: "/model/{model}/count-tokens", Body: BodyJSON, Flat: true},
 	},
 }
 
@@ -33,12 +33,12 @@ var converseKeys = []string{
 func isClaude(model string) bool { return strings.Contains(model, "anthropic.") }
 
 func (d bedrockDialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
-	if e.Body == BodyNone {
-		return flatRequest(), nil
-	}
 	model, err := pathModel(r.Path, "model")
 	if err != nil {
 		return Request{}, err
+	}
+	if e.Flat {
+		return d.count(model, r)
 	}
 	if err := bedrockHeaders(r.Header); err != nil {
 		return Request{}, err

@@ -25,7 +25,7 @@ func geminiEndpoints(version, models string) []Endpoint {
 		{Name: version + "streamGenerateContent", Method: "POST", Path: models + "/{model}:streamGenerateContent", Body: BodyJSON, Meters: true},
 		{Name: version + "embedContent", Method: "POST", Path: models + "/{model}:embedContent", Body: BodyJSON, Meters: true},
 		{Name: version + "batchEmbedContents", Method: "POST", Path: models + "/{model}:batchEmbedContents", Body: BodyJSON, Meters: true},
-		{Name: version + "countTokens", Method: "POST", Path: models + "/{model}:countTokens"},
+		{Name: version + "countTokens", Method: "POST", Path: models + "/{model}:countTokens", Body: BodyJSON, Flat: true},
 	}
 }
 
@@ -41,6 +41,7 @@ type geminiDialect struct{}
 var geminiKeys = []string{
 	"contents", "content", "requests", "systemInstruction", "system_instruction", "tools", "generationConfig", "generation_config",
 	"cachedContent", "cached_content", "serviceTier", "service_tier", "model",
+	"generateContentRequest", "generate_content_request",
 }
 
 func (d geminiDialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
@@ -55,6 +56,9 @@ func (d geminiDialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
 	o, err := readObject(r.Body, geminiKeys)
 	if err != nil {
 		return rq, err
+	}
+	if e.Flat {
+		return d.count(o, rq.Model)
 	}
 	rq.Weight = o.weight()
 	kind := strings.TrimPrefix(e.Name, stable)

@@ -42,8 +42,12 @@ func readParts(r RawRequest) (parts, error) {
 		if err != nil || n == maxParts {
 			return p, badRequest("body", "a whole form of at most %d parts is expected", maxParts)
 		}
-		if err := p.take(part); err != nil {
+		text, err := p.take(part)
+		if err != nil {
 			return p, err
+		}
+		if name := part.FormName(); !r.Redirects && (leadsElsewhere(name, text) || redirects([]byte(text)) != "") {
+			return p, elsewhere(name)
 		}
 	}
 }
@@ -60,34 +64,35 @@ func nothingAround(body []byte, boundary string) error {
 	return nil
 }
 
-func (p *parts) take(part *multipart.Part) error {
+// take keeps a part, and gives its text unless it is a file.
+func (p *parts) take(part *multipart.Part) (string, error) {
 	header := part.Header["Content-Disposition"]
 	if len(header) != 1 || strings.Contains(header[0], "*") || len(part.Header["Content-Type"]) > 1 || part.Header.Get("Content-Transfer-Encoding") != "" {
-		return badRequest("body", "a part must have one plain content-disposition, and no encoding")
+		return "", badRequest("body", "a part must have one plain content-disposition, and no encoding")
 	}
 	name := part.FormName()
 	if name == "" {
-		return badRequest("body", "a part without a name")
+		return "", badRequest("body", "a part without a name")
 	}
 	if part.FileName() != "" {
 		n, err := io.Copy(io.Discard, part)
 		if p.files, p.bytes = p.files+1, p.bytes+n; err != nil {
-			return badRequest("body", "a part without its end")
+			return "", badRequest("body", "a part without its end")
 		}
-		return nil
+		return "", nil
 	}
 	text, err := io.ReadAll(io.LimitReader(part, maxPartText+1))
 	if err != nil || len(text) > maxPartText {
-		return badRequest(clip(name), "a part of at most %d bytes is expected", maxPartText)
+		return "", badRequest(clip(name), "a part of at most %d bytes is expected", maxPartText)
 	}
 	if strings.HasSuffix(name, "[]") {
-		return nil // none of them decides on a price
+		return string(text), nil // none of them decides on a price
 	}
 	if _, twice := p.texts[name]; twice {
-		return badRequest(clip(name), "this field stands twice")
+		return "", badRequest(clip(name), "this field stands twice")
 	}
 	p.texts[name] = string(text)
-	return nil
+	return string(text), nil
 }
 
 // number reads a whole number of at least 1; 0 when it is absent.

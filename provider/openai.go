@@ -23,19 +23,19 @@ var openAI = Preset{
 		{Name: "audio.speech", Method: "POST", Path: "/v1/audio/speech", Body: BodyJSON, Meters: true},
 		{Name: "audio.transcriptions", Method: "POST", Path: "/v1/audio/transcriptions", Body: BodyParts, Meters: true},
 		{Name: "audio.translations", Method: "POST", Path: "/v1/audio/translations", Body: BodyParts, Meters: true},
-		{Name: "moderations", Method: "POST", Path: "/v1/moderations"},
+		{Name: "moderations", Method: "POST", Path: "/v1/moderations", Body: BodyJSON, Flat: true},
 		{Name: "files.create", Method: "POST", Path: "/v1/files"},
 		{Name: "files.list", Method: "GET", Path: "/v1/files"},
 		{Name: "files.get", Method: "GET", Path: "/v1/files/{id}"},
 		{Name: "files.content", Method: "GET", Path: "/v1/files/{id}/content"},
 		{Name: "files.delete", Method: "DELETE", Path: "/v1/files/{id}"},
-		{Name: "batches.create", Method: "POST", Path: "/v1/batches", Apart: true},
+		{Name: "batches.create", Method: "POST", Path: "/v1/batches", Body: BodyJSON, Apart: true, Flat: true},
 		{Name: "batches.list", Method: "GET", Path: "/v1/batches"},
 		{Name: "batches.get", Method: "GET", Path: "/v1/batches/{id}"},
 		{Name: "batches.cancel", Method: "POST", Path: "/v1/batches/{id}/cancel"},
 		{Name: "models.list", Method: "GET", Path: "/v1/models"},
 		{Name: "models.get", Method: "GET", Path: "/v1/models/{model}"},
-		{Name: "realtime.client_secrets", Method: "POST", Path: "/v1/realtime/client_secrets", Closed: true, Apart: true},
+		{Name: "realtime.client_secrets", Method: "POST", Path: "/v1/realtime/client_secrets", Body: BodyJSON, Flat: true, Closed: true, Apart: true},
 		{Name: "realtime.calls", Method: "POST", Path: "/v1/realtime/calls", Closed: true, Apart: true},
 	},
 }
@@ -55,15 +55,18 @@ var openAIKeys = []string{
 }
 
 func (d openAIDialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
-	switch e.Body { //nolint:exhaustive // the others are JSON
-	case BodyNone:
+	switch {
+	case e.Body == BodyNone, e.Flat && len(r.Body) == 0: // a session can be asked for without a word
 		return flatRequest(), nil
-	case BodyParts:
+	case e.Body == BodyParts:
 		return d.readForm(e, r)
 	}
 	o, err := readObject(r.Body, openAIKeys)
 	if err != nil {
 		return Request{}, err
+	}
+	if e.Flat {
+		return readFlat(o)
 	}
 	return d.read(e.Name, o, "", r.Body)
 }

@@ -36,6 +36,8 @@ type Endpoint struct {
 	Meters bool // the answer's body says what the call used
 	// Apart is for calls whose costs arise where no answer shows them: the policy's price of what has none pays them by the call.
 	Apart bool
+	// Flat is for calls that cost the same whatever model they name: it is read for the policy's rules, and has no part in the price.
+	Flat bool
 	// Declared has the price rules of an API that is described in YAML; nil for those that are written here.
 	Declared *declare.Endpoint
 }
@@ -196,10 +198,7 @@ func (p Preset) ReadRequest(e Endpoint, r RawRequest) (Request, error) {
 	if err != nil || r.Redirects || p.dialect == nil {
 		return rq, err
 	}
-	if name := redirects(r.Body); name != "" {
-		return rq, badRequest(clip(name), "it would send the provider's server to another place or into a private network: the policy allows it with redirects: true")
-	}
-	return rq, nil
+	return rq, e.leadsNowhereElse(r)
 }
 
 // WithModel gives body and path of the same request for another model; nothing else changes.

@@ -50,6 +50,74 @@ func redirects(body []byte) string {
 	}
 }
 
+// leadsNowhereElse refuses what of a request would lead the provider's server elsewhere, in its body and its query. Forms with parts are
+// looked through as they are read.
+func (e Endpoint) leadsNowhereElse(r RawRequest) error {
+	name := ""
+	switch e.Body { //nolint:exhaustive // the others may have a JSON body
+	case BodyNone:
+		if e.Declared == nil || e.Declared.Flat() {
+			return nil // nothing of it is read
+		}
+	case BodyParts:
+	case BodyForm:
+		name = fieldElsewhere(string(r.Body), "")
+	default:
+		name = redirects(r.Body)
+	}
+	if name == "" {
+		name = fieldElsewhere(r.Query, "api_key") // there some APIs take the credential, which the gateway sets
+	}
+	if name == "" {
+		return nil
+	}
+	return elsewhere(name)
+}
+
+func elsewhere(name string) error {
+	return badRequest(clip(name), "it would send the provider's server to another place or into a private network: the policy allows it with redirects: true")
+}
+
+// fieldElsewhere names the field of a form or a query that leads elsewhere, by whichever sign a server takes fields apart; "" where none
+// but the one that may stand there does.
+func fieldElsewhere(text, allowed string) string {
+	for field := range strings.FieldsFuncSeq(text, func(c rune) bool { return c == '&' || c == ';' }) {
+		name, value, _ := strings.Cut(field, "=")
+		if name, value = plainField(name), plainField(value); name != allowed && leadsElsewhere(name, value) {
+			return name
+		}
+	}
+	return ""
+}
+
+func plainField(s string) string {
+	if plain, err := url.QueryUnescape(s); err == nil {
+		return plain
+	}
+	return s
+}
+
+// browsed are fields whose address the client's own browser is sent to, such as a shop's page on a developer's machine: no server fetches them.
+var browsed = map[string]bool{
+	"return_url": true, "success_url": true, "cancel_url": true, "refresh_url": true, "redirect_url": true, "redirect_uri": true,
+}
+
+// leadsElsewhere tells whether a field of a form, such as a[b] or a.b, would redirect a server. Notes of the caller's own are fetched by nobody.
+func leadsElsewhere(name, value string) bool {
+	segments := strings.FieldsFunc(strings.ToLower(name), func(c rune) bool { return c == '[' || c == ']' || c == '.' })
+	if len(segments) == 0 || segments[0] == "metadata" {
+		return false
+	}
+	if redirecting[segments[0]] {
+		return true
+	}
+	last := segments[len(segments)-1]
+	if browsed[last] || len(segments) > 1 && segments[len(segments)-2] == "redirect" {
+		return false
+	}
+	return (strings.HasSuffix(last, "url") || strings.HasSuffix(last, "uri")) && leadsInside(value)
+}
+
 func worthWalking(body []byte) bool {
 	lower := bytes.ToLower(body)
 	for _, s := range stems {

@@ -1,6 +1,9 @@
 package provider
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestURLsThatLeadInside(t *testing.T) {
 	for text, want := range map[string]bool{
@@ -35,5 +38,48 @@ func TestMembersThatRedirectAServer(t *testing.T) {
 		if got := redirects([]byte(body)); got != want {
 			t.Errorf("%s: %q, want %q", body, got, want)
 		}
+	}
+}
+
+// Forms, forms with parts and queries redirect a server as JSON does.
+func TestFieldsThatRedirectAServer(t *testing.T) {
+	const inside, charge = "http://10.0.0.1/", "amount=100&currency=usd&source=tok_visa"
+	sound := func(name, value string) string {
+		return "--x\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nwhisper-1\r\n--x\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n\r\n" + value +
+			"\r\n--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\n\r\nRIFF\r\n--x--\r\n"
+	}
+	for name, tt := range map[string]struct{ preset, endpoint, query, body, fault string }{
+		"a part":                     {"openai", "audio.transcriptions", "", sound("prompt", "see http://10.0.0.1/"), ""},
+		"a part that redirects":      {"openai", "audio.transcriptions", "", sound("api_base", "https://evil.example"), "api_base"},
+		"one in another case":        {"openai", "audio.transcriptions", "", sound("API_Base", "https://evil.example"), "API_Base"},
+		"one of several":             {"openai", "audio.transcriptions", "", sound("image_url[]", inside), "image_url[]"},
+		"a part of a part":           {"openai", "audio.transcriptions", "", sound("image[url]", inside), "image[url]"},
+		"JSON in a part":             {"openai", "audio.transcriptions", "", sound("source", `{"url":"`+inside+`"}`), "source"},
+		"a picture elsewhere":        {"openai", "images.edits", "", strings.Replace(sound("image_url", inside), "whisper-1", "gpt-image-1", 1), "image_url"},
+		"a query of JSON":            {"openai", "moderations", "base_url=https%3A%2F%2Fevil.example", `{"input":"x"}`, "base_url"},
+		"an escaped query":           {"openai", "moderations", "a=b;%62ase_url=x", `{"input":"x"}`, "base_url"},
+		"a key of the caller's":      {"openai", "audio.transcriptions", "", sound("api_key", "sk-evil"), "api_key"},
+		"a key's place in a query":   {"openai", "moderations", "api_key=x", `{"input":"x"}`, ""},
+		"a plain query":              {"openai", "moderations", "timeout=5&url=https://img.example/", `{"input":"x"}`, ""},
+		"a field":                    {"stripe", "charges.create", "", charge + "&description=" + inside, ""},
+		"a field that leads inside":  {"stripe", "charges.create", "", charge + "&statement%5Burl%5D=http%3A%2F%2F10.0.0.1%2F", "statement[url]"},
+		"a page of a developer's":    {"stripe", "payment_intents.create", "", "amount=100&currency=usd&return_url=http%3A%2F%2Flocalhost%3A4242%2F", ""},
+		"a note about an address":    {"stripe", "charges.create", "", charge + "&metadata[shop_url]=" + inside, ""},
+		"a message's private medium": {"twilio", "messages.create", "", "To=%2B15005550006&From=%2B15005550006&MediaUrl=" + inside, "MediaUrl"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, e := use(t, tt.preset, tt.endpoint)
+			kind := map[BodyKind]string{BodyParts: "multipart/form-data; boundary=x", BodyForm: "application/x-www-form-urlencoded"}[e.Body]
+			r := RawRequest{Path: e.Path, Query: tt.query, ContentType: kind, Body: []byte(tt.body)}
+			_, err := p.ReadRequest(e, r)
+			redirected := err != nil && strings.HasPrefix(err.Error(), tt.fault+": it would send the provider's server")
+			if tt.fault == "" && err != nil || tt.fault != "" && !redirected {
+				t.Errorf("%s?%s: %v, want %q", tt.body, tt.query, err, tt.fault)
+			}
+			r.Redirects = true
+			if _, err := p.ReadRequest(e, r); err != nil && strings.Contains(err.Error(), "it would send") {
+				t.Errorf("what the policy allows: %v", err)
+			}
+		})
 	}
 }

@@ -182,6 +182,11 @@ func wrongDestination() []attack {
 		picture("a picture by another protocol", "gopher://10.0.0.1:70/x"),
 		attack{name: "a file of a private host", status: 400, reason: badRequest, raw: withBody("POST /openai/v1/responses", `{"model":"gpt-5-mini","max_output_tokens":20,"input":[{"role":"user","content":[{"type":"input_file","file_url":"http://169.254.169.254/"}]}]}`, auth, json_)},
 		attack{name: "a document of a private host", status: 400, reason: badRequest, raw: withBody("POST /anthropic/v1/messages", `{"model":"claude-sonnet-4-5","max_tokens":20,"messages":[{"role":"user","content":[{"type":"document","source":{"type":"url","url":"http://10.0.0.1/"}}]}]}`, auth, json_, "anthropic-version: 2023-06-01")},
+		attack{name: "a picture of the metadata service to be moderated", status: 400, reason: badRequest, raw: moderated(`{"input":[{"type":"image_url","image_url":{"url":"http://169.254.169.254/"}}]}`)},
+		attack{name: "another base for a server that moderates", status: 400, reason: badRequest, raw: moderated(`{"input":"x","api_base":"https://evil.example"}`)},
+		attack{name: "a document of a private host to be counted", status: 400, reason: badRequest, raw: withBody("POST /anthropic/v1/messages/count_tokens", `{"model":"claude-sonnet-4-5","messages":[{"role":"user","content":[{"type":"document","source":{"type":"url","url":"http://10.0.0.1/"}}]}]}`, auth, json_, "anthropic-version: 2023-06-01")},
+		attack{name: "another base in a form with parts", status: 400, reason: badRequest, raw: withParts(part("model", "whisper-1") + part("response_format", "json") + part("api_base", "https://evil.example") + speech)},
+		attack{name: "another base in the query", status: 400, reason: badRequest, raw: withBody(chatLine+"?base_url=https://evil.example", chat(""), auth, json_)},
 		to("a host in a list", 0, envoyRefuses, 0, func(x string) string { return bare("GET "+lima+" HTTP/1.1", "", "Host: localhost, "+x, auth) }),
 		to("a host with two ports", 403, noRoute, 0, func(string) string { return bare("GET "+lima+" HTTP/1.1", "", "Host: localhost:80:80", auth) }),
 		to("a host with an escape", 403, noRoute, 0, func(string) string { return bare("GET "+lima+" HTTP/1.1", "", "Host: localhost%00.evil.example", auth) }),
@@ -192,6 +197,11 @@ func wrongDestination() []attack {
 		attack{name: "a project that others pay for", status: 200, hits: 1, raw: request("GET "+lima, auth, "x-goog-user-project: evil", "x-amz-request-payer: requester"), holds: notArrived("X-Goog-User-Project", "X-Amz-Request-Payer")},
 		attack{name: "an organisation by header", status: 200, hits: 1, raw: post(chat(""), "OpenAI-Organization: org-evil", "OpenAI-Project: proj_evil"), holds: notArrived("Openai-Organization", "Openai-Project")},
 	)
+}
+
+// moderated is a request to judge a text or a picture, which costs nothing.
+func moderated(body string, headers ...string) string {
+	return withBody("POST /openai/v1/moderations", body, append([]string{auth, json_}, headers...)...)
 }
 
 // toServer is a request that redirects the provider's server.
