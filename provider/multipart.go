@@ -42,9 +42,9 @@ func readParts(r RawRequest) (parts, error) {
 		if err != nil || n == maxParts {
 			return p, badRequest("body", "a whole form of at most %d parts is expected", maxParts)
 		}
-		text, err := p.take(part)
-		if err != nil {
-			return p, err
+		text, fault := p.take(part)
+		if fault != nil {
+			return p, fault
 		}
 		if name := part.FormName(); !r.Redirects && (leadsElsewhere(name, text) || redirects([]byte(text)) != "") {
 			return p, elsewhere(name)

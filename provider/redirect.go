@@ -54,7 +54,7 @@ func redirects(body []byte) string {
 // looked through as they are read.
 func (e Endpoint) leadsNowhereElse(r RawRequest) error {
 	name := ""
-	switch e.Body { //nolint:exhaustive // the others may have a JSON body
+	switch e.Body {
 	case BodyNone:
 		if e.Declared == nil || e.Declared.Flat() {
 			return nil // nothing of it is read
