@@ -32,23 +32,23 @@ type choice struct {
 // candidates lists the asked model and its cheaper stand-ins, each with its own limits and bound.
 // It is not ok when the asked model has no price and the policy denies that. An unpriced stand-in is left out.
 func (g *Governor) candidates(r *Request, rq *provider.Request) (c choice, ok bool) {
-	key, call := g.keyed(r.Route, &r.Call, rq.Model)
+	asked, call := g.keyed(&r.Route, &r.Call, rq.Model)
 	c.plan = r.plan(0, r.Scores, call, r.Call.Model)
-	b, ok := boundOf(r, rq, rq.Model)
-	if !ok {
+	if asked.bound, ok = boundOf(r, rq, rq.Model); !ok {
 		return c, false
 	}
 	c.options, c.asks = r.room.lists(min(maxCandidates, 1+len(c.plan.Downgrades)+len(c.plan.Fallbacks)))
-	c.add(sentinel.Candidate{Model: rq.Model, Limits: c.plan.Limits, Cut: r.cutOf(rq, &b, c.plan.Clamp)}, option{bound: b, key: key, by: call.Demand.Credential()})
+	c.add(sentinel.Candidate{Model: rq.Model, Limits: c.plan.Limits, Cut: r.cutOf(rq, &asked.bound, c.plan.Clamp)}, asked)
 	if !rq.Fixed {
 		for _, model := range c.plan.Downgrades {
 			if len(c.options) == maxCandidates {
 				break
 			}
 			if b, ok := boundOf(r, rq, model); ok {
-				key, call := g.keyed(r.Route, &r.Call, model)
+				o, call := g.keyed(&r.Route, &r.Call, model)
+				o.bound = b
 				plan := r.plan(len(c.options), r.Scores, call, model)
-				c.add(sentinel.Candidate{Model: model, Limits: plan.Limits}, option{bound: b, key: key, by: call.Demand.Credential()})
+				c.add(sentinel.Candidate{Model: model, Limits: plan.Limits}, o)
 			}
 		}
 		targets := c.plan.Fallbacks

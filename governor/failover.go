@@ -70,9 +70,10 @@ func (g *Governor) Failover(ctx context.Context, f Failed) (Admission, error) {
 		return f.refused(err.Error(), 0), nil
 	}
 	call := other.call(t.Call)
-	key, there := g.keyed(other.route, &call, to.Model)
+	o, there := g.keyed(&other.route, &call, to.Model)
+	o.bound, o.other, o.pause = b, other, g.paused(other.route, t.Call.Caller.Team, to.Model)
 	c := choice{plan: s.Policy.PlanUnder(r.Scores, there, to.Model, there.At)}
-	c.add(sentinel.Candidate{Model: to.Model, Provider: to.Provider, Limits: c.plan.Limits}, option{bound: b, other: other, key: key, by: there.Demand.Credential(), pause: g.paused(other.route, t.Call.Caller.Team, to.Model)})
+	c.add(sentinel.Candidate{Model: to.Model, Provider: to.Provider, Limits: c.plan.Limits}, o)
 	ask := sentinel.Ask{Org: t.Call.Caller.Org, Call: t.Call.ID.Attempt(t.Attempt + 1), TTL: g.HoldTTL, Candidates: c.asks}
 	era, reserved, down := g.era.now(), sentinel.Reservation{}, error(nil)
 	if !c.plan.Refuse {

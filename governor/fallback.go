@@ -31,9 +31,10 @@ func (g *Governor) addFallbacks(c *choice, r *Request, rq *provider.Request, tar
 			continue
 		}
 		there := f.call(r.Call)
-		key, call := g.keyed(f.route, &there, t.Model)
+		o, call := g.keyed(&f.route, &there, t.Model)
+		o.bound, o.other = b, f
 		plan := r.plan(len(c.options), nil, call, t.Model)
-		c.add(sentinel.Candidate{Model: t.Model, Provider: t.Provider, Limits: plan.Limits}, option{bound: b, other: f, key: key, by: call.Demand.Credential()})
+		c.add(sentinel.Candidate{Model: t.Model, Provider: t.Provider, Limits: plan.Limits}, o)
 	}
 }
 

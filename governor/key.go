@@ -21,25 +21,25 @@ func (r Route) Keyed(n int) Route {
 	return r
 }
 
-// keyed chooses the credential of a call that goes to a route with a model, and gives the call whose limits count by it: the same where its
-// demand says so already, as where the provider has one alone.
-func (g *Governor) keyed(r Route, c *sentinel.Call, model string) (int, *sentinel.Call) {
-	n := g.key(r, c, model)
-	by := r.Provider.Fingerprint(n)
-	if by == c.Demand.Credential() {
-		return n, c
+// keyed begins an option with the credential of a call that goes to a route with a model, and gives the call whose limits count by it: the
+// same where its demand says so already, as where the provider has one alone.
+func (g *Governor) keyed(r *Route, c *sentinel.Call, model string) (option, *sentinel.Call) {
+	o := option{}
+	if len(r.Provider.Spares) > 0 {
+		o.key = g.key(*r, c, model)
+		o.by = r.Provider.Fingerprint(o.key)
+	}
+	if o.by == c.Demand.Credential() {
+		return o, c
 	}
 	keyed := *c
-	keyed.Demand = c.Demand.By(by)
-	return n, &keyed
+	keyed.Demand = c.Demand.By(o.by)
+	return o, &keyed
 }
 
 // key chooses the credential of a call: of those that its team may use and that are not left out, by weight, and by chance from the call's id.
-// Where all are left out one is chosen all the same, as if there were one alone.
+// Where all are left out one is chosen all the same, as if there were one alone. The provider has several.
 func (g *Governor) key(r Route, c *sentinel.Call, model string) int {
-	if len(r.Provider.Spares) == 0 {
-		return 0
-	}
 	numbers, weights := r.Provider.KeysOf(c.Caller.Team)
 	free := 0
 	for i, n := range numbers {
