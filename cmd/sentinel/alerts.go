@@ -1,13 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/saas-sentinel/saas-sentinel/alerts"
 	"github.com/saas-sentinel/saas-sentinel/internal/app"
 )
 
@@ -32,14 +32,8 @@ func alertsCommand() *cobra.Command {
 		}
 		failed := false
 		for _, a := range answers {
-			word := "taken"
-			if a.Err != nil {
-				word, failed = a.Err.Error(), true
-			}
-			if _, ok := errors.AsType[*alerts.Partly](a.Err); ok {
-				word = "taken, but " + word
-			}
-			if _, err := fmt.Fprintf(c.OutOrStdout(), "%-20s %s (%s)\n", a.Channel, word, a.Took.Round(time.Millisecond)); err != nil {
+			failed = failed || a.Err != nil
+			if _, err := fmt.Fprintf(c.OutOrStdout(), "%-20s %s (%s)\n", a.Channel, cmp.Or(a.Fault(), "taken"), a.Took.Round(time.Millisecond)); err != nil {
 				return err
 			}
 		}

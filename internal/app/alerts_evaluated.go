@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -105,13 +104,7 @@ func (b *adminBackend) SampleAlert(ctx context.Context, rule string) ([]admin.Sa
 	answers, ok := b.app.alerting.book.Load().sample(ctx, rule)
 	out := make([]admin.Sampled, len(answers))
 	for i, a := range answers {
-		out[i] = admin.Sampled{Channel: a.Channel, DurationMs: float64(a.Took) / float64(time.Millisecond)}
-		if a.Err != nil {
-			out[i].Fault = a.Err.Error()
-		}
-		if _, ok := errors.AsType[*alerts.Partly](a.Err); ok {
-			out[i].Fault = "taken, but " + out[i].Fault
-		}
+		out[i] = admin.Sampled{Channel: a.Channel, Fault: a.Fault(), DurationMs: float64(a.Took) / float64(time.Millisecond)}
 	}
 	return out, ok
 }

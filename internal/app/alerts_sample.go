@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -18,6 +19,17 @@ type Answer struct {
 	Channel string
 	Err     error         // nil: it was taken; an *alerts.Partly: a part of it was not
 	Took    time.Duration // until it answered
+}
+
+// Fault says what a channel did not take; empty where it took the sample whole.
+func (a Answer) Fault() string {
+	if _, ok := errors.AsType[*alerts.Partly](a.Err); ok {
+		return "taken, but " + a.Err.Error()
+	}
+	if a.Err != nil {
+		return a.Err.Error()
+	}
+	return ""
 }
 
 // sampleTimeout bounds one sample.
