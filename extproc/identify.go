@@ -37,7 +37,7 @@ func (s *Server) identify(set *policy.Set, h headers, from arrival) (identity, e
 	if caller, ok := set.CallerByAddress(from.redirected); ok {
 		return identity{caller: caller}, nil
 	}
-	for _, name := range append([]string{"authorization"}, tokenHeaders...) {
+	for _, name := range keyHeaders {
 		if h.count(name) > 1 {
 			return identity{}, errors.New("more than one " + name + " header")
 		}
@@ -52,8 +52,11 @@ func (s *Server) identify(set *policy.Set, h headers, from arrival) (identity, e
 	return identity{}, errUnidentified
 }
 
-// tokenHeaders are where SDKs put a key, beside authorization.
-var tokenHeaders = []string{"x-api-key", "api-key", "x-goog-api-key"}
+// keyHeaders are where SDKs put a key, and tokenHeaders those of them that hold nothing else.
+var (
+	keyHeaders   = []string{"authorization", "x-api-key", "api-key", "x-goog-api-key"}
+	tokenHeaders = keyHeaders[1:]
+)
 
 func known(c sentinel.Caller, ok bool) (identity, error) {
 	if !ok {
