@@ -27,10 +27,6 @@ type evaluated struct {
 func (v *evaluated) note(e alerts.Event) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.keep(e)
-}
-
-func (v *evaluated) keep(e alerts.Event) {
 	one := admin.Evaluation{At: e.At, Rule: e.Rule, Scope: e.Scope, Firing: e.Firing, Title: e.Title}
 	if len(v.last) < maxEvaluations {
 		v.last = append(v.last, one)
@@ -40,10 +36,9 @@ func (v *evaluated) keep(e alerts.Event) {
 	v.next = (v.next + 1) % maxEvaluations
 }
 
-// judged remembers a look at the facts: what fired before it, and what fires since.
-func (v *evaluated) judged(now time.Time, list []seen, before, since map[string]alerts.Event) {
+// judged remembers a look at the facts, and gives the causes that began with it, and those of before that ended.
+func (v *evaluated) judged(now time.Time, list []seen, before, since map[string]alerts.Event) (turned []alerts.Event) {
 	v.mu.Lock()
-	defer v.mu.Unlock()
 	v.at, v.facts, v.firing = now, map[string]int{}, map[string][]string{}
 	for _, s := range list {
 		v.facts[s.fact.Kind]++
@@ -51,15 +46,20 @@ func (v *evaluated) judged(now time.Time, list []seen, before, since map[string]
 	for id, e := range since {
 		v.firing[e.Rule] = append(v.firing[e.Rule], e.Scope)
 		if _, was := before[id]; !was {
-			v.keep(e)
+			turned = append(turned, e)
 		}
 	}
+	v.mu.Unlock()
 	for id, e := range before {
 		if _, still := since[id]; !still {
 			e.Firing, e.At = false, now
-			v.keep(e)
+			turned = append(turned, e)
 		}
 	}
+	for _, e := range turned {
+		v.note(e)
+	}
+	return turned
 }
 
 // newest gives the last evaluations, the newest first.

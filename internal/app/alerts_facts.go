@@ -180,18 +180,16 @@ func (al *alerting) judgeOnce(now time.Time) {
 		}
 	}
 	al.unusual(now, fires)
-	for id, e := range fires {
-		if _, was := al.facts.firing[id]; !was || now.Second()%10 == 0 { // a cause that lasts is confirmed, not repeated
-			al.inbox.Report(e)
+	for _, e := range al.evaluated.judged(now, list, al.facts.firing, fires) {
+		al.inbox.Report(e)
+	}
+	if now.Second()%10 == 0 { // a cause that lasts is confirmed, not repeated
+		for id, e := range fires {
+			if _, was := al.facts.firing[id]; was {
+				al.inbox.Report(e)
+			}
 		}
 	}
-	for id, e := range al.facts.firing {
-		if _, still := fires[id]; !still {
-			e.Firing, e.At = false, now
-			al.inbox.Report(e)
-		}
-	}
-	al.evaluated.judged(now, list, al.facts.firing, fires)
 	al.facts.firing = fires
 }
 
