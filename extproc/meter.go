@@ -1,7 +1,6 @@
 package extproc
 
 import (
-	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -78,7 +77,7 @@ func (s *Server) open(t governor.Ticket, h headers) (*answer, bool) {
 	a.status, _ = strconv.Atoi(h.get(":status"))
 	route := s.Governor.Route(t)
 	spec := provider.MeterSpec{
-		Endpoint: route.Endpoint, Model: cmp.Or(route.Provider.Models[t.Call.Model], t.Call.Model), Stream: t.Call.Stream, HideUsage: t.HideUsage,
+		Endpoint: route.Endpoint, Model: route.Provider.Known(t.Call.Model), Stream: t.Call.Stream, HideUsage: t.HideUsage,
 		Weight: t.Weight, MilliTokens: s.Governor.MilliTokens(t.Call.Model), Status: a.status, ContentType: h.get("content-type"), Tier: t.Call.Tier, Currencies: route.Currencies, Header: h.get, Bound: t.Bound,
 	}
 	if t.From != "" {

@@ -30,9 +30,7 @@ func (s *State) catalogPrice(route *Route, model string, c *sentinel.Call) (*pri
 	if route.Endpoint.Flat {
 		model = ""
 	}
-	if m, ok := route.Provider.Models[model]; ok {
-		model = m
-	}
+	model = route.Provider.Known(model)
 	if route.Agreed != "" && c.Tier == "" {
 		if p, ok := s.Prices.Find(pricing.Key{Provider: route.Agreed, Model: model}, c.At); ok && model != "" {
 			return p, &p.List, true

@@ -92,6 +92,14 @@ type Provider struct {
 	PricedAs     string              // the catalog's provider of models without a price under the preset's name; empty: the preset's
 }
 
+// Known is the catalog's name of a model of the provider: the same where the policy gives none.
+func (p *Provider) Known(model string) string {
+	if known, ok := p.Models[model]; ok {
+		return known
+	}
+	return model
+}
+
 // Certificate is one that an authority in Vault issues to the gateway.
 type Certificate struct {
 	Authority string        // MOUNT#ROLE of the PKI engine
