@@ -54,8 +54,14 @@ func (d Demand) By(credential string) Demand {
 	return Demand(rest)
 }
 
-// Credential is the fingerprint of the credential that a call goes out with; empty where its provider has one alone.
-func (d Demand) Credential() string { return d.part(credentialPart) }
+// Credential is the fingerprint of the credential that a call goes out with; empty where its provider has one alone. It is looked for from the
+// end, where it stands.
+func (d Demand) Credential() string {
+	if at := strings.LastIndexByte(string(d), ';'); at >= 0 && strings.HasPrefix(string(d[at:]), credentialPart) {
+		return string(d[at+len(credentialPart):])
+	}
+	return ""
+}
 
 // Fingerprint stands for a credential, named by where it lies, in demands and in the ledger. It is the same in all organisations.
 func Fingerprint(place string) string { return Pseudonym("", "credential", place) }
@@ -89,30 +95,28 @@ const demandParts = "twfusk"
 
 // Read is the inverse, and takes nothing else; it is not ok where the demand is not known.
 func (d Demand) Read() (w Wanted, ok bool) {
-	bound, rest, found := strings.Cut(string(d), ";")
-	if !found {
+	rest, ok := w.Bound.read(string(d))
+	if !ok || rest == "" {
 		return Wanted{}, false
 	}
-	var err error
-	if w.Bound, err = ParseUsage(bound); err != nil {
+	if w.Choices, rest, ok = read36(rest[1:]); !ok {
 		return Wanted{}, false
 	}
-	choices, rest, more := strings.Cut(rest, ";")
-	if w.Choices, ok = parse36(choices); !ok {
-		return Wanted{}, false
-	}
-	for last := -1; more; {
-		var p string
-		if p, rest, more = strings.Cut(rest, ";"); p == "" {
+	for last := -1; rest != ""; {
+		if rest[0] != ';' || len(rest) == 1 {
 			return Wanted{}, false
 		}
-		place, value := strings.IndexByte(demandParts, p[0]), p[1:]
-		ok = place > last && (value == "") == (p[0] == 'f')
-		switch last = place; p[0] {
+		place, value := strings.IndexByte(demandParts, rest[1]), rest[2:]
+		if end := strings.IndexByte(value, ';'); end >= 0 {
+			value = value[:end]
+		}
+		ok = place > last && (value == "") == (rest[1] == 'f')
+		switch last = place; rest[1] {
 		case 'w':
+			var more string
 			var known bool
-			w.Weight, known = parse36(value)
-			ok = ok && known && w.Weight > 0
+			w.Weight, more, known = read36(value)
+			ok = ok && known && more == "" && w.Weight > 0
 		case 'f':
 			w.Fixed = true
 		case 'u':
@@ -125,35 +129,41 @@ func (d Demand) Read() (w Wanted, ok bool) {
 		if !ok {
 			return Wanted{}, false
 		}
+		rest = rest[2+len(value):]
 	}
 	return w, true
 }
 
-// parse36 reads a number in base 36 as strconv.AppendInt writes it: without a plus, zeros before it or capitals.
-func parse36(s string) (n int64, ok bool) {
+// read36 reads the number in base 36 that a text begins with, as strconv.AppendInt writes it: without a plus, zeros before it or capitals. It
+// gives what follows, too.
+func read36(s string) (n int64, rest string, ok bool) {
 	const most = 12 // digits, which cannot overflow; longer ones are read the long way
-	digits := strings.TrimPrefix(s, "-")
-	if digits == "" || digits[0] == '0' && len(s) > 1 {
-		return 0, false
+	from := 0
+	if s != "" && s[0] == '-' {
+		from = 1
 	}
-	for i := range len(digits) {
-		switch c := digits[i]; {
+	end := from
+digits:
+	for ; end < len(s); end++ {
+		switch c := s[end]; {
 		case '0' <= c && c <= '9':
 			n = n*36 + int64(c-'0')
 		case 'a' <= c && c <= 'z':
 			n = n*36 + int64(c-'a') + 10
 		default:
-			return 0, false
+			break digits
 		}
 	}
-	if len(digits) > most {
-		n, err := strconv.ParseInt(s, 36, 64)
-		return n, err == nil
-	}
-	if len(digits) < len(s) {
+	switch {
+	case end == from, s[from] == '0' && end > 1:
+		return 0, "", false
+	case end-from > most:
+		n, err := strconv.ParseInt(s[:end], 36, 64)
+		return n, s[end:], err == nil
+	case from > 0:
 		n = -n
 	}
-	return n, true
+	return n, s[end:], true
 }
 
 // ErrUsage says that a text is no usage.
@@ -178,15 +188,33 @@ func (u *Usage) Text() string {
 
 // ParseUsage is Text's inverse, and takes nothing else.
 func ParseUsage(s string) (u Usage, err error) {
-	for last := int64(-1); s != ""; {
-		pair, rest, more := strings.Cut(s, ",")
-		name, value, _ := strings.Cut(pair, ":")
-		unit, ok1 := parse36(name)
-		n, ok2 := parse36(value)
-		if !ok1 || !ok2 || unit <= last || unit >= UnitCount || n == 0 || more && rest == "" {
-			return Usage{}, ErrUsage
-		}
-		u[unit], last, s = n, unit, rest
+	if rest, ok := u.read(s); !ok || rest != "" {
+		return Usage{}, ErrUsage
 	}
 	return u, nil
+}
+
+// read sets the units that a text begins with, up to a semicolon or its end, and gives what follows.
+func (u *Usage) read(s string) (rest string, ok bool) {
+	if s == "" || s[0] == ';' {
+		return s, true
+	}
+	for last := int64(-1); ; {
+		unit, rest, ok := read36(s)
+		if !ok || unit <= last || unit >= UnitCount || rest == "" || rest[0] != ':' {
+			return "", false
+		}
+		n, rest, ok := read36(rest[1:])
+		if !ok || n == 0 {
+			return "", false
+		}
+		u[unit], last = n, unit
+		switch {
+		case rest == "" || rest[0] == ';':
+			return rest, true
+		case rest[0] != ',':
+			return "", false
+		}
+		s = rest[1:]
+	}
 }

@@ -46,7 +46,7 @@ func TestSimulationOfARecordIsWhatTheGatewayDid(t *testing.T) {
 	defer st.Close()
 	sim, kinds := simulate.New(state, nil), map[string]int{}
 	err = st.EachEntry(t.Context(), rows[len(rows)-1].At, rows[0].At.Add(1), func(e domain.Entry) error {
-		got, _, err := sim.Judge(t.Context(), e)
+		got, _, err := sim.Judge(t.Context(), &e)
 		if err != nil {
 			return err
 		}

@@ -33,7 +33,8 @@ type Model struct {
 	cells map[cellKey]*cell
 	named map[limitKey]*cell // the same, found without writing a key
 	calls map[callKey]call
-	js    []judged // of the admission under way
+	js    []judged // of the admission under way, as are the next
+	fails []refusal
 	spare [][]held // of ended calls, for the next ones: at most as many as ran at once
 }
 
@@ -86,7 +87,7 @@ func (m *Model) Reserve(_ context.Context, a sentinel.Ask) (sentinel.Reservation
 	defer m.mu.Unlock()
 	now := m.now()
 	m.sweep(now)
-	m.js = m.js[:0]
+	m.js, m.fails = m.js[:0], m.fails[:0]
 	id := callKey{a.Org, a.Call}
 	known, found := m.call(id, now)
 	out := sentinel.Reservation{Chosen: noneFits}
@@ -107,6 +108,7 @@ func (m *Model) Reserve(_ context.Context, a sentinel.Ask) (sentinel.Reservation
 		out.Shadows = append(out.Shadows, sentinel.Reservation{Chosen: shadows[i].chosen, Tokens: shadows[i].tokens, Denials: shadows[i].denials(list)})
 	}
 	out.Chosen, out.Tokens = asked.chosen, asked.tokens
+	out.Denials = slices.Grow(out.Denials, len(asked.refused))
 	for c := range asked.refused {
 		m.refuse(&out, &a.Candidates[c].Limits[asked.refused[c].limit], &asked.refused[c].judged)
 	}

@@ -30,7 +30,7 @@ func (c choice) denials(of []sentinel.Candidate) (out []sentinel.Denial) {
 
 // choose finds the first candidate whose limits all fit.
 func (m *Model) choose(org string, list []sentinel.Candidate, now time.Time) choice {
-	out := choice{chosen: noneFits}
+	out, from := choice{chosen: noneFits}, len(m.fails)
 	for c := range list {
 		js, refused := m.judge(org, &list[c], now)
 		if c == 0 {
@@ -49,7 +49,8 @@ func (m *Model) choose(org string, list []sentinel.Candidate, now time.Time) cho
 				return out
 			}
 		}
-		out.refused = append(out.refused, was)
+		m.fails = append(m.fails, was)
+		out.refused = m.fails[from:]
 	}
 	return out
 }

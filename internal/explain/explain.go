@@ -87,7 +87,7 @@ func Call(ctx context.Context, past simulate.Past, state *governor.State, e sent
 	x.Call, x.Recorded = e.ID.String(), &Recorded{e.Action.String(), string(e.Reason), e.Model, e.PolicyVersion, e.Status}
 	err := past.Calls(ctx, simulate.Begin(e.At, state), e.At.Add(time.Microsecond), func(o sentinel.Entry) error {
 		if o.ID != e.ID {
-			_, _, err := sim.Judge(ctx, o)
+			_, _, err := sim.Judge(ctx, &o)
 			return err
 		}
 		call := o.Call
@@ -96,7 +96,7 @@ func Call(ctx context.Context, past simulate.Past, state *governor.State, e sent
 		if err != nil {
 			return err
 		}
-		out, j, err := sim.Judge(ctx, o)
+		out, j, err := sim.Judge(ctx, &o)
 		if err != nil {
 			return err
 		}

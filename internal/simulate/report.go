@@ -125,11 +125,11 @@ func Compare(ctx context.Context, past Past, from, to time.Time, now, then *gove
 	a, b := New(now, past.Unusual), New(then, past.Unusual)
 	teams, services := map[string]*Group{}, map[string]*Group{}
 	err := past.Calls(ctx, Begin(from, now, then), to, func(e sentinel.Entry) error {
-		x, _, err := a.Judge(ctx, e)
+		x, _, err := a.Judge(ctx, &e)
 		if err != nil {
 			return err
 		}
-		y, _, err := b.Judge(ctx, e)
+		y, _, err := b.Judge(ctx, &e)
 		if err != nil || e.At.Before(from) {
 			return err
 		}

@@ -201,7 +201,7 @@ func TestShadowsDoNotChangeARecord(t *testing.T) {
 	}
 	sim := simulate.New(compiled(t, text), nil)
 	for _, e := range g.entries {
-		if got, _, err := sim.Judge(t.Context(), e); err != nil || got.Verdict.Action != e.Action || got.Cost != e.Cost {
+		if got, _, err := sim.Judge(t.Context(), &e); err != nil || got.Verdict.Action != e.Action || got.Cost != e.Cost {
 			t.Fatalf("%s %s is simulated as %+v, %v", e.Action, e.Cost, got, err)
 		}
 	}

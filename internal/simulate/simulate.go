@@ -81,7 +81,7 @@ var decided = map[sentinel.Reason]bool{
 func (s *Simulator) Scores() *policy.Scores { return s.governor.Scores.Load() }
 
 // Judge takes the next recorded call; they must come in the order of their time. The judgement has what the limiter said, and holds until the next one.
-func (s *Simulator) Judge(ctx context.Context, e sentinel.Entry) (Outcome, governor.Judgement, error) {
+func (s *Simulator) Judge(ctx context.Context, e *sentinel.Entry) (Outcome, governor.Judgement, error) {
 	if err := s.advance(ctx, e.At); err != nil {
 		return Outcome{}, governor.Judgement{}, err
 	}
@@ -107,7 +107,7 @@ func (s *Simulator) Judge(ctx context.Context, e sentinel.Entry) (Outcome, gover
 	if j.Verdict.Action.Refused() {
 		return out, j, nil
 	}
-	actual, takes := s.used(e, j, &out)
+	actual, takes := s.used(e, &j, &out)
 	if !j.Limited {
 		return out, j, nil
 	}
@@ -138,7 +138,7 @@ func (s *Simulator) wait(ctx context.Context, d time.Duration) bool {
 }
 
 // used says what a call that goes out uses and costs, and how long it runs.
-func (s *Simulator) used(e sentinel.Entry, j governor.Judgement, out *Outcome) (sentinel.Amounts, time.Duration) {
+func (s *Simulator) used(e *sentinel.Entry, j *governor.Judgement, out *Outcome) (sentinel.Amounts, time.Duration) {
 	like := s.like(e, j.Chosen.Model)
 	if e.Action.Refused() {
 		out.Estimated = true
@@ -148,7 +148,7 @@ func (s *Simulator) used(e sentinel.Entry, j governor.Judgement, out *Outcome) (
 	}
 	out.Cost = e.Cost
 	if j.Chosen.Model != e.Model {
-		other := e
+		other := *e
 		other.Model = j.Chosen.Model
 		if cost, _, err := s.state.Reprice(other); err == nil {
 			out.Cost = cost

@@ -115,7 +115,7 @@ func TestRecordedDayIsJudgedAsItWas(t *testing.T) {
 	sim := simulate.New(state(t, tight), nil)
 	refused, downgraded := 0, 0
 	for n, e := range j.entries {
-		got, _, err := sim.Judge(t.Context(), e)
+		got, _, err := sim.Judge(t.Context(), &e)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -204,11 +204,11 @@ func TestUnusualServicesAreJudgedAsTheyWere(t *testing.T) {
 	with, without := simulate.New(compiled(t, text), unusual), simulate.New(compiled(t, text), nil)
 	acted := 0
 	for n, e := range j.entries {
-		got, _, err := with.Judge(t.Context(), e)
+		got, _, err := with.Judge(t.Context(), &e)
 		if err != nil || got.Outside || got.Verdict.Action != e.Action || got.Verdict.Reason != e.Reason || got.Cost != e.Cost {
 			t.Fatalf("call %d was %s %s, and is simulated as %+v, %v", n, e.Action, e.Reason, got, err)
 		}
-		other, _, err := without.Judge(t.Context(), e)
+		other, _, err := without.Judge(t.Context(), &e)
 		if e.Reason != sentinel.ReasonAnomaly {
 			continue
 		}
@@ -234,7 +234,7 @@ func TestOldRecordsEndAsTheyDid(t *testing.T) {
 	bad.Action, bad.Reason = sentinel.Deny, sentinel.ReasonBadRequest
 	sim := simulate.New(s, nil)
 	for _, e := range []sentinel.Entry{old, bad} {
-		if got, _, err := sim.Judge(t.Context(), e); err != nil || !got.Outside || got.Verdict.Action != e.Action || got.Cost != e.Cost {
+		if got, _, err := sim.Judge(t.Context(), &e); err != nil || !got.Outside || got.Verdict.Action != e.Action || got.Cost != e.Cost {
 			t.Errorf("%+v is simulated as %+v, %v", e, got, err)
 		}
 	}
@@ -339,7 +339,7 @@ func BenchmarkJudge(b *testing.B) {
 		turn := n / len(j.entries)
 		e.At = e.At.Add(time.Duration(turn) * span)
 		e.ID[15], e.ID[14], e.ID[13] = byte(n), byte(n>>8), byte(n>>16)
-		if _, _, err := sim.Judge(b.Context(), e); err != nil {
+		if _, _, err := sim.Judge(b.Context(), &e); err != nil {
 			b.Fatal(err)
 		}
 		n++

@@ -19,7 +19,7 @@ type kind struct{ service, provider, endpoint, model string }
 // maxTypical bounds the kinds of calls that are remembered; past it others share one.
 const maxTypical = 100_000
 
-func (s *Simulator) like(e sentinel.Entry, model string) *typical {
+func (s *Simulator) like(e *sentinel.Entry, model string) *typical {
 	key := kind{e.Caller.Service, e.Provider, e.Endpoint, model}
 	t := s.typical[key]
 	if t == nil {

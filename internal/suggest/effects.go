@@ -27,12 +27,12 @@ func Effects(ctx context.Context, past simulate.Past, from, to time.Time, now *g
 	}
 	worst := make([]simulate.Worst, len(list))
 	return past.Calls(ctx, simulate.Begin(from, states...), to, func(e sentinel.Entry) error {
-		was, _, err := sims[0].Judge(ctx, e)
+		was, _, err := sims[0].Judge(ctx, &e)
 		if err != nil {
 			return err
 		}
 		for i, sim := range sims[1:] {
-			is, _, err := sim.Judge(ctx, e)
+			is, _, err := sim.Judge(ctx, &e)
 			if err != nil {
 				return err
 			}
