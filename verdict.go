@@ -61,7 +61,7 @@ const (
 	ReasonPolicy             Reason = "policy" // a rule says so, whatever was used
 	ReasonLedgerUnavailable  Reason = "ledger_unavailable"
 	ReasonProviderLimit      Reason = "provider_limited" // the provider itself has refused such calls, and said for how long
-	ReasonProviderFailed     Reason = "provider_failed"  // another provider was tried after it
+	ReasonProviderFailed     Reason = "provider_failed"  // another provider, or credential, was tried after it
 	ReasonUndelivered        Reason = "undelivered"      // its client, or Envoy, no longer waited for the verdict
 )
 

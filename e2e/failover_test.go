@@ -16,6 +16,8 @@ import (
 	"github.com/saas-sentinel/saas-sentinel/internal/stack"
 )
 
+const spareKey = "sk-spare-canary-20"
+
 const failingOver = `policies:
   - {name: openai fails, match: {provider: openai}, failover: {to: [anthropic/claude-haiku-4-5]}}
   - {name: anthropic fails, match: {provider: anthropic}, failover: {to: [openai/gpt-5-mini]}}
@@ -85,7 +87,11 @@ func TestAFailedCallIsServedByTheOtherProvider(t *testing.T) {
 	for _, status := range []int{429, 503} {
 		faults = append(faults, mockapi.Fault{Provider: "openai", Model: "gpt-5-mini", Kind: mockapi.FaultStatus, First: 1, Status: status})
 	}
-	g := open(t, failing(faults...), "{}", failingOver)
+	faults = append(faults, mockapi.Fault{Provider: "openai", Model: "gpt-5-nano", Kind: mockapi.FaultStatus, First: 1, Status: 429})
+	config := failing(faults...)
+	config.Accept["openai"] = append(config.Accept["openai"], spareKey)
+	config.Accept["weather"] = []string{vaultKey}
+	g := open(t, config, "{}", failingOver)
 	for i := range 2 {
 		code, header, body := g.ask("/openai/v1/chat/completions", chat)
 		if code != 200 || header.Get("X-Sentinel-Verdict") != "fallback; reason=provider_failed" || header.Get("X-Sentinel-Model") != "claude-haiku-4-5" || !strings.Contains(body, `"chat.completion"`) || header.Get("X-Sentinel-Retry") != "" {
@@ -102,6 +108,54 @@ func TestAFailedCallIsServedByTheOtherProvider(t *testing.T) {
 		if e.Estimated() || first != (e.Provider == "openai") || first != (e.Action == domain.Allow) || e.Asked != "gpt-5-mini" || !first && (e.Status != 200 || e.Reason != domain.ReasonProviderFailed || e.Cost == 0) {
 			t.Errorf("attempt %d at %s: %s, %s, status %d, %s, %s", e.Attempt, e.Provider, e.Action, e.Reason, e.Status, e.Cost, e.Method)
 		}
+	}
+	g.goesOnWithTheNextKey()
+}
+
+// goesOnWithTheNextKey holds that a call whose credential is refused (401) or has no quota (429) is served by another one of its provider, with
+// or without a body, and that a revoked one is tried once.
+func (g *gateway) goesOnWithTheNextKey() {
+	g.t.Helper()
+	vault, _ := strings.CutPrefix(g.env[0], "VAULT_ADDR=")
+	g.put(vault, g.root, "revoked", map[string]string{"api_key": "sk-revoked-canary-77"})
+	g.put(vault, g.root, "spare", map[string]string{"api_key": spareKey})
+	several := strings.NewReplacer(
+		`openai: {preset: openai, credential: "vault:secret/openai#api_key"`, `openai: {preset: openai, credential: {vault: "secret/revoked#api_key", weight: 1000, also: [{vault: "secret/openai#api_key"}, {vault: "secret/spare#api_key"}]}`,
+		`{vault: "secret/openai#api_key", header: x-api-key}`, `{vault: "secret/revoked#api_key", weight: 1000, header: x-api-key, also: [{vault: "secret/openai#api_key"}]}`,
+	)
+	g.write("policies.yaml", several.Replace(g.policyOf("{}", "")))
+	calls, rows := 0, len(g.ledger(5))
+	asked := func(method, path, body string) {
+		g.t.Helper()
+		if code, header, text := g.do(method, path, body); code != 200 || !strings.HasPrefix(header.Get("X-Sentinel-Verdict"), "allow") {
+			g.t.Errorf("%s %s got %d %v %s", method, path, code, header, text)
+		}
+		calls++
+	}
+	served := func(status int) (n int) {
+		for _, e := range g.ledger(rows) {
+			if e.Status == status && e.Attempt == 0 && e.Cost == 0 && e.Action == domain.Allow {
+				n++
+			}
+		}
+		return n
+	}
+	was := served(429)
+	g.eventually("a revoked key was refused for each provider", func() bool {
+		asked(http.MethodPost, "/openai/v1/chat/completions", chat)
+		asked(http.MethodGet, "/weather/v1/forecast/lima", "")
+		return served(401) >= 2
+	})
+	asked(http.MethodPost, "/openai/v1/chat/completions", strings.Replace(chat, "gpt-5-mini", "gpt-5-nano", 1))
+	rows += calls + 3
+	second := 0
+	for _, e := range g.ledger(rows) {
+		if e.Attempt == 1 && e.Action == domain.Allow && e.Status == 200 && e.Cost > 0 {
+			second++
+		}
+	}
+	if n, limited := served(401), served(429)-was; n != 2 || limited != 1 || second != 3 || len(g.ledger(rows)) != rows {
+		g.t.Errorf("%d calls met a revoked key and %d a spent one, and %d were served by the next; %d rows, want 2, 1, 3 and %d", n, limited, second, len(g.ledger(rows)), rows)
 	}
 }
 

@@ -22,7 +22,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
-// Chain leads calls to a second provider when the first one fails. The guard chooses it for a call, by the path that it writes.
+// Chain leads calls to a second provider when the first one fails, or to the same one with another credential. The guard chooses it for a call, by the path that it writes.
 type Chain struct {
 	Name        string        // the first segment of its paths at the gateway; no provider's
 	First, Then string        // providers
@@ -50,6 +50,9 @@ const (
 	retryConcurrency = 5  // retries at once that are never too many
 )
 
+// again tells whether a chain leads to one provider alone.
+func (c Chain) again() bool { return c.First == c.Then }
+
 // named is what a host says of its provider.
 func named(p Provider) *corev3.Metadata {
 	return &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{
@@ -62,8 +65,12 @@ func named(p Provider) *corev3.Metadata {
 func chainCluster(c Chain) *clusterv3.Cluster {
 	limits := breakers(4096, 16_384)
 	limits.Thresholds[0].MaxRetries = nil
+	percent := float64(retryPercent)
+	if c.again() {
+		percent = 100 // of a credential that was revoked, each call under way; those after it have another
+	}
 	limits.Thresholds[0].RetryBudget = &clusterv3.CircuitBreakers_Thresholds_RetryBudget{
-		BudgetPercent: &typev3.Percent{Value: retryPercent}, MinRetryConcurrency: wrapperspb.UInt32(retryConcurrency),
+		BudgetPercent: &typev3.Percent{Value: percent}, MinRetryConcurrency: wrapperspb.UInt32(retryConcurrency),
 	}
 	options := &httpv3.HttpProtocolOptions{
 		UpstreamProtocolOptions: &httpv3.HttpProtocolOptions_ExplicitHttpConfig_{
@@ -146,6 +153,9 @@ func retries(c Chain) *routev3.RetryPolicy {
 		}},
 		RetryBackOff: &routev3.RetryPolicy_RetryBackOff{BaseInterval: durationpb.New(time.Millisecond), MaxInterval: durationpb.New(10 * time.Millisecond)},
 	}
+	if c.again() {
+		p.RetryOn = "retriable-headers" // what has no answer says nothing of its credential
+	}
 	if c.Silence > 0 {
 		p.PerTryIdleTimeout = durationpb.New(c.Silence)
 	}
@@ -163,8 +173,8 @@ func validateChains(c Config) []error {
 		switch {
 		case !text(chain.Name) || strings.ContainsAny(chain.Name, "/?#%") || names[chain.Name] || seen[chain.Name]:
 			faults = append(faults, fmt.Errorf("chain %q: the name is empty, taken or no path's segment", chain.Name))
-		case chain.First == chain.Then || !names[chain.First] || !names[chain.Then]:
-			faults = append(faults, fmt.Errorf("chain %q: want two of the providers, not %q and %q", chain.Name, chain.First, chain.Then))
+		case !names[chain.First] || !names[chain.Then]:
+			faults = append(faults, fmt.Errorf("chain %q: want providers, not %q and %q", chain.Name, chain.First, chain.Then))
 		case chain.Silence < 0 || chain.Silence > maxIdle:
 			faults = append(faults, fmt.Errorf("chain %q: silence %s is outside [0s, %s]", chain.Name, chain.Silence, maxIdle))
 		}

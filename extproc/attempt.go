@@ -66,7 +66,7 @@ func (s *Server) attempt(st *answeredStream, first *extprocv3.ProcessingRequest)
 		if err := st.SendFinal(attemptOn(in, a, credential, s.withheldBy(in, in.request.Route), true)); err != nil {
 			return err
 		}
-	case t.Attempt == 0 && strings.HasPrefix(t.Next, to+"/") && to != "":
+	case t.Attempt == 0 && strings.HasPrefix(t.Next, to+"/") && to != "" && (t.Failed != 0 || !t.Again()):
 		sent, err := s.secondAttempt(st, in, &t)
 		if err != nil || !sent {
 			return err
@@ -82,7 +82,7 @@ func (s *Server) attempted(t governor.Ticket, first *extprocv3.ProcessingRequest
 	h := headersOf(first.GetRequestHeaders())
 	in := &inbound{headers: h, method: h.get(":method"), host: h.get(":authority"), started: s.Governor.Now(), bodyUnread: true}
 	in.path, in.query, _ = strings.Cut(h.get(":path"), "?")
-	in.upstream = in.path
+	in.upstream, in.ends = in.path, first.GetRequestHeaders().GetEndOfStream()
 	in.request = governor.Request{Route: s.Governor.Route(t), Call: t.Call, Trace: t.Trace}
 	return in
 }
@@ -90,11 +90,12 @@ func (s *Server) attempted(t governor.Ticket, first *extprocv3.ProcessingRequest
 // secondAttempt admits the call to the next provider, and sends it there in that one's words. It is not sent when it is refused.
 func (s *Server) secondAttempt(st *answeredStream, in *inbound, t *governor.Ticket) (sent bool, err error) {
 	first := *t
-	body, err := wholeBody(st, attemptBody())
-	if err != nil {
-		return false, err
+	if in.request.Route.Endpoint.Body != provider.BodyNone && !in.ends {
+		if in.body, err = wholeBody(st, attemptBody()); err != nil {
+			return false, err
+		}
+		in.hasBody, in.bodyUnread = true, false
 	}
-	in.body, in.hasBody, in.bodyUnread = body, true, false
 	keyed := in.headers.get(idempotencyKey) != ""
 	granted := first.Failed > 0 // its answer was judged
 	if !granted {
@@ -117,12 +118,16 @@ func (s *Server) secondAttempt(st *answeredStream, in *inbound, t *governor.Tick
 	if a.Verdict.Action.Refused() {
 		return false, st.SendFinal(attemptRefusal(in, a))
 	}
-	credential, err := s.Credentials.Inject(*a.To, in.outgoing(a, *a.To, nil), s.Governor.Now())
+	to := route.Keyed(a.Ticket.Key)
+	if a.To != nil {
+		to = *a.To
+	}
+	credential, err := s.Credentials.Inject(to, in.outgoing(a, to, nil), s.Governor.Now())
 	if err != nil {
 		return false, s.attemptRefused(st, in, a, err)
 	}
-	withheld := slices.Concat(s.withheldBy(in, route), s.withheldBy(in, *a.To))
-	if err := st.SendFinal(attemptOn(in, a, credential, withheld, false)); err != nil {
+	withheld := slices.Concat(s.withheldBy(in, route), s.withheldBy(in, to))
+	if err := st.SendFinal(attemptOn(in, a, credential, withheld, !in.hasBody)); err != nil {
 		s.withdrawn(st, in, a, *deny(sentinel.ReasonUndelivered, "nobody waited for the second attempt any longer: "+err.Error()), 0)
 		return false, err
 	}

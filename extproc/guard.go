@@ -28,6 +28,7 @@ type inbound struct {
 	started             time.Time
 	body                []byte
 	hasBody, bodyUnread bool
+	ends                bool             // with its headers, at the stage of an attempt
 	shadow              sentinel.Shadows // what shadows made of it
 }
 

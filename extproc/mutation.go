@@ -74,7 +74,7 @@ func forward(in *inbound, a governor.Admission, credential []Header, withheld []
 		elsewhere(a.To.Provider.Name, a.Path)
 	case a.Chain != "":
 		elsewhere(a.Chain, withQuery(a.Path, in.query))
-		if in.headers.get(idempotencyKey) != "" {
+		if in.headers.get(idempotencyKey) != "" && !a.Ticket.Again() {
 			set(retryOn, "reset")
 		}
 	case a.Path != in.upstream || injected:

@@ -199,8 +199,8 @@ func (g *Governor) dispatch(ctx context.Context, d departure) (Admission, error)
 	asked, v, call := d.Call.Model, d.verdict, d.Call
 	out := Admission{Verdict: v, Body: d.read.Body, Path: d.Raw.Path}
 	t := Ticket{Weight: d.read.Weight, HideUsage: d.read.HideUsage}
-	if to, chain, ok := g.next(d); ok {
-		t.Next, t.On, out.Chain = to.Provider+"/"+to.Model, d.failover.On, chain.Name
+	if to, on, chain, ok := g.next(d); ok {
+		t.Next, t.On, out.Chain = to.Provider+"/"+to.Model, on, chain.Name
 	}
 	if v.Action == sentinel.Downgrade {
 		var err error

@@ -1,6 +1,8 @@
 package governor
 
 import (
+	"cmp"
+	"net/http"
 	"slices"
 	"time"
 
@@ -8,7 +10,8 @@ import (
 	"github.com/saas-sentinel/saas-sentinel/provider"
 )
 
-// Chain is a way by which Envoy takes a call to a second provider when the first one fails it.
+// Chain is a way by which Envoy takes a call to a second provider when the first one fails it; to the same one, with another credential, where
+// First is Then.
 type Chain struct {
 	Name        string // "openai~anthropic~30s": Envoy's paths begin with it
 	First, Then string
@@ -40,7 +43,28 @@ func (s *State) chain() {
 			s.Chains[n-1].Routes = append(s.Chains[n-1].Routes, r.Name)
 		}
 	}
+	s.chainKeys()
 }
+
+// chainKeys collects the routes of providers with several credentials: a call that one is refused for goes on with the next. What is uploaded
+// past the gateway is not kept for that.
+func (s *State) chainKeys() {
+	for _, r := range s.Ordered {
+		inBody := r.Endpoint.Body == provider.BodyNone && r.Endpoint.Method != http.MethodGet
+		if len(r.Provider.Spares) == 0 || signs(r) || r.Provider.Credential.Kind == policy.CredentialQuery || inBody {
+			continue
+		}
+		n := len(s.Chains)
+		if name := keyChain(r.Provider.Name); n == 0 || s.Chains[n-1].Name != name {
+			s.Chains = append(s.Chains, Chain{Name: name, First: r.Provider.Name, Then: r.Provider.Name})
+			n++
+		}
+		s.Chains[n-1].Routes = append(s.Chains[n-1].Routes, r.Name)
+	}
+}
+
+// keyChain names the way of a provider to itself.
+func keyChain(provider string) string { return chainName(provider, policy.Way{To: provider}) }
 
 // counterpart finds the endpoint of another provider that means the same as a route's.
 func (s *State) counterpart(r Route, to string) (Route, bool) {
@@ -71,24 +95,42 @@ func signs(r Route) bool {
 	return r.Preset.Credential == string(policy.CredentialSigV4)
 }
 
-// next finds the provider that serves a call when its own fails: the first of the rule's that has such an endpoint, knows a price for the
-// model and takes calls now. Whether the call can be put in its words is found out when that is needed.
-func (g *Governor) next(d departure) (policy.Target, Chain, bool) {
-	if d.option.other != nil || d.read.Fixed {
-		return policy.Target{}, Chain{}, false
+// way finds a chain that has a route.
+func (s *State) way(name, route string) (Chain, bool) {
+	i := slices.IndexFunc(s.Chains, func(c Chain) bool { return c.Name == name && slices.Contains(c.Routes, route) })
+	if i < 0 {
+		return Chain{}, false
+	}
+	return s.Chains[i], true
+}
+
+// next finds who serves a call when its provider fails it: the first of the rule's that has such an endpoint, knows a price for the model and
+// takes calls now. Whether the call can be put in its words is found out when that is needed. Where there is none, it is the same provider
+// with another of its credentials.
+func (g *Governor) next(d departure) (policy.Target, policy.Failures, Chain, bool) {
+	if d.option.other != nil || d.attempt > 0 {
+		return policy.Target{}, 0, Chain{}, false
 	}
 	for _, t := range d.failover.To {
 		name := chainName(d.Route.Provider.Name, policy.Way{To: t.Provider, Timeout: d.failover.Timeout})
-		i := slices.IndexFunc(d.State.Chains, func(c Chain) bool { return c.Name == name && slices.Contains(c.Routes, d.Route.Name) })
-		if i < 0 {
+		chain, ok := d.State.way(name, d.Route.Name)
+		if !ok || d.read.Fixed {
 			continue
 		}
 		route, _ := d.State.counterpart(d.Route, t.Provider)
 		call := d.Call
 		call.Provider, call.Endpoint = route.Provider.Name, route.Endpoint.Name
 		if _, _, priced := d.State.price(&route, t.Model, &call); priced && g.paused(route, d.Call.Caller.Team, t.Model) <= 0 {
-			return t, d.State.Chains[i], true
+			return t, d.failover.On, chain, true
 		}
 	}
-	return policy.Target{}, Chain{}, false
+	model := cmp.Or(d.verdict.Model, d.Call.Model)
+	if !g.another(d.Route, d.Call.Caller.Team, model, d.option.key) {
+		return policy.Target{}, 0, Chain{}, false
+	}
+	chain, ok := d.State.way(keyChain(d.Route.Provider.Name), d.Route.Name)
+	if !ok {
+		return policy.Target{}, 0, Chain{}, false
+	}
+	return policy.Target{Provider: d.Route.Provider.Name, Model: model}, policy.FailureRefused | policy.FailureLimited, chain, true
 }

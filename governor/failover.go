@@ -19,11 +19,18 @@ const NoAnswer = -1
 // statusOverloaded is Anthropic's for what it has not begun to serve.
 const statusOverloaded = 529
 
-// Retry tells whether another provider is to make good what a call's provider has answered: the policy says so, the call cannot be billed
-// twice by it or its client's key says that it may be repeated, and the budget of retries has one left, which is taken.
+// Retry tells whether another provider, or another credential of the same, is to make good what a call's provider has answered: the policy says
+// so, the call cannot be billed twice by it or its client's key says that it may be repeated, and the budget of retries has one left, which is
+// taken. A credential that is refused takes none: the calls after it use the others.
 func (g *Governor) Retry(t Ticket, status int, keyed bool) bool {
 	if t.Next == "" || t.Failed != 0 || !covered(t.On, status) {
 		return false
+	}
+	if t.Again() && !g.another(g.Route(t), t.Call.Caller.Team, t.Call.Model, t.Key) {
+		return false
+	}
+	if status == http.StatusUnauthorized {
+		return true
 	}
 	return (keyed || unserved(status)) && g.retries.take(t.Call.Provider, g.Now())
 }
@@ -35,6 +42,8 @@ func covered(on policy.Failures, status int) bool {
 		return on&policy.FailureUnreachable != 0
 	case http.StatusTooManyRequests:
 		return on&policy.FailureLimited != 0
+	case http.StatusUnauthorized:
+		return on&policy.FailureRefused != 0
 	default:
 		return status >= http.StatusInternalServerError && on&policy.FailureError != 0
 	}
@@ -53,7 +62,8 @@ type Failed struct {
 }
 
 // Failover admits the second attempt of a call: translate → price the bound → reserve → make the intent durable. It is held and booked by
-// itself; the first attempt's hold has been given back. A refusal is of the whole call.
+// itself; the first attempt's hold has been given back. A refusal is of the whole call. With another credential of the same provider it is
+// the same request.
 func (g *Governor) Failover(ctx context.Context, f Failed) (Admission, error) {
 	t := f.Ticket
 	s := g.stateOf(t.PolicyVersion)
@@ -65,15 +75,17 @@ func (g *Governor) Failover(ctx context.Context, f Failed) (Admission, error) {
 	rq.HideUsage = t.HideUsage // the event that it asks for may be the gateway's wish
 	var to policy.Target
 	to.Provider, to.Model, _ = strings.Cut(t.Next, "/")
-	other, b, err := fallbackTo(&r, &rq, to)
+	verdict := sentinel.Verdict{Action: sentinel.Fallback, Reason: sentinel.ReasonProviderFailed, Model: to.Model, Provider: to.Provider}
+	var c choice
+	if t.Again() {
+		verdict = f.again()
+		err = g.withAnotherKey(&c, s, &r, &rq)
+	} else {
+		err = g.elsewhere(&c, s, &r, &rq, to)
+	}
 	if err != nil {
 		return f.refused(err.Error(), 0), nil
 	}
-	call := other.call(t.Call)
-	o, there := g.keyed(&other.route, &call, to.Model)
-	o.bound, o.other, o.pause = b, other, g.paused(other.route, t.Call.Caller.Team, to.Model)
-	c := choice{plan: s.Policy.PlanUnder(r.Scores, there, to.Model, there.At)}
-	c.add(sentinel.Candidate{Model: to.Model, Provider: to.Provider, Limits: c.plan.Limits}, o)
 	ask := sentinel.Ask{Org: t.Call.Caller.Org, Call: t.Call.ID.Attempt(t.Attempt + 1), TTL: g.HoldTTL, Candidates: c.asks}
 	era, reserved, down := g.era.now(), sentinel.Reservation{}, error(nil)
 	if !c.plan.Refuse {
@@ -87,13 +99,48 @@ func (g *Governor) Failover(ctx context.Context, f Failed) (Admission, error) {
 		return f.refused(v.Detail, v.RetryAfter), nil
 	}
 	r.Call.Model = t.Asked
-	a, err := g.dispatch(ctx, departure{Request: r, read: rq, option: c.options[0], hold: reserved.Hold, attempt: t.Attempt + 1, era: era,
-		verdict: sentinel.Verdict{Action: sentinel.Fallback, Reason: sentinel.ReasonProviderFailed, Model: to.Model, Provider: to.Provider}})
+	a, err := g.dispatch(ctx, departure{Request: r, read: rq, option: c.options[0], hold: reserved.Hold, attempt: t.Attempt + 1, era: era, verdict: verdict})
 	if errors.Is(err, errEra) {
 		return f.refused(err.Error(), 0), nil
 	}
 	a.Cause = down
 	return a, err
+}
+
+// elsewhere makes another provider the one option of a second attempt.
+func (g *Governor) elsewhere(c *choice, s *State, r *Request, rq *provider.Request, to policy.Target) error {
+	other, b, err := fallbackTo(r, rq, to)
+	if err != nil {
+		return err
+	}
+	call := other.call(r.Call)
+	o, there := g.keyed(&other.route, &call, to.Model)
+	o.bound, o.other, o.pause = b, other, g.paused(other.route, r.Call.Caller.Team, to.Model)
+	c.plan = s.Policy.PlanUnder(r.Scores, there, to.Model, there.At)
+	c.add(sentinel.Candidate{Model: to.Model, Provider: to.Provider, Limits: c.plan.Limits}, o)
+	return nil
+}
+
+// withAnotherKey makes the same provider the one option of a second attempt, with a credential that is not left out.
+func (g *Governor) withAnotherKey(c *choice, s *State, r *Request, rq *provider.Request) error {
+	model := r.Call.Model
+	b, ok := boundOf(r, rq, model)
+	if !ok {
+		return errNoPrice
+	}
+	o, there := g.keyed(&r.Route, &r.Call, model)
+	o.bound, o.pause = b, g.paused(r.Route, r.Call.Caller.Team, model)
+	c.plan = s.Policy.PlanUnder(r.Scores, there, model, there.At)
+	c.add(sentinel.Candidate{Model: model, Limits: c.plan.Limits}, o)
+	return nil
+}
+
+// again is the verdict of a second attempt at the same provider: that of the first, whose body it has, shortened or not.
+func (f Failed) again() sentinel.Verdict {
+	if t := f.Ticket; t.Action == sentinel.Downgrade {
+		return sentinel.Verdict{Action: sentinel.Downgrade, Reason: t.Reason, Model: t.Call.Model}
+	}
+	return sentinel.Verdict{Action: sentinel.Allow, Reason: sentinel.ReasonProviderFailed}
 }
 
 // Exhausted refuses a call whose provider gave no answer, where the policy or the budget of retries lets it not be tried again.

@@ -110,3 +110,53 @@ func TestASecondAttemptThatCannotBeJournaledIsGivenBack(t *testing.T) {
 		t.Errorf("%d holds given back: %+v", n, w.limiter.settled)
 	}
 }
+
+// A call whose credential its provider refuses goes on with the next one, at the same price, under the limits of that one; not where there is none.
+func TestACallGoesOnWithTheNextCredential(t *testing.T) {
+	for name, tt := range map[string]struct {
+		service, body string
+		status        int
+		want          bool
+	}{
+		"refused":               {"app", large, 401, true},
+		"without quota":         {"app", large, 429, true},
+		"of the server's fault": {"app", large, 503, false},
+		"forbidden":             {"app", large, 403, false},
+		"the team's only one":   {"loose", large, 401, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, severalKeys)
+			w.Pauses = wishes{}
+			r := w.request(tt.service, "several/chat.completions", tt.body)
+			a := w.admit(r)
+			if tried := a.Chain == "several~several" && a.Ticket.Next == "several/gpt-5"; tried != (tt.service == "app") {
+				t.Fatalf("the call goes by %q, then to %q", a.Chain, a.Ticket.Next)
+			}
+			ticket, err := governor.ParseTicket(a.Ticket.Encode())
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.Quarantine(ticket, tt.status)
+			w.Heed(ticket, tt.status, func(string) string { return "" })
+			if got := w.Retry(ticket, tt.status, false); got != tt.want {
+				t.Fatalf("tried again: %v, want %v", got, tt.want)
+			}
+			if !tt.want {
+				return
+			}
+			ticket.Failed = tt.status
+			second, err := w.Failover(t.Context(), governor.Failed{Ticket: ticket, Raw: r.Raw})
+			if err != nil || second.Verdict.Action != sentinel.Allow || second.To != nil || second.Ticket.Key == ticket.Key || second.Ticket.Next != "" || second.Ticket.Attempt != 1 || second.Chain != "" {
+				t.Errorf("judged %+v with credential %d after %d, then %q; %v", second.Verdict, second.Ticket.Key, ticket.Key, second.Ticket.Next, err)
+			}
+			first, in := w.journal.intents[0], w.journal.intents[1]
+			if in.ID != first.ID || in.Attempt != 1 || in.BoundCost != first.BoundCost || in.Demand == first.Demand {
+				t.Errorf("the second attempt's intent is %+v, the first's %+v", in, first)
+			}
+			w.Quarantine(second.Ticket, 401)
+			if w.Retry(ticket, 401, false) {
+				t.Error("a call is tried again with every credential left out")
+			}
+		})
+	}
+}

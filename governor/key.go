@@ -3,6 +3,7 @@ package governor
 import (
 	"encoding/binary"
 	"net/http"
+	"slices"
 	"time"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
@@ -64,6 +65,15 @@ func (g *Governor) key(r Route, c *sentinel.Call, model string) int {
 		}
 	}
 	return numbers[0]
+}
+
+// another tells whether a team has a credential beside one of a number that is not left out for a model.
+func (g *Governor) another(r Route, team, model string, but int) bool {
+	if g.Pauses == nil || len(r.Provider.Spares) == 0 {
+		return false
+	}
+	numbers, _ := r.Provider.KeysOf(team)
+	return slices.ContainsFunc(numbers, func(n int) bool { return n != but && g.left(r.Keyed(n), model) <= 0 })
 }
 
 // left tells for how long a route's own credential is left out for a model.

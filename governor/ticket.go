@@ -38,6 +38,11 @@ type Ticket struct {
 	Key     int // the number of the provider's credential that the call goes out with; 0 is the first
 }
 
+// Again tells whether the attempt that follows goes to the same provider, with another credential.
+func (t Ticket) Again() bool {
+	return t.Next != "" && strings.HasPrefix(t.Next, t.Call.Provider+"/")
+}
+
 const (
 	ticketFields    = 30
 	ticketSeparator = "\x1f"

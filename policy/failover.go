@@ -16,6 +16,7 @@ const (
 	FailureLimited     Failures = 1 << iota // 429
 	FailureError                            // 5xx
 	FailureUnreachable                      // no connection, a reset or silence
+	FailureRefused                          // 401: of one of several credentials, which no rule names
 	allFailures        = FailureLimited | FailureError | FailureUnreachable
 )
 

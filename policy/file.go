@@ -145,7 +145,7 @@ type credentialYAML struct {
 	Header  string     `yaml:"header" doc:"The header that carries the credential as it is, such as x-api-key."`
 	Query   string     `yaml:"query" doc:"The parameter of the query that carries the credential, such as key: in a custom API, whose callers show their token in a header. A parameter of that name that a caller sends is taken away."`
 	Weight  int        `yaml:"weight" doc:"Share of calls beside those of also, 1 (default) to 1000."`
-	Also    []alsoYAML `yaml:"also" doc:"More credentials of the same kind, such as of other accounts at the provider. One that is refused (401) is left out for five minutes and alerted, one whose quota is used up (429) for as long as the provider says."`
+	Also    []alsoYAML `yaml:"also" doc:"More credentials of the same kind, such as of other accounts at the provider. One that is refused (401) is left out for five minutes and alerted, one whose quota is used up (429) for as long as the provider says; the call that met it goes on with another."`
 	Service string     `yaml:"service" doc:"Of type sigv4 in a custom API: the AWS service's name in signatures, such as kinesis."`
 	Rotate  rotateYAML `yaml:"rotate" doc:"How sentinel keys rotate, or a schedule, gives it another value."`
 }
