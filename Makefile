@@ -76,10 +76,10 @@ accuracy: export ACCURACY := 1
 accuracy: ## price the calls of provider/testdata/accuracy, and print how many are exact, by provider
 	@cd provider && go test -count=1 -run '^TestCostIsExact$$'
 
-fuzz: ## every fuzz target for FUZZTIME (10s)
+fuzz: ## every fuzz target for FUZZTIME (60s)
 	@set -e; for dir in $$(grep -rl '^func Fuzz' --include='*_test.go' . | xargs -r -n1 dirname | sort -u); do \
 	  for target in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' $$dir/*_test.go | cut -c6-); do \
-	    echo "$$dir $$target"; go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(or $(FUZZTIME),10s) $$dir; \
+	    echo "$$dir $$target"; go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(or $(FUZZTIME),60s) -fuzzminimizetime 1s $$dir; \
 	  done; done
 
 bench: export BENCH_OUT := $(CURDIR)/docs/bench/main.md
