@@ -11,8 +11,10 @@ import (
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	overloadv3 "github.com/envoyproxy/go-control-plane/envoy/config/overload/v3"
 	connectionsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/resource_monitors/downstream_connections/v3"
+	heapv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/resource_monitors/fixed_heap/v3"
 	"github.com/goccy/go-yaml"
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/structpb"
 )
@@ -79,15 +81,30 @@ func bootstrap(c Config) *bootstrapv3.Bootstrap {
 				"re2.max_program_size.warn_level":  structpb.NewNumberValue(maxPattern),
 			}}},
 		}}},
-		OverloadManager: &overloadv3.OverloadManager{
-			RefreshInterval: durationpb.New(250 * time.Millisecond),
-			ResourceMonitors: []*overloadv3.ResourceMonitor{{
-				Name: "envoy.resource_monitors.global_downstream_max_connections",
-				ConfigType: &overloadv3.ResourceMonitor_TypedConfig{TypedConfig: packed(
-					&connectionsv3.DownstreamConnectionsConfig{MaxActiveDownstreamConnections: maxConnections},
-				)},
-			}},
+		OverloadManager: overload(c),
+	}
+}
+
+const heapMonitor = "envoy.resource_monitors.fixed_heap"
+
+// overload bounds connections and memory, as Envoy's guide for edges does: near the bound it gives memory back to the system first, then
+// answers new requests 503. Those that run go on.
+func overload(c Config) *overloadv3.OverloadManager {
+	monitor := func(name string, config proto.Message) *overloadv3.ResourceMonitor {
+		return &overloadv3.ResourceMonitor{Name: name, ConfigType: &overloadv3.ResourceMonitor_TypedConfig{TypedConfig: packed(config)}}
+	}
+	above := func(action string, share float64) *overloadv3.OverloadAction {
+		return &overloadv3.OverloadAction{Name: action, Triggers: []*overloadv3.Trigger{{
+			Name: heapMonitor, TriggerOneof: &overloadv3.Trigger_Threshold{Threshold: &overloadv3.ThresholdTrigger{Value: share}},
+		}}}
+	}
+	return &overloadv3.OverloadManager{
+		RefreshInterval: durationpb.New(250 * time.Millisecond),
+		ResourceMonitors: []*overloadv3.ResourceMonitor{
+			monitor("envoy.resource_monitors.global_downstream_max_connections", &connectionsv3.DownstreamConnectionsConfig{MaxActiveDownstreamConnections: maxConnections}),
+			monitor(heapMonitor, &heapv3.FixedHeapConfig{MaxHeapSizeBytes: uint64(c.MaxHeapBytes)}),
 		},
+		Actions: []*overloadv3.OverloadAction{above("envoy.overload_actions.shrink_heap", 0.95), above("envoy.overload_actions.stop_accepting_requests", 0.98)},
 	}
 }
 

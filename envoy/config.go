@@ -24,6 +24,8 @@ const SystemCAs = "/etc/ssl/certs/ca-certificates.crt"
 const (
 	maxBodyBytes = 64 << 20 // Envoy keeps a judged body in memory, and gRPC carries it in one message
 	maxIdle      = time.Hour
+	MinHeapBytes = 64 << 20 // an Envoy without calls has about 50 MB
+	MaxHeapBytes = 1 << 40
 	maxSocket    = 107    // of a unix socket's path, by the kernel
 	maxRoutes    = 10_000 // in all providers together; Envoy tries them in order
 )
@@ -39,6 +41,7 @@ type Config struct {
 	AccessLog    string        // a file, or "/dev/stdout"; "" for none
 	Witness      string        // a file that gets the access log too, for a Witness; "" for none
 	MaxBodyBytes uint32        // of a request whose body the guard reads; past it 413, give or take one read of the socket
+	MaxHeapBytes int64         // memory of one Envoy: near it, it gives back what it can, and refuses requests
 	StreamIdle   time.Duration // a request or an answer that is silent for so long is ended
 	Providers    []Provider
 	Chains       []Chain
@@ -92,7 +95,7 @@ func DefaultConfig() Config {
 	return Config{
 		NodeID: "egress", Listen: "127.0.0.1:10000", Hosts: []string{"localhost", "127.0.0.1"},
 		Admin: "127.0.0.1:9901", Control: "127.0.0.1:9902", AccessLog: "/dev/stdout",
-		MaxBodyBytes: 8 << 20, StreamIdle: 300 * time.Second,
+		MaxBodyBytes: 8 << 20, MaxHeapBytes: 960 << 20, StreamIdle: 300 * time.Second,
 	}
 }
 
@@ -118,6 +121,7 @@ func (c Config) Validate() error {
 	add(c.Witness == "" || text(c.Witness) && c.Witness != "/dev/stdout", "witness %q: want a file", c.Witness)
 	add(c.Witness == "" || c.Witness != c.AccessLog, "witness %q: it is the access log already", c.Witness)
 	add(c.MaxBodyBytes > 0 && c.MaxBodyBytes <= maxBodyBytes, "max body bytes: %d is outside [1, %d]", c.MaxBodyBytes, maxBodyBytes)
+	add(c.MaxHeapBytes >= MinHeapBytes && c.MaxHeapBytes <= MaxHeapBytes, "max heap bytes: %d is outside [%d, %d]", c.MaxHeapBytes, int64(MinHeapBytes), int64(MaxHeapBytes))
 	add(c.StreamIdle > 0 && c.StreamIdle <= maxIdle, "stream idle: %s is outside (0s, %s]", c.StreamIdle, maxIdle)
 	add(len(c.Hosts) > 0, "hosts: name at least one host by which clients address the gateway")
 	seen := map[string]bool{}

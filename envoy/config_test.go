@@ -37,6 +37,7 @@ func TestValidate(t *testing.T) {
 		"host with port":       {func(c *Config) { c.Hosts = []string{"a.test:80"} }, `host "a.test:80"`},
 		"body limit 0":         {func(c *Config) { c.MaxBodyBytes = 0 }, "max body bytes"},
 		"body limit too large": {func(c *Config) { c.MaxBodyBytes = maxBodyBytes + 1 }, "max body bytes"},
+		"no memory":            {func(c *Config) { c.MaxHeapBytes = 0 }, "max heap bytes"},
 		"never idle":           {func(c *Config) { c.StreamIdle = 0 }, "stream idle"},
 		"idle for too long":    {func(c *Config) { c.StreamIdle = maxIdle + time.Second }, "stream idle"},
 		"tls without key":      {func(c *Config) { c.TLS = &ListenerTLS{CertFile: "a"} }, "a certificate file and a key file"},
@@ -81,8 +82,8 @@ func TestEveryFaultAtOnce(t *testing.T) {
 	if err == nil {
 		t.Fatal("an empty configuration is valid")
 	}
-	if got := len(strings.Split(err.Error(), "\n")); got != 7 {
-		t.Errorf("%d faults, want 7:\n%v", got, err)
+	if got := len(strings.Split(err.Error(), "\n")); got != 8 {
+		t.Errorf("%d faults, want 8:\n%v", got, err)
 	}
 }
 

@@ -196,6 +196,19 @@ func TestJudgedBodyIsBounded(t *testing.T) {
 }
 
 // TestLargeUploadStreamsPast: the limit is on what the guard reads, not on what a provider stores.
+// TestMemoryIsBounded: an Envoy that has used up its memory takes no more requests, and does not end.
+func TestMemoryIsBounded(t *testing.T) {
+	g := startWithHeap(t, 1<<20, nil)
+	eventually(t, "a request is refused for want of memory", func() bool {
+		r, text := g.do(t, "POST", "/api/v1/chat", nil, strings.NewReader("{}"))
+		return r.StatusCode == http.StatusServiceUnavailable && strings.Contains(text, "overload")
+	})
+	g.upstream.take()
+	if r, text := g.do(t, "POST", "/api/v1/chat", nil, strings.NewReader("{}")); r.StatusCode != http.StatusServiceUnavailable || len(g.upstream.take()) != 0 {
+		t.Errorf("answered %d %s", r.StatusCode, text)
+	}
+}
+
 func TestLargeUploadStreamsPast(t *testing.T) {
 	g := startGateway(t, nil)
 	r, body := g.do(t, "PUT", "/api/files/b/large", nil, strings.NewReader(strings.Repeat("x", 3<<20)))

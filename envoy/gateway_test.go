@@ -2,6 +2,7 @@ package envoy
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -43,17 +45,24 @@ type gateway struct {
 	upstream  *upstream
 	grpc      *grpc.Server
 	dir       string
+	heap      int // in the place of the configuration's bound; 0: that one
 }
 
 func startGateway(t *testing.T, change func(*Config)) *gateway {
 	t.Helper()
+	return startWithHeap(t, 0, change)
+}
+
+// startWithHeap is startGateway with a bound of Envoy's memory that no configuration may have.
+func startWithHeap(t *testing.T, heap int, change func(*Config)) *gateway {
+	t.Helper()
 	needEnvoy(t)
-	g := &gateway{processor: &fakeProcessor{}, upstream: newUpstream(t), dir: t.TempDir()}
+	g := &gateway{processor: &fakeProcessor{}, upstream: newUpstream(t), dir: t.TempDir(), heap: heap}
 	control := listen(t)
 	g.config = Config{
 		NodeID: "egress", Listen: freeAddress(t), Admin: freeAddress(t), Hosts: []string{"127.0.0.1", "gateway.test"},
 		Control: control.Addr().String(), AccessLog: filepath.Join(g.dir, "access.json"),
-		MaxBodyBytes: 4096, StreamIdle: DefaultConfig().StreamIdle,
+		MaxBodyBytes: 4096, MaxHeapBytes: DefaultConfig().MaxHeapBytes, StreamIdle: DefaultConfig().StreamIdle,
 		Providers: []Provider{{
 			Name: "api", Host: "api.example.test", Address: g.upstream.address(), Plaintext: true,
 			Routes: []Route{
@@ -75,6 +84,10 @@ func startGateway(t *testing.T, change func(*Config)) *gateway {
 	bootstrap, err := Bootstrap(g.config)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if g.heap > 0 {
+		most := strconv.FormatInt(g.config.MaxHeapBytes, 10)
+		bootstrap = bytes.ReplaceAll(bootstrap, []byte(most), []byte(strconv.Itoa(g.heap)))
 	}
 	p, err := envoytest.Start(t.Context(), bootstrap, envoytest.Options{Tools: tools, Dir: g.dir, Admin: g.config.Admin, Concurrency: 2})
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/credential"
+	"github.com/saas-sentinel/saas-sentinel/envoy"
 	"github.com/saas-sentinel/saas-sentinel/internal/strictyaml"
 	"github.com/saas-sentinel/saas-sentinel/store"
 )
@@ -53,7 +54,8 @@ type PublishConfig struct {
 
 // ControlConfig is the gRPC port.
 type ControlConfig struct {
-	Listen    string `yaml:"listen" doc:"host:port; keep it on loopback or in a private network."`
+	Listen    string `yaml:"listen" doc:"host:port of loopback: whoever reaches it is taken for an Envoy, is given what Envoys are given, and can ask as one. Another address needs private_network."`
+	Private   bool   `yaml:"private_network" doc:"The address is reached by your Envoys alone, such as in a network of containers or behind a network policy."`
 	Advertise string `yaml:"advertise" doc:"host:port under which Envoy reaches it. Default: listen."`
 }
 
@@ -67,11 +69,12 @@ type EnvoyConfig struct {
 	Node       string        `yaml:"node" doc:"Name of the Envoy."`
 	Listen     string        `yaml:"listen" doc:"ip:port on which clients reach the gateway."`
 	Hosts      []string      `yaml:"hosts" doc:"Host names and IPs, without port, under which clients address the gateway."`
-	Admin      string        `yaml:"admin" doc:"ip:port of Envoy's admin page; keep it on loopback."`
+	Admin      string        `yaml:"admin" doc:"ip:port of loopback for Envoy's admin page, which has no sign-in and can end Envoy."`
 	AccessLog  string        `yaml:"access_log" doc:"File of Envoy's access log; empty for none."`
 	Witness    string        `yaml:"witness" doc:"File that gets the access log once more, where access_log is none that this process can read: Envoy writes it, this process reads it and keeps it short. Under one path for both."`
 	LogFlush   time.Duration `yaml:"access_log_flush" doc:"How late Envoy writes these files: its --file-flush-interval-msec. reconcile.after must be above it."`
 	MaxBody    int64         `yaml:"max_body_bytes" doc:"Longest request body that is read for its price; longer ones are answered 413."`
+	MaxHeap    int64         `yaml:"max_heap_bytes" doc:"Memory of one Envoy, below the limit of its container: from 95 of 100 parts of it on Envoy gives back what it can, from 98 on it answers 503 in place of taking more requests. Write the bootstrap anew after a change."`
 	StreamIdle time.Duration `yaml:"stream_idle" doc:"A request or answer that is silent for so long is ended."`
 	TLS        *TLSConfig    `yaml:"tls" doc:"Certificate of the gateway's listener. Without it clients speak plain HTTP."`
 }
@@ -237,7 +240,7 @@ func DefaultConfig() Config {
 		Metrics:  MetricsConfig{Listen: "127.0.0.1:18001"},
 		Admin:    AdminConfig{Listen: "127.0.0.1:18002", OIDC: OIDCConfig{Scopes: []string{"email", "groups"}, Groups: "groups", Person: "email"}},
 		Envoy: EnvoyConfig{Node: "egress", Listen: "127.0.0.1:10000", Hosts: []string{"localhost", "127.0.0.1"}, Admin: "127.0.0.1:9901",
-			MaxBody: 8 << 20, StreamIdle: 5 * time.Minute, LogFlush: 10 * time.Second},
+			MaxBody: 8 << 20, MaxHeap: envoy.DefaultConfig().MaxHeapBytes, StreamIdle: 5 * time.Minute, LogFlush: 10 * time.Second},
 		Proxy:     ProxyConfig{CA: "proxy-ca.pem", Life: 24 * time.Hour},
 		Redis:     RedisConfig{Address: []string{"127.0.0.1:6379"}, Timeout: 25 * time.Millisecond, RecountWait: 10 * time.Minute},
 		Vault:     VaultConfig{Refresh: 30 * time.Second, MaxStale: time.Hour},

@@ -11,6 +11,7 @@ import (
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/ca"
 	"github.com/saas-sentinel/saas-sentinel/credential"
+	"github.com/saas-sentinel/saas-sentinel/envoy"
 	"github.com/saas-sentinel/saas-sentinel/internal/strictyaml"
 )
 
@@ -52,12 +53,21 @@ func (c *Config) check(doc *strictyaml.Doc) {
 	if c.Envoy.MaxBody < 1024 || c.Envoy.MaxBody > 64<<20 {
 		doc.Fault("envoy.max_body_bytes", "%d is outside 1024 to %d", c.Envoy.MaxBody, 64<<20)
 	}
+	if c.Envoy.MaxHeap < envoy.MinHeapBytes || c.Envoy.MaxHeap > envoy.MaxHeapBytes {
+		doc.Fault("envoy.max_heap_bytes", "%d is outside %d to %d", c.Envoy.MaxHeap, int64(envoy.MinHeapBytes), int64(envoy.MaxHeapBytes))
+	}
 	if c.Database.MaxSeries < 10 || c.Database.MaxSeries > 100_000 {
 		doc.Fault("database.max_series", "%d is outside 10 to 100000", c.Database.MaxSeries)
 	}
 	c.checkWords(doc)
 	if c.Telemetry.Sample < 0 || c.Telemetry.Sample > 100 {
 		doc.Fault("telemetry.sample_percent", "%d is outside 0 to 100", c.Telemetry.Sample)
+	}
+	if _, _, err := net.SplitHostPort(c.Control.Listen); err == nil && !c.Control.Private && !loopback(c.Control.Listen) {
+		doc.Fault("control.listen", "%q can be reached from other machines, and whoever reaches it is taken for an Envoy: use 127.0.0.1, or set control.private_network where your Envoys alone reach it", c.Control.Listen)
+	}
+	if _, _, err := net.SplitHostPort(c.Envoy.Admin); err == nil && !loopback(c.Envoy.Admin) {
+		doc.Fault("envoy.admin", "%q is not of loopback, such as 127.0.0.1:9901: the page has no sign-in, and can end Envoy", c.Envoy.Admin)
 	}
 	if c.Debug.Listen != "" && !loopback(c.Debug.Listen) {
 		doc.Fault("debug.listen", "%q is not host:port of loopback, such as 127.0.0.1:18006: profiles show what is in memory", c.Debug.Listen)

@@ -52,6 +52,34 @@ func TestEveryFaultAtOnce(t *testing.T) {
 	}
 }
 
+// What has no sign-in of its own is reached from this machine alone, unless the operator says that its network is Envoys' alone.
+func TestPortsWithoutSignInStayOnLoopback(t *testing.T) {
+	environ(t)
+	t.Setenv("VAULT_ADDR", "http://127.0.0.1:8200")
+	for text, fault := range map[string]string{
+		`control: {listen: "0.0.0.0:18000"}`:                        "control.listen",
+		`control: {listen: ":18000"}`:                               "control.listen",
+		`control: {listen: "10.1.2.3:18000", advertise: "a:1"}`:     "set control.private_network",
+		`control: {listen: "0.0.0.0:18000", private_network: true}`: "",
+		`control: {listen: "127.0.0.9:18000"}`:                      "",
+		`control: {listen: "[::1]:18000"}`:                          "",
+		`control: {listen: "localhost:18000"}`:                      "",
+		`envoy: {admin: "0.0.0.0:9901"}`:                            "envoy.admin",
+		`envoy: {admin: "127.0.0.1:9901"}`:                          "",
+		`debug: {listen: "0.0.0.0:18006"}`:                          "debug.listen",
+		`envoy: {max_heap_bytes: 1000000}`:                          "envoy.max_heap_bytes",
+		`envoy: {max_heap_bytes: 500000000}`:                        "",
+	} {
+		file := filepath.Join(t.TempDir(), "sentinel.yaml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := LoadConfig(file); (err != nil) != (fault != "") || err != nil && !strings.Contains(err.Error(), fault) {
+			t.Errorf("%s gives %v, want a fault of %q", text, err, fault)
+		}
+	}
+}
+
 // A call whose processor died must not be booked before Envoy's access log can say what became of it.
 func TestCallsAreReconciledAfterEnvoysLogIsWritten(t *testing.T) {
 	environ(t)

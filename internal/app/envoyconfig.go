@@ -13,6 +13,7 @@ func (c Config) ForEnvoy(s *governor.State) envoy.Config {
 	out.NodeID, out.Listen, out.Hosts, out.Admin = c.Envoy.Node, c.Envoy.Listen, c.Envoy.Hosts, c.Envoy.Admin
 	out.AccessLog, out.Witness, out.StreamIdle = c.Envoy.AccessLog, c.Envoy.Witness, c.Envoy.StreamIdle
 	out.MaxBodyBytes = uint32(min(c.Envoy.MaxBody, math.MaxUint32))
+	out.MaxHeapBytes = c.Envoy.MaxHeap
 	out.Control = c.Control.Listen
 	if c.Control.Advertise != "" {
 		out.Control = c.Control.Advertise
