@@ -8,7 +8,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	domain "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/internal/app"
@@ -18,6 +20,41 @@ import (
 	"github.com/saas-sentinel/saas-sentinel/store"
 )
 
+// paced are rules that refuse for a while, or let calls wait.
+const paced = `policies:
+  - {name: slots, match: {model: gpt-4.1}, limits: {concurrent: 2}}
+  - {name: pace, match: {model: gpt-5-nano}, limits: {requests: 2/hour}}
+  - {name: patience, match: {model: gpt-4.1-mini}, limits: {requests: 1/second}, on_exceed: [{delay: 2s}]}
+`
+
+// pace makes calls that run beside each other, come too fast, and wait; it gives how many.
+func (g *gateway) pace() (calls int) {
+	g.t.Helper()
+	ask := func(model, more string) int {
+		calls++
+		code, _, _ := g.do(http.MethodPost, "/openai/v1/chat/completions", fmt.Sprintf(`{"model":%q,"max_completion_tokens":20%s,"messages":[{"role":"user","content":"hello"}]}`, model, more))
+		return code
+	}
+	const streams = 2
+	var running sync.WaitGroup
+	for range streams {
+		calls++
+		running.Go(func() {
+			g.do(http.MethodPost, "/openai/v1/chat/completions", `{"model":"gpt-4.1","max_completion_tokens":20,"stream":true,"messages":[{"role":"user","content":"hello"}]}`)
+		})
+	}
+	g.eventually("two streams run", func() bool { return g.inFlight() == streams })
+	if code := ask("gpt-4.1", ""); code != http.StatusTooManyRequests {
+		g.t.Errorf("a third stream beside two was answered %d", code)
+	}
+	running.Wait()
+	g.ledger(calls) // what has ended gives its slot back when it is booked
+	for _, model := range []string{"gpt-4.1", "gpt-5-nano", "gpt-5-nano", "gpt-5-nano", "gpt-4.1-mini", "gpt-4.1-mini", "gpt-4.1-mini"} {
+		ask(model, "")
+	}
+	return calls
+}
+
 // What a simulation says of recorded calls is what the live gateway did with them, verdict by verdict: SIMULATED_CALLS sets how many.
 func TestSimulationOfARecordIsWhatTheGatewayDid(t *testing.T) {
 	calls := 250
@@ -25,9 +62,12 @@ func TestSimulationOfARecordIsWhatTheGatewayDid(t *testing.T) {
 		calls = n
 	}
 	// The budgets last for a part of the calls, however many there are.
-	larger := fmt.Sprintf("policies:\n  - {name: large models, match: {model: gpt-5}, budget: {usd: %.6f/day}, on_exceed: [{downgrade: [gpt-5-mini]}]}\n"+
+	larger := fmt.Sprintf(paced+"\n  - {name: large models, match: {model: gpt-5}, budget: {usd: %.6f/day}, on_exceed: [{downgrade: [gpt-5-mini]}]}\n"+
 		"  - {name: weather quota, match: {provider: weather}, limits: {requests: %d/day}}\n", float64(calls)*0.00004, calls/80)
-	g := open(t, mockapi.DefaultConfig(), fmt.Sprintf("{budget: {usd: %.6f/day, mode: hard}, limits: {requests: 100k/minute}}", float64(calls)*0.0012), larger)
+	config := mockapi.DefaultConfig()
+	config.Models = map[string]mockapi.Answers{"gpt-4.1": {Latency: time.Second, MinOutput: 5, MaxOutput: 10}}
+	g := open(t, config, fmt.Sprintf("{budget: {usd: %.6f/day, mode: hard}, limits: {requests: 100k/minute}}", float64(calls)*0.0012), larger)
+	before := g.pace()
 	answered := map[string]string{} // by the reason of a 429, the id that it carried
 	for n := range calls {
 		method, path, body := http.MethodGet, "/weather/v1/forecast/lima", ""
@@ -38,7 +78,7 @@ func TestSimulationOfARecordIsWhatTheGatewayDid(t *testing.T) {
 			answered[header.Get("x-sentinel-verdict")] = header.Get("x-sentinel-call")
 		}
 	}
-	rows := g.ledger(calls)
+	rows := g.ledger(before + calls)
 	state, err := app.LoadState(filepath.Join(g.dir, "policies.yaml"))
 	g.must(err)
 	st, err := store.Open(t.Context(), store.Options{DSN: domain.NewSecret(g.dsn), MaxConns: 2})
@@ -57,7 +97,7 @@ func TestSimulationOfARecordIsWhatTheGatewayDid(t *testing.T) {
 		return nil
 	})
 	g.must(err)
-	if kinds["downgrade budget_spent"] == 0 || kinds["deny budget_spent"]+kinds["deny quota_spent"] < 2 || kinds["allow "] == 0 {
+	if kinds["throttle concurrency_limited"] == 0 || kinds["throttle rate_limited"] == 0 || kinds["delay "] == 0 || kinds["downgrade budget_spent"] == 0 || kinds["deny budget_spent"]+kinds["deny quota_spent"] < 2 || kinds["allow "] == 0 {
 		t.Errorf("the record tests too little: %v", kinds)
 	}
 	t.Logf("%d calls: %v", len(rows), kinds)
