@@ -79,6 +79,9 @@ providers: {openai: {preset: openai, credential: "vault:secret/openai#key"}}
 	if pace := wide["suggested requests a minute of service bot"]; pace.Amount < 150 || pace.Amount > 170 {
 		t.Errorf("bot makes 100 calls in its busiest minute: %d", pace.Amount)
 	}
+	if pace := wide["suggested tokens a minute of service app"]; pace.Amount < 5000 || pace.Amount > 5200 {
+		t.Errorf("app uses 2,000 tokens a minute and half of that is head-room; a call that may use 2,000 must fit beside them: %d", pace.Amount)
+	}
 	tight := run(suggest.Options{HeadRoom: 0, Quantile: 0.9, Most: 20})
 	if s := tight["suggested budget a day of team growth"]; s.Effect.Refused < 20 || s.Effect.Avoided <= 0 || s.Effect.Worst < 20 {
 		t.Errorf("a day of ten times the usual spend does not exceed %s: %+v", s.Amounted(), s.Effect)

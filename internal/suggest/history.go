@@ -10,6 +10,7 @@ import (
 	"time"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/governor"
 	"github.com/saas-sentinel/saas-sentinel/internal/simulate"
 )
 
@@ -25,6 +26,7 @@ type past struct {
 	minute           time.Time       // that is counted now
 	requests, tokens int64           // in it
 	perMinute        [2]spread       // requests, tokens: of minutes with a call
+	held             [2]spread       // nano-dollars, tokens: the most that a call may use, which is held of a limit while it runs
 	spent            sentinel.NanoUSD
 }
 
@@ -36,19 +38,25 @@ type History struct {
 	scopes   map[scope]*past
 }
 
-// Read reads the calls of [from, to), whose days are those of a zone.
-func Read(ctx context.Context, record simulate.Record, from, to time.Time, zone *time.Location) (*History, error) {
-	h := &History{from: from, to: to, zone: zone, scopes: map[scope]*past{}}
-	err := record(ctx, from, to, func(e sentinel.Entry) error {
-		if e.Action.Refused() {
-			return nil
+// Read reads the calls of [from, to), whose days are those of the zone of the policy in force.
+func Read(ctx context.Context, record simulate.Past, from, to time.Time, now *governor.State) (*History, error) {
+	h := &History{from: from, to: to, zone: now.Policy.Zone, scopes: map[scope]*past{}}
+	sim := simulate.New(now, record.Unusual)
+	err := record.Calls(ctx, from, to, func(e sentinel.Entry) error {
+		_, judged, err := sim.Judge(ctx, &e)
+		if err != nil || e.Action.Refused() {
+			return err
 		}
 		if e.Attempt == 0 {
 			h.calls++
 		}
-		h.take(scope{}, e)
-		h.take(scope{team: e.Caller.Team}, e)
-		h.take(scope{e.Caller.Team, e.Caller.Service}, e)
+		held := sentinel.Amounts{}
+		if asked := judged.Ask.Candidates; len(asked) > 0 {
+			held = asked[0].Bound
+		}
+		h.take(scope{}, &e, held)
+		h.take(scope{team: e.Caller.Team}, &e, held)
+		h.take(scope{e.Caller.Team, e.Caller.Service}, &e, held)
 		return nil
 	})
 	for _, p := range h.scopes {
@@ -57,7 +65,7 @@ func Read(ctx context.Context, record simulate.Record, from, to time.Time, zone 
 	return h, err
 }
 
-func (h *History) take(s scope, e sentinel.Entry) {
+func (h *History) take(s scope, e *sentinel.Entry, held sentinel.Amounts) {
 	p := h.scopes[s]
 	if p == nil {
 		if len(h.scopes) >= maxScopes || s.team == "" && s.service == "" && s != (scope{}) {
@@ -76,6 +84,8 @@ func (h *History) take(s scope, e sentinel.Entry) {
 		p.requests++
 	}
 	p.tokens += amounts[sentinel.MeasureTokens]
+	p.held[0].add(held[sentinel.MeasureCost])
+	p.held[1].add(held[sentinel.MeasureTokens])
 }
 
 // turn ends a minute.

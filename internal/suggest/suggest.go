@@ -97,14 +97,15 @@ func (h *History) Suggest(o Options) ([]Suggestion, error) {
 }
 
 func (h *History) of(s scope, p *past, o Options) (out []Suggestion, err error) {
-	add := func(m sentinel.Measure, span string, most float64, basis string) {
-		amount := rounded(most * (1 + o.HeadRoom))
+	add := func(m sentinel.Measure, span string, most, held float64, basis string) {
+		roomy := most*(1+o.HeadRoom) + held // a limit that its callers have almost used up must still let in the most that a call may use
+		amount := rounded(roomy)
 		if m == sentinel.MeasureCost {
-			amount = rounded(most*(1+o.HeadRoom)/float64(sentinel.USD)*100) * int64(sentinel.USD) / 100 // whole cents
+			amount = rounded(roomy/float64(sentinel.USD)*100) * int64(sentinel.USD) / 100 // whole cents
 		}
 		if amount > 0 {
 			out = append(out, Suggestion{Name: nameOf(s, m, span), Team: s.team, Service: s.service, Measure: m, Span: span, Amount: amount,
-				Basis: fmt.Sprintf("%s, and %.0f %% head-room", basis, 100*o.HeadRoom)})
+				Basis: fmt.Sprintf("%s, %.0f %% head-room, and what one call holds", basis, 100*o.HeadRoom)})
 		}
 	}
 	if days := h.daily(p); len(days) > 0 {
@@ -112,17 +113,18 @@ func (h *History) of(s scope, p *past, o Options) (out []Suggestion, err error) 
 		if err != nil {
 			return nil, err
 		}
+		held := p.held[0].quantile(o.Quantile)
 		if s != (scope{}) {
-			add(sentinel.MeasureCost, "day", day, basis)
+			add(sentinel.MeasureCost, "day", day, held, basis)
 		}
 		if s.service == "" {
-			add(sentinel.MeasureCost, "month", month, basis)
+			add(sentinel.MeasureCost, "month", month, held, basis)
 		}
 	}
 	if s.service != "" {
 		basis := fmt.Sprintf("%g of 100 minutes with a call", 100*rateQuantile(o.Quantile))
-		add(sentinel.MeasureRequests, "minute", p.perMinute[0].quantile(rateQuantile(o.Quantile)), basis)
-		add(sentinel.MeasureTokens, "minute", p.perMinute[1].quantile(rateQuantile(o.Quantile)), basis)
+		add(sentinel.MeasureRequests, "minute", p.perMinute[0].quantile(rateQuantile(o.Quantile)), 0, basis)
+		add(sentinel.MeasureTokens, "minute", p.perMinute[1].quantile(rateQuantile(o.Quantile)), p.held[1].quantile(rateQuantile(o.Quantile)), basis)
 	}
 	return out, nil
 }
