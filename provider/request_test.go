@@ -23,6 +23,8 @@ func TestHostileBodiesAreRefused(t *testing.T) {
 		"a text not in UTF-8":    "{\"model\":\"a\",\"user\":\"\xff\"}",
 		"bytes behind":           `{"model":"a"} {"model":"b"}`,
 		"nested too deep":        `{"model":"a","x":` + strings.Repeat("[", 70) + strings.Repeat("]", 70) + `}`,
+		"a number past all":      `{"model":"a","temperature":1e400}`,
+		"another, deep down":     `{"model":"a","messages":[{"role":"user","content":"x","n":-1e400}]}`,
 		"not an object":          `["model"]`,
 		"cut":                    `{"model":"a"`,
 		"no model":               `{"messages":[]}`,

@@ -91,7 +91,11 @@ func readObject(body []byte, policyKeys []string) (object, error) {
 // gather walks one value for its facts.
 func gather(v jsontext.Value) (facts, error) {
 	var f facts
-	if k := v.Kind(); k != '{' && k != '[' {
+	switch v.Kind() {
+	case '{', '[':
+	case '0':
+		return f, inRange(jsontext.NewDecoder(bytes.NewBuffer(v)).ReadToken())
+	default:
 		return f, nil
 	}
 	// The value was checked when it was read: looking for repeated names again would only take memory.
@@ -114,6 +118,10 @@ func gather(v jsontext.Value) (facts, error) {
 			f.name(name)
 			told = told || inElement && (name == "type" || name == "role")
 			continue
+		case t.Kind() == '0':
+			if err := inRange(t, nil); err != nil {
+				return f, err
+			}
 		case t.Kind() == '"' && name == "type":
 			f.typed(t.String())
 		case t.Kind() == '{' && inElement:
@@ -123,6 +131,14 @@ func gather(v jsontext.Value) (facts, error) {
 		}
 		name = ""
 	}
+}
+
+// inRange refuses a number past float64, of which one reader makes infinity, another the largest number, and a third an error.
+func inRange(t jsontext.Token, err error) error {
+	if err == nil {
+		_, err = t.Float()
+	}
+	return err
 }
 
 // elementDepth is how deep the members of a list's objects are nested.
@@ -166,6 +182,9 @@ func malformed(err error) error {
 			return badRequest("body", "a key stands twice in one object")
 		}
 		return badRequest("body", "not valid JSON at byte %d", s.ByteOffset)
+	}
+	if errors.Is(err, strconv.ErrRange) {
+		return badRequest("body", "a number is outside the range of 64-bit floating point")
 	}
 	return badRequest("body", "not valid JSON")
 }

@@ -36,7 +36,7 @@ func attacks() []attack {
 		list []attack
 	}{
 		{"fail-open", failOpen()}, {"wrong destination", wrongDestination()}, {"identity", identity()}, {"HTTP parsing", httpParsing()},
-		{"body parsing", bodyParsing()}, {"cost evasion", costEvasion()}, {"leaks", leaks()}, {"admin", admin()}, {"availability", availability()}, {"HTTP/2", http2Attacks()},
+		{"body parsing", bodyParsing()}, {"cost evasion", costEvasion()}, {"leaks", leaks()}, {"admin", admin()}, {"admin", onAdmins()}, {"availability", availability()}, {"HTTP/2", http2Attacks()},
 	} {
 		for _, a := range f.list {
 			a.family = f.name
@@ -66,7 +66,7 @@ func TestHostile(t *testing.T) {
 		}
 	}
 	s.explained()
-	t.Logf("%d attacks; ready again within %s at the slowest", len(lines), s.slowest.Round(time.Millisecond))
+	t.Logf("%d attacks; ready again within %s at the slowest, %d times after more than 1 s", len(lines), s.slowest.Round(time.Millisecond), s.late)
 	if *table {
 		fmt.Printf("%-18s %-62s %4s  %-20s %s\n%s\n", "family", "attack", "HTTP", "reason", "", strings.Join(lines, "\n"))
 	}

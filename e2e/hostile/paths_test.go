@@ -294,7 +294,7 @@ func admin() []attack {
 		through("Envoy's configuration through the gateway", "/config_dump"),
 		through("profiles through the gateway", "/debug/pprof/heap"),
 		through("readiness through the gateway", "/readyz"),
-		through("the admin API through the gateway", "/api/v1/policies"),
+		through("the admin API through the gateway", "/api/v1/policy"),
 		{name: "an order to end Envoy through the gateway", status: 403, reason: noRoute, raw: withBody("POST /quitquitquit", "x", auth)},
 		{name: "profiles on the metrics port", play: func(s *stand) []answer {
 			for _, path := range []string{"/debug/pprof/", "/debug/vars", "/config", "/env", "/../etc/passwd"} {

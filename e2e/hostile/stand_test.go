@@ -82,11 +82,16 @@ type stand struct {
 	probes   string // URL of sentinel's metrics
 	admin    string // URL of Envoy's admin page
 	control  string // host:port of sentinel's gRPC
+	people   string // host:port of the admin API
+	ada      *account
+	vera     *account
+	link     string // the first account's, which is used
 	envoy    *envoytest.Process
 	child    *exec.Cmd
 	exited   chan error
 	canaries map[string]string
 	slowest  time.Duration // until it was ready after an attack
+	late     int           // how often that was more than a second
 	silent   int           // refusals of Envoy that only its access log explains
 	lost     int           // admitted calls that could not reach their provider
 }
@@ -141,6 +146,7 @@ func newStand(t testing.TB) *stand {
 	s.must(err)
 	at := func(i int) string { return "127.0.0.1:" + strconv.Itoa(ports[i]) }
 	s.control, s.probes, s.addr, s.admin = at(0), "http://"+at(1), at(2), "http://"+at(3)
+	s.people = at(4)
 	s.write("ca.pem", string(s.provider.mock.CAPEM()))
 	s.write("policies.yaml", fmt.Sprintf(policies, s.provider.addr, filepath.Join(s.dir, "ca.pem"), token, otherToken, accessKey))
 	s.write("sentinel.yaml", fmt.Sprintf(`control: {listen: "%s"}
