@@ -10,7 +10,8 @@ import (
 	"github.com/saas-sentinel/saas-sentinel/internal/mockapi"
 )
 
-// An issued token works by the SDK's own place for a key, survives its rotation for the grace, and ends everywhere within 5 s.
+// An issued token works by the SDK's own place for a key, survives its rotation for the grace, and ends everywhere within 5 s. A workload's
+// token works while its issuer's key proves it, for our audience.
 func TestIssuedTokensAreRotatedAndRevoked(t *testing.T) {
 	g := open(t, mockapi.DefaultConfig(), "{}", "")
 	ok := func(token string) bool {
@@ -45,9 +46,18 @@ func TestIssuedTokensAreRotatedAndRevoked(t *testing.T) {
 	if said := tokens(2, "issue", "app"); !strings.Contains(said, "issued: true") {
 		t.Errorf("for a service that takes none: %s", said)
 	}
+	platform := newIssuer(t)
+	g.write("policies.yaml", platform.byWorkload(g.policyOf("{}", "")))
+	within5s("a workload's token", platform.token(t, "", nil), true)
+	workload := platform.workloadsAreKnown(t, ok)
+	platform.another(t, "two")
 	g.stop()
-	g.write("policies.yaml", strings.Replace(g.policyOf("{}", ""), "identity: {", "identity: {issued: true, ", 1))
+	g.write("policies.yaml", strings.Replace(platform.byWorkload(g.policyOf("{}", "")), "identity: {", "identity: {issued: true, ", 1))
 	g.start()
+	within5s("a workload's token by another key", platform.token(t, "", nil), true)
+	if ok(workload) {
+		t.Error("a workload's token is accepted, and its issuer has taken the key back")
+	}
 	first := tokens(0, "issue", "app", "--label", "prod")
 	within5s("an issued token", first, true)
 	var list []struct{ ID, Service, State, Label string }
