@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/saas-sentinel/saas-sentinel/internal/harden"
 )
 
@@ -26,8 +28,9 @@ func TestMain(m *testing.M) {
 	if hardened := harden.Process(); err == nil {
 		err = hardened
 	}
+	dumpable, _, _ := unix.Syscall6(unix.SYS_PRCTL, unix.PR_GET_DUMPABLE, 0, 0, 0, 0, 0)
 	limits, _ := os.ReadFile("/proc/self/limits")
-	fmt.Printf("errors %v %v\nstill set %q\nread before %s\nshown %q\n%s", err, readErr, os.Getenv("HARDEN_SECRET"), kept, environ, limits)
+	fmt.Printf("errors %v %v\nstill set %q\nread before %s\nshown %q\ndumpable %d\n%s", err, readErr, os.Getenv("HARDEN_SECRET"), kept, environ, dumpable, limits)
 	os.Exit(0)
 }
 
@@ -38,7 +41,7 @@ func TestNothingIsShown(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	for _, want := range []string{"errors <nil> <nil>", `still set ""`, "read before canary=3f", "HARDEN_BEFORE=b", "HARDEN_AFTER=a"} {
+	for _, want := range []string{"errors <nil> <nil>", `still set ""`, "read before canary=3f", "HARDEN_BEFORE=b", "HARDEN_AFTER=a", "dumpable 0\n"} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("no %q in\n%s", want, out)
 		}
