@@ -105,12 +105,13 @@ func endpointsOf(r *rule) globs { return r.endpoint }
 // name, one has the longest prefix: trying each as that one tries every name. Patterns may be counted together that no one name matches.
 func (c *crowd) meeting(rules []int32, of func(*rule) globs, use func(name string, some []int32)) {
 	by := map[string][]int32{"": nil}
-	var patterns []int32
+	var patterns starts
+	var any []int32 // rules whose patterns may begin with anything
 	for _, i := range rules {
 		list := of(&c.rules[i])
 		literal := list.literal()
-		if !literal {
-			patterns = append(patterns, i)
+		if !literal && !patterns.add(list, int(i)) {
+			any = append(any, i)
 		}
 		for k, p := range list {
 			if some := by[p]; literal && !slices.Contains(list[:k], p) {
@@ -122,7 +123,9 @@ func (c *crowd) meeting(rules []int32, of func(*rule) globs, use func(name strin
 	}
 	for name, some := range by {
 		some = slices.Clip(some)
-		for _, i := range patterns {
+		near := slices.Concat(append(patterns.find(prefix(name), nil), any)...)
+		slices.Sort(near)
+		for _, i := range slices.Compact(near) { // a rule with several patterns may be near by several
 			if of(&c.rules[i]).meets(name) {
 				some = append(some, i)
 			}

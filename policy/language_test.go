@@ -3,7 +3,9 @@ package policy
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -202,35 +204,66 @@ func tenThousand() string {
 	return text.String()
 }
 
-// BenchmarkCompile10000Rules reads and compiles a file of 10,000 rules.
+// BenchmarkCompile10000Rules reads and compiles a file of 10,000 rules, of all kinds and of patterns alone.
 func BenchmarkCompile10000Rules(b *testing.B) {
-	data := []byte(tenThousand())
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := Compile(File{Name: "p.yaml", Data: data}, options); err != nil {
-			b.Fatal(err)
-		}
+	for name, policy := range map[string]func() string{"mixed": tenThousand, "patterns": tenThousandPatterns} {
+		b.Run(name, func(b *testing.B) {
+			data := []byte(policy())
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := Compile(File{Name: "p.yaml", Data: data}, options); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 
-// BenchmarkMatch10000Rules finds the rules of one call among 10,000.
+// tenThousandPatterns are rules that no name finds: each has patterns alone.
+func tenThousandPatterns() string {
+	var text strings.Builder
+	text.WriteString("org: acme\nteams: {t1: {}}\nservices: {s1: {team: t1, identity: {token: token_of_s1}}}\nproviders: {openai: {preset: openai, credential: secret/a#b}}\npolicies:\n")
+	for i := range 10_000 {
+		fmt.Fprintf(&text, "  - {name: r%d, match: {model: [\"m%d-*\", \"n%d?\"]}, limits: {requests: 5/minute}}\n", i, i, i)
+	}
+	return text.String()
+}
+
+// matched are calls among 10,000 rules, each of which one rule is about.
+var matched = map[string]struct {
+	policy func() string
+	call   *sentinel.Call
+}{
+	"names":       {tenThousand, call("t1", "s1", "openai", "chat.completions", "m1-x")},
+	"expressions": {tenThousand, call("t9", "s9", "openai", "e9", "m9")},
+	"patterns":    {tenThousandPatterns, call("t1", "s1", "openai", "chat.completions", "m4711-x")},
+}
+
+// BenchmarkMatch10000Rules finds the rules of one call among 10,000: by names, by a name and an expression, and by patterns alone.
 func BenchmarkMatch10000Rules(b *testing.B) {
-	set := compile(b, tenThousand())
-	c := call("t1", "s1", "openai", "chat.completions", "m1-x")
-	out := make([]*rule, 0, maxLimits)
-	b.ReportAllocs()
-	for b.Loop() {
-		if got := set.index.find(set.rules, c, under{c.Model, noon, nil, false}, out[:0]); len(got) != 1 {
-			b.Fatal(len(got))
-		}
+	for _, name := range slices.Sorted(maps.Keys(matched)) {
+		b.Run(name, func(b *testing.B) {
+			set, c := compile(b, matched[name].policy()), matched[name].call
+			out := make([]*rule, 0, maxLimits)
+			b.ReportAllocs()
+			for b.Loop() {
+				if got := set.index.find(set.rules, c, under{c.Model, noon, nil, false}, out[:0]); len(got) != 1 {
+					b.Fatal(len(got))
+				}
+			}
+		})
 	}
 }
 
 func TestMatchingAmongTenThousandRulesAllocatesNothing(t *testing.T) {
-	set := compile(t, tenThousand())
-	c := call("t1", "s1", "openai", "chat.completions", "m1-x")
-	out := make([]*rule, 0, maxLimits)
-	if n := testing.AllocsPerRun(100, func() { set.index.find(set.rules, c, under{c.Model, noon, nil, false}, out[:0]) }); n > 0 {
-		t.Errorf("%v allocations", n)
+	for name, m := range matched {
+		set, c := compile(t, m.policy()), m.call
+		out := make([]*rule, 0, maxLimits)
+		if got := set.index.find(set.rules, c, under{c.Model, noon, nil, false}, out); len(got) != 1 {
+			t.Errorf("%s: %d rules", name, len(got))
+		}
+		if n := testing.AllocsPerRun(100, func() { set.index.find(set.rules, c, under{c.Model, noon, nil, false}, out[:0]) }); n > 0 && name != "expressions" {
+			t.Errorf("%s: %v allocations", name, n)
+		}
 	}
 }

@@ -74,9 +74,19 @@ func (w *warner) near(r written) []int32 {
 		}
 	}
 	x := &w.set.index
-	out := slices.Concat(x.service[caller.Service], x.team[caller.Team], x.endpoint[first(r.endpoint)], x.provider[first(r.provider)], x.model[first(r.model)], x.rest)
+	lists := [][]int32{x.service[caller.Service], x.team[caller.Team], x.endpoint[first(r.endpoint)], x.provider[first(r.provider)], x.model[first(r.model)], x.rest}
+	begin := func(name string, g globs) string { // a pattern that covers another begins as it does
+		if name == "" && len(g) > 0 {
+			return prefix(g[0])
+		}
+		return name
+	}
+	for d, name := range [...]string{begin(caller.Service, r.service), begin(caller.Team, r.team), begin("", r.model), begin("", r.endpoint), begin("", r.provider)} {
+		lists = x.patterns[d].find(name, lists)
+	}
+	out := slices.Concat(lists...)
 	slices.Sort(out)
-	return out
+	return slices.Compact(out)
 }
 
 // outdone warns of a rule's limits that are never reached because of one of the rules over it.
