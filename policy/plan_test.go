@@ -101,7 +101,7 @@ func TestTheIndexFindsWhatAScanFinds(t *testing.T) {
 	for _, team := range []string{"", "t1", "[t1, t2]", `"t*"`} {
 		for _, service := range []string{"", "s1", `"?1"`} {
 			for _, provider := range []string{"", "p2", `"*2"`} {
-				for _, model := range []string{"", "[m1, m1]", `"m*"`} {
+				for _, model := range []string{"", "[m1, m1]", `"m*"`, `["m1*", "m*", "n1?"]`} {
 					fmt.Fprintf(&text, "  - {name: r%d, limits: {requests: 5/day}, match: {", n)
 					for k, v := range map[string]string{"team": team, "service": service, "provider": provider, "model": model} {
 						if v != "" {
