@@ -23,6 +23,7 @@ func TestTimescaleDBKeepsTheLedger(t *testing.T) {
 	if code, _, body := g.do(http.MethodPost, "/openai/v1/chat/completions", chat); code != http.StatusTooManyRequests {
 		t.Errorf("past the budget: %d %s", code, body)
 	}
+	g.eventually("all is written", func() bool { return g.metric("sentinel_spool_lag_records") == 0 }) // this server may take longer than a stop waits
 	g.stop()
 	served := g.mock.Stats()
 	if calls, cost := sums(g.ledger(21)); calls != 10 || cost != domain.USD || served.Calls != 10 {
