@@ -2,6 +2,7 @@ package app
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -78,6 +79,42 @@ func TestAConfigMapIsReadAsOne(t *testing.T) {
 		// the test writes a version's files again in place, which the kubelet never does: an empty one is such a moment
 		if org != "" && len(files[1].Data) > 0 && !strings.Contains(string(files[1].Data), "{"+org+":") {
 			t.Fatalf("half of one version and half of another: %q and %q", files[0].Data, files[1].Data)
+		}
+	}
+}
+
+// TestAGitCheckoutIsAPolicy reads what a pull brings, and of a repository its policies alone.
+func TestAGitCheckoutIsAPolicy(t *testing.T) {
+	origin, checkout := t.TempDir(), filepath.Join(t.TempDir(), "policies")
+	git := func(dir string, args ...string) {
+		t.Helper()
+		c := exec.Command("git", append([]string{"-C", dir, "-c", "user.name=tester", "-c", "user.email=tester@example.org"}, args...)...)
+		c.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null")
+		if out, err := c.CombinedOutput(); err != nil {
+			t.Fatalf("git %s: %v\n%s", args, err, out)
+		}
+	}
+	commit := func(team string) {
+		put(t, filepath.Join(origin, "policies.yaml"), "org: acme\nteams: {"+team+": {}}\nservices: {app: {team: "+team+", identity: {token: abcdefgh}}}\nproviders: {}\n")
+		git(origin, "add", ".")
+		git(origin, "commit", "-q", "-m", "Let "+team+" have it")
+	}
+	git(origin, "init", "-q", "-b", "main")
+	put(t, filepath.Join(origin, ".github", "workflows", "check.yaml"), "not: a policy\n")
+	put(t, filepath.Join(origin, ".pre-commit-config.yaml"), "not: a policy\n")
+	commit("core")
+	git(filepath.Dir(checkout), "clone", "-q", origin, checkout)
+	for _, team := range []string{"core", "growth"} {
+		if team != "core" {
+			commit(team)
+			git(checkout, "pull", "-q", "--ff-only")
+		}
+		s, err := LoadState(checkout)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c, ok := s.Policy.Caller("app"); !ok || c.Team != team {
+			t.Errorf("after the commit for %s the app is %+v", team, c)
 		}
 	}
 }
