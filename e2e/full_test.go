@@ -50,6 +50,12 @@ func TestAFullDiskDoesWhatWasDeclared(t *testing.T) {
 			if strings.Contains(ready, "unmetered down") != (mode == "unmetered") {
 				t.Errorf("/readyz?verbose says %s", ready)
 			}
+			alive := string(g.get(g.probes + "/livez?verbose"))
+			for _, loop := range []string{"ledger ok: ", "policy ok: its last round began", "alerts ok: its last round began", "reconciler ok: its last round began", "witness ok: its last round began"} {
+				if !strings.HasPrefix(alive, "ok\n") || !strings.Contains(alive, "\n"+loop) {
+					t.Errorf("without its tables /livez?verbose says %s", alive)
+				}
+			}
 			lost := int(g.metric(`sentinel_unmetered_records_total{record="entry"}`))
 			if mode == "refuse" && lost != 0 || mode == "unmetered" && (lost == 0 || refused > 0 || g.metric("sentinel_unmetered_usd_total") <= 0) {
 				t.Errorf("%d calls were refused and %d entries are counted as unmetered, %v dollars", refused, lost, g.metric("sentinel_unmetered_usd_total"))

@@ -134,6 +134,7 @@ func (al *alerting) judge(ctx context.Context) error {
 	tick := time.NewTicker(judgeEvery)
 	defer tick.Stop()
 	for {
+		al.app.loops.alerts.round()
 		select {
 		case <-ctx.Done():
 			return nil

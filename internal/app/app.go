@@ -74,6 +74,7 @@ type App struct {
 	untook    untook
 	started   []policy.File // with which this process started
 	recount   recount
+	loops     loops
 	served    chan struct{} // closed when the control port has ended, and every answer has settled
 	closers   []func()
 }
@@ -85,6 +86,7 @@ const startTimeout = 20 * time.Second
 func New(ctx context.Context, c Config, log zerolog.Logger) (*App, error) {
 	a := &App{config: c, log: log, instance: uuid.NewString(), served: make(chan struct{})}
 	a.recount.App = a
+	a.loops.name(c)
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	for _, step := range []func(context.Context) error{a.listen, a.openPolicy, a.openLedger, a.openCapture, a.catchUp, a.openLimiter, a.openSecrets, a.openShown, a.openProxy, a.openCallers, a.openAudit, a.openAlerts, a.openAdmin, a.openTelemetry, a.serve, a.recall} {
@@ -348,7 +350,7 @@ func serveHTTP(ctx context.Context, port net.Listener, s *http.Server) error {
 
 // probe serves metrics and health over HTTP.
 func (a *App) probe(ctx context.Context) error {
-	s := &http.Server{Handler: a.metrics.handler(a.look, a.gateway), ReadHeaderTimeout: 5 * time.Second, MaxHeaderBytes: 16 << 10}
+	s := &http.Server{Handler: a.metrics.handler(&a.loops, a.look, a.gateway), ReadHeaderTimeout: 5 * time.Second, MaxHeaderBytes: 16 << 10}
 	return serveHTTP(ctx, a.probes, s)
 }
 

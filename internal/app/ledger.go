@@ -25,6 +25,7 @@ const (
 func (a *App) drain(ctx context.Context) error {
 	pause := drainRetry
 	for {
+		a.loops.ledger.rest()
 		batch, err := a.spool.Next(ctx, drainBatch)
 		if ctx.Err() != nil {
 			return a.drainRest()
@@ -32,6 +33,7 @@ func (a *App) drain(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		a.loops.ledger.round()
 		if err = a.move(ctx, batch); err == nil {
 			pause = drainRetry
 			if len(batch.Records) < drainBatch {
@@ -95,6 +97,7 @@ func (a *App) reconcile(ctx context.Context) error {
 	tick := time.NewTicker(a.config.Reconcile.Every)
 	defer tick.Stop()
 	for {
+		a.loops.reconciler.round()
 		if err := a.reconcileOnce(ctx); err != nil && !errors.Is(err, context.Canceled) {
 			a.log.Warn().Err(err).Msg("calls not reconciled")
 		}

@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -313,12 +316,23 @@ func (m *metrics) observeShadows(list sentinel.Shadows) {
 	}
 }
 
-// handler serves metrics and probes. Readiness is this process's own: a dependency that is away must not take every replica out at once.
-// With ?verbose, /readyz also tells how look finds each part, a line each; with ?gateway it waits for Envoy's listener too.
-func (m *metrics) handler(look func(context.Context) []admin.Component, gateway func(context.Context) error) http.Handler {
+// handler serves metrics and probes. Both are this process's own: a dependency that is away must neither take every replica out at once nor
+// restart it. /livez fails while a loop stands still, and names it. With ?verbose, both tell how each part is, a line each: /livez the loops, and
+// /readyz what look finds; with ?gateway, that waits for Envoy's listener too.
+func (m *metrics) handler(alive *loops, look func(context.Context) []admin.Component, gateway func(context.Context) error) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, r *http.Request) {
+		list := alive.look(time.Now())
+		if slices.ContainsFunc(list, func(c admin.Component) bool { return c.State == admin.StateDown }) {
+			http.Error(w, "a loop stands still: only a restart helps\n"+strings.TrimSuffix(lines(list), "\n"), http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = fmt.Fprintln(w, "ok")
+		if r.URL.Query().Has("verbose") {
+			_, _ = fmt.Fprint(w, lines(list))
+		}
+	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		if !m.serving.Load() {
 			http.Error(w, "stopping: calls in flight are ended, new ones go elsewhere", http.StatusServiceUnavailable)
@@ -332,9 +346,7 @@ func (m *metrics) handler(look func(context.Context) []admin.Component, gateway 
 		}
 		_, _ = fmt.Fprintln(w, "ok")
 		if r.URL.Query().Has("verbose") {
-			for _, c := range look(r.Context()) {
-				_, _ = fmt.Fprintf(w, "%s %s: %s\n", c.Name, c.State, c.Detail)
-			}
+			_, _ = fmt.Fprint(w, lines(look(r.Context())))
 		}
 	})
 	return mux

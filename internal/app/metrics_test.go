@@ -69,7 +69,7 @@ func TestReadinessTellsHowThePartsAre(t *testing.T) {
 	gateway := errors.New("envoy does not take calls yet")
 	get := func(path string) (int, string) {
 		w := httptest.NewRecorder()
-		m.handler(func(context.Context) []admin.Component {
+		m.handler(&loops{}, func(context.Context) []admin.Component {
 			return []admin.Component{{Name: "vault", State: admin.StateDown, Detail: "it has not answered for 2h"}}
 		}, func(context.Context) error { return gateway }).ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
 		return w.Code, w.Body.String()

@@ -46,6 +46,7 @@ func (a *App) watch(ctx context.Context) error {
 	var latest time.Time
 	var last glance
 	for {
+		a.loops.policy.round()
 		select {
 		case <-ctx.Done():
 			a.leave()

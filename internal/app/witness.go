@@ -48,6 +48,7 @@ func (a *App) compareWitness(ctx context.Context) error {
 	defer tick.Stop()
 	d := doubts{since: time.Now().UTC().Add(-driftAfter)}
 	for {
+		a.loops.witness.round()
 		select {
 		case <-ctx.Done():
 			return nil
