@@ -14,7 +14,7 @@ func doctorCommand() *cobra.Command {
 		Use: "doctor", Short: "Check everything that the gateway needs, and say what to do", Args: none,
 		Long: "Doctor looks at the configuration, the policy, the database and its schema, Redis and its eviction policy, Vault and every secret in it,\n" +
 			"the spool's disk, Envoy, DNS of the providers, the collector, certificates (the listener's, its clients' authority, the proxy's, those that\n" +
-			"Vault and Redis serve), clocks and prices. It changes nothing that stays, and ends with 1 when\n" +
+			"Vault, Redis and PostgreSQL serve), clocks and prices. It changes nothing that stays, and ends with 1 when\n" +
 			"something must be done before the gateway can work.",
 		Example: "  sentinel doctor --config sentinel.yaml",
 	}

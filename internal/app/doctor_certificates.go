@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"os"
 	"time"
+
+	"github.com/saas-sentinel/saas-sentinel/store"
 )
 
 // soon is when a certificate's end is worth a word.
@@ -90,6 +92,12 @@ func (d *doctor) served(ctx context.Context) {
 	}
 	if d.config.Redis.TLS && len(d.config.Redis.Address) > 0 {
 		d.peer(ctx, "redis' certificate", d.config.Redis.Address[0], "renew it where Redis runs")
+	}
+	switch end, addr, err := store.Certificate(ctx, d.config.Database.URL); {
+	case err != nil:
+		d.add("database's certificate", CheckWarn, "check that it speaks TLS (ssl = on) and is reached from here, or sslmode in SENTINEL_DATABASE_URL", "%s serves none: %s", addr, err)
+	case !end.IsZero():
+		d.end("database's certificate", end, "renew it where PostgreSQL runs, and have it read: SELECT pg_reload_conf()")
 	}
 }
 
