@@ -234,13 +234,23 @@ func TestCandidatesAreBounded(t *testing.T) {
 }
 
 func TestBoundOfAnUnboundedAnswerIsTheModelsOwn(t *testing.T) {
-	w := newWorld(t, "")
-	w.admit(w.request("app", chat, `{"model":"gpt-5-mini","n":3,"messages":[]}`))
-	if got := w.journal.intents[0].Bound[sentinel.OutputTokens]; got != 3*128_000 {
-		t.Errorf("three answers without a bound are held as %d tokens, want 384000", got)
-	}
-	if w.State().Policy.WhenLimiterDown.HardBudgets != policy.DownClosed {
-		t.Error("hard budgets are not closed by default")
+	for name, tt := range map[string]struct {
+		rules, body string
+		want        int64 // output tokens that are held
+	}{
+		"three answers":               {"", `{"model":"gpt-5-mini","n":3,"messages":[]}`, 3 * 128_000},
+		"a stream":                    {"", `{"model":"gpt-5-mini","stream":true,"messages":[]}`, 128_000},
+		"a stream of a model unknown": {"defaults: {unpriced: alert}\n", `{"model":"gpt-99","stream":true,"messages":[]}`, 272_000},
+		"two answers at a flat price": {"defaults: {unpriced: {flat_usd: 0.01}}\n", `{"model":"gpt-99","stream":true,"n":2,"messages":[]}`, 2 * 272_000},
+	} {
+		w := newWorld(t, tt.rules)
+		w.admit(w.request("app", chat, tt.body))
+		if got := w.journal.intents[0].Bound[sentinel.OutputTokens]; got != tt.want {
+			t.Errorf("%s without a bound: %d tokens are held, want %d", name, got, tt.want)
+		}
+		if w.State().Policy.WhenLimiterDown.HardBudgets != policy.DownClosed {
+			t.Error("hard budgets are not closed by default")
+		}
 	}
 }
 
