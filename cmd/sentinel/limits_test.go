@@ -119,4 +119,10 @@ func TestLimitsAreShownOverriddenAndReset(t *testing.T) {
 			t.Errorf("limits %q gave %v and\n%s\nwant %q", step.args, err, out, step.want)
 		}
 	}
+	rows, err := command(t, "audit", "show", "--config", config)
+	for _, row := range []string{"limit.override.done team/a", "limit.override_end.done team/a", "limit.reset.done rule/r", "limit.abandon spool " + lost} {
+		if err != nil || !strings.Contains(rows, row) {
+			t.Errorf("audit show gave %v and\n%s\nwant a row with %q", err, rows, row)
+		}
+	}
 }
