@@ -46,10 +46,16 @@ type Rotation struct {
 	Ref   Ref           // without a field: an AWS key
 	Next  Key           // empty: continue a rotation that was broken off, or let Maker make one
 	Maker Maker         // nil: the operator makes keys, and takes them away
-	Keep  time.Duration // for which the key before stays beside the new one
+	Keep  time.Duration // for which the key before stays beside the new one, at least
+	// Running tells whether answers still run to calls that may have gone out with the key that was in use until a time: it is kept for them, up to
+	// LongestKept after that time. nil: nobody knows, and Keep alone counts.
+	Running func(ctx context.Context, until time.Time) (bool, error)
 	// Test makes a real, cheap call with a key. ErrBadKey ends the rotation; any other error leaves it to be continued.
 	Test func(context.Context, Key) error
 }
+
+// LongestKept bounds how long the key before is kept for answers that run.
+const LongestKept = 24 * time.Hour
 
 // fields are what makes up the key. A maker's id for a key stands beside it.
 func (r Rotation) fields() []string {
@@ -218,7 +224,7 @@ func (s *rotating) finish(ctx context.Context) error {
 }
 
 // Due tells whether a rotation was broken off, or the key has been in use for longer than every. One that no rotation put there has been in use
-// since the secret was written.
+// since the secret was written. While the key before is kept no rotation is due: it would be forgotten for the one after it.
 func (v *Vault) Due(ctx context.Context, r Rotation, every time.Duration) (bool, error) {
 	s, err := v.rotating(ctx, r)
 	if err != nil {
@@ -227,28 +233,63 @@ func (v *Vault) Due(ctx context.Context, r Rotation, every time.Duration) (bool,
 	if len(s.key(pendingSuffix)) > 0 {
 		return true, nil
 	}
-	since := s.written
-	if text, _ := s.data[s.main()+rotatedSuffix].(string); text != "" {
-		if since, err = time.Parse(time.RFC3339, text); err != nil {
-			return false, v.faultf(nil, "%s#%s is no time: write it as 2006-01-02T15:04:05Z, or remove it", r.Ref.Path, clip(s.main()+rotatedSuffix))
-		}
+	since, err := s.since()
+	if err != nil || time.Since(since) < every {
+		return false, err
 	}
-	return time.Since(since) >= every, nil
+	until, err := s.kept(ctx)
+	return until.IsZero(), err
 }
 
-// ForgetPrevious takes the key before away once its time is over, at its provider where a maker made it and then out of the secret. It tells
-// whether the key is still kept, until when.
+// since is when the key in use became that.
+func (s *rotating) since() (time.Time, error) {
+	text, _ := s.data[s.main()+rotatedSuffix].(string)
+	if text == "" {
+		return s.written, nil
+	}
+	since, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return since, s.v.faultf(nil, "%s#%s is no time: write it as 2006-01-02T15:04:05Z, or remove it", s.Ref.Path, clip(s.main()+rotatedSuffix))
+	}
+	return since, nil
+}
+
+// kept tells until when the key before is kept at most; zero where there is none, or none that is needed.
+func (s *rotating) kept(ctx context.Context) (until time.Time, err error) {
+	text, _ := s.data[s.main()+untilSuffix].(string)
+	if text == "" {
+		return until, nil
+	}
+	if until, err := time.Parse(time.RFC3339, text); err == nil && time.Now().Before(until) {
+		return until, nil
+	}
+	since, err := s.since()
+	last := since.Add(LongestKept)
+	if err != nil || s.Running == nil || !time.Now().Before(last) {
+		return until, err
+	}
+	running, err := s.Running(ctx, since)
+	if err != nil {
+		return until, fmt.Errorf("find out whether answers run that need the key before: %w", err)
+	}
+	if running {
+		return last, nil
+	}
+	return until, nil
+}
+
+// ForgetPrevious takes the key before away once its time is over and no answer runs that needs it, at its provider where a maker made it and
+// then out of the secret. It tells whether the key is still kept, until when at most.
 func (v *Vault) ForgetPrevious(ctx context.Context, r Rotation) (kept time.Time, err error) {
 	s, err := v.rotating(ctx, r)
 	if err != nil {
 		return kept, err
 	}
-	text, _ := s.data[s.main()+untilSuffix].(string)
-	if text == "" {
-		return kept, nil
+	if kept, err = s.kept(ctx); err != nil || !kept.IsZero() {
+		return kept, err
 	}
-	if until, err := time.Parse(time.RFC3339, text); err == nil && time.Now().Before(until) {
-		return until, nil
+	if s.data[s.main()+untilSuffix] == nil {
+		return kept, nil
 	}
 	if old := s.key(previousSuffix); s.Maker != nil && len(old) > 0 {
 		if err := s.Maker.Remove(ctx, s.key(""), old); err != nil {

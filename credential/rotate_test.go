@@ -110,6 +110,49 @@ func TestABadKeyIsNeverCurrent(t *testing.T) {
 	}
 }
 
+// The key before stays for answers that run, past its time and up to a bound, and no rotation is due meanwhile.
+func TestTheKeyBeforeIsKeptForAnswersThatRun(t *testing.T) {
+	b := startBao(t)
+	ref := Ref{"secret/rotated", "api_key"}
+	b.put(t, ref.Path, map[string]string{"api_key": "old"})
+	v := b.client(t, func(*VaultOptions) {}).vault
+	began := time.Now().Truncate(time.Second)
+	runs, fault := true, error(nil)
+	r := Rotation{Ref: ref, Next: apiKey("new"), Keep: -time.Second, Test: func(context.Context, Key) error { return nil }, Running: func(_ context.Context, until time.Time) (bool, error) {
+		if until.Before(began) || until.After(time.Now()) {
+			t.Errorf("asked for calls until %s, and the key was replaced at about %s", until, began)
+		}
+		return runs, fault
+	}}
+	if err := v.Rotate(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	forget := func(want string, until bool) {
+		t.Helper()
+		kept, err := v.ForgetPrevious(t.Context(), r)
+		before, _ := b.do(t, http.MethodGet, "secret/data/rotated", nil)["data"].(map[string]any)["data"].(map[string]any)["api_key_previous"].(string)
+		if !errors.Is(err, fault) || before != want || kept.IsZero() == until {
+			t.Errorf("the key before is %q, kept until %v, %v", before, kept, err)
+		}
+	}
+	forget("old", true)
+	if due, err := v.Due(t.Context(), r, time.Nanosecond); err != nil || due {
+		t.Errorf("due while an answer runs: %v, %v", due, err)
+	}
+	fault = errors.New("the ledger is away")
+	forget("old", false)
+	fault, runs = nil, false
+	if due, err := v.Due(t.Context(), r, time.Nanosecond); err != nil || !due {
+		t.Errorf("due when none runs: %v, %v", due, err)
+	}
+	forget("", false)
+
+	runs = true
+	day := time.Now().Add(-LongestKept).UTC().Format(time.RFC3339)
+	b.put(t, ref.Path, map[string]string{"api_key": "new", "api_key_previous": "old", "api_key_previous_until": day, "api_key_rotated": day})
+	forget("", false)
+}
+
 func TestTwoRotationsDoNotMix(t *testing.T) {
 	b := startBao(t)
 	ref := Ref{"secret/rotated", "api_key"}

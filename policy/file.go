@@ -153,7 +153,7 @@ type credentialYAML struct {
 type rotateYAML struct {
 	Make    string        `yaml:"make" enum:"manual,aws-iam,openai,vault" doc:"Who makes the new key. manual (default): the operator, who gives it to sentinel keys rotate; aws-iam: the IAM user whose key it is; openai: a new service account in project; vault: the engine that lends it, of which every process takes another lease."`
 	Every   time.Duration `yaml:"every" doc:"It is rotated after so long, such as 720h, by one process for all; 1h to 8760h. Default: only by sentinel keys rotate."`
-	Keep    time.Duration `yaml:"keep" doc:"For which the key before lives on, for answers that are under way. Default: 15m."`
+	Keep    time.Duration `yaml:"keep" doc:"For how long the key before lives on at least; then while answers run that may need it, up to a day. Default: 15m."`
 	Admin   refYAML       `yaml:"admin" doc:"Of openai: where the admin key lies, such as vault:secret/openai-admin#api_key."`
 	Project string        `yaml:"project" doc:"Of openai: the project that the keys are of, such as proj_abc123."`
 	Test    string        `yaml:"test" doc:"Path of a GET that costs nothing and needs a good key, such as /v1/me; most presets know theirs."`

@@ -218,6 +218,20 @@ func TestPendingSeesOwnAndDeadProcesses(t *testing.T) {
 				t.Errorf("%s: Pending(%+v) (-want +got)\n%s", name, tt.query, diff)
 			}
 		}
+		provider := intent(0, "me").Provider
+		for name, tt := range map[string]struct {
+			provider string
+			before   time.Time
+			want     bool
+		}{
+			"began before":     {provider, second(1), true},
+			"began then":       {provider, noon, false},
+			"another provider": {"nobody", second(60), false},
+		} {
+			if got, err := s.RunningBefore(t.Context(), tt.provider, tt.before); err != nil || got != tt.want {
+				t.Errorf("%s: RunningBefore is %v, %v", name, got, err)
+			}
+		}
 	})
 }
 

@@ -218,6 +218,7 @@ var (
 	pendingQuestion = question("pending", "{columns}", names(intentColumns, "i."))
 	overtaken       = question("overtaken")
 	knownQuestion   = question("known")
+	runningQuestion = question("running")
 )
 
 // PendingQuery chooses calls that are overdue.
@@ -240,6 +241,12 @@ func (s *Store) Pending(ctx context.Context, q PendingQuery) ([]sentinel.Intent,
 		return i, err
 	})
 	return list, explain("pending calls", err)
+}
+
+// RunningBefore tells whether calls of a provider that began before a moment have not ended, as far as the ledger has been told.
+func (s *Store) RunningBefore(ctx context.Context, provider string, before time.Time) (running bool, err error) {
+	err = s.db(ctx).QueryRow(ctx, runningQuestion, provider, before).Scan(&running)
+	return running, explain("running calls", err)
 }
 
 // Sweep removes intents of calls that began before a moment and have their entry. The intent is written by the process that judged a call, the

@@ -42,6 +42,7 @@ func RotateKey(ctx context.Context, c Config, st *store.Store, log *audit.Log, r
 		return "", err
 	}
 	defer k.close()
+	k.keptFor(st, c.Vault.Refresh)
 	if k.rotate.Make == policy.MakeVault {
 		return k.askReplacement(ctx, st, log, r.By, c.Vault.Refresh)
 	}
@@ -149,6 +150,13 @@ func (k *providerKey) given(r KeyRotation) error {
 		k.rotation.Next = credential.AWSKey{AccessKeyID: r.NextID, Secret: r.Next}.Fields()
 	}
 	return nil
+}
+
+// keptFor has the key before kept for the calls that the ledger has as running. No process sends a key after refresh that is no longer in use.
+func (k *providerKey) keptFor(st *store.Store, refresh time.Duration) {
+	k.rotation.Running = func(ctx context.Context, until time.Time) (bool, error) {
+		return st.RunningBefore(ctx, k.provider.Name, until.Add(refresh))
+	}
 }
 
 // admin is where OpenAI's admin key lies.

@@ -79,6 +79,7 @@ func (a *App) rotateKey(ctx context.Context, state *governor.State, provider str
 		return false, err
 	}
 	defer k.close()
+	k.keptFor(a.store, a.config.Vault.Refresh)
 	if k.rotate.Make == policy.MakeOpenAI {
 		if err := k.makesAtOpenAI(a.config, a.secrets); err != nil {
 			return false, err
