@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -34,12 +33,8 @@ func Certificate(ctx context.Context, dsn sentinel.Secret) (end time.Time, addr 
 	c.Fallbacks, c.DialFunc, c.Password = nil, dial, ""
 	c.TLSConfig = &tls.Config{
 		InsecureSkipVerify: true, ServerName: c.TLSConfig.ServerName, NextProtos: c.TLSConfig.NextProtos, //nolint:gosec // the handshake is not ended
-		VerifyPeerCertificate: func(chain [][]byte, _ [][]*x509.Certificate) error {
-			leaf, err := x509.ParseCertificate(chain[0])
-			if err != nil {
-				return err
-			}
-			end = leaf.NotAfter
+		VerifyConnection: func(seen tls.ConnectionState) error {
+			end = seen.PeerCertificates[0].NotAfter
 			return errRead
 		},
 	}
