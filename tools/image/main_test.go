@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -19,7 +21,46 @@ import (
 
 const repo = "../.."
 
-// TestImageIsWholeAndReproducible builds the image of this machine's architecture twice and reads it back.
+// copied is the source in another folder: its files as they are now, and the built dashboard.
+func copied(t *testing.T) string {
+	t.Helper()
+	list, err := exec.Command("git", "-C", repo, "ls-files", "-z").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := filepath.Join(t.TempDir(), "elsewhere")
+	put := func(name string) error {
+		data, err := os.ReadFile(filepath.Join(repo, name))
+		if err != nil {
+			return err
+		}
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(to, name)), 0o750); err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(to, name), data, 0o600)
+	}
+	for name := range strings.SplitSeq(strings.TrimSuffix(string(list), "\x00"), "\x00") {
+		if err := put(name); err != nil && !errors.Is(err, fs.ErrNotExist) { // a file that is removed and not yet committed
+			t.Fatal(err)
+		}
+	}
+	err = filepath.WalkDir(filepath.Join(repo, "dashboard", "out"), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(repo, path)
+		if err != nil {
+			return err
+		}
+		return put(name)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return to
+}
+
+// TestImageIsWholeAndReproducible builds the image of this machine's architecture in two folders and reads it back.
 func TestImageIsWholeAndReproducible(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "image")
 	o := options{repo: repo, out: out, version: "1.2.3", arches: []string{runtime.GOARCH}}
@@ -27,12 +68,12 @@ func TestImageIsWholeAndReproducible(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := build(t.Context(), o)
+	second, err := build(t.Context(), options{repo: copied(t), out: filepath.Join(t.TempDir(), "image"), version: o.version, arches: o.arches})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if first != second {
-		t.Errorf("two builds of one source: %s and %s", first, second)
+		t.Errorf("builds of one source in two folders: %s and %s", first, second)
 	}
 	index, err := layout.ImageIndexFromPath(out)
 	if err != nil {
