@@ -31,6 +31,7 @@ type Endpoint struct {
 
 	prices  []price
 	charged *formula // nil: status < 400
+	sized   bool     // rules read how long the answer is
 	terms   map[string]string
 	path    []string // segments of the template
 }
@@ -45,8 +46,8 @@ type price struct {
 
 // charge is one thing that is counted.
 type charge struct {
-	unit          sentinel.Unit
-	count, atMost *formula
+	unit                    sentinel.Unit
+	count, atMost, estimate *formula
 }
 
 // Bounds of one endpoint.
@@ -56,7 +57,7 @@ const (
 )
 
 // ReadsAnswer tells whether the answer's body must be read.
-func (e *Endpoint) ReadsAnswer() bool { return len(e.AnswerMembers) > 0 }
+func (e *Endpoint) ReadsAnswer() bool { return len(e.AnswerMembers) > 0 || e.sized }
 
 // List is one price list of an endpoint, in pico-dollars a unit.
 type List struct {
@@ -208,7 +209,10 @@ func (c *compiler) charge(key string, y ChargeYAML, p *price, perRequest bool) {
 	if y.AtMost != "" {
 		out.atMost = c.formula(key+".at_most", y.AtMost, cel.IntType)
 	}
-	if out.count == nil || y.AtMost != "" && out.atMost == nil {
+	if y.Estimate != "" {
+		out.estimate = c.formula(key+".estimate", y.Estimate, cel.IntType)
+	}
+	if out.count == nil || y.AtMost != "" && out.atMost == nil || y.Estimate != "" && out.estimate == nil {
 		return
 	}
 	ofAnswer := out.count.reads(answerVars)
@@ -221,6 +225,10 @@ func (c *compiler) charge(key string, y ChargeYAML, p *price, perRequest bool) {
 		c.fault(key+".at_most", "count reads the request alone, and is its own bound: remove the key")
 	case out.atMost != nil && out.atMost.reads(answerVars):
 		c.fault(key+".at_most", "it reads the answer: a bound is known before the call")
+	case out.estimate != nil && !ofAnswer:
+		c.fault(key+".estimate", "count reads the request alone, and is no estimate: remove the key")
+	case out.estimate != nil && out.estimate.reads(requestVars):
+		c.fault(key+".estimate", "it reads the request, which is gone by then: count what is needed of it as a charge of its own, for instance bytes for 0 dollars, and read bound.bytes")
 	}
 	p.charges = append(p.charges, out)
 }
@@ -235,6 +243,7 @@ func (c *compiler) formula(key, text string, want *cel.Type) *formula {
 	if f.vars[varBody] && c.e.Body != BodyJSON && c.e.Body != BodyForm || f.vars[varBodyBytes] && c.e.Body == BodyUnread {
 		c.fault(key, "it reads the request's body: say body: json or body: form for this endpoint")
 	}
+	c.e.sized = c.e.sized || f.vars[varAnswerBytes]
 	for _, term := range f.members[varTerms] {
 		if _, ok := c.e.terms[term]; !ok {
 			c.fault(key, "there is no term %q", clip(term))

@@ -45,12 +45,14 @@ const (
 	varStatus       = "status"
 	varAnswer       = "answer"
 	varAnswerHeader = "answer_header"
+	varAnswerBytes  = "answer_bytes"
+	varBound        = "bound"
 	varTerms        = "terms"
 )
 
 var (
 	requestVars = []string{varPath, varQuery, varHeader, varBody, varBodyBytes}
-	answerVars  = []string{varStatus, varAnswer, varAnswerHeader}
+	answerVars  = []string{varStatus, varAnswer, varAnswerHeader, varAnswerBytes, varBound}
 	// memberVars are read member by member: which ones must be seen in the text.
 	memberVars = []string{varHeader, varBody, varAnswer, varAnswerHeader, varTerms}
 )
@@ -62,6 +64,7 @@ var environment = sync.OnceValues(func() (*cel.Env, error) {
 		cel.Variable(varTerms, texts), cel.Variable(varPath, texts), cel.Variable(varQuery, texts), cel.Variable(varHeader, texts),
 		cel.Variable(varBody, members), cel.Variable(varBodyBytes, cel.IntType),
 		cel.Variable(varStatus, cel.IntType), cel.Variable(varAnswer, members), cel.Variable(varAnswerHeader, texts),
+		cel.Variable(varAnswerBytes, cel.IntType), cel.Variable(varBound, cel.MapType(cel.StringType, cel.IntType)),
 		cel.OptionalTypes(), ext.Math(), ext.Strings(), cel.CrossTypeNumericComparisons(true),
 	)...)
 })

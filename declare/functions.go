@@ -20,6 +20,7 @@ import (
 //	ceil_div(n, per)   how many blocks of per hold n
 //	sum(list)          the sum of a list of whole numbers
 //	within(a, b)       whether every part of a, a list with commas, is in the list b; parts end at their first dot
+//	item_blocks(items, per)  DynamoDB items, of a list or of lists by table, in blocks of per bytes, each item for itself
 //	scaled(x, places)  a decimal number or its text as whole units of 10^-places, half to even: scaled("12.34", 2) = 1234
 func functions() []cel.EnvOption {
 	return []cel.EnvOption{
@@ -41,6 +42,7 @@ func functions() []cel.EnvOption {
 				return types.Int((n + per - 1) / per)
 			}))),
 		cel.Function("sum", cel.Overload("sum_list", []*cel.Type{cel.ListType(cel.DynType)}, cel.IntType, cel.UnaryBinding(sum))),
+		cel.Function("item_blocks", cel.Overload("item_blocks_dyn_int", []*cel.Type{cel.DynType, cel.IntType}, cel.IntType, cel.BinaryBinding(itemBlocks))),
 		cel.Function("within", cel.Overload("within_string_string", []*cel.Type{cel.StringType, cel.StringType}, cel.BoolType,
 			cel.BinaryBinding(func(a, b ref.Val) ref.Val {
 				some, ok1 := a.Value().(string)

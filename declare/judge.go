@@ -29,6 +29,8 @@ type Answer struct {
 	Status int
 	Header map[string]string // of Endpoint.AnswerHeaders, those that are there
 	Body   map[string]any    // of Endpoint.AnswerMembers, those that are there; see Value
+	Bytes  int64             // of its body
+	Cut    bool              // it ended early: nothing is estimated by what there is of it
 }
 
 // Flat tells whether every call costs the same, whatever it says.
@@ -80,6 +82,8 @@ type Counted struct {
 	Usage   sentinel.Usage
 	Charged bool
 	Clamped bool // a count was negative or past what is possible
+	// Estimated says that a count had no value in the answer, and its estimate stands.
+	Estimated bool
 }
 
 // Count counts what an answer used. What the request alone determines is as in bound. The error
@@ -92,7 +96,7 @@ func (e *Endpoint) Count(a Answer, sku string, bound sentinel.Usage) (Counted, e
 		}
 		return out, nil
 	}
-	facts := map[string]any{varStatus: int64(a.Status), varAnswerHeader: orEmpty(a.Header), varAnswer: orEmpty(a.Body), varTerms: e.terms}
+	facts := map[string]any{varStatus: int64(a.Status), varAnswerHeader: orEmpty(a.Header), varAnswer: orEmpty(a.Body), varAnswerBytes: a.Bytes, varTerms: e.terms}
 	if e.charged != nil {
 		var err error
 		if out.Charged, err = e.charged.holds(facts); err != nil {
@@ -107,21 +111,44 @@ func (e *Endpoint) Count(a Answer, sku string, bound sentinel.Usage) (Counted, e
 		if e.prices[i].sku != sku {
 			continue
 		}
+		facts[varBound] = e.prices[i].held(bound)
 		for _, c := range e.prices[i].charges {
-			out.Usage[c.unit] = bound[c.unit]
-			if c.atMost == nil {
-				continue
-			}
-			n, err := c.count.whole(facts)
-			if err != nil {
+			if err := out.add(c, facts, bound[c.unit], a.Cut); err != nil {
 				return Counted{Charged: true}, err
 			}
-			out.Usage[c.unit] = max(0, min(n, maxCount))
-			out.Clamped = out.Clamped || n < 0 || n > maxCount
 		}
 		return out, nil
 	}
 	return out, nil
+}
+
+// held is what rules see of a price's bound.
+func (p *price) held(bound sentinel.Usage) map[string]int64 {
+	out := make(map[string]int64, len(p.charges))
+	for _, c := range p.charges {
+		out[c.unit.String()] = bound[c.unit]
+	}
+	return out
+}
+
+// add counts one thing.
+func (out *Counted) add(c charge, facts map[string]any, bound int64, cut bool) error {
+	out.Usage[c.unit] = bound
+	if c.atMost == nil {
+		return nil
+	}
+	n, err := c.count.whole(facts)
+	if err != nil && c.estimate != nil && !cut {
+		if n, err = c.estimate.whole(facts); err == nil {
+			n, out.Estimated = min(n, bound), true
+		}
+	}
+	if err != nil {
+		return err
+	}
+	out.Usage[c.unit] = max(0, min(n, maxCount))
+	out.Clamped = out.Clamped || n < 0 || n > maxCount
+	return nil
 }
 
 // variables gives the values of the path template's variables, raw.

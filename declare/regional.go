@@ -38,22 +38,34 @@ func (y presetYAML) regional(e *Endpoint, fault Fault) map[string][]List {
 			if len(group.SKUs) > 0 && !slices.Contains(group.SKUs, p.sku) {
 				continue
 			}
-			if named[at] || len(p.charges) != 1 {
+			c, one := p.priced()
+			if named[at] || !one {
 				fault(key+".skus", "%q has a figure by region already, or does not count one thing", p.sku)
 				continue
 			}
 			named[at] = true
-			y.inRegions(group, key, at, p, lists, fault)
+			y.inRegions(group, key, at, p, c, lists, fault)
 		}
 	}
 	return inOrder(e, lists, named)
 }
 
-// inRegions files one price's list in every region that has a figure.
-func (y presetYAML) inRegions(group regionalYAML, key string, at int, p price, into map[string]map[int]List, fault Fault) {
-	unit := p.charges[0].unit
+// priced finds the only charge of a price that has a rate; those that cost nothing are counted for others.
+func (p *price) priced() (at int, one bool) {
+	n := 0
+	for i, c := range p.charges {
+		if p.rates[c.unit] > 0 {
+			at, n = i, n+1
+		}
+	}
+	return at, n == 1
+}
+
+// inRegions files one price's list in every region that has a figure for its charge.
+func (y presetYAML) inRegions(group regionalYAML, key string, at int, p price, charge int, into map[string]map[int]List, fault Fault) {
+	unit := p.charges[charge].unit
 	for j, place := range group.USD {
-		rate, err := place.USD.rate(unit, max(y.Endpoints[0].Price[at].Charges[0].Per, 1))
+		rate, err := place.USD.rate(unit, max(y.Endpoints[0].Price[at].Charges[charge].Per, 1))
 		if err != nil {
 			fault(fmt.Sprintf("%s.usd[%d].usd", key, j), "%s", err)
 		}

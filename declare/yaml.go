@@ -34,11 +34,12 @@ type PriceYAML struct {
 
 // ChargeYAML is one thing that is counted and billed.
 type ChargeYAML struct {
-	Unit   string   `yaml:"unit,required" doc:"What is counted: messages, characters, seconds, pages, images, bytes, amount_cents, requests, input_tokens and so on."`
-	Count  string   `yaml:"count,required" doc:"CEL: how many, a whole number; of the request or, with at_most, of the answer."`
-	AtMost string   `yaml:"at_most" doc:"CEL: a true upper bound by the request alone, held until the answer is there. Required where count reads the answer."`
-	USD    *Dollars `yaml:"usd,required" doc:"Dollars for as many units as per says."`
-	Per    int64    `yaml:"per" doc:"How many units usd is for, such as 1000. Default: 1."`
+	Unit     string   `yaml:"unit,required" doc:"What is counted: messages, characters, seconds, pages, images, bytes, amount_cents, requests, input_tokens and so on."`
+	Count    string   `yaml:"count,required" doc:"CEL: how many, a whole number; of the request or, with at_most, of the answer."`
+	AtMost   string   `yaml:"at_most" doc:"CEL: a true upper bound by the request alone, held until the answer is there. Required where count reads the answer."`
+	Estimate string   `yaml:"estimate" doc:"CEL: how many where count has no value in an answer, by answer, answer_bytes and bound, which is what was held by unit: the entry is marked estimated, method formula, and is at most the bound. Default: the bound."`
+	USD      *Dollars `yaml:"usd,required" doc:"Dollars for as many units as per says."`
+	Per      int64    `yaml:"per" doc:"How many units usd is for, such as 1000. Default: 1."`
 }
 
 // Dollars is an amount of dollars, exact to the pico-dollar.

@@ -74,9 +74,9 @@ func TestPresetsInYAMLArePriced(t *testing.T) {
 		"SNS: a topic":                   {"sns/call", provider.RawRequest{Path: "/", ContentType: form, Body: []byte("Action=Publish&TopicArn=a&Message=x")}, 200, nil, ``, 500, 500, "publish", "", ""},
 		"SNS: a telephone":               {"sns/call", provider.RawRequest{Path: "/", ContentType: form, Body: []byte("Action=Publish&PhoneNumber=%2B1&Message=x")}, 0, nil, ``, 0, 0, "", "", "no price"},
 		"SNS: a FIFO topic":              {"sns/call", provider.RawRequest{Path: "/", ContentType: form, Body: []byte("Action=Publish&TopicArn=a.fifo&Message=x")}, 0, nil, ``, 0, 0, "", "", "no price"},
-		"DynamoDB: a read":               {"dynamo/call", aws("DynamoDB_20120810.GetItem", `{"TableName":"t"}`), 200, nil, `{}`, 125, 125, "read", "", ""},
-		"DynamoDB: a batch":              {"dynamo/call", aws("DynamoDB_20120810.BatchWriteItem", `{"RequestItems":{"t":[{},{}],"u":[{}]}}`), 200, nil, `{}`, 1875, 1875, "batch-write", "", ""},
-		"DynamoDB: a client's own error": {"dynamo/call", aws("DynamoDB_20120810.PutItem", `{"TableName":"t"}`), 400, nil, `{}`, 625, 0, "write", "", ""},
+		"DynamoDB: a read":               {"dynamo/call", aws("DynamoDB_20120810.GetItem", `{"TableName":"t"}`), 200, nil, `{}`, 6250, 62, "read", "formula", ""},
+		"DynamoDB: a batch":              {"dynamo/call", aws("DynamoDB_20120810.BatchWriteItem", `{"RequestItems":{"t":[{},{}],"u":[{}]}}`), 200, nil, `{}`, 750_000, 1875, "batch-write", "formula", ""},
+		"DynamoDB: a client's own error": {"dynamo/call", aws("DynamoDB_20120810.PutItem", `{"TableName":"t"}`), 400, nil, `{}`, 250_000, 0, "write", "", ""},
 		"Lambda: a call":                 {"lambda/invoke", provider.RawRequest{Path: "/2015-03-31/functions/f/invocations", Body: []byte(`[1]`)}, 200, nil, ``, 200, 200, "", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) { tt.run(t, s) })
@@ -95,12 +95,13 @@ func TestARegionWithoutAFigureIsUnpriced(t *testing.T) {
 		preset, region string
 		rq             provider.RawRequest
 		sku            string
-		want           sentinel.NanoUSD // 0: none
+		held, want     sentinel.NanoUSD // 0: none
+		method         string
 	}{
-		{"aws-sqs", "us-west-2", sqs, "standard-queue", 400}, {"aws-sqs", "us-west-2", fifo, "", 0}, {"aws-sqs", "eu-isoe-west-1", sqs, "", 0},
-		{"aws-sns", "af-south-1", sns, "publish", 595}, {"aws-sns", "eu-isoe-west-1", sns, "", 0},
-		{"aws-dynamodb", "il-central-1", dynamo, "read", 170}, {"aws-dynamodb", "eu-isoe-west-1", dynamo, "", 0},
-		{"aws-lambda", "ap-east-1", lambda, "", 280}, {"aws-lambda", "eu-isoe-west-1", lambda, "", 0},
+		{"aws-sqs", "us-west-2", sqs, "standard-queue", 400, 400, ""}, {"aws-sqs", "us-west-2", fifo, "", 0, 0, ""}, {"aws-sqs", "eu-isoe-west-1", sqs, "", 0, 0, ""},
+		{"aws-sns", "af-south-1", sns, "publish", 595, 595, ""}, {"aws-sns", "eu-isoe-west-1", sns, "", 0, 0, ""},
+		{"aws-dynamodb", "il-central-1", dynamo, "read", 8500, 85, "formula"}, {"aws-dynamodb", "eu-isoe-west-1", dynamo, "", 0, 0, ""},
+		{"aws-lambda", "ap-east-1", lambda, "", 280, 280, ""}, {"aws-lambda", "eu-isoe-west-1", lambda, "", 0, 0, ""},
 	} {
 		t.Run(tt.preset+" in "+tt.region, func(t *testing.T) {
 			s := state(t, "  api: {preset: "+tt.preset+", region: "+tt.region+", credential: vault:secret/aws}\n")
@@ -111,7 +112,7 @@ func TestARegionWithoutAFigureIsUnpriced(t *testing.T) {
 			if tt.want > 0 {
 				refused = ""
 			}
-			pricedCall{endpoint, tt.rq, 200, nil, `{}`, tt.want, tt.want, tt.sku, "", refused}.run(t, s)
+			pricedCall{endpoint, tt.rq, 200, nil, `{}`, tt.held, tt.want, tt.sku, tt.method, refused}.run(t, s)
 		})
 	}
 }

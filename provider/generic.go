@@ -158,8 +158,9 @@ func (generic) newMeter(s MeterSpec) Meter {
 
 // declaredMeter counts by the rules of a description.
 type declaredMeter struct {
-	spec MeterSpec
-	scan *scanner // nil where the rules do not read the body
+	spec  MeterSpec
+	scan  *scanner // nil where the rules do not read the body
+	bytes int64
 }
 
 // Write takes the next bytes.
@@ -167,13 +168,17 @@ func (m *declaredMeter) Write(chunk []byte) []byte {
 	if m.scan != nil {
 		m.scan.write(chunk)
 	}
+	m.bytes += int64(len(chunk))
 	return chunk
 }
 
+// methodFormula marks what the API's description estimates where the answer does not say it.
+const methodFormula = "formula"
+
 // Finish counts. Where the rules cannot read the answer, the bound of the admission stands.
-func (m *declaredMeter) Finish(bool) Metered {
+func (m *declaredMeter) Finish(complete bool) Metered {
 	d, s := m.spec.Endpoint.Declared, m.spec
-	a := declare.Answer{Status: s.Status, Header: headersOf(s.Header, d.AnswerHeaders), Body: map[string]any{}}
+	a := declare.Answer{Status: s.Status, Header: headersOf(s.Header, d.AnswerHeaders), Body: map[string]any{}, Bytes: m.bytes, Cut: !complete}
 	if m.scan != nil {
 		for _, name := range d.AnswerMembers {
 			raw := m.scan.get(name)
@@ -189,7 +194,9 @@ func (m *declaredMeter) Finish(bool) Metered {
 	case !got.Charged:
 		return Metered{Reported: true}
 	case got.Clamped:
-		return Metered{Usage: got.Usage, Reported: true, Method: methodClamped}
+		return Metered{Usage: got.Usage, Reported: !got.Estimated, Method: methodClamped}
+	case got.Estimated:
+		return Metered{Usage: got.Usage, Method: methodFormula}
 	}
 	return Metered{Usage: got.Usage, Reported: true}
 }

@@ -181,7 +181,7 @@ func (s MeterSpec) atBound() sentinel.Usage {
 	for i, n := range u {
 		u[i] = max(0, n)
 	}
-	u[sentinel.Requests] = 1
+	u[sentinel.Requests] = max(1, u[sentinel.Requests]) // some APIs count their own units as requests
 	return u
 }
 
