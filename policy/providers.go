@@ -42,12 +42,16 @@ func (c *compiler) provider(name string, y providerYAML) {
 	c.connection(key, y)
 	c.set.providers[name] = c.limits(key, "provider/"+name, "provider "+name, y.Limits, y.Budget)
 	spares := c.spares(key+".credential", y.Credential, aws)
-	c.set.Providers = append(c.set.Providers, Provider{
+	provider := Provider{
 		Weight: max(1, y.Credential.Weight), Spares: spares,
 		Name: name, Preset: y.Preset, Host: y.Host, Address: y.Address, CAFile: y.CAFile, Region: y.Region, Certificate: c.certificate(key, y),
 		Plaintext: y.Plaintext, Allow: y.Allow, OnBehalf: y.OnBehalf, Redirects: y.Redirects, Models: y.Models, PricedAs: y.PricedAs, Credential: c.credential(key+".credential", y.Credential, aws, y.Preset != ""),
 		Endpoints: c.endpoints(key+".endpoints", y.Endpoints), Contract: c.contract(key+".contract", y.Contract),
-	})
+	}
+	if at := provider.Credential; len(spares) > 0 {
+		provider.first = Spare{Path: at.Path, Field: at.Field, Rotate: at.Rotate}
+	}
+	c.set.Providers = append(c.set.Providers, provider)
 }
 
 // contract checks what was agreed on prices.

@@ -83,6 +83,7 @@ type Provider struct {
 	Credential   Credential
 	Weight       int     // share of Credential beside the spares
 	Spares       []Spare // more credentials; empty: Credential alone
+	first        Spare   // the first of several, whichever Credential is; zero: Credential alone
 	Contract     Contract
 	Endpoints    []*declare.Endpoint // of a custom API
 	Allow        []string            // endpoints of the preset; empty: all that are not closed
@@ -164,10 +165,13 @@ type Spare struct {
 // Keys is how many credentials a provider has.
 func (p *Provider) Keys() int { return 1 + len(p.Spares) }
 
-// Keyed is the provider with its credential of a number in the place of the first, which is number 0.
+// Keyed is the provider with its credential of a number; the first is number 0. It does not matter which one the provider has.
 func (p Provider) Keyed(n int) Provider {
+	s := p.first
 	if n > 0 && n <= len(p.Spares) {
-		s := p.Spares[n-1]
+		s = p.Spares[n-1]
+	}
+	if s.Path != "" {
 		p.Credential.Path, p.Credential.Field, p.Credential.Rotate = s.Path, s.Field, s.Rotate
 	}
 	return p
