@@ -204,7 +204,7 @@ func (g *Governor) dispatch(ctx context.Context, d departure) (Admission, error)
 	}
 	if v.Action == sentinel.Downgrade {
 		var err error
-		if out.Body, out.Path, err = d.Route.Preset.WithModel(d.Route.Endpoint, d.Raw, d.read, v.Model); err != nil {
+		if out.Body, out.Path, err = d.Route.Preset.WithModel(d.Route.Endpoint, d.Raw, d.read, v.Model, d.option.bound.price.MaxOutput); err != nil {
 			g.void(ctx, d)
 			return Admission{}, fmt.Errorf("downgrade %s to %s: %w", asked, v.Model, err)
 		}

@@ -91,7 +91,7 @@ func TestAnthropicInAnotherModel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	body, path, err := p.WithModel(e, r, rq, "claude-haiku-4-5")
+	body, path, err := p.WithModel(e, r, rq, "claude-haiku-4-5", 0)
 	if want := `{"max_tokens":5, "model": "claude-haiku-4-5" ,"messages":[]}`; err != nil || string(body) != want || path != r.Path {
 		t.Errorf("%s %s %v, want %s", path, body, err, want)
 	}

@@ -91,7 +91,7 @@ func TestModelsInThePathAreReplaced(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if body, path, err := p.WithModel(e, r, rq, "cheap-1"); err != nil || path != tt.want || body != nil {
+		if body, path, err := p.WithModel(e, r, rq, "cheap-1", 0); err != nil || path != tt.want || body != nil {
 			t.Errorf("%s becomes %s %s, %v; want %s", tt.path, path, body, err, tt.want)
 		}
 	}

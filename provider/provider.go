@@ -201,9 +201,25 @@ func (p Preset) ReadRequest(e Endpoint, r RawRequest) (Request, error) {
 	return rq, e.leadsNowhereElse(r)
 }
 
-// WithModel gives body and path of the same request for another model; nothing else changes.
-func (p Preset) WithModel(e Endpoint, r RawRequest, rq Request, model string) (body []byte, path string, err error) {
-	return p.speaker().withModel(e, r, rq, model)
+// WithModel gives body and path of the same request for another model, whose answers have at most so many tokens; 0 where that is not known. Of
+// OpenAI's and Anthropic's models the parameters are left out that this one refuses and the asked one takes; nothing else changes.
+func (p Preset) WithModel(e Endpoint, r RawRequest, rq Request, model string, most int64) (body []byte, path string, err error) {
+	d := p.speaker()
+	a, ok := d.(adapter)
+	if body, path, err = d.withModel(e, r, rq, model); err != nil || !ok || e.Body != BodyJSON {
+		return body, path, err
+	}
+	whole := body
+	for _, as := range [...][]byte{rq.Body, r.Body} { // as it is sent where the model stands in the path
+		if whole == nil {
+			whole = as
+		}
+	}
+	fitting, err := adapted(whole, a.lacks(e, rq.Model, model), most)
+	if fitting != nil {
+		body = fitting
+	}
+	return body, path, err
 }
 
 // speaker is the preset's dialect; the zero preset speaks the generic one.

@@ -65,7 +65,7 @@ func TestUsageIsAskedForAndNothingElseChanges(t *testing.T) {
 		if want == "" {
 			want = body
 		}
-		got, _, err := openAI.WithModel(chatEndpoint(t), RawRequest{Body: []byte(body)}, rq, `gpt-"mini`)
+		got, _, err := openAI.WithModel(chatEndpoint(t), RawRequest{Body: []byte(body)}, rq, `gpt-"mini`, 0)
 		if want = strings.Replace(want, `"gpt-5"`, `"gpt-\"mini"`, 1); err != nil || string(got) != want {
 			t.Errorf("%s for another model became %q, %v; want %q", body, got, err, want)
 		}
@@ -150,7 +150,7 @@ func TestConverse(t *testing.T) {
 	if err != nil || rq.Model != "amazon.nova-lite-v1:0" || rq.Bound[sentinel.OutputTokens] != 50 {
 		t.Errorf("read as %+v, %v", rq, err)
 	}
-	if _, path, err := bedrock.WithModel(e, raw, rq, "amazon.nova-micro-v1:0"); err != nil || path != "/model/amazon.nova-micro-v1%3A0/converse" {
+	if _, path, err := bedrock.WithModel(e, raw, rq, "amazon.nova-micro-v1:0", 0); err != nil || path != "/model/amazon.nova-micro-v1%3A0/converse" {
 		t.Errorf("another model's path is %s, %v", path, err)
 	}
 	_, got := pour(bedrock.NewMeter(MeterSpec{Endpoint: e, Status: 200}), `{"output":{},"usage":{"inputTokens":3,"outputTokens":4,"cacheReadInputTokens":5,"cacheWriteInputTokens":6,"totalTokens":18}}`)

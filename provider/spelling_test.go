@@ -69,7 +69,7 @@ func TestAnotherModelStandsInTheEditedBody(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", in, err)
 		}
-		body, path, err := p.WithModel(e, r, rq, "other")
+		body, path, err := p.WithModel(e, r, rq, "other", 0)
 		if err != nil || string(body) != want || path != e.Path || string(r.Body) != in {
 			t.Errorf("%s for another model: %s at %s, %v; want %s", in, body, path, err, want)
 		}
@@ -83,7 +83,7 @@ func TestBedrockModelStandsInThePath(t *testing.T) {
 	if err != nil || rq.Model != "amazon.nova-lite-v1:0" || rq.Bound[sentinel.OutputTokens] != 9 {
 		t.Fatalf("ReadRequest = %+v, %v", rq, err)
 	}
-	body, path, err := p.WithModel(e, r, rq, "amazon.nova-micro-v1:0")
+	body, path, err := p.WithModel(e, r, rq, "amazon.nova-micro-v1:0", 0)
 	if err != nil || body != nil || path != "/model/amazon.nova-micro-v1%3A0/converse" {
 		t.Errorf("WithModel = %s, %s, %v", body, path, err)
 	}
