@@ -224,7 +224,9 @@ func TestDowngradeSendsTheModelThatWasHeld(t *testing.T) {
 
 func TestADowngradedRequestFitsItsModel(t *testing.T) {
 	w := newWorld(t, strings.Replace(cheaper, "gpt-99, gpt-5-mini, gpt-5-nano", "gpt-3.5-turbo", 1))
-	w.limiter.answer = func(sentinel.Ask) (sentinel.Reservation, error) { return sentinel.Reservation{Chosen: 1, Hold: "hold"}, nil }
+	w.limiter.answer = func(sentinel.Ask) (sentinel.Reservation, error) {
+		return sentinel.Reservation{Chosen: 1, Hold: "hold"}, nil
+	}
 	a := w.admit(w.request("app", chat, `{"model":"gpt-5","reasoning_effort":"low","max_completion_tokens":100000,"messages":[]}`))
 	if want := `{"model":"gpt-3.5-turbo","max_completion_tokens":4096,"messages":[]}`; a.Verdict.Action != sentinel.Downgrade || string(a.Body) != want {
 		t.Errorf("%s, and the body is %s, want %s", a.Verdict.Action, a.Body, want)
