@@ -103,7 +103,7 @@ func (f *fleet) configure(host, admin string) (dir string) {
 	dir = filepath.Join(f.dir, host)
 	f.must(os.MkdirAll(dir, 0o700))
 	text := fmt.Sprintf(`policies: ../policies.yaml
-control: {listen: "%[1]s:%[2]d", advertise: "%[3]s:%[2]d"}
+control: {listen: "%[1]s:%[2]d", advertise: "%[3]s:%[2]d", private_network: true}
 metrics: {listen: "%[1]s:%[4]d"}
 admin: {listen: ""}
 envoy: {listen: "%[5]s", admin: "%[6]s", stream_idle: 20s}
