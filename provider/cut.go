@@ -21,10 +21,7 @@ func (p Preset) Cuts(e Endpoint, rq Request) bool {
 
 // WithLength gives the body of the same request for an answer of at most so many tokens; nothing else changes.
 func (p Preset) WithLength(e Endpoint, r RawRequest, rq Request, tokens int64) ([]byte, error) {
-	body := r.Body
-	if rq.Body != nil {
-		body = rq.Body
-	}
+	body := rq.sent(r)
 	o, err := readObject(body, nil)
 	if err != nil {
 		return nil, err

@@ -261,10 +261,7 @@ func (openAIDialect) askForUsage(o object, rq *Request, body []byte) error {
 }
 
 func (openAIDialect) withModel(_ Endpoint, r RawRequest, rq Request, model string) ([]byte, string, error) {
-	body := r.Body
-	if rq.Body != nil {
-		body = rq.Body
-	}
+	body := rq.sent(r)
 	quoted, err := jsontext.AppendQuote(nil, model)
 	if err != nil || rq.modelAt.end == 0 {
 		return nil, "", badRequest("model", "it cannot be replaced by %q", clip(model))

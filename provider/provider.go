@@ -150,6 +150,14 @@ type Request struct {
 	modelAt span // where the model stands in the body that goes upstream
 }
 
+// sent is the body that goes upstream.
+func (rq *Request) sent(r RawRequest) []byte {
+	if rq.Body != nil {
+		return rq.Body
+	}
+	return r.Body
+}
+
 // span is a range of bytes.
 type span struct{ start, end int }
 
@@ -210,10 +218,8 @@ func (p Preset) WithModel(e Endpoint, r RawRequest, rq Request, model string, mo
 		return body, path, err
 	}
 	whole := body
-	for _, as := range [...][]byte{rq.Body, r.Body} { // as it is sent where the model stands in the path
-		if whole == nil {
-			whole = as
-		}
+	if whole == nil { // the model stands in the path
+		whole = rq.sent(r)
 	}
 	fitting, err := adapted(whole, a.lacks(e, rq.Model, model), most)
 	if fitting != nil {

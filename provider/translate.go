@@ -111,9 +111,7 @@ func Translate(from, to Speech, r RawRequest, rq Request, model string, maxOutpu
 	if out.Request, err = to.Preset.ReadRequest(to.Endpoint, sent); err != nil {
 		return out, err
 	}
-	if out.Request.Body != nil {
-		out.Body = out.Request.Body
-	}
+	out.Body = out.Request.sent(sent)
 	out.Request.HideUsage = out.Request.HideUsage || rq.HideUsage
 	return out, nil
 }
