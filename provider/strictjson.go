@@ -94,7 +94,8 @@ func gather(v jsontext.Value) (facts, error) {
 	switch v.Kind() {
 	case '{', '[':
 	case '0':
-		return f, inRange(jsontext.NewDecoder(bytes.NewBuffer(v)).ReadToken())
+		_, err := strconv.ParseFloat(string(v), 64)
+		return f, err
 	default:
 		return f, nil
 	}
@@ -119,7 +120,7 @@ func gather(v jsontext.Value) (facts, error) {
 			told = told || inElement && (name == "type" || name == "role")
 			continue
 		case t.Kind() == '0':
-			if err := inRange(t, nil); err != nil {
+			if _, err := t.Float(); err != nil { // past float64 one reader makes infinity of it, another the largest number, and a third an error
 				return f, err
 			}
 		case t.Kind() == '"' && name == "type":
@@ -131,14 +132,6 @@ func gather(v jsontext.Value) (facts, error) {
 		}
 		name = ""
 	}
-}
-
-// inRange refuses a number past float64, of which one reader makes infinity, another the largest number, and a third an error.
-func inRange(t jsontext.Token, err error) error {
-	if err == nil {
-		_, err = t.Float()
-	}
-	return err
 }
 
 // elementDepth is how deep the members of a list's objects are nested.
