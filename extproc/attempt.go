@@ -118,10 +118,7 @@ func (s *Server) secondAttempt(st *answeredStream, in *inbound, t *governor.Tick
 	if a.Verdict.Action.Refused() {
 		return false, st.SendFinal(attemptRefusal(in, a))
 	}
-	to := route.Keyed(a.Ticket.Key)
-	if a.To != nil {
-		to = *a.To
-	}
+	to := a.Upstream(route)
 	credential, err := s.Credentials.Inject(to, in.outgoing(a, to, nil), s.Governor.Now())
 	if err != nil {
 		return false, s.attemptRefused(st, in, a, err)

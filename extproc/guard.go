@@ -180,10 +180,7 @@ func (s *Server) judge(st *answeredStream, in *inbound, onHeaders bool) error {
 	if a.Verdict.Action.Refused() {
 		return s.refuse(st, in, a.Verdict)
 	}
-	route := in.request.Route.Keyed(a.Ticket.Key)
-	if a.To != nil {
-		route = *a.To
-	}
+	route := a.Upstream(in.request.Route)
 	withheld := in.withheld(append(slices.Clip(s.Credentials.Withheld(route.Provider)), in.request.State.Policy.SubjectHeaders()...))
 	var credential []Header
 	if a.Chain == "" {

@@ -53,6 +53,14 @@ type Admission struct {
 	Cause   error       // why the limiter could not be asked, when the policy decided without it
 }
 
+// Upstream is the route that the call goes out by, with its credential, where r is the one that its client asked for.
+func (a *Admission) Upstream(r Route) Route {
+	if a.To != nil {
+		return *a.To
+	}
+	return r.Keyed(a.Ticket.Key)
+}
+
 // voidTimeout bounds the return of a hold after its call could not be journaled.
 const voidTimeout = time.Second
 
