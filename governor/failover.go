@@ -76,16 +76,21 @@ func (g *Governor) Failover(ctx context.Context, f Failed) (Admission, error) {
 	var to policy.Target
 	to.Provider, to.Model, _ = strings.Cut(t.Next, "/")
 	verdict := sentinel.Verdict{Action: sentinel.Fallback, Reason: sentinel.ReasonProviderFailed, Model: to.Model, Provider: to.Provider}
-	var c choice
+	second := sentinel.Candidate{Model: to.Model, Provider: to.Provider}
+	var o option
+	var there *sentinel.Call
 	if t.Again() {
-		verdict = f.again()
-		err = g.withAnotherKey(&c, s, &r, &rq)
+		verdict, second.Provider = f.again(), ""
+		o, there, err = g.withAnotherKey(&r, &rq)
 	} else {
-		err = g.elsewhere(&c, s, &r, &rq, to)
+		o, there, err = g.elsewhere(&r, &rq, to)
 	}
 	if err != nil {
 		return f.refused(err.Error(), 0), nil
 	}
+	c := choice{plan: s.Policy.PlanUnder(r.Scores, there, to.Model, there.At)}
+	second.Limits = c.plan.Limits
+	c.add(second, o)
 	ask := sentinel.Ask{Org: t.Call.Caller.Org, Call: t.Call.ID.Attempt(t.Attempt + 1), TTL: g.HoldTTL, Candidates: c.asks}
 	era, reserved, down := g.era.now(), sentinel.Reservation{}, error(nil)
 	if !c.plan.Refuse {
@@ -107,32 +112,28 @@ func (g *Governor) Failover(ctx context.Context, f Failed) (Admission, error) {
 	return a, err
 }
 
-// elsewhere makes another provider the one option of a second attempt.
-func (g *Governor) elsewhere(c *choice, s *State, r *Request, rq *provider.Request, to policy.Target) error {
+// elsewhere is another provider as the one option of a second attempt, and the call there.
+func (g *Governor) elsewhere(r *Request, rq *provider.Request, to policy.Target) (option, *sentinel.Call, error) {
 	other, b, err := fallbackTo(r, rq, to)
 	if err != nil {
-		return err
+		return option{}, nil, err
 	}
 	call := other.call(r.Call)
 	o, there := g.keyed(&other.route, &call, to.Model)
 	o.bound, o.other, o.pause = b, other, g.paused(other.route, r.Call.Caller.Team, to.Model)
-	c.plan = s.Policy.PlanUnder(r.Scores, there, to.Model, there.At)
-	c.add(sentinel.Candidate{Model: to.Model, Provider: to.Provider, Limits: c.plan.Limits}, o)
-	return nil
+	return o, there, nil
 }
 
-// withAnotherKey makes the same provider the one option of a second attempt, with a credential that is not left out.
-func (g *Governor) withAnotherKey(c *choice, s *State, r *Request, rq *provider.Request) error {
+// withAnotherKey is the same provider as the one option of a second attempt, with a credential that is not left out, and the call there.
+func (g *Governor) withAnotherKey(r *Request, rq *provider.Request) (option, *sentinel.Call, error) {
 	model := r.Call.Model
 	b, ok := boundOf(r, rq, model)
 	if !ok {
-		return errNoPrice
+		return option{}, nil, errNoPrice
 	}
 	o, there := g.keyed(&r.Route, &r.Call, model)
 	o.bound, o.pause = b, g.paused(r.Route, r.Call.Caller.Team, model)
-	c.plan = s.Policy.PlanUnder(r.Scores, there, model, there.At)
-	c.add(sentinel.Candidate{Model: model, Limits: c.plan.Limits}, o)
-	return nil
+	return o, there, nil
 }
 
 // again is the verdict of a second attempt at the same provider: that of the first, whose body it has, shortened or not.
