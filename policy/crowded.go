@@ -106,12 +106,12 @@ func endpointsOf(r *rule) globs { return r.endpoint }
 func (c *crowd) meeting(rules []int32, of func(*rule) globs, use func(name string, some []int32)) {
 	by := map[string][]int32{"": nil}
 	var patterns starts
-	var any []int32 // rules whose patterns may begin with anything
+	var loose []int32 // rules whose patterns may begin with anything
 	for _, i := range rules {
 		list := of(&c.rules[i])
 		literal := list.literal()
 		if !literal && !patterns.add(list, int(i)) {
-			any = append(any, i)
+			loose = append(loose, i)
 		}
 		for k, p := range list {
 			if some := by[p]; literal && !slices.Contains(list[:k], p) {
@@ -123,7 +123,7 @@ func (c *crowd) meeting(rules []int32, of func(*rule) globs, use func(name strin
 	}
 	for name, some := range by {
 		some = slices.Clip(some)
-		near := slices.Concat(append(patterns.find(prefix(name), nil), any)...)
+		near := slices.Concat(append(patterns.find(prefix(name), nil), loose)...)
 		slices.Sort(near)
 		for _, i := range slices.Compact(near) { // a rule with several patterns may be near by several
 			if of(&c.rules[i]).meets(name) {
