@@ -1,81 +1,15 @@
 package credential
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"encoding/base64"
-	"encoding/json"
-	"net/http"
-	"net/http/httptest"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-	"github.com/go-jose/go-jose/v4/jwt"
+	"github.com/saas-sentinel/saas-sentinel/internal/issuertest"
 )
 
-// issuer is an OpenID provider on a socket of its own.
-type issuer struct {
-	*httptest.Server
-	key  *ecdsa.PrivateKey
-	kid  atomic.Value
-	down atomic.Bool
-}
-
-func newIssuer(t testing.TB) *issuer {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	i := &issuer{key: key}
-	i.kid.Store("one")
-	i.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if i.down.Load() {
-			w.WriteHeader(http.StatusBadGateway)
-			return
-		}
-		switch r.URL.Path {
-		case "/.well-known/openid-configuration":
-			_ = json.NewEncoder(w).Encode(map[string]string{"issuer": i.URL, "jwks_uri": i.URL + "/keys"})
-		case "/keys":
-			_ = json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: i.kid.Load().(string), Algorithm: "ES256", Use: "sig"}}})
-		}
-	}))
-	t.Cleanup(i.Close)
-	return i
-}
-
-func (i *issuer) sign(t testing.TB, claims any) string {
-	t.Helper()
-	s, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: i.key, KeyID: i.kid.Load().(string)}}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	token, err := jwt.Signed(s).Claims(claims).Serialize()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return token
-}
-
-// claims are those of a projected service account token of Kubernetes.
-func (i *issuer) claims(change func(map[string]any)) map[string]any {
-	now := time.Now()
-	c := map[string]any{
-		"iss": i.URL, "aud": []string{"sentinel"}, "sub": "system:serviceaccount:prod:checkout", "exp": now.Add(time.Hour).Unix(), "nbf": now.Unix(), "iat": now.Unix(),
-		"kubernetes.io": map[string]any{"namespace": "prod", "serviceaccount": map[string]string{"name": "checkout"}},
-	}
-	if change != nil {
-		change(c)
-	}
-	return c
-}
-
-func workloads(t testing.TB, i *issuer) *Workloads {
+func workloads(t testing.TB, i *issuertest.Issuer) *Workloads {
 	t.Helper()
 	w := NewWorkloads(func(err error) { t.Log(err) })
 	w.Use([]Issuer{{Name: "k8s", URL: i.URL, Audience: "sentinel"}})
@@ -84,26 +18,18 @@ func workloads(t testing.TB, i *issuer) *Workloads {
 }
 
 func TestWorkloadTokensAreProvenByTheirIssuersKeys(t *testing.T) {
-	i := newIssuer(t)
+	i := issuertest.New(t)
 	w := workloads(t, i)
-	name, subject, err := w.Verify(i.sign(t, i.claims(nil)), time.Now())
-	if err != nil || name != "k8s" || subject != "system:serviceaccount:prod:checkout" {
+	name, subject, err := w.Verify(i.Sign(t, i.Claims()), time.Now())
+	if err != nil || name != "k8s" || subject != issuertest.Subject {
 		t.Fatalf("%q, %q, %v", name, subject, err)
 	}
-	with := func(key string, value any) string {
-		return i.sign(t, i.claims(func(c map[string]any) {
-			if value == nil {
-				delete(c, key)
-			} else {
-				c[key] = value
-			}
-		}))
-	}
-	good := i.sign(t, i.claims(nil))
+	with := func(key string, value any) string { return i.With(t, key, value) }
+	good := i.Sign(t, i.Claims())
 	parts := strings.Split(good, ".")
 	text := func(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
-	other := newIssuer(t)
-	stranger := other.sign(t, i.claims(nil)) // signed by another's key of the same id, in this issuer's name
+	other := issuertest.New(t)
+	stranger := other.Sign(t, i.Claims()) // signed by another's key of the same id, in this issuer's name
 	for name, token := range map[string]string{
 		"another audience": with("aud", []string{"https://kubernetes.default.svc"}), "no audience": with("aud", nil),
 		"expired": with("exp", time.Now().Add(-time.Minute).Unix()), "without an end": with("exp", nil), "not yet": with("nbf", time.Now().Add(time.Hour).Unix()),
@@ -121,17 +47,17 @@ func TestWorkloadTokensAreProvenByTheirIssuersKeys(t *testing.T) {
 }
 
 func TestKeysOfAnIssuerThatIsAwayStayAndNewOnesAreFound(t *testing.T) {
-	i := newIssuer(t)
+	i := issuertest.New(t)
 	w := workloads(t, i)
-	token := i.sign(t, i.claims(nil))
-	i.down.Store(true)
+	token := i.Sign(t, i.Claims())
+	i.Down.Store(true)
 	w.Refresh(t.Context())
 	if _, _, err := w.Verify(token, time.Now()); err != nil {
 		t.Errorf("while the issuer is away: %v", err)
 	}
-	i.down.Store(false)
-	i.kid.Store("two")
-	next := i.sign(t, i.claims(nil))
+	i.Down.Store(false)
+	i.Another(t, "two")
+	next := i.Sign(t, i.Claims())
 	if _, _, err := w.Verify(next, time.Now()); err == nil {
 		t.Error("a key that nobody has read")
 	}
@@ -151,9 +77,9 @@ func TestKeysOfAnIssuerThatIsAwayStayAndNewOnesAreFound(t *testing.T) {
 
 // FuzzWorkloadToken holds that no text but the issuer's own is proven, and that none panics.
 func FuzzWorkloadToken(f *testing.F) {
-	i := newIssuer(f)
+	i := issuertest.New(f)
 	w := workloads(f, i)
-	good := i.sign(f, i.claims(nil))
+	good := i.Sign(f, i.Claims())
 	signed, _, _ := strings.Cut(good[strings.IndexByte(good, '.')+1:], ".")
 	f.Add(good)
 	f.Add("eyJhbGciOiJub25lIn0.e30.")

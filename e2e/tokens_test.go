@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/saas-sentinel/saas-sentinel/internal/issuertest"
 	"github.com/saas-sentinel/saas-sentinel/internal/mockapi"
 )
 
@@ -49,15 +50,15 @@ func TestIssuedTokensAreRotatedAndRevoked(t *testing.T) {
 	if said := tokens(2, "issue", "app"); !strings.Contains(said, "issued: true") {
 		t.Errorf("for a service that takes none: %s", said)
 	}
-	platform := newIssuer(t)
-	g.write("policies.yaml", platform.byWorkload(g.policyOf("{}", "")))
-	within5s("a workload's token", platform.token(t, "", nil), true)
-	workload := platform.workloadsAreKnown(t, ok)
-	platform.another(t, "two")
+	platform := issuertest.New(t)
+	g.write("policies.yaml", byWorkload(platform, g.policyOf("{}", "")))
+	within5s("a workload's token", platform.Sign(t, platform.Claims()), true)
+	workload := workloadsAreKnown(t, platform, ok)
+	platform.Another(t, "two")
 	g.stop()
-	g.write("policies.yaml", strings.Replace(platform.byWorkload(g.policyOf("{}", "")), "identity: {", "identity: {issued: true, ", 1))
+	g.write("policies.yaml", strings.Replace(byWorkload(platform, g.policyOf("{}", "")), "identity: {", "identity: {issued: true, ", 1))
 	g.start()
-	within5s("a workload's token by another key", platform.token(t, "", nil), true)
+	within5s("a workload's token by another key", platform.Sign(t, platform.Claims()), true)
 	if ok(workload) {
 		t.Error("a workload's token is accepted, and its issuer has taken the key back")
 	}
