@@ -55,8 +55,32 @@ func (g *Governor) Judge(ctx context.Context, room *Room, c *sentinel.Call) (Jud
 	if r.Route, ok = state.Routes[c.Provider+"/"+c.Endpoint]; !ok {
 		return Judgement{Verdict: sentinel.Verdict{Action: sentinel.Deny, Reason: sentinel.ReasonUnknownEndpoint}}, nil
 	}
-	rq := provider.Request{Model: c.Model, Tier: c.Tier, Stream: c.Stream, Bound: wanted.Bound, Choices: wanted.Choices, Weight: wanted.Weight, Fixed: wanted.Fixed}
+	rq := asked(c, &wanted)
 	return g.judge(ctx, &r, &rq)
+}
+
+// asked is the request of a call of the ledger.
+func asked(c *sentinel.Call, w *sentinel.Wanted) provider.Request {
+	return provider.Request{Model: c.Model, Tier: c.Tier, Stream: c.Stream, Bound: w.Bound, Choices: w.Choices, Weight: w.Weight, Fixed: w.Fixed}
+}
+
+// Held is the most that a call of the ledger could use and cost, which limits hold for it while it runs. The call's model is the one that was
+// asked for. It is nothing, and not ok, where that is not known, or has no price.
+func (s *State) Held(c *sentinel.Call) (held sentinel.Amounts, ok bool) {
+	wanted, ok := c.Demand.Read()
+	if !ok {
+		return held, false
+	}
+	r := Request{State: s, Call: *c}
+	if r.Route, ok = s.Routes[c.Provider+"/"+c.Endpoint]; !ok {
+		return held, false
+	}
+	rq := asked(c, &wanted)
+	b, ok := boundOf(&r, &rq, rq.Model)
+	if ok {
+		held = sentinel.AmountsOf(b.usage, b.cost)
+	}
+	return held, ok
 }
 
 // Describe decides on a request that nobody sent, as Admit would, without a record of it. A model replaces the one that the body names;

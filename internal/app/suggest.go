@@ -18,7 +18,7 @@ func Suggest(ctx context.Context, past simulate.Past, from, to time.Time, files 
 	if err != nil {
 		return nil, err
 	}
-	history, err := suggest.Read(ctx, past, from, to, now)
+	history, err := suggest.Read(ctx, past.Calls, from, to, now)
 	if err != nil {
 		return nil, err
 	}

@@ -39,21 +39,18 @@ type History struct {
 }
 
 // Read reads the calls of [from, to), whose days are those of the zone of the policy in force.
-func Read(ctx context.Context, record simulate.Past, from, to time.Time, now *governor.State) (*History, error) {
+func Read(ctx context.Context, record simulate.Record, from, to time.Time, now *governor.State) (*History, error) {
 	h := &History{from: from, to: to, zone: now.Policy.Zone, scopes: map[scope]*past{}}
-	sim := simulate.New(now, record.Unusual)
-	err := record.Calls(ctx, from, to, func(e sentinel.Entry) error {
-		_, judged, err := sim.Judge(ctx, &e)
-		if err != nil || e.Action.Refused() {
-			return err
+	err := record(ctx, from, to, func(e sentinel.Entry) error {
+		if e.Action.Refused() {
+			return nil
 		}
 		if e.Attempt == 0 {
 			h.calls++
 		}
-		held := sentinel.Amounts{}
-		if asked := judged.Ask.Candidates; len(asked) > 0 {
-			held = asked[0].Bound
-		}
+		call := e.Call
+		call.Model = e.Asked
+		held, _ := now.Held(&call)
 		h.take(scope{}, &e, held)
 		h.take(scope{team: e.Caller.Team}, &e, held)
 		h.take(scope{e.Caller.Team, e.Caller.Service}, &e, held)
