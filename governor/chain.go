@@ -95,10 +95,10 @@ func signs(r Route) bool {
 	return r.Preset.Credential == string(policy.CredentialSigV4)
 }
 
-// way finds a chain that has a route.
+// way finds a chain that has a route, and that Envoy has.
 func (s *State) way(name, route string) (Chain, bool) {
 	i := slices.IndexFunc(s.Chains, func(c Chain) bool { return c.Name == name && slices.Contains(c.Routes, route) })
-	if i < 0 {
+	if i < 0 || !s.leads(way{name, route}) {
 		return Chain{}, false
 	}
 	return s.Chains[i], true

@@ -44,13 +44,19 @@ func (f *fallback) call(c sentinel.Call) sentinel.Call {
 	return c
 }
 
-var errNoPrice = errors.New("no price is known")
+var (
+	errNoPrice = errors.New("no price is known")
+	errAhead   = errors.New("envoy does not have it yet")
+)
 
 // fallbackTo translates a call and prices the most that it can use there.
 func fallbackTo(r *Request, rq *provider.Request, t policy.Target) (*fallback, bound, error) {
 	route, ok := r.State.counterpart(r.Route, t.Provider)
 	if !ok {
 		return nil, bound{}, fmt.Errorf("it has no endpoint like %s", r.Route.Endpoint.Name)
+	}
+	if !r.State.leads(way{route: route.Name}) {
+		return nil, bound{}, errAhead
 	}
 	f := &fallback{route: route}
 	there := *r

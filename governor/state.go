@@ -35,6 +35,7 @@ type State struct {
 	Candidate *State
 	// Chains are the ways of calls that their provider fails.
 	Chains []Chain
+	ways   *ways // that Envoy has of them; nil: all
 }
 
 // NewState joins a policy set with the catalog: presets become routes, and the flat prices of

@@ -71,6 +71,7 @@ type App struct {
 	people    net.Listener // of the admin API and the dashboard; nil for none
 	admin     *admin.Server
 	follower  follower
+	ahead     *governor.State // whose ways every Envoy had at the last look
 	untook    untook
 	started   []policy.File // with which this process started
 	recount   recount

@@ -102,6 +102,9 @@ func newMetrics(a *App) *metrics {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "sentinel_policy_untaken", Help: "Above 0 while this process could not take the policy of its file, or the one that was published last: the one before stays.",
 	}, func() float64 { return float64(len(a.untakenPolicies())) }))
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "sentinel_envoy_behind", Help: "Connected Envoys without the clusters and routes of the policy in force, at least 1 while calls do not take its new ways: for a moment after a reload, for longer where Envoy refused them.",
+	}, func() float64 { return float64(a.behind()) }))
 	m.shadows = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "sentinel_shadow_calls_total", Help: "Calls that rules in shadow, or the candidate policy, would have made something else of, by the rule that decides.",
 	}, []string{"policy", "rule", "verdict"})

@@ -52,6 +52,7 @@ func (a *App) watch(ctx context.Context) error {
 			a.leave()
 			return nil
 		case <-follow.C:
+			a.lead()
 			a.follow(ctx)
 		case <-hup:
 			a.reload(ctx)
@@ -76,6 +77,35 @@ func (a *App) watch(ctx context.Context) error {
 			}
 		}
 	}
+}
+
+// lead opens a new policy's ways to calls once every Envoy has had them for a round: a request that Envoy was reading when it took them still has
+// the routes from before.
+func (a *App) lead() {
+	state := a.governor.State()
+	if !state.Leading() {
+		return
+	}
+	if a.envoy.Behind() > 0 {
+		a.ahead = nil
+		return
+	}
+	if a.ahead == state {
+		state.Led()
+	}
+	a.ahead = state
+}
+
+// behind counts the Envoys that keep a policy's ways shut.
+func (a *App) behind() int {
+	if a.envoy == nil || a.governor == nil {
+		return 0
+	}
+	n := a.envoy.Behind()
+	if a.governor.State().Leading() {
+		n = max(1, n)
+	}
+	return n
 }
 
 // glance is what the policy's files and its candidate's were seen to say, and the version in force then. The same once more needs no compiling:
@@ -175,7 +205,7 @@ func (a *App) replace(ctx context.Context, old, next *governor.State, keep func(
 		if err := a.envoy.Set(a.forEnvoy(next)); err != nil {
 			return err
 		}
-		a.governor.Swap(next)
+		a.governor.SwapAhead(next)
 		a.alerting.book.Store(told)
 		return nil
 	})
