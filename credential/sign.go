@@ -38,6 +38,7 @@ type SigRequest struct {
 	// PayloadHash is the body's SHA-256 in lower-case hex (HashPayload). Empty means that the body was
 	// not read: the x-amz-content-sha256 of the client then stands, and AWS checks the body against it.
 	PayloadHash     string
+	Events          bool   // the body is a stream of events, each of which is signed by itself (EventChain)
 	Region, Service string // of the signature to make; VerifyV4 takes those that were signed
 }
 
@@ -47,6 +48,7 @@ const (
 	unsignedPayload  = "UNSIGNED-PAYLOAD"
 	unsignedTrailer  = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 	streamingPrefix  = "STREAMING-"
+	signedEvents     = streamingPrefix + "AWS4-HMAC-SHA256-EVENTS"
 	contentHash      = "x-amz-content-sha256"
 	maxSignedHeaders = 128
 )
@@ -54,8 +56,8 @@ const (
 // ErrChunkSigned says that a body is one that only the holder of the key can sign, while it is sent.
 var ErrChunkSigned = errors.New("aws signature: bodies signed chunk by chunk (STREAMING-AWS4-…) cannot be signed again with the provider's key: send the body whole, or over TLS with a trailing checksum, as boto3 does")
 
-// ErrEventsSigned is ErrChunkSigned of a request that is a stream of events, such as those of Transcribe.
-var ErrEventsSigned = fmt.Errorf("%w; a request that is a stream of events (%s) has a signature in each of them, and is not taken", ErrChunkSigned, eventStream)
+// ErrEventsSigned is ErrChunkSigned of a request that is a stream of events, such as those of Transcribe, at an endpoint that takes none.
+var ErrEventsSigned = fmt.Errorf("%w; a request that is a stream of events (%s) has a signature in each of them, and is taken by endpoints with body: events alone", ErrChunkSigned, eventStream)
 
 // eventStream is the type of content of AWS's binary events.
 const eventStream = "application/vnd.amazon.eventstream"
@@ -120,6 +122,8 @@ func (r SigRequest) payloadToSign() (string, error) {
 	claimed, _ := r.header(contentHash)
 	kind, _ := r.header("content-type")
 	switch {
+	case r.Events:
+		return signedEvents, nil
 	case strings.HasPrefix(strings.ToLower(kind), eventStream):
 		return "", ErrEventsSigned
 	case claimed == unsignedTrailer && isS3(r.Service):

@@ -160,6 +160,8 @@ func (c claim) checkTime(r SigRequest, now time.Time) (string, error) {
 func (r SigRequest) payloadAsSigned(service string) (string, error) {
 	claimed, present := r.header(contentHash)
 	switch {
+	case r.Events && claimed == signedEvents:
+		return claimed, nil
 	case isS3(service) && (claimed == unsignedPayload || claimed == unsignedTrailer):
 		return claimed, nil
 	case strings.HasPrefix(claimed, streamingPrefix):

@@ -18,7 +18,8 @@ const (
 	BodyUnread BodyKind = iota
 	BodyJSON
 	BodyForm
-	BodyBytes // only its length
+	BodyBytes  // only its length
+	BodyEvents // not read: a stream of events that the client signs one by one, for AWS
 )
 
 // Endpoint is one call of a declared API. It never changes.
@@ -106,6 +107,8 @@ func Compile(y EndpointYAML, key string, fault Fault) *Endpoint {
 		c.e.Body = BodyForm
 	case "bytes":
 		c.e.Body = BodyBytes
+	case "events":
+		c.e.Body = BodyEvents
 	}
 	c.terms(key+".terms", y.Terms)
 	if y.ChargedWhen != "" {
@@ -240,7 +243,7 @@ func (c *compiler) formula(key, text string, want *cel.Type) *formula {
 		c.fault(key, "%s", err)
 		return nil
 	}
-	if f.vars[varBody] && c.e.Body != BodyJSON && c.e.Body != BodyForm || f.vars[varBodyBytes] && c.e.Body == BodyUnread {
+	if f.vars[varBody] && c.e.Body != BodyJSON && c.e.Body != BodyForm || f.vars[varBodyBytes] && (c.e.Body == BodyUnread || c.e.Body == BodyEvents) {
 		c.fault(key, "it reads the request's body: say body: json or body: form for this endpoint")
 	}
 	c.e.sized = c.e.sized || f.vars[varAnswerBytes]

@@ -18,7 +18,7 @@ type EndpointYAML struct {
 	Name        string            `yaml:"name" doc:"A name for the ledger. Default: method and path."`
 	Method      string            `yaml:"method,required" enum:"GET,POST,PUT,PATCH,DELETE,HEAD" doc:"The HTTP method."`
 	Path        string            `yaml:"path,required" doc:"Path template such as /v1/forecast/{city}; {rest...} at the end takes the rest."`
-	Body        string            `yaml:"body" enum:"json,form,bytes" doc:"How rules read the request's body; bytes counts it only. Default: they do not, and it streams past."`
+	Body        string            `yaml:"body" enum:"json,form,bytes,events" doc:"How rules read the request's body; bytes counts it only. Default: they do not, and it streams past. events is a stream of events that AWS's clients sign one by one (application/vnd.amazon.eventstream), of an API of type sigv4: it streams past too, and each event is verified and signed anew."`
 	Terms       map[string]string `yaml:"terms" doc:"Texts that conditions and counts can name, as terms.NAME."`
 	ChargedWhen string            `yaml:"charged_when" doc:"CEL: whether the provider bills the call, by status, answer and answer_header. Default: status < 400."`
 	Price       []PriceYAML       `yaml:"price,required" doc:"What a call costs, such as {per_request_usd: 0.001}, or 0 if it is free; or a list of prices, of which the first whose when holds applies. What has no price is not routable."`

@@ -142,7 +142,7 @@ func (g *gateway) vaults(vault, root string) {
 	g.t.Helper()
 	g.put(vault, root, "openai", map[string]string{"api_key": vaultKey})
 	g.put(vault, root, "anthropic", map[string]string{"api_key": claudeKey})
-	g.put(vault, root, "aws", map[string]string{"access_key_id": "AKIAVAULTCANARY", "secret_access_key": vaultAWS})
+	g.put(vault, root, "aws", map[string]string{"access_key_id": "AKIAVAULTCANARY0", "secret_access_key": vaultAWS})
 	g.put(vault, root, "twilio", map[string]string{"key": vaultSID + ":" + vaultKey})
 	g.put(vault, root, "callers/app", map[string]string{"secret": issued})
 }

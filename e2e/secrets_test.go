@@ -180,7 +180,7 @@ func (g *gateway) raw(method, path, body string, header http.Header) string {
 
 func TestNoSecretIsWrittenOrAnswered(t *testing.T) {
 	c := mockapi.DefaultConfig()
-	aws := []string{"AKIAVAULTCANARY:" + vaultAWS}
+	aws := []string{"AKIAVAULTCANARY0:" + vaultAWS}
 	c.Accept = map[string][]string{"openai": {vaultKey}, "anthropic": {claudeKey}, "stripe": {vaultKey}, "weather": {vaultKey}, "bedrock": aws, "s3": aws}
 	const wrong = "svc_canary-mistyped-0d2e"
 	c.Canaries = []string{wrong}

@@ -88,6 +88,7 @@ type Route struct {
 	Name   string // "openai/chat.completions": what the guard is told as xds.route_name
 	Method string
 	Path   string // the provider's own path; {x} stands for one segment, {x...} at the end for the rest
+	Events bool   // its requests are streams of events, which the processor signs anew as they pass
 }
 
 // DefaultConfig has every value that can be chosen without knowing the site.

@@ -38,6 +38,8 @@ const (
 	StageKey = "sentinel-stage"
 	// StageAttempt is its value at the stage of an attempt.
 	StageAttempt = "attempt"
+	// StageEvents is its value at the stage of a request's events.
+	StageEvents = "events"
 
 	// RetryHeader is how the attempt stage tells the router that an answer is a failure that another provider may make good.
 	RetryHeader = "x-sentinel-retry"

@@ -27,12 +27,15 @@ const (
 	Namespace      = "sentinel"
 	MarkKey        = "id"
 	ticketKey      = "t"
+	headKey        = "h"
 	MeterNamespace = "sentinel.meter" // what meter may write, for access logs
 
 	// OriginAttribute is the CEL path of what an answer comes from: the provider, or a failure that Envoy answers for.
 	OriginAttribute = "response.code_details"
 	// TicketAttribute is the CEL path of the ticket that guard left on the call.
 	TicketAttribute = "metadata.filter_metadata['" + Namespace + "']['" + ticketKey + "']"
+	// HeadAttribute is the CEL path of what guard left on a call whose client signs its events.
+	HeadAttribute = "metadata.filter_metadata['" + Namespace + "']['" + headKey + "']"
 )
 
 // The CEL paths of how a request arrived: a tunnel's identity by its header and by its certificate, the host that it was made to, and
@@ -50,9 +53,10 @@ const (
 const VirtualHostGateway = "gateway"
 
 const (
-	guardName = "sentinel.guard"
-	rbacName  = "sentinel.marked"
-	meterName = "sentinel.meter"
+	guardName  = "sentinel.guard"
+	rbacName   = "sentinel.marked"
+	eventsName = "sentinel.events"
+	meterName  = "sentinel.meter"
 
 	// guardTimeout bounds one answer of the guard: a Redis round trip and a write to the spool. Past it the call
 	// is refused, so a disk or a processor that is stalled for a second must fit in.
@@ -64,12 +68,13 @@ const (
 // stripped are the headers that only this Envoy and sentinel may set.
 var stripped = []string{"x-sentinel-", "x-envoy-", "x-forwarded-"}
 
-// filters is the chain in the order in which a request passes it. Two ext_proc filters, because
+// filters is the chain in the order in which a request passes it. Guard and meter are two ext_proc filters, because
 // one filter has one failure mode: the guard refuses when the processor is gone, the meter must not cut an answer then.
 func filters() []*hcmv3.HttpFilter {
 	return []*hcmv3.HttpFilter{
 		filter(guardName, guard()),
 		filter(rbacName, onlyMarked()),
+		onlyWhereNamed(filter(eventsName, eventsStage())),
 		filter(meterName, meter()),
 		filter("sentinel.trailers", withoutTrailers()),
 		filter("envoy.filters.http.router", &routerv3.Router{SuppressEnvoyHeaders: true}),
@@ -96,6 +101,39 @@ func guard() *extprocv3.ExternalProcessor {
 		// another provider, or that has another one behind it, for which it writes path and authority itself.
 		RouteCacheAction: extprocv3.ExternalProcessor_DEFAULT,
 	}
+}
+
+// eventsStage signs what a client sends while its call runs, as it passes. It stands behind the guard, which has signed the head, and it fails closed:
+// an event that is not signed anew is one that the provider refuses.
+func eventsStage() *extprocv3.ExternalProcessor {
+	service := processor()
+	service.InitialMetadata = []*corev3.HeaderValue{{Key: StageKey, Value: StageEvents}}
+	return &extprocv3.ExternalProcessor{
+		StatPrefix:  "events",
+		GrpcService: service,
+		ProcessingMode: &extprocv3.ProcessingMode{
+			RequestHeaderMode: extprocv3.ProcessingMode_SEND, ResponseHeaderMode: extprocv3.ProcessingMode_SKIP,
+			RequestBodyMode: extprocv3.ProcessingMode_STREAMED,
+		},
+		FailureModeAllow:  false,
+		MessageTimeout:    durationpb.New(guardTimeout),
+		StatusOnError:     &typev3.HttpStatus{Code: typev3.StatusCode_ServiceUnavailable},
+		RequestAttributes: []string{TicketAttribute, HeadAttribute},
+		MetadataOptions:   &extprocv3.MetadataOptions{ReceivingNamespaces: namespaces(Namespace)},
+	}
+}
+
+// onlyWhereNamed switches a filter off but for the routes that name it.
+func onlyWhereNamed(f *hcmv3.HttpFilter) *hcmv3.HttpFilter {
+	f.Disabled = true
+	return f
+}
+
+// signingEvents names the filter of events.
+func signingEvents() map[string]*anypb.Any {
+	return map[string]*anypb.Any{eventsName: packed(&extprocv3.ExtProcPerRoute{
+		Override: &extprocv3.ExtProcPerRoute_Overrides{Overrides: &extprocv3.ExtProcOverrides{}},
+	})}
 }
 
 func meter() *extprocv3.ExternalProcessor {

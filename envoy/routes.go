@@ -104,7 +104,11 @@ func route(p Provider, r Route, prefix string) *routev3.Route {
 			Pattern: regex("^" + regexp.QuoteMeta(prefix) + "/"), Substitution: "/",
 		}
 	}
-	return &routev3.Route{Name: r.Name, Match: match, Action: &routev3.Route_Route{Route: action}}
+	out := &routev3.Route{Name: r.Name, Match: match, Action: &routev3.Route_Route{Route: action}}
+	if r.Events {
+		out.TypedPerFilterConfig = signingEvents()
+	}
+	return out
 }
 
 func regex(pattern string) *matcherv3.RegexMatcher { return &matcherv3.RegexMatcher{Regex: pattern} }

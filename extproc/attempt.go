@@ -22,6 +22,7 @@ import (
 const (
 	StageKey     = "sentinel-stage"
 	StageAttempt = "attempt"
+	StageEvents  = "events"
 )
 
 // HostAttribute is the CEL path of the provider that Envoy has chosen for an attempt.
@@ -41,10 +42,13 @@ var (
 	errOtherProvider = errors.New("the provider that Envoy has chosen is not one that the call was admitted to")
 )
 
-// isAttempt tells whether Envoy's configuration says that a stream is of the attempt stage.
-func isAttempt(st stream) bool {
+// stageOf is what Envoy's configuration says that a stream is of; empty for the guard and the meter.
+func stageOf(st stream) string {
 	md, _ := metadata.FromIncomingContext(st.Context())
-	return slices.Contains(md.Get(StageKey), StageAttempt)
+	if named := md.Get(StageKey); len(named) == 1 {
+		return named[0]
+	}
+	return ""
 }
 
 // attempt gives one attempt of a call the credential of the provider that it really goes to, whatever an earlier attempt has left on the

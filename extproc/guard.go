@@ -210,13 +210,14 @@ func (in *inbound) raw() provider.RawRequest {
 // asSent is the request as its client signed it.
 func (in *inbound) asSent() Outgoing {
 	return Outgoing{Method: in.method, Host: in.host, Path: in.path, Query: in.query,
-		Headers: in.headers.all(), Body: in.body, HasBody: !in.bodyUnread}
+		Headers: in.headers.all(), Body: in.body, HasBody: !in.bodyUnread, Events: in.request.Route.Endpoint.Events}
 }
 
 // outgoing is the request as it goes upstream after an admission.
 func (in *inbound) outgoing(a governor.Admission, route governor.Route, withheld []string) Outgoing {
 	o := Outgoing{Method: in.method, Host: route.Provider.Host, Path: a.Path, Query: in.query,
-		Headers: slices.DeleteFunc(in.headers.signable(), func(h Header) bool { return slices.Contains(withheld, h.Name) }), Body: in.body, HasBody: !in.bodyUnread}
+		Headers: slices.DeleteFunc(in.headers.signable(), func(h Header) bool { return slices.Contains(withheld, h.Name) }), Body: in.body, HasBody: !in.bodyUnread,
+		Events: route.Endpoint.Events}
 	if a.Body != nil {
 		o.Body = a.Body
 	}

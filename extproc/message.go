@@ -16,10 +16,13 @@ const Namespace = "sentinel"
 const (
 	markKey   = "id" // the call id: access logs and RBAC read it
 	ticketKey = "t"
+	headKey   = "h" // the authorization of a client's head, which its events continue
 	// OriginAttribute is the CEL path under which meter's filter has to ask what an answer comes from.
 	OriginAttribute = "response.code_details"
 	// TicketAttribute is the CEL path under which meter's filter has to ask for the ticket.
 	TicketAttribute = "metadata.filter_metadata['" + Namespace + "']['" + ticketKey + "']"
+	// HeadAttribute is the CEL path under which the filter of events has to ask for what they continue.
+	HeadAttribute = "metadata.filter_metadata['" + Namespace + "']['" + headKey + "']"
 	// The next are the CEL paths under which guard's filter has to ask for how a request arrived.
 
 	// ProxyAttribute is the Proxy-Authorization of its tunnel.

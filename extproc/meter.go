@@ -45,7 +45,9 @@ func (s *Server) meter(st *answeredStream, first *extprocv3.ProcessingRequest) e
 	defer s.metering.Delete(t.Call.ID)
 	h := headersOf(first.GetResponseHeaders())
 	a, meters := s.open(t, h)
-	a.unseen = unseen(attribute(first, OriginAttribute))
+	origin := attribute(first, OriginAttribute)
+	// A request of events that is cut has been served until then, whoever answers for the provider.
+	a.unseen = unseen(origin) || s.Governor.Route(t).Endpoint.Events && origin != "via_upstream"
 	defer s.abandon(st, a)
 	defer s.captureResponse(a)
 	ends := first.GetResponseHeaders().GetEndOfStream()

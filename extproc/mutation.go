@@ -80,7 +80,11 @@ func forward(in *inbound, a governor.Admission, credential []Header, withheld []
 	case a.Path != in.upstream || injected:
 		set(":path", in.rewritten(a.Path, query))
 	}
-	return departing(common, a.Ticket, onHeaders)
+	r := departing(common, a.Ticket, onHeaders)
+	if in.request.Route.Endpoint.Events && in.id.aws != nil {
+		r.DynamicMetadata.Fields[Namespace].GetStructValue().Fields[headKey] = structpb.NewStringValue(in.id.authorization)
+	}
+	return r
 }
 
 // onward is what changes of a request that goes to a provider, but for its address.

@@ -49,6 +49,11 @@ providers:
     host: api.weather.example
     credential: {vault: "secret/weather#key", header: x-api-key}
     endpoints: [{name: forecast, method: GET, path: "/v1/forecast/{city}", price: {per_request_usd: 0.10}}]
+  transcribe:
+    host: transcribestreaming.us-east-1.amazonaws.com
+    region: us-east-1
+    credential: {vault: "secret/aws", type: sigv4, service: transcribe}
+    endpoints: [{name: stream, method: POST, path: /stream-transcription, body: events, price: {per_request_usd: 0.10}}]
 subjects: {user: {header: X-End-User}}
 policies:
   - {name: unusual, match: {service: app}, anomaly: {above: 0.99}, then: [deny]}
@@ -63,6 +68,7 @@ type parts struct {
 	hangUp   func() // what the client does while the limiter is asked
 	inject   func(governor.Route, extproc.Outgoing) ([]extproc.Header, error)
 	verify   error
+	events   func(r governor.Route, id *policy.AWSIdentity, received, sent string) (extproc.Events, error)
 	fault    error // of the journal
 	intents  []sentinel.Intent
 	entries  []sentinel.Entry
@@ -112,7 +118,7 @@ func (p *parts) Inject(r governor.Route, o extproc.Outgoing, _ time.Time) ([]ext
 		return p.inject(r, o)
 	case r.Provider.Name == "weather":
 		return []extproc.Header{{Name: "x-api-key", Value: secret}}, nil
-	case strings.HasPrefix(r.Provider.Preset, "aws-"):
+	case strings.HasPrefix(r.Provider.Preset, "aws-"), r.Provider.Name == "transcribe":
 		return []extproc.Header{{Name: "authorization", Value: "AWS4-HMAC-SHA256 " + secret}, {Name: "x-amz-date", Value: "20261123T120000Z"}}, nil
 	default:
 		return []extproc.Header{{Name: "authorization", Value: "Bearer " + secret}}, nil
@@ -128,6 +134,10 @@ func (*parts) CallerByToken(set *policy.Set, token string, _ time.Time) (sentine
 
 func (p *parts) VerifyAWS(policy.AWSIdentity, string, extproc.Outgoing, time.Time) error {
 	return p.verify
+}
+
+func (p *parts) SignEvents(r governor.Route, id *policy.AWSIdentity, received, sent string) (extproc.Events, error) {
+	return p.events(r, id, received, sent)
 }
 
 func (*parts) AccessKeyID(authorization string) (string, bool) {

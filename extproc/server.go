@@ -1,6 +1,6 @@
 // Package extproc speaks Envoy's external processing protocol (ext_proc, v3) and translates it to
 // calls. Guard judges requests and fails closed; Attempt gives each attempt of a call that may fail over its provider's credential and words,
-// and fails closed; Meter reads answers and never cuts one by dying.
+// and fails closed; Events signs what a client sends while its call runs, and fails closed; Meter reads answers and never cuts one by dying.
 package extproc
 
 import (
@@ -32,6 +32,7 @@ type Outgoing struct {
 	Headers                   []Header // content-type and x-amz-*, lower-case names
 	Body                      []byte
 	HasBody                   bool // false: the body streams past unread
+	Events                    bool // the body is a stream of events, each of which is signed by itself
 }
 
 // QueryHeader is the name of what is to stand in the query instead of a header: NAME=VALUE, escaped. No other parameter has its name then.
@@ -49,6 +50,9 @@ type Credentials interface {
 	CallerByToken(set *policy.Set, token string, now time.Time) (sentinel.Caller, error)
 	// VerifyAWS checks that a request was signed with the secret that was issued to the identity.
 	VerifyAWS(id policy.AWSIdentity, authorization string, o Outgoing, now time.Time) error
+	// SignEvents begins to sign anew the events of a request whose head went to its provider with the authorization sent. Received is the head's
+	// own that the identity's client sent; nil is a caller that is known by other means, whose signatures are not looked at.
+	SignEvents(r governor.Route, id *policy.AWSIdentity, received, sent string) (Events, error)
 	// AccessKeyID reads whose key an AWS authorization header claims.
 	AccessKeyID(authorization string) (string, bool)
 	// Echoes gives what an answer of a route may quote of its credential; failed is an answer that is no success.
@@ -56,6 +60,12 @@ type Credentials interface {
 	// Withheld lists every header of clients that a provider must not get, in lower case: where a client may carry a
 	// credential, or choose another account than the injected credential's.
 	Withheld(p policy.Provider) []string
+}
+
+// Events signs the events of one request as they pass.
+type Events interface {
+	// Sign gives what goes on in place of the next bytes of the request, whose end last is. The error is for the client.
+	Sign(chunk []byte, last bool, now time.Time) ([]byte, error)
 }
 
 // Options are the parts of a Server.
@@ -160,8 +170,11 @@ func (s *Server) answering(st stream, handle func(*answeredStream) error) (err e
 func (s *Server) handle(answered *answeredStream, first *extprocv3.ProcessingRequest) error {
 	switch first.Request.(type) {
 	case *extprocv3.ProcessingRequest_RequestHeaders:
-		if isAttempt(answered) {
+		switch stageOf(answered) {
+		case StageAttempt:
 			return s.attempt(answered, first)
+		case StageEvents:
+			return s.events(answered, first)
 		}
 		return s.guard(answered, first)
 	case *extprocv3.ProcessingRequest_ResponseHeaders:

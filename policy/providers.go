@@ -122,6 +122,11 @@ func (c *compiler) custom(key string, y providerYAML) {
 		c.Fault(key+".allow", "allow narrows a preset: a custom API has the endpoints that it lists")
 	}
 	signed := y.Credential.Type == string(CredentialSigV4)
+	for i, e := range y.Endpoints {
+		if e.Body == "events" && !signed {
+			c.Fault(fmt.Sprintf("%s.endpoints[%d].body", key, i), "events are signed for AWS alone (credential.type sigv4): remove the key, and the body streams past")
+		}
+	}
 	if c.Has(key+".region") && !signed {
 		c.Fault(key+".region", "a custom API has no region, unless AWS signs it (credential.type sigv4): remove the key")
 	}

@@ -11,7 +11,7 @@ import (
 func Generic(endpoints []*declare.Endpoint) Preset {
 	p := Preset{Name: "generic", Credential: "bearer", dialect: generic{}}
 	for _, d := range endpoints {
-		e := Endpoint{Name: d.Name, Method: d.Method, Path: d.Path, Meters: d.ReadsAnswer(), Declared: d}
+		e := Endpoint{Name: d.Name, Method: d.Method, Path: d.Path, Meters: d.ReadsAnswer(), Events: d.Body == declare.BodyEvents, Declared: d}
 		switch d.Body { //nolint:exhaustive // unread is the zero
 		case declare.BodyJSON:
 			e.Body = BodyJSON

@@ -38,6 +38,8 @@ type Endpoint struct {
 	Apart bool
 	// Flat is for calls that cost the same whatever model they name: it is read for the policy's rules, and has no part in the price.
 	Flat bool
+	// Events is for bodies that are streams of events, which AWS's clients sign one by one: they are never read, and signed anew as they pass.
+	Events bool
 	// Declared has the price rules of an API that is described in YAML; nil for those that are written here.
 	Declared *declare.Endpoint
 }

@@ -128,6 +128,22 @@ func (c credentials) VerifyAWS(id policy.AWSIdentity, _ string, o extproc.Outgoi
 	return credential.VerifyV4(secret, sigRequest(o, "", ""), now)
 }
 
+// SignEvents begins the chains of signatures behind a request's two heads.
+func (c credentials) SignEvents(r governor.Route, id *policy.AWSIdentity, received, sent string) (extproc.Events, error) {
+	where := r.Provider.Credential
+	key, ok := c.secrets.AWSKey(where.Path)
+	if !ok {
+		return nil, fmt.Errorf("no usable AWS key at %s", where.Path)
+	}
+	var issued sentinel.Secret
+	if id != nil {
+		if issued, ok = c.secrets.Get(credential.Ref{Path: id.SecretPath, Field: id.SecretField}); !ok {
+			return nil, fmt.Errorf("the issued key of service %s cannot be checked now", id.Caller.Service)
+		}
+	}
+	return credential.NewEventChain(issued, received, key, sent)
+}
+
 // AccessKeyID reads whose key an AWS authorization header claims.
 func (credentials) AccessKeyID(authorization string) (string, bool) {
 	return credential.AccessKeyID(authorization)
@@ -145,7 +161,7 @@ func (c credentials) Withheld(p policy.Provider) []string {
 var withheld = slices.Concat(credential.ClientCredentialHeaders(), credential.AccountHeaders())
 
 func sigRequest(o extproc.Outgoing, region, service string) credential.SigRequest {
-	r := credential.SigRequest{Method: o.Method, Host: o.Host, Path: o.Path, RawQuery: o.Query, Region: region, Service: service}
+	r := credential.SigRequest{Method: o.Method, Host: o.Host, Path: o.Path, RawQuery: o.Query, Region: region, Service: service, Events: o.Events}
 	for _, h := range o.Headers {
 		r.Headers = append(r.Headers, credential.Header{Name: h.Name, Value: h.Value})
 	}

@@ -29,7 +29,7 @@ func (c Config) ForEnvoy(s *governor.State) envoy.Config {
 			n++
 		}
 		p := &out.Providers[n-1]
-		p.Routes = append(p.Routes, envoy.Route{Name: r.Name, Method: r.Endpoint.Method, Path: r.Endpoint.Path})
+		p.Routes = append(p.Routes, envoy.Route{Name: r.Name, Method: r.Endpoint.Method, Path: r.Endpoint.Path, Events: r.Endpoint.Events})
 	}
 	for _, chain := range s.Chains {
 		out.Chains = append(out.Chains, envoy.Chain(chain))

@@ -21,6 +21,8 @@ func TestBothSidesOfEnvoyUseTheSameNames(t *testing.T) {
 		"the route of tunnels":   {envoy.TunnelRoute, extproc.TunnelRoute},
 		"the stage's key":        {envoy.StageKey, extproc.StageKey},
 		"the stage of attempts":  {envoy.StageAttempt, extproc.StageAttempt},
+		"the stage of events":    {envoy.StageEvents, extproc.StageEvents},
+		"the head of events":     {envoy.HeadAttribute, extproc.HeadAttribute},
 		"the host's attribute":   {envoy.HostAttribute, extproc.HostAttribute},
 		"the mark of failures":   {envoy.RetryHeader, extproc.RetryHeader},
 		"the host of a fallback": {envoy.FallbackHost, extproc.FallbackHost},
