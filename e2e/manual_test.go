@@ -101,6 +101,41 @@ func TestTheOperatorsManualRuns(t *testing.T) {
 	}
 }
 
+// TestThePolicyManualRuns runs the commands of the page about policies in their order: from a check to a publication and back.
+func TestThePolicyManualRuns(t *testing.T) {
+	g := open(t, mockapi.DefaultConfig(), "{budget: {usd: 100/day, mode: hard}}", "")
+	_, header, body := g.do(http.MethodPost, "/openai/v1/chat/completions", chat)
+	id := header.Get("x-sentinel-call")
+	if id == "" {
+		t.Fatalf("a call was answered %s", body)
+	}
+	g.ledger(1)
+	g.write("next.yaml", g.priced(200))
+	g.write("policies_test.yaml", `policy: policies.yaml
+tests:
+  - {name: a forecast passes, calls: [{service: app, provider: weather, endpoint: forecast, path: /v1/forecast/lima, expect: {action: allow}}]}
+`)
+	version := strings.Fields(strings.Split(g.policy(0, "versions"), "\n")[1])[0]
+	says := []string{
+		"policies.yaml", "ok    a forecast passes", "spend avoided", "SUGGESTION", "would have met", "verdict: allow", "verdict: allow", "in force in 1 of 1 processes", "dearer forecasts",
+		"forecast].price.per_request_usd", "forecast", "version " + version + " is published",
+	}
+	lines := shown(t, "docs/policy.md", "sentinel ")
+	if len(lines) != len(says) {
+		t.Fatalf("%d commands are shown, and %d answers known", len(lines), len(says))
+	}
+	for i, line := range lines {
+		line, _, _ = strings.Cut(line, "#")
+		line = strings.NewReplacer("CALL", id, "VERSION", version).Replace(line)
+		if strings.Contains(line, " diff ") {
+			line += " || [ $? = 1 ]" // something differs
+		}
+		if out := g.shell(line + " </dev/null"); !strings.Contains(out, says[i]) {
+			t.Errorf("%s does not say %q:\n%s", line, says[i], out)
+		}
+	}
+}
+
 // TestTheManualsWriteToVault runs the commands that prepare Vault, by OpenBao's client, which takes the same words.
 func TestTheManualsWriteToVault(t *testing.T) {
 	g := open(t, mockapi.DefaultConfig(), "{}", "")
