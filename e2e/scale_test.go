@@ -18,6 +18,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	domain "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/internal/mockapi"
 )
 
@@ -40,16 +41,29 @@ func TestThreeSentinelsAndTwoEnvoysAreOneGateway(t *testing.T) {
 	figures := map[string]any{"what": "kills of one process at a time under calls and 24 streams through 2 Envoys, 4 sentinels and a Redis Cluster of 3 masters with replicas", "rounds": rounds}
 	for round := range rounds {
 		for _, k := range f.kills(round) {
-			cut, own, whole := f.killUnderStreams(k)
-			if cut != own {
-				t.Errorf("%s: %d streams were reset, %d were its own; %d ended whole", k.name, cut, own, whole)
+			calls.missed()
+			l := f.killUnderStreams(k)
+			f.settle(k.name, calls)
+			list, missed := calls.missed(), map[string]int{}
+			for _, m := range list {
+				missed[m.status]++
+				if m.before = m.begun.Before(l.dead); !k.own(m, l.connections) {
+					t.Errorf("%s: a call that was begun %s it died was answered %s %q on a connection of port %d: that is not the process's own", k.name,
+						map[bool]string{true: "before", false: "after"}[m.before], m.status, m.verdict, m.port)
+				}
 			}
+			if l.cut != l.own {
+				t.Errorf("%s: %d streams were reset, %d were its own; %d ended whole", k.name, l.cut, l.own, l.whole)
+			}
+			if k.inFlight && len(list) > callers {
+				t.Errorf("%s: %d calls failed, more than the %d that could be under way", k.name, len(list), callers)
+			}
+			t.Logf("%s: %d streams reset, %d of its own, %d whole; calls failed: %v", k.name, l.cut, l.own, l.whole, missed)
 			kind, _, _ := strings.Cut(k.name, " ")
-			figures[kind] = map[string]int{"streams_reset": cut, "streams_of_its_own": own, "streams_whole": whole}
-			f.settle(k.name)
+			figures[kind] = map[string]any{"streams_reset": l.cut, "streams_of_its_own": l.own, "streams_whole": l.whole, "calls_failed_by_status": missed}
 		}
 	}
-	answered, unnamed, failed := calls()
+	answered, unnamed, failed := calls.stop()
 	lost, twice, rows := f.onLedger(answered)
 	figures["calls_answered"], figures["calls_answered_unmetered"], figures["calls_failed_by_status"] = len(answered)+unnamed, unnamed, failed
 	figures["ledger_rows"], figures["ledger_rows_lost"], figures["ledger_rows_twice"] = rows, lost, twice
@@ -69,15 +83,16 @@ func TestThreeSentinelsAndTwoEnvoysAreOneGateway(t *testing.T) {
 }
 
 // settle waits until every process judges calls again: each finds out for itself that a dependency is back.
-func (f *fleet) settle(after string) {
+func (f *fleet) settle(after string, beside *traffic) {
 	f.t.Helper()
-	f.eventually("32 calls in a row pass after "+after, func() bool {
+	f.eventually("32 calls in a row pass after "+after+", and those beside them", func() bool {
+		failed := beside.failures()
 		for range 32 {
 			if code, _, _ := f.do(http.MethodPost, "/openai/v1/chat/completions", chat); code != http.StatusOK {
 				return false
 			}
 		}
-		return true
+		return beside.failures() == failed
 	})
 }
 
@@ -182,13 +197,28 @@ func (f *fleet) seenBy(e *front) (lines string) {
 	return lines
 }
 
-// callAll sends calls until the function that it gives is called, which gives the ids of the answered ones, how many answers had none, and how
-// often other calls had which status.
-func (f *fleet) callAll(workers int, every time.Duration) (stop func() (answered []string, unnamed int, failed map[string]int)) {
-	var mu sync.Mutex
-	var ids []string
-	unnamed := 0
-	failed := map[string]int{}
+// traffic is what became of calls that several clients send one after the other.
+type traffic struct {
+	mu      sync.Mutex
+	ids     []string // of those that were answered
+	unnamed int      // answers without an id
+	failed  map[string]int
+	misses  []miss
+	end     func()
+}
+
+// miss is a call that was not answered 200.
+type miss struct {
+	begun   time.Time
+	before  bool   // the process that is looked at had died
+	port    int    // of the client's side of its connection
+	status  string // connection where there was no whole answer
+	verdict string
+}
+
+// callAll sends calls until it is stopped.
+func (f *fleet) callAll(workers int, every time.Duration) *traffic {
+	c := &traffic{failed: map[string]int{}}
 	clients := make([]http.Client, workers)
 	end := repeat(workers, every, func(worker int) {
 		client := &clients[worker]
@@ -200,37 +230,68 @@ func (f *fleet) callAll(workers int, every time.Duration) (stop func() (answered
 			f.t.Error(err)
 			return
 		}
-		answer, err := client.Do(r)
-		status, id := "connection", ""
+		m := miss{begun: time.Now(), status: "connection"}
+		answer, err := client.Do(r.WithContext(httptrace.WithClientTrace(f.t.Context(), portOf(&m.port))))
+		id := ""
 		if err == nil {
 			_, err = io.Copy(io.Discard, answer.Body)
 			_ = answer.Body.Close()
-			status, id = strconv.Itoa(answer.StatusCode), answer.Header.Get("X-Sentinel-Call")
+			id, m.verdict = answer.Header.Get("X-Sentinel-Call"), answer.Header.Get("X-Sentinel-Verdict")
 		}
-		mu.Lock()
-		defer mu.Unlock()
+		if err == nil {
+			m.status = strconv.Itoa(answer.StatusCode)
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
 		switch {
-		case err != nil || status != "200":
-			failed[status]++
+		case m.status != "200":
+			c.failed[m.status]++
+			c.misses = append(c.misses, m)
 		case id == "":
-			unnamed++
+			c.unnamed++
 		default:
-			ids = append(ids, id)
+			c.ids = append(c.ids, id)
 		}
 	})
-	return func() ([]string, int, map[string]int) {
+	c.end = func() {
 		end()
 		for i := range clients {
 			clients[i].CloseIdleConnections()
 		}
-		return ids, unnamed, failed
 	}
+	return c
+}
+
+// missed gives the calls that failed since it was asked before.
+func (c *traffic) missed() (list []miss) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	list, c.misses = c.misses, nil
+	return list
+}
+
+// failures is how many calls have failed.
+func (c *traffic) failures() (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, of := range c.failed {
+		n += of
+	}
+	return n
+}
+
+// stop gives the ids of the answered calls, how many answers had none, and how often other calls had which status.
+func (c *traffic) stop() (answered []string, unnamed int, failed map[string]int) {
+	c.end()
+	return c.ids, c.unnamed, c.failed
 }
 
 // kill is one process to kill, and to bring back.
 type kill struct {
 	name       string
-	envoy      int // the process id whose streams end with it; 0 for none
+	envoy      int                                         // the process id whose connections end with it; 0 for none
+	inFlight   bool                                        // calls fail that it was busy with, and no others: one a client at most
+	own        func(m miss, connections map[int]bool) bool // a call that failed may be laid to it
 	do, mended func()
 }
 
@@ -238,12 +299,20 @@ type kill struct {
 func (f *fleet) kills(round int) []kill {
 	host, e, m := sentinelHost(round%4), f.fronts[round%len(f.fronts)], f.master()
 	return []kill{
-		{name: "sentinel " + host, do: func() { f.end(host) }, mended: func() { f.begin(host) }},
-		{name: "envoy " + e.dir, envoy: e.PID(), do: func() {
-			f.must(syscall.Kill(e.PID(), syscall.SIGKILL))
-			<-e.Exited()
-		}, mended: func() { f.front(e) }},
-		{name: "redis " + m.Addr, do: m.Kill, mended: func() {
+		// What it was judging is answered by its Envoy; no connection of a client ends.
+		{name: "sentinel " + host, inFlight: true, own: func(m miss, _ map[int]bool) bool { return m.before && m.status != "connection" },
+			do: func() { f.end(host) }, mended: func() { f.begin(host) }},
+		{name: "envoy " + e.dir, envoy: e.PID(), inFlight: true, own: func(m miss, connections map[int]bool) bool {
+			return m.before && m.status == "connection" && connections[m.port]
+		},
+			do: func() {
+				f.must(syscall.Kill(e.PID(), syscall.SIGKILL))
+				<-e.Exited()
+			}, mended: func() { f.front(e) }},
+		// A hard budget is closed until a replica counts on.
+		{name: "redis " + m.Addr, own: func(m miss, _ map[int]bool) bool {
+			return m.status == "503" && strings.HasSuffix(m.verdict, "reason="+string(domain.ReasonLimiterUnavailable))
+		}, do: m.Kill, mended: func() {
 			f.eventually("a replica is master", func() bool {
 				c, err := f.cluster.MasterForKey(f.t.Context(), "{o:acme}")
 				if err != nil || c.Options().Addr == m.Addr {
@@ -255,17 +324,23 @@ func (f *fleet) kills(round int) []kill {
 			f.must(m.Start())
 			f.eventually("the cluster is whole", func() bool { return f.formed(3, 6) })
 		}},
-		{name: "postgres", do: f.db.stop, mended: func() { f.db.start() }},
+		{name: "postgres", own: func(miss, map[int]bool) bool { return false }, do: f.db.stop, mended: func() { f.db.start() }},
 	}
 }
 
-// killUnderStreams opens streams, kills while all of them run, and tells how many were reset, how many of those are the process's own by the
-// kernel's account, and how many ended whole.
-func (f *fleet) killUnderStreams(k kill) (cut, own, whole int) {
+// loss is what a kill did to streams.
+type loss struct {
+	cut, own, whole int          // were reset; were the process's own, by the kernel's account; ended whole
+	connections     map[int]bool // ports of clients that were connected to it
+	dead            time.Time
+}
+
+// killUnderStreams opens streams, and kills while all of them run.
+func (f *fleet) killUnderStreams(k kill) (l loss) {
 	f.t.Helper()
 	const streams = 24
 	var running, ended sync.WaitGroup
-	var cuts, owns, wholes atomic.Int64
+	var cuts, wholes atomic.Int64
 	running.Add(streams)
 	killed := make(chan struct{})
 	ports := make([]int, streams)
@@ -298,19 +373,29 @@ func (f *fleet) killUnderStreams(k kill) (cut, own, whole int) {
 	}
 	running.Wait()
 	if k.envoy != 0 {
-		mine := f.connections(k.envoy)
+		l.connections = f.connections(k.envoy)
 		for _, port := range ports {
-			if mine[port] {
-				owns.Add(1)
+			if l.connections[port] {
+				l.own++
 			}
 		}
 	}
 	k.do()
+	l.dead = time.Now()
 	close(killed)
 	ended.Wait()
 	k.mended()
-	f.t.Logf("%s: %d streams reset, %d of its own, %d whole", k.name, cuts.Load(), owns.Load(), wholes.Load())
-	return int(cuts.Load()), int(owns.Load()), int(wholes.Load())
+	l.cut, l.whole = int(cuts.Load()), int(wholes.Load())
+	return l
+}
+
+// portOf notes from which port a request goes out.
+func portOf(port *int) *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) {
+		if _, text, ok := strings.Cut(c.Conn.LocalAddr().String(), ":"); ok {
+			*port, _ = strconv.Atoi(text)
+		}
+	}}
 }
 
 // stream begins a stream on a connection of its own, and says from which port it comes.
@@ -319,13 +404,8 @@ func (f *fleet) stream(port *int) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	trace := &httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) {
-		if _, text, ok := strings.Cut(c.Conn.LocalAddr().String(), ":"); ok {
-			*port, _ = strconv.Atoi(text)
-		}
-	}}
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	return client.Do(r.WithContext(httptrace.WithClientTrace(f.t.Context(), trace)))
+	return client.Do(r.WithContext(httptrace.WithClientTrace(f.t.Context(), portOf(port))))
 }
 
 // connections are the ports of clients whose connections to the gateway a process holds, as the kernel has them.
