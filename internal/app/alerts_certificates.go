@@ -14,24 +14,64 @@ import (
 // certificatesEvery is how often files are read for the end of their certificates.
 const certificatesEvery = 10 * time.Minute
 
-// certificates knows when the certificates of files end.
+// certificates knows when certificates end.
 type certificates struct {
 	read time.Time
-	ends map[string]time.Time // by the key of the configuration or the policy
+	ends map[string]certificateEnd // by the key of the configuration or the policy
 }
 
-// seen gives every certificate with the days that are left. Files are read again now and then: they are renewed in place.
-func (c *certificates) seen(now time.Time, files map[string]certificateFile) (out []seen) {
+// certificateEnd is when one ends, and whether the gateway, which issues it, could not renew it.
+type certificateEnd struct {
+	at      time.Time
+	renewal bool
+}
+
+// unrenewed is the reason of a fact about a certificate that the gateway issues: of those only the ones that could not be renewed are facts.
+const unrenewed = "renewal"
+
+// seen gives every certificate with the days that are left. They are looked at again now and then: files are renewed in place.
+func (c *certificates) seen(now time.Time, look func(now time.Time) map[string]certificateEnd) (out []seen) {
 	if now.Sub(c.read) >= certificatesEvery {
-		c.read, c.ends = now, map[string]time.Time{}
-		for key, f := range files {
-			if end, err := f.end(); err == nil { // a file that cannot be read is the fault of whoever needs it
-				c.ends[key] = end
-			}
-		}
+		c.read, c.ends = now, look(now)
 	}
 	for key, end := range c.ends {
-		out = append(out, seen{factKey{kind: "certificate", name: key}, policy.AlertFact{Kind: "certificate", Name: key, Count: 1, Days: end.Sub(now).Hours() / 24}})
+		fact := policy.AlertFact{Kind: "certificate", Name: key, Count: 1, Days: end.at.Sub(now).Hours() / 24}
+		if end.renewal {
+			fact.Reason = unrenewed
+		}
+		out = append(out, seen{factKey{kind: "certificate", name: key}, fact})
+	}
+	return out
+}
+
+// certificateEnds looks at the files, and at what the gateway issues and could not renew.
+func (a *App) certificateEnds(now time.Time) map[string]certificateEnd {
+	out := endsOf(a.certificateFiles())
+	late := a.shown.ends(now)
+	for _, p := range a.governor.State().Policy.Providers {
+		if end, ok := late[p.Certificate]; ok {
+			out["providers."+p.Name+".certificate"] = certificateEnd{end, true}
+		}
+	}
+	if a.egress == nil {
+		return out
+	}
+	if a.config.Proxy.InVault() {
+		out["proxy.ca"] = certificateEnd{at: a.egress.authority.NotAfter()}
+	}
+	for host, end := range a.egress.leaves.ends(now) {
+		out["proxy "+host] = certificateEnd{end, true}
+	}
+	return out
+}
+
+// endsOf reads files. One that cannot be read is the fault of whoever needs it.
+func endsOf(files map[string]certificateFile) map[string]certificateEnd {
+	out := map[string]certificateEnd{}
+	for key, f := range files {
+		if end, err := f.end(); err == nil {
+			out[key] = certificateEnd{at: end}
+		}
 	}
 	return out
 }

@@ -168,7 +168,7 @@ func (al *alerting) judgeOnce(now time.Time) {
 	list = append(list, al.app.untakenPolicies()...)
 	list = append(list, al.watch.strange(now)...)
 	list = append(list, al.firsts.seen(now)...)
-	list = append(list, al.certificates.seen(now, al.app.certificateFiles())...)
+	list = append(list, al.certificates.seen(now, al.app.certificateEnds)...)
 	rules := al.book.Load().rules
 	fires := map[string]alerts.Event{}
 	for _, s := range list {

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -16,7 +17,11 @@ import (
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/alerts"
+	"github.com/saas-sentinel/saas-sentinel/ca"
 	"github.com/saas-sentinel/saas-sentinel/extproc"
+	"github.com/saas-sentinel/saas-sentinel/governor"
+	"github.com/saas-sentinel/saas-sentinel/policy"
+	"github.com/saas-sentinel/saas-sentinel/pricing"
 	"github.com/saas-sentinel/saas-sentinel/store"
 )
 
@@ -163,17 +168,71 @@ func TestCertificatesEndInDays(t *testing.T) {
 	}
 	var c certificates
 	got := map[string]float64{}
-	for _, s := range c.seen(march, files) {
+	look := func(time.Time) map[string]certificateEnd { return endsOf(files) }
+	for _, s := range c.seen(march, look) {
 		got[s.fact.Name] = s.fact.Days
 	}
 	if len(got) != 2 || got["leaf"] != 2 || got["bundle"] != 20 {
 		t.Errorf("days left: %v, want 2 of the leaf and 20 of the bundle's last", got)
 	}
 	write("leaf", 90*day)
-	for _, s := range c.seen(march.Add(certificatesEvery), files) {
+	for _, s := range c.seen(march.Add(certificatesEvery), look) {
 		if s.fact.Name == "leaf" && s.fact.Days < 89 {
 			t.Errorf("a renewed certificate still has %.1f days", s.fact.Days)
 		}
+	}
+}
+
+// Of the certificates that the gateway issues operators hear of those alone that could not be renewed, by the key of every provider that is shown one.
+func TestCertificatesThatAreNotRenewedAreTold(t *testing.T) {
+	set, err := policy.Compile(policy.File{Name: "policies.yaml", Data: []byte(`org: acme
+teams: {core: {}}
+services: {app: {team: core, identity: {token: svc_app_1234}}}
+providers:
+  bank: {host: bank.example, certificate: {vault: "vault:pki#gateway", name: gateway.acme.example}, credential: {vault: "secret/bank#key"}, endpoints: [{method: GET, path: /v1/things, price: {per_request_usd: 0.01}}]}
+  fine: {host: fine.example, certificate: {vault: "vault:pki#gateway", name: other.acme.example}, credential: {vault: "secret/bank#key"}, endpoints: [{method: GET, path: /v1/things, price: {per_request_usd: 0.01}}]}
+`)}, policy.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	catalog, err := pricing.Embedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	state, err := governor.NewState(set, catalog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const life = 40 * 24 * time.Hour
+	down := map[string]error{}
+	a := &App{governor: governor.New(governor.Options{}, state), shown: newLeaves(func(_ context.Context, of policy.Certificate) (ca.Leaf, error) {
+		return ca.Leaf{NotAfter: march.Add(life)}, down[of.Name]
+	}, func(policy.Certificate, error) {})}
+	look := func(now time.Time) map[string]seen {
+		for _, of := range shownOf(state) {
+			_, _ = a.shown.get(t.Context(), of, now)
+		}
+		out, fresh := map[string]seen{}, certificates{}
+		for _, s := range fresh.seen(now, a.certificateEnds) {
+			out[s.fact.Name] = s
+		}
+		return out
+	}
+	if got := look(march); len(got) != 0 {
+		t.Errorf("told of certificates that are renewed in time: %v", got)
+	}
+	down["gateway.acme.example"] = errors.New("away")
+	got := look(march.Add(life - 10*24*time.Hour))
+	s := got["providers.bank.certificate"]
+	if len(got) != 1 || s.fact.Days != 10 || s.fact.Reason != "renewal" || !strings.Contains(titleOf(s), "ends in 10 days") || !strings.Contains(detailOf(s), "cannot") {
+		t.Errorf("told %+v, want that of the bank with 10 days", got)
+	}
+	if s = look(march.Add(life + time.Hour))["providers.bank.certificate"]; severityOf(s.fact) != sentinel.SeverityCritical || !strings.Contains(titleOf(s), "has ended") {
+		t.Errorf("past its end: %q, %v", titleOf(s), severityOf(s.fact))
+	}
+	down = nil
+	if got := look(march.Add(life + 2*time.Hour)); len(got) != 0 {
+		t.Errorf("still told after it was renewed: %v", got)
 	}
 }
 

@@ -69,6 +69,9 @@ func detailOf(s seen) string {
 	case "other_host":
 		return "its calls are carried untouched and not metered: name it as a provider, or set egress.others to deny or tunnel"
 	case "certificate":
+		if s.fact.Reason == unrenewed {
+			return "the gateway renews it after half of its life, and cannot: the process's log says why; calls fail when it has ended"
+		}
 		return "renew its file: calls fail when it has ended"
 	case "anomaly":
 		return "as this gateway process saw the service's last minutes"

@@ -25,10 +25,11 @@ type leaves[K comparable] struct {
 	held  map[K]held
 }
 
-// held is a certificate, or none, and from when on another one is to take its place.
+// held is a certificate, or none, and from when on another one is to take its place. It is late after the last attempt at that failed.
 type held struct {
 	ca.Leaf
 	renew time.Time
+	late  bool
 }
 
 func newLeaves[K comparable](issue func(context.Context, K) (ca.Leaf, error), late func(K, error)) *leaves[K] {
@@ -49,14 +50,15 @@ func (l *leaves[K]) get(ctx context.Context, of K, now time.Time) (ca.Leaf, erro
 	defer cancel()
 	leaf, err := l.issue(ctx, of)
 	if err == nil {
-		l.held[of] = held{leaf, now.Add(leaf.NotAfter.Sub(now) / 2)}
+		l.held[of] = held{Leaf: leaf, renew: now.Add(leaf.NotAfter.Sub(now) / 2)}
 		return leaf, nil
 	}
 	if !had {
-		l.held[of] = held{renew: now.Add(issueAgain)}
+		l.held[of] = held{Leaf: ca.Leaf{NotAfter: old.NotAfter}, renew: now.Add(issueAgain), late: true}
 		return ca.Leaf{}, err
 	}
 	old.renew = now.Add(max(old.NotAfter.Sub(now)/8, renewLooks)) // it is tried more often as the end comes nearer
+	old.late = true
 	l.held[of] = old
 	l.late(of, err)
 	return old.Leaf, nil
@@ -76,4 +78,21 @@ func (l *leaves[K]) due(wanted []K, now time.Time) bool {
 	}
 	l.held = kept
 	return due
+}
+
+// ends gives those that could not be renewed with their ends, and now for those that never were.
+func (l *leaves[K]) ends(now time.Time) map[K]time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out := map[K]time.Time{}
+	for of, h := range l.held {
+		switch {
+		case !h.late:
+		case h.NotAfter.IsZero():
+			out[of] = now
+		default:
+			out[of] = h.NotAfter
+		}
+	}
+	return out
 }
