@@ -2,6 +2,7 @@ package credential
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"strings"
 	"sync"
@@ -149,4 +150,37 @@ func TestTokenHashesAreKeyed(t *testing.T) {
 	if _, err := NewTokenKey(sentinel.NewSecret("short")); !errors.Is(err, ErrTokenKey) {
 		t.Errorf("a short key: %v", err)
 	}
+}
+
+// What is looked for in place of a guess shares no more leading bytes with what is kept, however many of the guess are right: so the time of a look-up
+// cannot tell. Four bytes are the same by chance once in ten million runs.
+func TestALookUpTellsNothingOfTheLeadingBytesThatAreRight(t *testing.T) {
+	key := tokenKey(t)
+	_, token, kept := key.Issue()
+	for right := range len(token) {
+		for _, wrong := range []byte("0Zz~") {
+			guess := []byte(token)
+			guess[right] = wrong
+			for _, text := range []string{string(guess), token[:right]} {
+				if text == token {
+					continue
+				}
+				looked := key.Hash(text)
+				if common := sharedBytes(looked[:], kept[:]); common > 3 {
+					t.Fatalf("with %d bytes right, %d bytes of what is compared are", right, common)
+				}
+			}
+		}
+	}
+	if plain := sha256.Sum256([]byte(token)); plain == kept || strings.Contains(string(kept[:]), token[:4]) {
+		t.Error("what is compared can be made without the key")
+	}
+}
+
+func sharedBytes(a, b []byte) int {
+	n := 0
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
+	}
+	return n
 }
