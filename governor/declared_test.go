@@ -29,9 +29,12 @@ func (l *limiter) Settle(_ context.Context, s sentinel.Settlement) (sentinel.Set
 	return sentinel.Settled{}, nil
 }
 
-func examples(t *testing.T) *State {
+func examples(t *testing.T) *State { return example(t, "custom_apis.yaml") }
+
+// example compiles one of the policies of examples/.
+func example(t *testing.T, name string) *State {
 	t.Helper()
-	data, err := os.ReadFile("../examples/custom_apis.yaml")
+	data, err := os.ReadFile("../examples/" + name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +42,7 @@ func examples(t *testing.T) *State {
 	if err != nil {
 		t.Fatal(err)
 	}
-	set, err := policy.Compile(policy.File{Name: "custom_apis.yaml", Data: data}, policy.Options{Presets: provider.Names()})
+	set, err := policy.Compile(policy.File{Name: name, Data: data}, policy.Options{Presets: provider.Names(), Agreed: pricing.CheckAgreed})
 	if err != nil {
 		t.Fatal(err)
 	}

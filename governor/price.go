@@ -31,9 +31,11 @@ func (s *State) catalogPrice(route *Route, model string, c *sentinel.Call) (*pri
 		model = ""
 	}
 	model = route.Provider.Known(model)
-	if route.Agreed != "" && c.Tier == "" {
-		if p, ok := s.Prices.Find(pricing.Key{Provider: route.Agreed, Model: model}, c.At); ok && model != "" {
-			return p, &p.List, true
+	if route.Agreed != "" && model != "" {
+		if p, ok := s.Prices.Find(pricing.Key{Provider: route.Agreed, Model: model, Region: route.Provider.Region}, c.At); ok {
+			if list, ok := p.For(c.Tier, c.At); ok {
+				return p, list, true
+			}
 		}
 	}
 	key := pricing.Key{Provider: route.Catalog, Endpoint: route.Endpoint.Name, Model: model, Region: route.Provider.Region}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/saas-sentinel/saas-sentinel/declare"
 	"github.com/saas-sentinel/saas-sentinel/policy"
 	"github.com/saas-sentinel/saas-sentinel/pricing"
 	"github.com/saas-sentinel/saas-sentinel/provider"
@@ -57,24 +58,27 @@ func NewState(set *policy.Set, catalog *pricing.Catalog) (*State, error) {
 			}
 			route := p.Name + "/" + e.Name
 			agreed := ""
-			if len(p.Contract.Prices) > 0 {
+			if len(p.Contract.Models) > 0 {
 				agreed = agreedPrefix + p.Name
 			}
 			s.Routes[route] = Route{Agreed: agreed, Name: route, Provider: p, Preset: preset, Endpoint: e, Catalog: name, Currencies: set.Currencies}
 			s.Ordered = append(s.Ordered, s.Routes[route])
 		}
-		for model, rates := range p.Contract.Prices {
-			o, err := pricing.Agreed(agreedPrefix+p.Name, model, rates, p.Name+"/"+model+"@policy-"+set.Version)
-			if err != nil {
-				return nil, fmt.Errorf("provider %s: contract.prices.%s: %w", p.Name, model, err)
-			}
-			overrides = append(overrides, o)
+		agreed, err := catalog.Agreed(agreedPrefix+p.Name, name, p.Contract.Models, func(m declare.ModelYAML) string {
+			return p.Name + "/" + m.Model + "@" + strings.TrimPrefix(m.From+"/policy-"+set.Version, "/")
+		})
+		if err != nil {
+			return nil, fmt.Errorf("provider %s: contract: %w", p.Name, err)
 		}
+		overrides = append(overrides, agreed...)
 		for _, e := range p.Endpoints {
 			overrides = append(overrides, pricing.Declared(name, e, name+"/"+e.Name+"@policy-"+set.Version))
 		}
 	}
-	s.Prices = catalog.With(overrides)
+	var err error
+	if s.Prices, err = catalog.With(overrides); err != nil {
+		return nil, err
+	}
 	s.chain()
 	return s, nil
 }

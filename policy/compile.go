@@ -11,6 +11,7 @@ import (
 	_ "time/tzdata" // a policy's time zone must not depend on the machine's files
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/declare"
 	"github.com/saas-sentinel/saas-sentinel/internal/strictyaml"
 )
 
@@ -22,8 +23,8 @@ type Options struct {
 	Presets []string
 	// ModelKnown tells whether a preset's model has a price. It may be nil: then downgrades are not checked.
 	ModelKnown func(preset, model string) bool
-	// Rates tells what is wrong with a model's rates. It may be nil: then contracts' prices are not checked.
-	Rates func(map[string]string) error
+	// Agreed tells fault what is wrong with a contract's own prices, by their place in the list. It may be nil: then they are not checked.
+	Agreed func(models []declare.ModelYAML, fault func(at int, err error))
 	// Endpoints lists what a preset offers. It may be nil: then allow is not checked.
 	Endpoints func(preset string) []string
 }

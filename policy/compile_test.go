@@ -17,6 +17,7 @@ import (
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/internal/strictyaml"
+	"github.com/saas-sentinel/saas-sentinel/pricing"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -26,12 +27,7 @@ var options = Options{
 	Presets:    []string{"openai", "stripe", "aws-bedrock", "aws-s3"},
 	ModelKnown: func(_, model string) bool { return !strings.HasPrefix(model, "unheard-of") },
 	Endpoints:  func(string) []string { return []string{"chat.completions", "embeddings"} },
-	Rates: func(r map[string]string) error {
-		if r["input"] == "" {
-			return errors.New("no rate of input")
-		}
-		return nil
-	},
+	Agreed:     pricing.CheckAgreed,
 }
 
 // golden compares a text with a file, or rewrites the file.
@@ -222,7 +218,7 @@ func TestTheSchemaAcceptsWhatCompilesAndRefusesWhatDoesNot(t *testing.T) {
 	s := schema(t)
 	resolved := map[string]bool{"testdata/anchors.in.yaml": true, "testdata/documents.in.yaml": true} // before a schema sees them
 	files, _ := filepath.Glob("testdata/*.in.yaml")
-	for _, name := range append(files, "../examples/policies.yaml") {
+	for _, name := range append(files, "../examples/policies.yaml", "../examples/contract.yaml") {
 		data, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)

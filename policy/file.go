@@ -136,7 +136,8 @@ type certificateYAML struct {
 type contractYAML struct {
 	Discount *share                       `yaml:"discount" doc:"Off every price of the provider, such as 12%."`
 	Margin   *share                       `yaml:"margin" doc:"On top of every price after the discount, such as 5%: for chargeback."`
-	Prices   map[string]map[string]string `yaml:"prices" doc:"Models by name with rates of one's own, in dollars a million tokens: {gpt-5: {input: 1.00, cached_input: 0.10, output: 8.00}}. Discount and margin do not touch them."`
+	Prices   map[string]declare.RatesYAML `yaml:"prices" doc:"Models by name with rates of one's own, in dollars a million tokens: {gpt-5: {input: 1.00, cached_input: 0.10, output: 8.00}}. Discount and margin do not touch them."`
+	Models   []declare.ModelYAML          `yaml:"models" doc:"Models with prices of one's own, as the catalog writes them: from a date on, by length of context, and by price list (batch, flex, priority). A price list, and a day, that they do not have is billed as published, with discount and margin."`
 }
 
 type credentialYAML struct {

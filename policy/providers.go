@@ -3,6 +3,7 @@ package policy
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -46,7 +47,7 @@ func (c *compiler) provider(name string, y providerYAML) {
 		Weight: max(1, y.Credential.Weight), Spares: spares,
 		Name: name, Preset: y.Preset, Host: y.Host, Address: y.Address, CAFile: y.CAFile, Region: y.Region, Certificate: c.certificate(key, y),
 		Plaintext: y.Plaintext, Allow: y.Allow, OnBehalf: y.OnBehalf, Redirects: y.Redirects, Models: y.Models, PricedAs: y.PricedAs, Credential: c.credential(key+".credential", y.Credential, aws, y.Preset != ""),
-		Endpoints: c.endpoints(key+".endpoints", y.Endpoints), Contract: c.contract(key+".contract", y.Contract),
+		Endpoints: c.endpoints(key+".endpoints", y.Endpoints), Contract: c.contract(key+".contract", y.Contract, y.Region),
 	}
 	if at := provider.Credential; len(spares) > 0 {
 		provider.first = Spare{Path: at.Path, Field: at.Field, Rotate: at.Rotate}
@@ -55,9 +56,9 @@ func (c *compiler) provider(name string, y providerYAML) {
 }
 
 // contract checks what was agreed on prices.
-func (c *compiler) contract(key string, y contractYAML) Contract {
+func (c *compiler) contract(key string, y contractYAML, region string) Contract {
 	const ppmPerShare = sentinel.Factor(100) // a share is in hundredths of a per cent
-	out := Contract{Prices: y.Prices}
+	var out Contract
 	if y.Discount != nil || y.Margin != nil {
 		discount, margin := sentinel.Factor(0), sentinel.Factor(0)
 		if y.Discount != nil {
@@ -72,17 +73,33 @@ func (c *compiler) contract(key string, y contractYAML) Contract {
 		}
 		out.Factor = ((sentinel.OneFactor-discount)*(sentinel.OneFactor+margin) + sentinel.OneFactor/2) / sentinel.OneFactor
 	}
-	if len(y.Prices) > maxProviders {
-		c.Fault(key+".prices", "%d models: at most %d are allowed", len(y.Prices), maxProviders)
+	if n := len(y.Prices) + len(y.Models); n > maxProviders {
+		c.Fault(key, "%d prices of its own: at most %d are allowed", n, maxProviders)
 		return out
 	}
-	for model, rates := range y.Prices {
-		if c.opt.Rates == nil {
-			break
+	out.Models = c.agreed(key, y, region)
+	return out
+}
+
+// agreed checks a contract's own prices.
+func (c *compiler) agreed(key string, y contractYAML, region string) (out []declare.ModelYAML) {
+	var places []string
+	for _, model := range slices.Sorted(maps.Keys(y.Prices)) {
+		if len(y.Prices[model]) == 0 {
+			c.Fault(key+".prices."+model, "give a rate, such as input: 1.00")
+			continue
 		}
-		if err := c.opt.Rates(rates); err != nil {
-			c.Fault(key+".prices."+model, "%s", err)
+		out, places = append(out, declare.ModelYAML{Model: model, Rates: y.Prices[model]}), append(places, key+".prices."+model)
+	}
+	for i, m := range y.Models {
+		at := fmt.Sprintf("%s.models[%d]", key, i)
+		if m.Region != "" && m.Region != region {
+			c.Fault(at+".region", "%s is not the provider's region, so the price would never hold: remove the key", clip(m.Region))
 		}
+		out, places = append(out, m), append(places, at)
+	}
+	if c.opt.Agreed != nil {
+		c.opt.Agreed(out, func(at int, err error) { c.Fault(places[at], "%s", err) })
 	}
 	return out
 }

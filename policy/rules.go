@@ -298,6 +298,5 @@ func (c *compiler) unpriced(model string, providers globs) []string {
 // prices tells whether a provider with a preset has a price for a model, by the contract's rates or the catalog's.
 func (c *compiler) prices(p *Provider, model string) bool {
 	known := p.Known(model)
-	_, agreed := p.Contract.Prices[known]
-	return agreed || c.opt.ModelKnown(p.Preset, known) || p.PricedAs != "" && c.opt.ModelKnown(p.PricedAs, known)
+	return p.Contract.prices(known) || c.opt.ModelKnown(p.Preset, known) || p.PricedAs != "" && c.opt.ModelKnown(p.PricedAs, known)
 }

@@ -110,8 +110,13 @@ type Certificate struct {
 
 // Contract is what was agreed on a provider's prices.
 type Contract struct {
-	Factor sentinel.Factor              // discount and margin, to a millionth; 0 is none
-	Prices map[string]map[string]string // rates by model, in the catalog's own names and units
+	Factor sentinel.Factor     // discount and margin, to a millionth; 0 is none
+	Models []declare.ModelYAML // prices of one's own, in the catalog's words
+}
+
+// prices tells whether a contract has a price of its own for a model, at whatever time.
+func (k Contract) prices(model string) bool {
+	return slices.ContainsFunc(k.Models, func(m declare.ModelYAML) bool { return m.Model == model || slices.Contains(m.Aliases, model) })
 }
 
 // CredentialKind is how a credential is sent.

@@ -96,8 +96,11 @@ func isDay(year, month, day string) bool {
 
 // Known tells whether any price of a model is known.
 func (c *Catalog) Known(provider, model string) bool {
-	_, ok := c.Find(Key{Provider: provider, Model: model}, farFuture)
-	return ok
+	if len(c.models[filed{provider, "", model}]) > 0 {
+		return true
+	}
+	name, ok := Undated(model)
+	return ok && len(c.models[filed{provider, "", name}]) > 0
 }
 
 var farFuture = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -105,31 +108,41 @@ var farFuture = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 // pick finds the newest price that is in force.
 func pick(list []*Price, at time.Time) (*Price, bool) {
 	for _, p := range list {
-		if !p.From.After(at) && p.Hours.holds(at) {
+		if p.holds(at) && p.Hours.holds(at) {
 			return p, true
 		}
 	}
 	return nil, false
 }
 
-// With gives a new catalog in which overrides stand before published prices, whatever the region.
-func (c *Catalog) With(overrides []Override) *Catalog {
+// With gives a new catalog in which overrides stand in place of published prices, whatever the region. Several of one
+// name hold from their dates.
+func (c *Catalog) With(overrides []Override) (*Catalog, error) {
 	if len(overrides) == 0 {
-		return c
+		return c, nil
 	}
 	out := &Catalog{models: maps.Clone(c.models), endpoints: maps.Clone(c.endpoints)}
 	for _, o := range overrides {
+		into, name := out.filing(o.Key)
+		delete(into, filed{o.Provider, o.Region, name})
+	}
+	for _, o := range overrides {
 		p := o.Price
-		if p.Source == "" {
-			p.Source = "policy"
-		}
-		if o.Model != "" {
-			out.models[filed{o.Provider, o.Region, o.Model}] = []*Price{&p}
-		} else {
-			out.endpoints[filed{o.Provider, o.Region, o.Endpoint}] = []*Price{&p}
+		p.Source = cmp.Or(p.Source, "policy")
+		into, name := out.filing(o.Key)
+		if err := add(into, o.Provider, o.Region, []string{name}, &p); err != nil {
+			return nil, fmt.Errorf("prices of %s: %w", o.Provider, err)
 		}
 	}
-	return out
+	return out, nil
+}
+
+// filing says among which prices a key stands, and by what name.
+func (c *Catalog) filing(k Key) (into map[filed][]*Price, name string) {
+	if k.Model != "" {
+		return c.models, k.Model
+	}
+	return c.endpoints, k.Endpoint
 }
 
 // add files one price under all its names, newest first, and the hours of a day before the whole day. Two prices of one
@@ -139,7 +152,7 @@ func add(into map[filed][]*Price, provider, region string, names []string, p *Pr
 		k := filed{provider, region, n}
 		for _, other := range into[k] {
 			if other.From.Equal(p.From) && other.Hours == p.Hours {
-				return fmt.Errorf("%s has another price from the same date", n)
+				return fmt.Errorf("%s has another price from the same date: keep one of the two, or give one a later from", n)
 			}
 		}
 		into[k] = append(into[k], p)

@@ -117,6 +117,10 @@ func TestFaultsOfACatalogFile(t *testing.T) {
 		"a tenth of a pico-dollar":   {"models:\n  - {model: m, rates: {input: \"0.0000001\"}}\n", "not a whole number of pico-dollars"},
 		"no rate":                    {"models:\n  - {model: m}\n", "say free: true"},
 		"below nothing":              {"models:\n  - {model: m, rates: {input: \"-1\"}}\n", "is not an amount"},
+		"ends before it begins":      {"models:\n  - {model: m, rates: {input: \"1\"}, from: 2026-02-02, until: 2026-02-01}\n", "the last day comes after the first"},
+		"a list of the standard":     {"models:\n  - {model: m, rates: {input: \"1\"}, lists: [{tier: standard, rates: {input: \"2\"}}]}\n", "write its rates in rates"},
+		"a list twice":               {"models:\n  - {model: m, rates: {input: \"1\"}, lists: [{tier: flex, rates: {input: \"2\"}}, {tier: flex}]}\n", "list flex: flex stands twice"},
+		"an endpoint's end":          {"endpoints:\n  - {endpoint: e, rates: {request: \"1\"}, until: never}\n", "until: \"never\" is not a date"},
 		"not a date":                 {"models:\n  - {model: m, rates: {input: \"1\"}, from: soon}\n", "is not a date"},
 		"not hours":                  {"models:\n  - {model: m, rates: {input: \"1\"}, hours: noon}\n", "01:00-04:00"},
 		"a model twice":              {"models:\n  - {model: m, rates: {input: \"1\"}}\n  - {model: m, rates: {input: \"2\"}}\n", "another price"},
@@ -138,10 +142,13 @@ func TestFaultsOfACatalogFile(t *testing.T) {
 
 func TestOverridesStandBeforePublishedPrices(t *testing.T) {
 	base := embedded(t)
-	c := base.With([]Override{
+	c, err := base.With([]Override{
 		{Key{Provider: "openai", Model: "gpt-5"}, Price{Version: "own"}},
 		{Key{Provider: "weather", Endpoint: "forecast"}, Price{Version: "flat"}},
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for k, want := range map[Key]string{
 		{Provider: "openai", Endpoint: "chat.completions", Model: "gpt-5"}:            "own",
 		{Provider: "openai", Endpoint: "chat.completions", Model: "gpt-5-2025-08-07"}: "own",
@@ -230,6 +237,44 @@ func TestPriceListsApplyFromTheirDate(t *testing.T) {
 	}
 	if _, ok := p.For("scale", now); ok {
 		t.Error("an unknown tier has a price")
+	}
+}
+
+// A price ends with its last day, and an older one that has no end holds again; of a tier's lists the newest holds, whatever their order.
+func TestPricesEndWithTheirLastDay(t *testing.T) {
+	c := newCatalog()
+	err := c.load("x.yaml", []byte(`{provider: x, source: s, read: 2026-01-01, endpoints: [{endpoint: e, rates: {request: "1"}, until: 2026-02-28}], models: [
+  {model: m, rates: {input: "1"}},
+  {model: m, from: 2026-03-01, until: 2026-03-01, rates: {input: "2"}, lists: [
+    {tier: flex, rates: {input: "3"}}, {tier: flex, from: 2026-03-01, until: 2026-03-01, rates: {input: "4"}}, {tier: flex, from: 2025-01-01, rates: {input: "5"}}]}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		at, tier string
+		want     sentinel.PicoUSD
+	}{
+		{"2026-02-28T23:59:59.999Z", "", 1_000_000}, {"2026-03-01T00:00:00Z", "", 2_000_000}, {"2026-03-01T23:59:59.999Z", "", 2_000_000}, {"2026-03-02T00:00:00Z", "", 1_000_000},
+		{"2026-03-01T12:00:00Z", "flex", 4_000_000}, {"2026-03-02T00:00:00Z", "flex", 0},
+	} {
+		at, err := time.Parse(time.RFC3339, tt.at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, ok := c.Find(Key{Provider: "x", Model: "m"}, at)
+		if !ok {
+			t.Fatalf("%s: no price", tt.at)
+		}
+		l, ok := p.For(tt.tier, at)
+		if ok != (tt.want > 0) || ok && l.Rates[sentinel.InputTokens] != tt.want {
+			t.Errorf("%s, list %q: %+v, %t; want %d a token", tt.at, tt.tier, l, ok, tt.want)
+		}
+		if _, ok := c.Find(Key{Provider: "x", Endpoint: "e"}, at); ok != at.Before(time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)) {
+			t.Errorf("%s: the endpoint has a price: %t", tt.at, ok)
+		}
+	}
+	if !c.Known("x", "m") || !c.Known("x", "m-2026-03-01") || c.Known("x", "n") {
+		t.Error("Known does not follow what is filed")
 	}
 }
 

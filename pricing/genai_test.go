@@ -5,7 +5,7 @@ import (
 	"os"
 	"testing"
 
-	"github.com/goccy/go-yaml"
+	"github.com/saas-sentinel/saas-sentinel/internal/strictyaml"
 )
 
 // Every model of genai-prices is in the catalog, or left out for a reason that stands beside it: tools/prices/genai_prices.py writes the account
@@ -33,7 +33,7 @@ func TestTheCatalogHasTheModelsOfGenaiPrices(t *testing.T) {
 			continue
 		}
 		var y catalogYAML
-		if err := yaml.Unmarshal(file, &y); err != nil {
+		if err := strictyaml.Join(strictyaml.Decode(name+".yaml", file, &y).Faults()); err != nil {
 			t.Fatal(err)
 		}
 		models := map[string]bool{} // one model stands several times, once by date or hours

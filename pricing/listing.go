@@ -13,12 +13,12 @@ type Listed struct {
 	Price *Price
 }
 
-// Listing gives the prices that are in force at a time, by provider and name. An empty provider is all; a name
-// holds as a part of a model's or an endpoint's.
+// Listing gives the prices that are in force at a time, by provider and name. An empty provider is all that are published;
+// a name holds as a part of a model's or an endpoint's.
 func (c *Catalog) Listing(provider, name string, at time.Time) []Listed {
 	var out []Listed
 	take := func(k filed, prices []*Price, key Key) {
-		if provider != "" && k.provider != provider || !strings.Contains(k.name, name) || strings.HasPrefix(k.provider, "contract/") {
+		if provider != "" && k.provider != provider || !strings.Contains(k.name, name) || provider == "" && strings.HasPrefix(k.provider, "contract/") {
 			return
 		}
 		if p, ok := pick(prices, at); ok {
@@ -55,7 +55,7 @@ func (p *Price) Lists(at time.Time) []List {
 	out := []List{p.List}
 	for _, l := range p.Others {
 		known := slices.ContainsFunc(out, func(o List) bool { return o.Tier == l.Tier })
-		if !known && !l.From.After(at) {
+		if !known && l.holds(at) {
 			out = append(out, l)
 		}
 	}

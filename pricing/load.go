@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/saas-sentinel/saas-sentinel/declare"
 	"github.com/saas-sentinel/saas-sentinel/internal/strictyaml"
 )
 
@@ -17,52 +19,24 @@ var files embed.FS
 
 // catalogYAML is one provider's file.
 type catalogYAML struct {
-	Provider  string         `yaml:"provider,required"`
-	Also      []string       `yaml:"also"` // other providers with the same prices
-	Source    string         `yaml:"source,required"`
-	Read      string         `yaml:"read,required"`
-	Endpoints []endpointYAML `yaml:"endpoints"`
-	Models    []modelYAML    `yaml:"models"`
-}
-
-// modelYAML is one model from a date on.
-type modelYAML struct {
-	Model     string     `yaml:"model,required"`
-	Aliases   []string   `yaml:"aliases"`
-	Region    string     `yaml:"region"`
-	From      string     `yaml:"from"`
-	Hours     string     `yaml:"hours"` // "01:00-04:00" UTC
-	Context   int64      `yaml:"context"`
-	MaxOutput int64      `yaml:"max_output"`
-	Free      bool       `yaml:"free"`
-	Rates     ratesYAML  `yaml:"rates"`
-	Steps     []stepYAML `yaml:"steps"`
-	Lists     []listYAML `yaml:"lists"`
-}
-
-// stepYAML has the rates that differ above a length of context.
-type stepYAML struct {
-	Above int64     `yaml:"above,required"`
-	Rates ratesYAML `yaml:"rates,required"`
-}
-
-// listYAML has the rates that differ in another price list.
-type listYAML struct {
-	Tier  string     `yaml:"tier,required"`
-	From  string     `yaml:"from"`
-	Rates ratesYAML  `yaml:"rates"`
-	Steps []stepYAML `yaml:"steps"`
+	Provider  string              `yaml:"provider,required"`
+	Also      []string            `yaml:"also"` // other providers with the same prices
+	Source    string              `yaml:"source,required"`
+	Read      string              `yaml:"read,required"`
+	Endpoints []endpointYAML      `yaml:"endpoints"`
+	Models    []declare.ModelYAML `yaml:"models"`
 }
 
 // endpointYAML is a call that has a price of its own.
 type endpointYAML struct {
-	Endpoint string    `yaml:"endpoint,required"`
-	Region   []string  `yaml:"region"`
-	From     string    `yaml:"from"`
-	Free     bool      `yaml:"free"`
-	Rates    ratesYAML `yaml:"rates"`
+	Endpoint string            `yaml:"endpoint,required"`
+	Region   []string          `yaml:"region"`
+	From     string            `yaml:"from"`
+	Until    string            `yaml:"until"`
+	Free     bool              `yaml:"free"`
+	Rates    declare.RatesYAML `yaml:"rates"`
 	// Lists have the rates that differ where the provider adds to the standard price.
-	Lists []listYAML `yaml:"lists"`
+	Lists []declare.ListYAML `yaml:"lists"`
 }
 
 // Embedded is the catalog that comes with the program.
@@ -90,9 +64,10 @@ func (c *Catalog) load(name string, data []byte) error {
 	doc := strictyaml.Decode(name, data, &f)
 	for _, provider := range append([]string{f.Provider}, f.Also...) {
 		for i, m := range f.Models {
-			p, err := m.price(provider, f)
+			p, err := priceOf(m)
 			if err == nil {
-				err = add(c.models, provider, m.Region, append([]string{m.Model}, m.Aliases...), &p)
+				p.Version, p.Source, p.Read = version(provider, inRegion(m.Model, m.Region), m.From, f.Read), f.Source, f.Read
+				err = add(c.models, provider, m.Region, namesOf(m), &p)
 			}
 			if err != nil {
 				doc.Fault(fmt.Sprintf("models[%d]", i), "%s: %s", m.Model, err)
@@ -107,30 +82,29 @@ func (c *Catalog) load(name string, data []byte) error {
 	return strictyaml.Join(doc.Faults())
 }
 
-// price fills what a model's lists and steps do not say from the rates that they differ from.
-func (m modelYAML) price(provider string, f catalogYAML) (Price, error) {
-	p := Price{
-		Version: version(provider, m.Model, m.From, f.Read), MaxOutput: m.MaxOutput, ContextWindow: m.Context, Source: f.Source, Read: f.Read,
-	}
-	if m.Region != "" {
-		p.Version = version(provider, m.Model+"."+m.Region, m.From, f.Read)
-	}
+// priceOf reads a model's price, and fills what its lists and steps do not say from the rates that they differ from.
+func priceOf(m declare.ModelYAML) (Price, error) {
+	p := Price{MaxOutput: m.MaxOutput, ContextWindow: m.Context}
 	if len(m.Rates) == 0 != m.Free {
 		return p, errNoRate
 	}
 	var r reader
 	p.Hours = r.hours(m.Hours)
-	p.List = r.list(listYAML{From: m.From, Rates: m.Rates, Steps: m.Steps}, ratesYAML{})
+	p.List = r.list(declare.ListYAML{From: m.From, Until: m.Until, Rates: m.Rates, Steps: m.Steps}, nil)
 	for _, l := range m.Lists {
-		p.Others = append(p.Others, r.list(l, m.Rates))
+		var beside reader
+		p.Others = beside.other(p.Others, beside.list(l, m.Rates))
+		if beside.err != nil {
+			r.fail(fmt.Errorf("list %s: %w", l.Tier, beside.err))
+		}
 	}
 	return p, r.err
 }
 
-var errNoRate = errors.New("give rates, or say free: true")
+var errNoRate = errors.New("give rates, such as {input: 1.00}, or say free: true")
 
 func (c *Catalog) endpoint(provider string, e endpointYAML, f catalogYAML) error {
-	rates, err := e.Rates.units()
+	rates, err := units(e.Rates)
 	if err != nil {
 		return err
 	}
@@ -142,15 +116,11 @@ func (c *Catalog) endpoint(provider string, e endpointYAML, f catalogYAML) error
 		regions = []string{""}
 	}
 	for _, region := range regions {
-		name := e.Endpoint
-		if region != "" {
-			name += "." + region
-		}
 		var r reader
-		p := Price{Version: version(provider, name, e.From, f.Read), Source: f.Source, Read: f.Read}
-		p.List = List{Rates: rates, From: r.date(e.From)}
+		p := Price{Version: version(provider, inRegion(e.Endpoint, region), e.From, f.Read), Source: f.Source, Read: f.Read}
+		p.List = List{Rates: rates, From: r.date("from", e.From), Until: r.end(e.From, e.Until)}
 		for _, l := range e.Lists {
-			p.Others = append(p.Others, r.surcharged(e.Rates, l))
+			p.Others = r.other(p.Others, r.surcharged(e.Rates, l))
 		}
 		if r.err != nil {
 			return r.err
@@ -160,6 +130,14 @@ func (c *Catalog) endpoint(provider string, e endpointYAML, f catalogYAML) error
 		}
 	}
 	return nil
+}
+
+// inRegion is the name of a price in versions.
+func inRegion(name, region string) string {
+	if region == "" {
+		return name
+	}
+	return name + "." + region
 }
 
 func version(provider, name, from, read string) string {
@@ -173,39 +151,68 @@ func version(provider, name, from, read string) string {
 type reader struct{ err error }
 
 // list reads one price list; what it does not say is as in base.
-func (r *reader) list(y listYAML, base ratesYAML) List {
-	l := List{Tier: y.Tier, From: r.date(y.From)}
-	rates := base.with(y.Rates)
+func (r *reader) list(y declare.ListYAML, base declare.RatesYAML) List {
+	l := List{Tier: y.Tier, From: r.date("from", y.From), Until: r.end(y.From, y.Until)}
+	rates := with(base, y.Rates)
 	l.Rates = r.tokens(rates)
 	var above int64
 	for _, s := range y.Steps {
 		if s.Above <= above {
-			r.fail(fmt.Errorf("steps: %d is not above %d", s.Above, above))
+			r.fail(fmt.Errorf("steps: %d is not above %d: put the shortest context first", s.Above, above))
 		}
 		above = s.Above
-		l.Steps = append(l.Steps, Step{Above: s.Above, Rates: r.tokens(rates.with(s.Rates))})
+		l.Steps = append(l.Steps, Step{Above: s.Above, Rates: r.tokens(with(rates, s.Rates))})
 	}
 	return l
 }
 
 // surcharged reads a price list of an endpoint.
-func (r *reader) surcharged(base ratesYAML, y listYAML) List {
-	rates, err := base.with(y.Rates).units()
+func (r *reader) surcharged(base declare.RatesYAML, y declare.ListYAML) List {
+	rates, err := units(with(base, y.Rates))
 	if err != nil {
 		r.fail(fmt.Errorf("list %s: %w", y.Tier, err))
 	}
-	return List{Tier: y.Tier, From: r.date(y.From), Rates: rates}
+	return List{Tier: y.Tier, From: r.date("from", y.From), Until: r.end(y.From, y.Until), Rates: rates}
 }
 
-func (r *reader) date(text string) time.Time {
+// other puts a price list beside those before it, the newest of a tier first: Price.For takes the first that holds.
+func (r *reader) other(lists []List, l List) []List {
+	if standard(l.Tier) {
+		r.fail(fmt.Errorf("%q is the standard list: write its rates in rates", l.Tier))
+	}
+	for _, o := range lists {
+		if o.Tier == l.Tier && o.From.Equal(l.From) {
+			r.fail(fmt.Errorf("%s stands twice from the same date: keep one of the two", l.Tier))
+		}
+	}
+	at := slices.IndexFunc(lists, func(o List) bool { return o.Tier == l.Tier && o.From.Before(l.From) })
+	if at < 0 {
+		at = len(lists)
+	}
+	return slices.Insert(lists, at, l)
+}
+
+func (r *reader) date(key, text string) time.Time {
 	if text == "" {
 		return time.Time{}
 	}
 	t, err := time.Parse(time.DateOnly, text)
 	if err != nil {
-		r.fail(fmt.Errorf("%q is not a date", text))
+		r.fail(fmt.Errorf("%s: %q is not a date: write for instance 2027-01-31", key, text))
 	}
 	return t
+}
+
+// end is when a price no longer holds: at the end of its last day.
+func (r *reader) end(from, until string) time.Time {
+	last := r.date("until", until)
+	if last.IsZero() {
+		return last
+	}
+	if last.Before(r.date("from", from)) {
+		r.fail(fmt.Errorf("until: %s is before from, %s: the last day comes after the first", until, from))
+	}
+	return last.AddDate(0, 0, 1)
 }
 
 func (r *reader) hours(text string) (h Hours) {

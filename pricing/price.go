@@ -23,6 +23,7 @@ type Price struct {
 type List struct {
 	Tier  string    // "" for the standard one
 	From  time.Time // UTC; zero for "always so far"
+	Until time.Time // UTC; it no longer holds from here on; zero for "no end is known"
 	Rates sentinel.Rates
 	// Steps are the rates of long contexts, the shortest first. They hold for the whole call, not for the part
 	// above the threshold.
@@ -52,14 +53,21 @@ func (h Hours) holds(at time.Time) bool {
 	return minute >= h.From && minute < h.To
 }
 
-// For gives the price list of a tier as it stood at a time. Providers call the standard one "", "default" or "standard".
+// standard tells what providers call the standard price list.
+func standard(tier string) bool { return tier == "" || tier == "default" || tier == "standard" }
+
+// holds tells whether a list is in force at a time.
+func (l *List) holds(at time.Time) bool {
+	return !l.From.After(at) && (l.Until.IsZero() || at.Before(l.Until))
+}
+
+// For gives the price list of a tier as it stood at a time.
 func (p *Price) For(tier string, at time.Time) (*List, bool) {
-	switch tier {
-	case "", "default", "standard":
+	if standard(tier) {
 		return &p.List, true
 	}
 	for i := range p.Others {
-		if l := &p.Others[i]; l.Tier == tier && !l.From.After(at) {
+		if l := &p.Others[i]; l.Tier == tier && l.holds(at) {
 			return l, true
 		}
 	}

@@ -4,12 +4,11 @@ import (
 	"fmt"
 	"maps"
 	"math/big"
+	"slices"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/declare"
 )
-
-// ratesYAML are dollars by the name of a rate, each for as many units as its publishers count it in.
-type ratesYAML map[string]string
 
 // rate says what a name in the catalog is the rate of.
 type rate struct {
@@ -51,17 +50,22 @@ var billedAs = [][2]string{
 // cachedAs says by which rate cached media are billed: as their own kind where that has a rate, else as cached text.
 var cachedAs = [][2]string{{"cached_audio", "audio_input"}, {"cached_image", "image_input"}}
 
-// with gives rates in which those of other stand before these.
-func (y ratesYAML) with(other ratesYAML) ratesYAML {
-	out := make(ratesYAML, len(y)+len(other))
-	maps.Copy(out, y)
+// with gives rates in which those of other stand before those of base.
+func with(base, other declare.RatesYAML) declare.RatesYAML {
+	out := make(declare.RatesYAML, len(base)+len(other))
+	maps.Copy(out, base)
 	maps.Copy(out, other)
 	return out
 }
 
 // tokens reads a model's rates.
-func (r *reader) tokens(y ratesYAML) sentinel.Rates {
-	full := ratesYAML{}.with(y)
+func (r *reader) tokens(y declare.RatesYAML) sentinel.Rates {
+	rates, err := units(y)
+	if err != nil { // said of what stands in the file, not of what follows from it
+		r.fail(err)
+		return rates
+	}
+	full := with(nil, y)
 	for _, as := range cachedAs {
 		if full[as[0]] == "" {
 			full[as[0]] = full[as[1]]
@@ -82,35 +86,37 @@ func (r *reader) tokens(y ratesYAML) sentinel.Rates {
 			delete(full, name)
 		}
 	}
-	rates, err := full.units()
-	if err != nil {
+	if rates, err = units(full); err != nil {
 		r.fail(err)
 	}
 	return rates
 }
 
 // units turns dollars into exact pico-dollars a unit.
-func (y ratesYAML) units() (rates sentinel.Rates, err error) {
-	for name, text := range y {
+func units(y declare.RatesYAML) (rates sentinel.Rates, err error) {
+	for _, name := range slices.Sorted(maps.Keys(y)) {
 		r, ok := rateNames[name]
 		if !ok {
-			return rates, fmt.Errorf("%q is not the name of a rate", name)
+			return rates, fmt.Errorf("%q is not the name of a rate: rates are input, cached_input, cache_write, output and so on", name)
 		}
-		if rates[r.unit], err = pico(text, r.per); err != nil {
+		if rates[r.unit], err = pico(string(y[name]), r.per); err != nil {
 			return rates, fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	return rates, nil
 }
 
-// picoPerUSD turns dollars into pico-dollars.
-const picoPerUSD = 1_000_000_000_000
+// picoPerUSD turns dollars into pico-dollars, which are so many decimals of a dollar.
+const (
+	picoPerUSD = 1_000_000_000_000
+	picoPlaces = 12
+)
 
 // pico reads a decimal amount of dollars for so many units as exact pico-dollars a unit.
 func pico(text string, units int64) (sentinel.PicoUSD, error) {
 	usd, ok := new(big.Rat).SetString(text)
 	if !ok || usd.Sign() < 0 {
-		return 0, fmt.Errorf("%q is not an amount", text)
+		return 0, fmt.Errorf("%q is not an amount of dollars: write for instance 1.25", text)
 	}
 	usd.Mul(usd, big.NewRat(picoPerUSD, units))
 	if !usd.IsInt() || !usd.Num().IsInt64() {

@@ -48,7 +48,11 @@ func (s suite) api(t testing.TB, catalog *pricing.Catalog) (provider.Preset, *pr
 	}
 	p := provider.Generic(own)
 	p.Name = s.Preset
-	return p, catalog.With(prices)
+	with, err := catalog.With(prices)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, with
 }
 
 type accuracyCase struct {

@@ -30,7 +30,9 @@ func TestCheckWarnsAndStrictRefuses(t *testing.T) {
 	if f := (failure{}); !errors.As(err, &f) || f.code != exitUsage || !strings.Contains(out, "2 warnings") {
 		t.Errorf("--strict: %v\n%s", err, out)
 	}
-	if out, err := command(t, "policy", "check", "--strict", "../../examples/policies.yaml"); err != nil {
-		t.Errorf("the example: %v\n%s", err, out)
+	for _, example := range []string{"policies.yaml", "contract.yaml"} {
+		if out, err := command(t, "policy", "check", "--strict", "../../examples/"+example); err != nil {
+			t.Errorf("the example %s: %v\n%s", example, err, out)
+		}
 	}
 }
