@@ -135,21 +135,41 @@ func (s *stand) rows() (sent, all int) {
 	return sent, all
 }
 
-// longestUnready is for a machine with other work. Where nothing else runs it is below a second, and how often it was not is printed.
-const longestUnready = 5 * time.Second
+// longestUnready bounds each of the two answers that show that the gateway is ready after an attack. A machine with other work may have been busy
+// during the first try; there is one more, and how often it was needed is printed.
+const longestUnready = time.Second
+
+// readyAfter holds that /readyz says so, and that an ordinary call gets through, each within the bound.
+func (s *stand) readyAfter() {
+	s.Helper()
+	s.within("/readyz answers 200", s.ready, func() {})
+	s.within("an ordinary call is served", s.serves, s.forget)
+}
+
+// within tries twice whether something is so within the bound, and undoes what was so too late.
+func (s *stand) within(what string, ok func() bool, undo func()) {
+	s.Helper()
+	for range 2 {
+		begun := time.Now()
+		held := ok()
+		took := time.Since(begun)
+		s.slowest = max(s.slowest, took)
+		if held && took <= longestUnready {
+			return
+		}
+		s.late++
+		if held {
+			undo()
+		}
+	}
+	s.Errorf("not within %s at the first or the second try: %s", longestUnready, what)
+	s.eventually(what, ok) // the other rules need it
+}
 
 // check holds the five rules after an attack that began when the provider had been hit so many times.
 func (s *stand) check(before int, a attack, answers []answer) {
 	s.Helper()
-	begun := time.Now()
-	s.eventually("the gateway is ready", s.serves)
-	took := time.Since(begun)
-	if s.slowest = max(s.slowest, took); took > time.Second {
-		s.late++
-	}
-	if took > longestUnready {
-		s.Errorf("the gateway was ready after %s, at most %s", took, longestUnready)
-	}
+	s.readyAfter()
 	arrived := s.provider.since(before)
 	if n := len(arrived); n != a.hits+1 { // the last is the call that showed that it serves
 		s.Errorf("the provider was hit %d times, want %d", n-1, a.hits)

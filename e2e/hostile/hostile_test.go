@@ -66,7 +66,7 @@ func TestHostile(t *testing.T) {
 		}
 	}
 	s.explained()
-	t.Logf("%d attacks; ready again within %s at the slowest, %d times after more than 1 s", len(lines), s.slowest.Round(time.Millisecond), s.late)
+	t.Logf("%d attacks; ready again within %s at the slowest, %d times at the second try", len(lines), s.slowest.Round(time.Millisecond), s.late)
 	if *table {
 		fmt.Printf("%-18s %-62s %4s  %-20s %s\n%s\n", "family", "attack", "HTTP", "reason", "", strings.Join(lines, "\n"))
 	}

@@ -90,8 +90,8 @@ type stand struct {
 	child    *exec.Cmd
 	exited   chan error
 	canaries map[string]string
-	slowest  time.Duration // until it was ready after an attack
-	late     int           // how often that was more than a second
+	slowest  time.Duration // answer that showed after an attack that the gateway is ready
+	late     int           // second tries that were needed
 	silent   int           // refusals of Envoy that only its access log explains
 	lost     int           // admitted calls that could not reach their provider
 }
