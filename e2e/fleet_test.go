@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -83,6 +84,14 @@ func (g *gateway) counted() (used, posted int64) {
 	return used, posted
 }
 
+// drained waits until every process has everything that it knows in the ledger.
+func (g *gateway) drained(all []*gateway) {
+	g.t.Helper()
+	g.eventually("every process has written what it had", func() bool {
+		return !slices.ContainsFunc(all, func(p *gateway) bool { return p.metric("sentinel_spool_lag_records") != 0 })
+	})
+}
+
 // TestWhatTheLedgerLacksIsWaitedForWhenRedisForgets empties Redis under three processes. Some of the budget is in flight, and some in the spool of
 // a process that was killed while its database was away: no call passes until it has come back, and then what is left passes to the last nano-dollar.
 func TestWhatTheLedgerLacksIsWaitedForWhenRedisForgets(t *testing.T) {
@@ -139,6 +148,7 @@ func TestWhatTheLedgerLacksIsWaitedForWhenRedisForgets(t *testing.T) {
 	group.Wait()
 	spentAfter := time.Since(back)
 	flying.Wait()
+	g.drained(all)
 	_, cost, twice := g.settled()
 	var used, posted int64
 	g.eventually("Redis has what the ledger has", func() bool {
