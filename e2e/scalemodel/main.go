@@ -19,6 +19,7 @@ func main() {
 	flag.Float64Var(&s.Zipf, "zipf", s.Zipf, "how uneven organisations are")
 	flag.Float64Var(&s.Streams, "streams", s.Streams, "share of calls that are streams")
 	flag.Float64Var(&s.StreamTime, "stream-seconds", s.StreamTime, "seconds of a stream")
+	flag.Float64Var(&s.CallTime, "call-seconds", s.CallTime, "mean seconds of a call that is no stream")
 	flag.IntVar(&s.Clients, "clients", s.Clients, "connections of clients to one Envoy")
 	flag.Float64Var(&s.CPUHour, "core-hour", s.CPUHour, "US dollars for a core and hour")
 	flag.Float64Var(&s.MemoryHour, "gib-hour", s.MemoryHour, "US dollars for a GiB of memory and hour")
@@ -47,5 +48,5 @@ func run(s Site, file string) (string, error) {
 	if m.RedisMicros <= 0 || m.SentinelMicros <= 0 || m.PostgresRow <= 0 {
 		return "", fmt.Errorf("%s has no figures: run make capacity", file)
 	}
-	return report(s, m), nil
+	return report(s, m)
 }

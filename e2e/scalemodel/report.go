@@ -18,8 +18,14 @@ const (
 	year = 365.0
 )
 
+// What is followed call by call: half a minute, in which a part dies for as long as a Redis Cluster's nodes wait for each other.
+const (
+	followedFor  = 30.0 // seconds
+	diesAt, away = 8.0, 5.0
+)
+
 // report writes the document.
-func report(s Site, m Measured) string {
+func report(s Site, m Measured) (string, error) {
 	var b strings.Builder
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	perDay := float64(s.Envoys) * s.CallsEach * day
@@ -32,7 +38,7 @@ func report(s Site, m Measured) string {
 	p("| Envoys, a sentinel beside each | %d |", s.Envoys)
 	p("| calls a second: mean of a day, busiest second | %s, %s |", number(perDay/day), number(peak))
 	p("| organisations; the largest has | %d; %.1f %% of the calls |", s.Orgs, 100*s.shares()[0])
-	p("| streams | %.0f %% of the calls, %.0f s each |", 100*s.Streams, s.StreamTime)
+	p("| streams | %.0f %% of the calls, %.0f s each; other calls %.0f s |", 100*s.Streams, s.StreamTime, s.CallTime)
 	p("| clients' connections | %d an Envoy |", s.Clients)
 	p("| prices | $%.3f a core and hour, $%.4f a GiB and hour of memory, $%.2f a GB and month of disk: round figures, not any cloud's list |\n", s.CPUHour, s.MemoryHour, s.DiskMonth)
 
@@ -60,6 +66,9 @@ func report(s Site, m Measured) string {
 	p("| TimescaleDB: %.0f days uncompressed, a year compressed | %s GB + %s GB |", s.RawDays, number(raw/1e9), number(packed/1e9))
 	p("| PostgreSQL without it, a year | %s GB |\n", number(perDay*float64(m.PostgresRow)*year/1e9))
 
+	if err := callByCall(p, s, m, chosen); err != nil {
+		return "", err
+	}
 	p("## Money\n")
 	hours := 24 * year / 12
 	cores := sentinelCores + envoyCores + float64(chosen*2) + peak*m.PostgresMicros/1e6
@@ -76,7 +85,47 @@ func report(s Site, m Measured) string {
 	p("- An organisation past one master's calls. Divide it into organisations by policy; counters of both are then apart.")
 	p("- Connections to one PostgreSQL: they grow with units. Units of four cores instead of one divide them by four.")
 	p("- Publishing a policy: each process asks the database for it, so that a thousand ask a thousand times as often as one.")
-	return b.String()
+	return b.String(), nil
+}
+
+// callByCall writes what a simulation of the busiest time adds: queues, and what is felt of a part that dies.
+func callByCall(p func(string, ...any), s Site, m Measured, masters int) error {
+	base := Simulation{Site: s, Measured: m, Masters: masters, Cores: max(1, int(math.Ceil(s.peakRate()*m.PostgresMicros/1e6/fullest))), Seconds: followedFor, At: diesAt, For: away}
+	if base.Validate() != nil {
+		return nil // too many calls to follow each
+	}
+	outcomes := map[Part]Outcome{}
+	for part := Nothing; part <= Database; part++ {
+		base.Killed = part
+		out, err := base.Run()
+		if err != nil {
+			return err
+		}
+		outcomes[part] = out
+	}
+	quiet := outcomes[Nothing]
+	p("## The busiest half-minute, call by call\n")
+	p("A simulation of events, from the same costs. %s calls arrive at random at any unit, wait for the master of their organisation twice (%.0f and %.0f µs), run for %.0f s,\n"+
+		"streams for %.0f s, at random around these means, and leave two records in their unit's spool. A unit writes %s at most at once, and rests for %.0f ms after fewer; the\n"+
+		"database has %d cores. There is nothing else in it: no network, no disk that a commit waits for, no handshakes. The same seed gives the same figures, and a test compares\n"+
+		"its means with the formulas.\n",
+		number(float64(quiet.Began)), reserveShare*m.RedisMicros, (1-reserveShare)*m.RedisMicros, s.CallTime, s.StreamTime, number(batchRecords), batchRest*1e3, base.Cores)
+	p("| what waits | mean | median | 99 of 100 | longest |\n|---|---|---|---|---|")
+	line := func(what string, v Spread) {
+		p("| %s | %s | %s | %s | %s |", what, wait(v.Mean*1e3), wait(v.P50*1e3), wait(v.P99*1e3), wait(v.Most*1e3))
+	}
+	line(fmt.Sprintf("a script for its turn at the fullest of %d masters, busy for %.0f %%", masters, 100*quiet.Busy), quiet.Waits)
+	line(fmt.Sprintf("a write, of %.0f records, for a core of the database, busy for %.0f %%", quiet.Records, 100*quiet.Written), quiet.Batches)
+	line("an entry, from the end of its call until it is on the ledger", quiet.Lag)
+	p("\n| dies, and is back after %.0f s | calls reset | calls refused (503) | the latest entry is on the ledger after | felt after its return for |\n|---|---|---|---|---|", away)
+	for part, name := range []string{Unit: "one Envoy with its sentinel", Redis: "the fullest master of Redis: hard budgets are closed", Database: "the database"} {
+		if out := outcomes[Part(part)]; Part(part) != Nothing {
+			p("| %s | %d | %d | %.1f s | %.1f s |", name, out.Reset, out.Refused, out.Lag.Most, out.Recovered)
+		}
+	}
+	p("\nThe calls that are reset are those of that Envoy and no others; its %d clients connect to the %d others, and call again. After a master's return the settlements that\n"+
+		"waited come at once, and calls that wait for them for more than %.0f ms are refused. A unit tries the database again after 1 to 5 s.\n", s.Clients, s.Envoys-1, redisDeadline*1e3)
+	return nil
 }
 
 // redis writes how many masters there must be, and gives that and the bytes of settled calls in GiB.

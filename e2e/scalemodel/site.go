@@ -31,7 +31,8 @@ type Site struct {
 	Orgs        int     // organisations, which Redis Cluster divides by
 	Zipf        float64 // how uneven they are: the n-th has 1/n^Zipf of the first
 	Streams     float64 // share of calls that are streams
-	StreamTime  float64 // seconds of one
+	StreamTime  float64 // mean seconds of one
+	CallTime    float64 // mean seconds of a call that is none
 	Clients     int     // connections of clients to one Envoy
 	Seed        uint64
 	CPUHour     float64 // US dollars for a core and hour
@@ -45,7 +46,7 @@ type Site struct {
 // DefaultSite is a thousand Envoys.
 func DefaultSite() Site {
 	return Site{
-		Envoys: 1000, CallsEach: 5, Peak: 4, Orgs: 200, Zipf: 0.8, Streams: 0.3, StreamTime: 12, Clients: 200, Seed: 1,
+		Envoys: 1000, CallsEach: 5, Peak: 4, Orgs: 200, Zipf: 0.8, Streams: 0.3, StreamTime: 12, CallTime: 2, Clients: 200, Seed: 1,
 		CPUHour: 0.04, MemoryHour: 0.005, DiskMonth: 0.10, RawBytes: 502, PackedBytes: 51, RawDays: 7,
 	}
 }
@@ -53,7 +54,7 @@ func DefaultSite() Site {
 // Validate reports every fault at once.
 func (s Site) Validate() error {
 	var faults []error
-	for name, v := range map[string]float64{"envoys": float64(s.Envoys), "calls": s.CallsEach, "orgs": float64(s.Orgs), "peak": s.Peak} {
+	for name, v := range map[string]float64{"envoys": float64(s.Envoys), "calls": s.CallsEach, "orgs": float64(s.Orgs), "peak": s.Peak, "stream-seconds": s.StreamTime, "call-seconds": s.CallTime} {
 		if v <= 0 || math.IsNaN(v) {
 			faults = append(faults, fmt.Errorf("-%s: %v is not above 0", name, v))
 		}
