@@ -47,9 +47,9 @@ func TestThreeSentinelsAndTwoEnvoysAreOneGateway(t *testing.T) {
 			list, missed := calls.missed(), map[string]int{}
 			for _, m := range list {
 				missed[m.status]++
-				if m.before = m.begun.Before(l.dead); !k.own(m, l.connections) {
-					t.Errorf("%s: a call that was begun %s it died was answered %s %q on a connection of port %d: that is not the process's own", k.name,
-						map[bool]string{true: "before", false: "after"}[m.before], m.status, m.verdict, m.port)
+				if m.before = m.begun.Before(l.dead); !k.own(m, l) {
+					t.Errorf("%s: a call that was begun %s it died was answered %s %q on a connection of port %d, opened %s before the kernel was asked: that is not the process's own", k.name,
+						map[bool]string{true: "before", false: "after"}[m.before], m.status, m.verdict, m.port, l.asked.Sub(m.opened))
 				}
 			}
 			if l.cut != l.own {
@@ -210,8 +210,9 @@ type traffic struct {
 // miss is a call that was not answered 200.
 type miss struct {
 	begun   time.Time
-	before  bool   // the process that is looked at had died
-	port    int    // of the client's side of its connection
+	before  bool // the process that is looked at had died
+	port    int  // of the client's side of its connection
+	opened  time.Time
 	status  string // connection where there was no whole answer
 	verdict string
 }
@@ -219,7 +220,7 @@ type miss struct {
 // callAll sends calls until it is stopped.
 func (f *fleet) callAll(workers int, every time.Duration) *traffic {
 	c := &traffic{failed: map[string]int{}}
-	clients := make([]http.Client, workers)
+	clients, opened := make([]http.Client, workers), make([]time.Time, workers)
 	end := repeat(workers, every, func(worker int) {
 		client := &clients[worker]
 		if client.Transport == nil {
@@ -231,7 +232,8 @@ func (f *fleet) callAll(workers int, every time.Duration) *traffic {
 			return
 		}
 		m := miss{begun: time.Now(), status: "connection"}
-		answer, err := client.Do(r.WithContext(httptrace.WithClientTrace(f.t.Context(), portOf(&m.port))))
+		answer, err := client.Do(r.WithContext(httptrace.WithClientTrace(f.t.Context(), portOf(&m.port, &opened[worker]))))
+		m.opened = opened[worker]
 		id := ""
 		if err == nil {
 			_, err = io.Copy(io.Discard, answer.Body)
@@ -289,9 +291,9 @@ func (c *traffic) stop() (answered []string, unnamed int, failed map[string]int)
 // kill is one process to kill, and to bring back.
 type kill struct {
 	name       string
-	envoy      int                                         // the process id whose connections end with it; 0 for none
-	inFlight   bool                                        // calls fail that it was busy with, and no others: one a client at most
-	own        func(m miss, connections map[int]bool) bool // a call that failed may be laid to it
+	envoy      int                       // the process id whose connections end with it; 0 for none
+	inFlight   bool                      // calls fail that it was busy with, and no others: one a client at most
+	own        func(m miss, l loss) bool // a call that failed may be laid to it
 	do, mended func()
 }
 
@@ -300,17 +302,18 @@ func (f *fleet) kills(round int) []kill {
 	host, e, m := sentinelHost(round%4), f.fronts[round%len(f.fronts)], f.master()
 	return []kill{
 		// What it was judging is answered by its Envoy; no connection of a client ends.
-		{name: "sentinel " + host, inFlight: true, own: func(m miss, _ map[int]bool) bool { return m.before && m.status != "connection" },
+		{name: "sentinel " + host, inFlight: true, own: func(m miss, _ loss) bool { return m.before && m.status != "connection" },
 			do: func() { f.end(host) }, mended: func() { f.begin(host) }},
-		{name: "envoy " + e.dir, envoy: e.PID(), inFlight: true, own: func(m miss, connections map[int]bool) bool {
-			return m.before && m.status == "connection" && connections[m.port]
+		// A connection that a client opened since the kernel was asked may have waited for the dying process to accept it.
+		{name: "envoy " + e.dir, envoy: e.PID(), inFlight: true, own: func(m miss, l loss) bool {
+			return m.before && m.status == "connection" && (l.connections[m.port] || m.opened.After(l.asked))
 		},
 			do: func() {
 				f.must(syscall.Kill(e.PID(), syscall.SIGKILL))
 				<-e.Exited()
 			}, mended: func() { f.front(e) }},
 		// A hard budget is closed until a replica counts on.
-		{name: "redis " + m.Addr, own: func(m miss, _ map[int]bool) bool {
+		{name: "redis " + m.Addr, own: func(m miss, _ loss) bool {
 			return m.status == "503" && strings.HasSuffix(m.verdict, "reason="+string(domain.ReasonLimiterUnavailable))
 		}, do: m.Kill, mended: func() {
 			f.eventually("a replica is master", func() bool {
@@ -324,7 +327,7 @@ func (f *fleet) kills(round int) []kill {
 			f.must(m.Start())
 			f.eventually("the cluster is whole", func() bool { return f.formed(3, 6) })
 		}},
-		{name: "postgres", own: func(miss, map[int]bool) bool { return false }, do: f.db.stop, mended: func() { f.db.start() }},
+		{name: "postgres", own: func(miss, loss) bool { return false }, do: f.db.stop, mended: func() { f.db.start() }},
 	}
 }
 
@@ -332,7 +335,7 @@ func (f *fleet) kills(round int) []kill {
 type loss struct {
 	cut, own, whole int          // were reset; were the process's own, by the kernel's account; ended whole
 	connections     map[int]bool // ports of clients that were connected to it
-	dead            time.Time
+	asked, dead     time.Time    // when the kernel was asked for them; when it had died
 }
 
 // killUnderStreams opens streams, and kills while all of them run.
@@ -372,6 +375,7 @@ func (f *fleet) killUnderStreams(k kill) (l loss) {
 		})
 	}
 	running.Wait()
+	l.asked = time.Now()
 	if k.envoy != 0 {
 		l.connections = f.connections(k.envoy)
 		for _, port := range ports {
@@ -389,9 +393,12 @@ func (f *fleet) killUnderStreams(k kill) (l loss) {
 	return l
 }
 
-// portOf notes from which port a request goes out.
-func portOf(port *int) *httptrace.ClientTrace {
+// portOf notes from which port a request goes out, and when its connection was opened where it is a new one.
+func portOf(port *int, opened *time.Time) *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) {
+		if !c.Reused {
+			*opened = time.Now()
+		}
 		if _, text, ok := strings.Cut(c.Conn.LocalAddr().String(), ":"); ok {
 			*port, _ = strconv.Atoi(text)
 		}
@@ -405,7 +412,7 @@ func (f *fleet) stream(port *int) (*http.Response, error) {
 		return nil, err
 	}
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	return client.Do(r.WithContext(httptrace.WithClientTrace(f.t.Context(), portOf(port))))
+	return client.Do(r.WithContext(httptrace.WithClientTrace(f.t.Context(), portOf(port, new(time.Time)))))
 }
 
 // connections are the ports of clients whose connections to the gateway a process holds, as the kernel has them.
