@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -20,6 +21,41 @@ func TestS3Routes(t *testing.T) {
 		if got != want {
 			t.Errorf("%s is %q, want %q", call, got, want)
 		}
+	}
+}
+
+// A parameter or a header can be another operation than the path tells.
+func TestWhatChangesAccessToObjectsIsRefused(t *testing.T) {
+	for call, refused := range map[string]bool{
+		"object.get ": false, "object.get versionId=1&response-content-type=text/plain&x-id=GetObject": false, "object.put uploadId=a&partNumber=2": false, "object.post uploads": false,
+		"bucket.list list-type=2&prefix=a%2Fb&delimiter=%2F": false, "bucket.post delete": false, "object.put tagging": false,
+		"object.put acl": true, "object.put %61cl": true, "object.put acl=": true, "object.put uploadId=1&acl": true, "object.get acl": true, "bucket.put policy": true, "bucket.put publicAccessBlock": true,
+		"bucket.put replication": true, "bucket.put notification": true, "bucket.delete policy": true, "bucket.list policy": true, "bucket.post ": true, "object.post x-id=1": true, "object.put legal-hold": true, "object.put retention": true,
+		"bucket.put a;policy": true, "object.put response-acl": true, "bucket.put Policy": true, "object.put X-Amz-Signature=0": true,
+	} {
+		name, query, _ := strings.Cut(call, " ")
+		e, _ := s3.Endpoint(name)
+		if _, err := s3.ReadRequest(e, RawRequest{Query: query}); (err != nil) != refused {
+			t.Errorf("%s?%s: %v, refused should be %t", name, query, err, refused)
+		}
+	}
+	put, _ := s3.Endpoint("object.put")
+	for header, refused := range map[string]bool{
+		"x-amz-acl: private": false, "x-amz-acl: bucket-owner-full-control": false, "x-amz-storage-class: STANDARD_IA": false,
+		"x-amz-acl: public-read": true, "x-amz-acl: private,public-read": true, "x-amz-acl: Public-Read": true, "x-amz-grant-read: uri=x": true, "x-amz-bypass-governance-retention: true": true,
+	} {
+		name, value, _ := strings.Cut(header, ": ")
+		if _, err := s3.ReadRequest(put, RawRequest{Header: func(asked string) string {
+			if asked == name {
+				return value
+			}
+			return ""
+		}}); (err != nil) != refused {
+			t.Errorf("%s: %v, refused should be %t", header, err, refused)
+		}
+	}
+	if once := put.Once(); !slices.Contains(once, "x-amz-acl") {
+		t.Errorf("a second x-amz-acl could be another one: once are %q", once)
 	}
 }
 
