@@ -3,7 +3,9 @@ package extproc
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
+	"html"
 	"net/url"
 	"slices"
 	"strings"
@@ -13,9 +15,15 @@ import (
 // blanked in ordinary words.
 const shortestSecret = 8
 
-// Needles are the spellings of secrets that no answer may show: as they are, as JSON, URLs and paths write them, and
+// Needles are the spellings of secrets that no answer may show: as they are, as JSON, URLs, paths and HTML write them, in hexadecimal, and
 // within base64. Nil has none.
 type Needles struct{ list [][]byte }
+
+// dotNet writes JSON as .NET does, and ofHTML HTML with the names of its marks.
+var (
+	dotNet = strings.NewReplacer(`\`, `\\`, `"`, `\u0022`, "&", `\u0026`, "'", `\u0027`, "+", `\u002B`, "<", `\u003C`, ">", `\u003E`, "`", `\u0060`)
+	ofHTML = strings.NewReplacer("&", "&amp;", `"`, "&quot;", "'", "&#x27;", "+", "&#x2B;", "<", "&lt;", ">", "&gt;")
+)
 
 // NewNeedles collects the spellings of secrets. It is nil where none is long enough to be looked for.
 func NewNeedles(secrets ...string) *Needles {
@@ -26,7 +34,8 @@ func NewNeedles(secrets ...string) *Needles {
 		}
 		quoted, _ := json.Marshal(s) // a string cannot fail
 		inner := string(quoted[1 : len(quoted)-1])
-		all = append(all, s, inner, strings.ReplaceAll(inner, "/", `\/`), url.QueryEscape(s), url.PathEscape(s))
+		plain := hex.EncodeToString([]byte(s))
+		all = append(all, s, inner, strings.ReplaceAll(inner, "/", `\/`), dotNet.Replace(s), url.QueryEscape(s), url.PathEscape(s), html.EscapeString(s), ofHTML.Replace(s), plain, strings.ToUpper(plain))
 		for offset := range 3 { // of the secret in what was encoded, Basic's user:password for instance
 			all = append(all, within64(s, offset, base64.RawStdEncoding), within64(s, offset, base64.RawURLEncoding))
 		}

@@ -3,7 +3,9 @@ package extproc
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
+	"html"
 	"math/rand/v2"
 	"net/url"
 	"strings"
@@ -22,9 +24,14 @@ func spellings(t *testing.T) map[string]string {
 	return map[string]string{
 		"plain": "no key " + scrubbed + " here", "JSON": string(quoted), "JSON with slashes escaped": strings.ReplaceAll(string(quoted), "/", `\/`),
 		"query": "?key=" + url.QueryEscape(scrubbed) + "&x", "path": "/" + url.PathEscape(scrubbed) + "/x", "twice": scrubbed + scrubbed,
-		"Basic":               "Basic " + base64.StdEncoding.EncodeToString([]byte(scrubbed+":")),
-		"Basic with a user":   "Basic " + base64.StdEncoding.EncodeToString([]byte("u:"+scrubbed)),
-		"Basic of an account": "Basic " + base64.URLEncoding.EncodeToString([]byte("acct:"+scrubbed+":x")),
+		"Basic":                 "Basic " + base64.StdEncoding.EncodeToString([]byte(scrubbed+":")),
+		"Basic with a user":     "Basic " + base64.StdEncoding.EncodeToString([]byte("u:"+scrubbed)),
+		"Basic of an account":   "Basic " + base64.URLEncoding.EncodeToString([]byte("acct:"+scrubbed+":x")),
+		"JSON of .NET":          `{"m":"key ` + strings.NewReplacer(`"`, `\u0022`, "+", `\u002B`).Replace(scrubbed) + `"}`,
+		"HTML":                  "<p>" + html.EscapeString(scrubbed) + "</p>",
+		"HTML with names":       "<p>" + strings.NewReplacer(`"`, "&quot;", "+", "&#x2B;").Replace(scrubbed) + "</p>",
+		"hexadecimal":           "key " + hex.EncodeToString([]byte(scrubbed)) + " was refused",
+		"hexadecimal, capitals": "key " + strings.ToUpper(hex.EncodeToString([]byte(scrubbed))) + " was refused",
 	}
 }
 
@@ -35,6 +42,9 @@ func leaks(text string) bool {
 			return true
 		}
 		for _, word := range strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(" \"&?*", r) }) {
+			if plain, _ := hex.DecodeString(word); bytes.Contains(plain, []byte("canary")) {
+				return true
+			}
 			for _, e := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
 				if plain, _ := e.DecodeString(strings.TrimRight(word, "=")); bytes.Contains(plain, []byte("canary")) {
 					return true
