@@ -88,7 +88,8 @@ func TestFaultsOfTheFileAreNamedWithTheirPlace(t *testing.T) {
 	for name, c := range map[string]struct{ in, want string }{
 		"no such service": {head + "{service: q, provider: w, endpoint: get, path: /v1/a, expect: {action: allow}}", `p_test.yaml:5:6: tests[0].calls[0].service: "q" is not a service`},
 		"no such route":   {head + "{service: s, provider: w, endpoint: put, expect: {action: allow}}", "no endpoint put of w"},
-		"no path":         {head + "{service: s, provider: w, endpoint: get, expect: {action: allow}}", "is not a path of the endpoint"},
+		"no path":         {head + "{service: s, provider: w, endpoint: get, expect: {action: allow}}", "name a path: parts of the endpoint's vary, /v1/"},
+		"another path":    {head + "{service: s, provider: w, endpoint: get, path: /v2/a, expect: {action: allow}}", "/v2/a is not a path of the endpoint, which is /v1/"},
 		"a bad action":    {head + "{service: s, provider: w, endpoint: get, expect: {action: alow}}", "use allow, clamp, downgrade, fallback, delay, throttle or deny"},
 		"an unknown key":  {head + "{servise: s}", "did you mean service"},
 		"a bad clock":     {"clock: noon\n" + head + "{service: s, provider: w, endpoint: get, path: /v1/a, expect: {action: allow}}", "not an RFC 3339 time"},

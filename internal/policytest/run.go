@@ -241,7 +241,11 @@ func (d *drill) request(place string, c callYAML) (governor.Request, bool) {
 	if path == "" {
 		path = route.Endpoint.Path
 	}
-	if !route.Endpoint.Match(path) || strings.Contains(path, "{") {
+	if strings.Contains(path, "{") {
+		d.doc.Fault(place+".path", "name a path: parts of the endpoint's vary, %s", route.Endpoint.Path)
+		return governor.Request{}, false
+	}
+	if !route.Endpoint.Match(path) {
 		d.doc.Fault(place+".path", "%s is not a path of the endpoint, which is %s", path, route.Endpoint.Path)
 		return governor.Request{}, false
 	}
