@@ -40,7 +40,9 @@ local now_ms = floor(now_us / 1000)
 local now_bucket = floor(now_ms / BUCKET_MS)
 local ttl_ms = tonumber(ARGV[1])
 local bucket = floor((now_ms + ttl_ms) / BUCKET_MS)
-local void, charged = 'v' .. bucket, 'c' .. bucket
+-- Redis writes a number that Lua hands it with 17 digits after a search for them, and Lua one that it joins to a text with 14: for integers format is the fastest.
+local bucket_text = format('%d', bucket)
+local void, charged = 'v' .. bucket_text, 'c' .. bucket_text
 
 -- arrival gives a rate's z, x and g now, how far it is ahead, and how far it would be with n more.
 local function arrival(cell, n, max, period)
@@ -59,8 +61,8 @@ local function slack(max, period) return math.min(0.5, 0.5 * period / max) end
 
 -- pace writes a rate's cell, unless z is false, and gives its mark.
 local function pace(key, z, g, after)
-  if z then call('SET', key, format('%.0f %.17g %.17g', z, after + (now_us - z), g), 'PX', math.max(60000, math.ceil(after / 1000))) end
-  return format('%.0f', floor(after + g))
+  if z then call('SET', key, rate_text(z, after + (now_us - z), g), 'PX', rate_life(after)) end
+  return format('%d', floor(after + g))
 end
 
 -- units is how much of a rate fits into so many microseconds.
@@ -70,12 +72,16 @@ local function units(us, max, period) return math.max(0, floor(us * max / period
 -- the time of what follows, which does the same for all calls: it makes no table for each limit. It writes once all fits, or gives nothing and leaves all as it was.
 local function usual()
   if known or ARGV[3] ~= '0' or not memory[2] then return end
-  local n, cut = tonumber(ARGV[5]), false
-  if not n then n, cut = tonumber(match(ARGV[5], '^%d+')), true end
+  local count, cut = ARGV[5], false
+  local n = tonumber(count)
+  if not n then
+    count, cut = match(count, '^%d+'), true
+    n = tonumber(count)
+  end
   local first = { 0, 0, 0, 0, 0, 0, 0, 0 } -- used, or how far a rate is ahead
   local second = { 0, 0, 0, 0, 0, 0, 0, 0 } -- held until this bucket dies, or z; false where nothing is taken
   local third = { 0, 0, 0, 0, 0, 0, 0, 0 } -- g, or whether this bucket is the oldest
-  local reply = { 0, bucket, format('%.0f', now_us), n, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+  local reply = { '0', bucket_text, format('%d', now_us), count, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
   local levels = n + 5
   reply[levels], reply[levels + 1], reply[levels + 2] = '0', 0, n -- neither shadows nor denials
   for i = 1, n do
@@ -120,16 +126,15 @@ local function usual()
       mark = pace(key, held, third[i], first[i])
     elseif held then
       local field, used = charge == ONE and charged or void, first[i]
-      if kind == W then used, held = format('%d', used), format('%d', held) end -- Redis writes large numbers more slowly
       if third[i] then
-        call('HSET', key, 'u', used, field, held, 'o', bucket)
+        call('HSET', key, 'u', format('%d', used), field, format('%d', held), 'o', bucket_text)
       else
-        call('HSET', key, 'u', used, field, held)
+        call('HSET', key, 'u', format('%d', used), field, format('%d', held))
       end
     end
     reply[4 + i] = mark
   end
-  call('SET', KEYS[1], table.concat(reply, ' ', 1, levels), 'PX', ttl_ms + RECORD_MS)
+  call('SET', KEYS[1], table.concat(reply, ' ', 1, levels), 'PX', format('%d', ttl_ms + RECORD_MS))
   for i = #reply, levels + 3 + 2 * n, -1 do reply[i] = nil end
   return reply
 end

@@ -33,3 +33,14 @@ local function minus(hi, lo, h, l)
   return hi, lo
 end
 
+
+-- rate_text is a rate's cell, and rate_life for how many ms it is kept when it is so far ahead: at least a minute.
+local function rate_text(z, x, g)
+  if g == 0 then return format('%d %.17g 0', z, x) end
+  return format('%d %.17g %.17g', z, x, g)
+end
+
+local function rate_life(ahead)
+  if ahead <= 60000000 then return '60000' end
+  return format('%d', math.ceil(ahead / 1000))
+end
