@@ -212,7 +212,7 @@ func (p Preset) ReadRequest(e Endpoint, r RawRequest) (Request, error) {
 }
 
 // WithModel gives body and path of the same request for another model, whose answers have at most so many tokens; 0 where that is not known. Of
-// OpenAI's and Anthropic's models the parameters are left out that this one refuses and the asked one takes; nothing else changes.
+// OpenAI's, Anthropic's, Google's and Bedrock's models the parameters are left out that this one refuses and the asked one takes; nothing else changes.
 func (p Preset) WithModel(e Endpoint, r RawRequest, rq Request, model string, most int64) (body []byte, path string, err error) {
 	d := p.speaker()
 	a, ok := d.(adapter)
