@@ -14,7 +14,7 @@ variable "secrets" {
   description = "Paths below the mount that policies.yaml names, such as openai; + and * as in Vault's policies."
   type        = list(string)
   validation {
-    condition     = length(var.secrets) > 0 && !contains(var.secrets, "*")
+    condition     = length(var.secrets) > 0 && !anytrue([for secret in var.secrets : can(regex("^[+*/]*$", secret))])
     error_message = "Name the secrets that the policy uses: the gateway must not read every secret of the mount."
   }
 }
