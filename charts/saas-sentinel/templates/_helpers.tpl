@@ -133,14 +133,23 @@ tls:
 {{- toJson $of -}}
 {{- end }}
 
-{{/* Where sentinel finds Redis, PostgreSQL and Vault, as a rule of a NetworkPolicy's egress. */}}
+{{/* Where sentinel finds Redis, PostgreSQL and Vault, as rules of a NetworkPolicy's egress. Those that come along are at their own pods and nowhere else. */}}
 {{- define "sentinel.dependencies" -}}
-{{- with .Values.networkPolicy.dependencies -}}
+{{- $own := dict -}}
+{{- if .Values.redis.enabled }}{{ $_ := set $own "6379" "redis" }}{{ end -}}
+{{- if .Values.timescaledb.enabled }}{{ $_ := set $own "5432" "timescaledb" }}{{ end -}}
+{{- range $port, $name := $own }}
+- ports: [{port: {{ $port }}, protocol: TCP}]
+  to: [{podSelector: {matchLabels: {app.kubernetes.io/name: {{ include "sentinel.name" $ }}-{{ $name }}, app.kubernetes.io/instance: {{ $.Release.Name }}}}}]
+{{- end }}
+{{- $others := list -}}
+{{- range .Values.networkPolicy.dependencies.ports }}{{ if not (hasKey $own (toString .)) }}{{ $others = append $others . }}{{ end }}{{ end -}}
+{{- with $others }}
 - ports:
-    {{- range .ports }}
+    {{- range . }}
     - {port: {{ . }}, protocol: TCP}
     {{- end }}
-  {{- with .to }}
+  {{- with $.Values.networkPolicy.dependencies.to }}
   to: {{- toYaml . | nindent 4 }}
   {{- end }}
 {{- end }}
