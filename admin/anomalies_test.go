@@ -55,7 +55,12 @@ func (u unusual) ask(t *testing.T, path string, out any) {
 // askOf reads what a backend's server answers a viewer.
 func askOf(t *testing.T, b admin.Backend, path string, out any) {
 	t.Helper()
-	w := ask(admin.New(admin.Options{Backend: b, Log: zerolog.Nop(), Now: func() time.Time { return noon }}).Handler(), "GET", "/api/v1"+path, viewer, "")
+	askAt(t, b, noon, path, out)
+}
+
+func askAt(t *testing.T, b admin.Backend, now time.Time, path string, out any) {
+	t.Helper()
+	w := ask(admin.New(admin.Options{Backend: b, Log: zerolog.Nop(), Now: func() time.Time { return now }}).Handler(), "GET", "/api/v1"+path, viewer, "")
 	if w.Code != http.StatusOK {
 		t.Fatalf("%s is answered %d %s", path, w.Code, w.Body)
 	}

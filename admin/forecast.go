@@ -52,20 +52,21 @@ func (s *Server) forecast(ctx context.Context, in *struct {
 
 // monthForecast adds what the month has cost to the forecast of its hours to come.
 func (s *Server) monthForecast(ctx context.Context, filter map[string]string, now time.Time) (MonthForecast, error) {
-	zone := s.Backend.Org().Zone
-	local := now.In(zone)
-	month := time.Date(local.Year(), local.Month(), 1, 0, 0, 0, 0, zone)
-	end := month.AddDate(0, 1, 0)
-	last := now.UTC().Truncate(time.Hour) // the hour that runs counts as to come
-	from := earlier(month.UTC().Truncate(time.Hour), last.Add(-historyHours*time.Hour))
-	spent, first, err := s.hourly(ctx, from, last.Add(time.Hour), filter)
+	m := month{zone: s.Backend.Org().Zone, now: now, last: now.UTC().Truncate(time.Hour)}
+	local := now.In(m.zone)
+	m.begin, m.end = sentinel.DayStart(local.Year(), local.Month(), 1, m.zone), sentinel.DayStart(local.Year(), local.Month()+1, 1, m.zone)
+	var err error
+	if m.days, err = s.daily(ctx, m.begin, m.last.Add(time.Hour), m.zone, filter); err != nil {
+		return MonthForecast{}, err
+	}
+	spent, first, err := s.hourly(ctx, m.last.Add(-historyHours*time.Hour), m.last.Add(time.Hour), filter)
 	if err != nil {
 		return MonthForecast{}, err
 	}
-	y := series(spent, first, last)
+	m.running = Money(spent[m.last])
 	out := MonthForecast{Days: []Point{}}
-	steps := int(math.Ceil(end.Sub(last).Hours()))
-	f, err := forecast.Run(y, forecast.Options{H: max(steps, 1), Season: dayHours, Season2: weekHours})
+	steps := int(math.Ceil(m.end.Sub(m.last).Hours()))
+	f, err := forecast.Run(series(spent, first, m.last), forecast.Options{H: max(steps, 1), Season: dayHours, Season2: weekHours})
 	switch {
 	case errors.Is(err, forecast.ErrShort):
 		out.Reason = "there is not enough history yet: eight whole hours are needed, better three days"
@@ -74,8 +75,27 @@ func (s *Server) monthForecast(ctx context.Context, filter map[string]string, no
 	default:
 		out.Known = true
 	}
-	out.fill(month, end, last, now, spent, f, zone)
+	out.fill(m, f)
 	return out, nil
+}
+
+// month is what was spent in the current one.
+type month struct {
+	zone            *time.Location
+	begin, end, now time.Time
+	last            time.Time // begin of the hour that runs: it counts as to come
+	days            map[string]Money
+	running         Money // in the hour that runs
+}
+
+// daily gives the spend of each day of a zone that has a call. Hours would not do: a zone's days may begin within one of UTC.
+func (s *Server) daily(ctx context.Context, from, to time.Time, zone *time.Location, filter map[string]string) (map[string]Money, error) {
+	rows, err := s.Backend.Usage(ctx, UsageQuery{From: from.UTC(), To: to.UTC(), By: []string{"day"}, Filter: filter, Zone: zone, Limit: maxRows})
+	days := map[string]Money{}
+	for _, r := range rows {
+		days[r.Keys[0]] += Money(r.Cost)
+	}
+	return days, err
 }
 
 // hourly gives the spend of each hour that has a call, and the first of them.
@@ -105,36 +125,34 @@ func series(spent map[time.Time]sentinel.NanoUSD, first, until time.Time) (y []f
 	return y
 }
 
-// fill puts past and expected hours into days.
-func (m *MonthForecast) fill(month, end, last, now time.Time, spent map[time.Time]sentinel.NanoUSD, f forecast.Forecast, zone *time.Location) {
-	var actual Money // until the last whole hour
-	running := Money(spent[last])
-	for at := month.UTC().Truncate(time.Hour); at.Before(end); at = at.Add(time.Hour) {
-		day := at.In(zone).Format(time.DateOnly)
-		if n := len(m.Days); n == 0 || m.Days[n-1].Day != day {
-			if at.After(now) && !m.Known {
-				return
-			}
-			m.Days = append(m.Days, Point{Day: day})
+// fill puts days that were and hours that are expected together. What is on the ledger already is the least that a total can be.
+func (m *MonthForecast) fill(in month, f forecast.Forecast) {
+	first := in.begin.In(in.zone)
+	total := Money(0)
+	for day := 1; ; day++ {
+		begin := sentinel.DayStart(first.Year(), first.Month(), day, in.zone)
+		if !begin.Before(in.end) || begin.After(in.now) && !m.Known {
+			break
 		}
-		p := &m.Days[len(m.Days)-1]
-		step := int(at.Sub(last) / time.Hour)
-		if step < 0 {
-			actual += Money(spent[at])
-			p.Actual += Money(spent[at])
-			p.Total, p.Lo80, p.Hi80 = actual, actual, actual
-			continue
+		name := time.Date(first.Year(), first.Month(), day, 0, 0, 0, 0, time.UTC).Format(time.DateOnly)
+		total += in.days[name]
+		m.Days = append(m.Days, Point{Day: name, Actual: in.days[name], Total: total, Lo80: total, Hi80: total})
+	}
+	if !m.Known {
+		return
+	}
+	before := total - in.running
+	for step := range f.Total {
+		at := in.last.Add(time.Duration(step) * time.Hour)
+		if !at.Before(in.end) {
+			return
 		}
-		if step == 0 {
-			p.Actual += running
+		if step == 0 { // a day may have begun within the hour that runs
+			at = in.now
 		}
-		if !m.Known || step >= len(f.Total) {
-			p.Total, p.Lo80, p.Hi80 = actual+running, actual+running, actual+running
-			continue
-		}
+		p := &m.Days[at.In(in.zone).Day()-1]
 		p.Expected += money(f.Mean[step])
-		// What is on the ledger already is the least that the total can be.
-		p.Total, p.Lo80, p.Hi80 = max(actual+money(f.Total[step]), actual+running), max(actual+money(f.TotalLo80[step]), actual+running), max(actual+money(f.TotalHi80[step]), actual+running)
+		p.Total, p.Lo80, p.Hi80 = max(before+money(f.Total[step]), total), max(before+money(f.TotalLo80[step]), total), max(before+money(f.TotalHi80[step]), total)
 		m.Mean, m.Lo80, m.Hi80 = p.Total, p.Lo80, p.Hi80
 	}
 }

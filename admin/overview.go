@@ -48,18 +48,22 @@ func (s *Server) overview(ctx context.Context) (*Overview, error) {
 	org := s.Backend.Org()
 	now := s.Now()
 	local := now.In(org.Zone)
-	month := time.Date(local.Year(), local.Month(), 1, 0, 0, 0, 0, org.Zone)
-	today := time.Date(local.Year(), local.Month(), local.Day(), 0, 0, 0, 0, org.Zone)
-	o := &Overview{At: now, Zone: org.Zone.String(), MonthStart: month.UTC(), MonthEnd: month.AddDate(0, 1, 0).UTC()}
+	year, m, d := local.Date()
+	month, lastMonth := sentinel.DayStart(year, m, 1, org.Zone), sentinel.DayStart(year, m-1, 1, org.Zone)
+	today, yesterday := sentinel.DayStart(year, m, d, org.Zone), sentinel.DayStart(year, m, d-1, org.Zone)
+	clock := func(month time.Month, day int) time.Time { // the same time of another day, whatever the clocks did in between
+		return time.Date(year, month, day, local.Hour(), local.Minute(), 0, 0, org.Zone)
+	}
+	o := &Overview{At: now, Zone: org.Zone.String(), MonthStart: month.UTC(), MonthEnd: sentinel.DayStart(year, m+1, 1, org.Zone).UTC()}
 	soon := now.Truncate(time.Minute).Add(time.Minute)
 	for _, p := range []struct {
 		to       *Sums
 		from, at time.Time
 	}{
 		{&o.Month, month, soon},
-		{&o.LastMonth, month.AddDate(0, -1, 0), earlier(month, month.AddDate(0, -1, 0).Add(now.Sub(month)))},
+		{&o.LastMonth, lastMonth, earlier(month, clock(m-1, d))},
 		{&o.Today, today, soon},
-		{&o.Yesterday, today.AddDate(0, 0, -1), earlier(today, today.AddDate(0, 0, -1).Add(now.Sub(today)))},
+		{&o.Yesterday, yesterday, earlier(today, clock(m, d-1))},
 		{&o.LastHour, soon.Add(-time.Hour), soon},
 	} {
 		rows, err := s.Backend.Usage(ctx, UsageQuery{From: p.from.UTC().Truncate(time.Minute), To: p.at.UTC().Truncate(time.Minute), Zone: org.Zone, Limit: 1})

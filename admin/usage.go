@@ -96,7 +96,7 @@ func (p *Period) resolve(s *Server) error {
 	}
 	if p.From.IsZero() {
 		in := p.To.In(p.zone)
-		p.From = time.Date(in.Year(), in.Month(), 1, 0, 0, 0, 0, p.zone)
+		p.From = sentinel.DayStart(in.Year(), in.Month(), 1, p.zone)
 	}
 	if up := p.To.Truncate(time.Minute); !up.Equal(p.To) {
 		p.To = up.Add(time.Minute)

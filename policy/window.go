@@ -1,6 +1,10 @@
 package policy
 
-import "time"
+import (
+	"time"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+)
 
 // cut says how a span of time is cut out of the calendar.
 type cut struct {
@@ -111,23 +115,6 @@ func hourOf(t time.Time) (start, end time.Time) {
 	return start, end
 }
 
-// startOf is a local day's first moment: the first at which the zone's clock shows midnight of that day or later.
-// time.Date alone would not do where clocks jump over midnight, or pass it twice.
 func startOf(d date, zone *time.Location) time.Time {
-	midnight := time.Date(d.year, d.month, d.day, 0, 0, 0, 0, time.UTC)
-	at := midnight.Add(-27 * time.Hour) // before it in every zone: offsets stay under 16 hours
-	for range 8 {
-		local := at.In(zone)
-		_, offset := local.Zone()
-		reached := midnight.Add(-time.Duration(offset) * time.Second)
-		if reached.Before(at) { // a jump went over it
-			return at
-		}
-		_, change := local.ZoneBounds()
-		if change.IsZero() || reached.Before(change) {
-			return reached
-		}
-		at = change.UTC()
-	}
-	return at
+	return sentinel.DayStart(d.year, d.month, d.day, zone)
 }
