@@ -158,4 +158,15 @@ func (tt pricedCall) run(t *testing.T, s *State) {
 	if got := l.settled[0].Actual[sentinel.MeasureCost]; got != int64(tt.cost) {
 		t.Errorf("settled %d, want %d", got, tt.cost)
 	}
+	stays(t, s, e)
+	lost := Lost{Intent: sentinel.Intent{Call: ticket.Call, Bound: ticket.Bound, BoundCost: tt.bound, PriceVersion: ticket.PriceVersion}}
+	stays(t, s, lost.entry(day))
+}
+
+// stays fails where the same prices give an entry another cost than it is booked with.
+func stays(t *testing.T, s *State, e sentinel.Entry) {
+	t.Helper()
+	if cost, version, err := s.Rerate(e); err != nil || cost != e.Cost || version != e.PriceVersion {
+		t.Errorf("rated again it costs %d by %s, %v; booked are %d by %s", cost, version, err, e.Cost, e.PriceVersion)
+	}
 }

@@ -2,6 +2,7 @@ package governor
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -113,7 +114,37 @@ func TestSettlePricesTheTierThatApplied(t *testing.T) {
 			if len(j.entries) != 1 || j.entries[0].Cost != tt.cost {
 				t.Errorf("booked %v", j.entries)
 			}
+			stays(t, s, e)
 		})
+	}
+}
+
+// What is booked stays where its price is gone, or is that of a model whose name the ledger has not; what was let through for want of a price has the one that is known now.
+func TestRerateMakesNothingFree(t *testing.T) {
+	priced := state(t, "  openai: {preset: openai, credential: vault:secret/openai#key}\n")
+	alert := state(t, "  openai: {preset: openai, credential: vault:secret/openai#key}\ndefaults: {unpriced: alert}\n")
+	for name, tt := range map[string]struct {
+		s               *State
+		model, version  string
+		method          string
+		booked, rerated sentinel.NanoUSD
+		keep            bool
+	}{
+		"no price now":               {priced, "gpt-99", "openai/gpt-99@2025-01-01", "", 7, 0, true},
+		"no price now, with alert":   {alert, "gpt-99", "openai/gpt-99@2025-01-01", "", 7, 0, true},
+		"never priced":               {alert, "gpt-99", sentinel.VersionUnpriced, "", 0, 0, false},
+		"priced since":               {alert, "gpt-5", sentinel.VersionUnpriced, "", 0, 1_250_000, false},
+		"a dearer model's answer":    {priced, "gpt-5-mini", "openai/gpt-5@2026-11-23", methodOtherModel, 1_250_000, 0, true},
+		"a cheaper model's answer":   {priced, "gpt-5", "openai/gpt-5@2026-11-23", methodOtherModel, 1_250_000, 1_250_000, false},
+		"another price at that time": {priced, "gpt-5", "openai/gpt-5@2026-01-01", "", 1_000_000, 1_250_000, false},
+	} {
+		e := sentinel.Entry{
+			Call:  sentinel.Call{At: day, Provider: "openai", Endpoint: "responses", Model: tt.model},
+			Usage: sentinel.Usage{sentinel.InputTokens: 1000}, Cost: tt.booked, PriceVersion: tt.version, Method: tt.method, Source: sentinel.SourceMeter,
+		}
+		if cost, _, err := tt.s.Rerate(e); errors.Is(err, ErrNoPrice) != tt.keep || !tt.keep && err != nil || cost != tt.rerated {
+			t.Errorf("%s: %d, %v; want %d, or what is booked: %t", name, cost, err, tt.rerated, tt.keep)
+		}
 	}
 }
 

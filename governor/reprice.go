@@ -17,16 +17,45 @@ var ErrNoPrice = errors.New("no price")
 // Reprice gives what an entry's usage costs by this state's rules and prices, as they stand for the time of the
 // call, and the version of the price. The entry stays as it is booked.
 func (s *State) Reprice(e sentinel.Entry) (sentinel.NanoUSD, string, error) {
-	route, ok := s.Routes[e.Provider+"/"+e.Endpoint]
-	if !ok {
-		return 0, "", fmt.Errorf("%w: %s/%s is not in the policy", ErrNoPrice, e.Provider, e.Endpoint)
-	}
-	p, list, ok := s.price(&route, e.Model, &e.Call)
-	if !ok {
-		return 0, "", fmt.Errorf("%w: %s", ErrNoPrice, unpriced(e.Call))
+	p, list, err := s.priceOf(e)
+	if err != nil {
+		return 0, "", err
 	}
 	cost, err := list.Cost(e.Usage)
 	return cost, p.Version, err
+}
+
+// Rerate gives what an entry would have been booked for by this state's rules and prices, as they stand for the time of the call: its usage or,
+// where nobody metered the answer, its bound. ErrNoPrice says that what is booked is the best that is known: where its price is gone, and of an answer
+// by another model whose price was the dearer one, because the ledger has not that model's name.
+func (s *State) Rerate(e sentinel.Entry) (sentinel.NanoUSD, string, error) {
+	p, list, err := s.priceOf(e)
+	if err != nil {
+		return 0, "", err
+	}
+	now := sentinel.Entry{PriceVersion: p.Version}
+	if now.Unpriced() && !e.Unpriced() || e.Method == methodOtherModel && p.Version != e.PriceVersion {
+		return 0, "", fmt.Errorf("%w: it was booked by %s", ErrNoPrice, e.PriceVersion)
+	}
+	cost := list.Cost
+	if e.Source == sentinel.SourceReconciler {
+		cost = list.Bound
+	}
+	amount, err := cost(e.Usage)
+	return amount, p.Version, err
+}
+
+// priceOf finds the price of an entry's call.
+func (s *State) priceOf(e sentinel.Entry) (*pricing.Price, *pricing.List, error) {
+	route, ok := s.Routes[e.Provider+"/"+e.Endpoint]
+	if !ok {
+		return nil, nil, fmt.Errorf("%w: %s/%s is not in the policy", ErrNoPrice, e.Provider, e.Endpoint)
+	}
+	p, list, ok := s.price(&route, e.Model, &e.Call)
+	if !ok {
+		return nil, nil, fmt.Errorf("%w: %s", ErrNoPrice, unpriced(e.Call))
+	}
+	return p, list, nil
 }
 
 // Models lists the models that a provider's endpoint has prices of at a time, sorted.
@@ -41,7 +70,7 @@ func (s *State) Models(provider, endpoint string, at time.Time) []string {
 			continue
 		}
 		for _, l := range s.Prices.Listing(name, "", at) {
-			if l.Model != "" {
+			if l.Model != "" && (l.Region == "" || l.Region == r.Provider.Region) {
 				out = append(out, l.Model)
 			}
 		}
@@ -65,7 +94,7 @@ func (s *State) Priced(r Route, at time.Time) (n int, oldest time.Time) {
 			continue
 		}
 		for _, l := range s.Prices.Listing(name, "", at) {
-			if l.Model != "" {
+			if l.Model != "" && (l.Region == "" || l.Region == r.Provider.Region) {
 				n, oldest = n+1, older(oldest, l.Price.Read)
 			}
 		}

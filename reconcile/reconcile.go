@@ -87,10 +87,10 @@ func Compare(booked map[Cell]Booked, reported Sums) []Drift {
 func (d Drift) TrueUp(org, provider string) sentinel.Entry {
 	return sentinel.Entry{
 		Call: sentinel.Call{
-			ID: idOf("true-up\x00%s\x00%s\x00%s\x00%d", provider, d.Day.Format(time.DateOnly), d.Model, d.Booked.TrueUps), At: d.Day.AddDate(0, 0, 1).Add(-time.Microsecond), Caller: sentinel.Caller{Org: org},
+			ID: idOf("true-up\x00%s\x00%s\x00%s\x00%d", provider, d.Day.Format(time.DateOnly), d.Model, d.Booked.TrueUps), At: endOf(d.Day), Caller: sentinel.Caller{Org: org},
 			Provider: provider, Endpoint: Endpoint, Model: d.Model,
 		},
-		Asked: d.Model, Action: sentinel.Allow, Cost: d.Owed(), PriceVersion: "report/" + provider, Source: sentinel.SourceMeter, Method: Method,
+		Asked: d.Model, Action: sentinel.Allow, Cost: d.Owed(), PriceVersion: byReport + provider, Source: sentinel.SourceMeter, Method: Method,
 	}
 }
 
@@ -102,11 +102,14 @@ func OfBatch(begun sentinel.Entry, model string, used sentinel.Usage, cost senti
 	}
 	used[sentinel.Requests] = 0
 	c := begun.Call
-	c.ID, c.Endpoint, c.Model, c.Tier = idOf("batch\x00%s", begun.ID), Endpoint, model, "batch"
+	c.ID, c.Endpoint, c.Model, c.Tier = batchOf(begun.ID), Endpoint, model, "batch"
 	return sentinel.Entry{
-		Call: c, Asked: model, Action: sentinel.Allow, Usage: used, Cost: cost - begun.Cost, PriceVersion: "results/" + c.Provider, Source: sentinel.SourceMeter, Method: Method,
+		Call: c, Asked: model, Action: sentinel.Allow, Usage: used, Cost: cost - begun.Cost, PriceVersion: byResults + c.Provider, Source: sentinel.SourceMeter, Method: Method,
 	}
 }
+
+// batchOf is the key of the entry that trues up a batch.
+func batchOf(begun sentinel.CallID) sentinel.CallID { return idOf("batch\x00%s", begun) }
 
 // idOf is a UUIDv8 (RFC 9562): made of what the maker likes.
 func idOf(format string, of ...any) (id sentinel.CallID) {

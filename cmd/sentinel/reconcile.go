@@ -270,7 +270,7 @@ func percent(part, whole sentinel.NanoUSD) string {
 // trueUp books the drift of the days that are over, with a row of the audit chain in the same transaction.
 func (f reconcileFlags) trueUp(c *cobra.Command, st *store.Store, log *audit.Log, org, name string, drifts []reconcile.Drift) error {
 	now := time.Now().UTC()
-	var rows []sentinel.Record
+	var due []sentinel.Entry
 	var sum sentinel.NanoUSD
 	open, provisional := 0, 0
 	for _, d := range drifts {
@@ -282,7 +282,7 @@ func (f reconcileFlags) trueUp(c *cobra.Command, st *store.Store, log *audit.Log
 			provisional++
 		default:
 			e := d.TrueUp(org, name)
-			rows, sum = append(rows, sentinel.Record{Entry: &e}), sum+e.Cost
+			due, sum = append(due, e), sum+e.Cost
 		}
 	}
 	if open > 0 {
@@ -291,17 +291,23 @@ func (f reconcileFlags) trueUp(c *cobra.Command, st *store.Store, log *audit.Log
 	if provisional > 0 {
 		_, _ = fmt.Fprintf(c.OutOrStdout(), "%d lines are of days that the provider marks as estimated: they are not booked; say it again when its bill is final, or with --provisional now\n", provisional)
 	}
-	if len(rows) == 0 {
-		_, _ = fmt.Fprintln(c.OutOrStdout(), "nothing to book")
-		return nil
-	}
-	row := sentinel.AuditRow{
-		Actor: operator(), Action: "ledger.true_up", Object: name + " " + *f.from + " to " + *f.to, After: fmt.Sprintf("%d entries, %s", len(rows), sum),
-	}
-	err := log.Do(c.Context(), row, func(ctx context.Context) error { return st.Write(ctx, rows) })
-	if err != nil {
+	return bookTrueUps(c, st, log, sentinel.AuditRow{Action: "ledger.true_up", Object: name + " " + *f.from + " to " + *f.to}, due, sum)
+}
+
+// bookTrueUps writes entries, and the row of the audit chain that names who, what and how much, in one transaction.
+func bookTrueUps(c *cobra.Command, st *store.Store, log *audit.Log, row sentinel.AuditRow, due []sentinel.Entry, sum sentinel.NanoUSD) error {
+	if len(due) == 0 {
+		_, err := fmt.Fprintln(c.OutOrStdout(), "nothing to book")
 		return err
 	}
-	_, err = fmt.Fprintf(c.OutOrStdout(), "booked %d true-up entries, %s\n", len(rows), sum)
+	rows := make([]sentinel.Record, len(due))
+	for i := range due {
+		rows[i].Entry = &due[i]
+	}
+	row.Actor, row.After = operator(), fmt.Sprintf("%d entries, %s", len(rows), sum)
+	if err := log.Do(c.Context(), row, func(ctx context.Context) error { return st.Write(ctx, rows) }); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(c.OutOrStdout(), "booked %d true-up entries, %s\n", len(rows), sum)
 	return err
 }
