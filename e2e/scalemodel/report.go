@@ -90,10 +90,10 @@ func report(s Site, m Measured) (string, error) {
 
 // callByCall writes what a simulation of the busiest time adds: queues, and what is felt of a part that dies.
 func callByCall(p func(string, ...any), s Site, m Measured, masters int) error {
-	base := Simulation{Site: s, Measured: m, Masters: masters, Cores: max(1, int(math.Ceil(s.peakRate()*m.PostgresMicros/1e6/fullest))), Seconds: followedFor, At: diesAt, For: away}
-	if base.Validate() != nil {
-		return nil // too many calls to follow each
+	if s.peakRate()*followedFor > maxCalls {
+		return nil // too many to follow each
 	}
+	base := Simulation{Site: s, Measured: m, Masters: masters, Cores: max(1, int(math.Ceil(s.peakRate()*m.PostgresMicros/1e6/fullest))), Seconds: followedFor, At: diesAt, For: away}
 	outcomes := map[Part]Outcome{}
 	for part := Nothing; part <= Database; part++ {
 		base.Killed = part
