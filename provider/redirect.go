@@ -11,15 +11,16 @@ import (
 )
 
 // redirecting are members of a request's top level by which servers that imitate an API are told to call another place, or
-// with another key. Providers themselves know none of them.
+// with another key. Providers themselves know none of them but mcp_servers: Anthropic's calls the tools of whatever server it names.
 var redirecting = map[string]bool{
 	"api_base": true, "base_url": true, "api_url": true, "endpoint_url": true, "azure_endpoint": true, "api_key": true,
 	"extra_body": true, "extra_headers": true, "extra_query": true, "proxy": true, "proxy_url": true,
 	"webhook": true, "webhook_url": true, "callback_url": true, "fallbacks": true, "model_list": true,
+	"mcp_servers": true,
 }
 
 // stems stand in every name that is looked for: a body without any of them, and without an escape, is not walked.
-var stems = [][]byte{[]byte("url"), []byte("uri"), []byte("base"), []byte("key"), []byte("extra"), []byte("proxy"), []byte("hook"), []byte("fallback"), []byte("_list"), []byte("endpoint"), []byte(`\u`)}
+var stems = [][]byte{[]byte("url"), []byte("uri"), []byte("base"), []byte("key"), []byte("extra"), []byte("proxy"), []byte("hook"), []byte("fallback"), []byte("_list"), []byte("endpoint"), []byte("mcp"), []byte(`\u`)}
 
 // redirects names what of a JSON body would lead a server elsewhere: a member that redirects it, or a URL of this network
 // that it is to fetch. It is "" where there is nothing. The body was read strictly before.
@@ -41,13 +42,19 @@ func redirects(body []byte) string {
 			}
 		case kind == '{' && n%2 == 1:
 			name = strings.ToLower(t.String())
-			if d.StackDepth() == 1 && redirecting[name] {
+			if redirecting[name] && (d.StackDepth() == 1 || ofBatch(d)) {
 				return name
 			}
 		case (strings.HasSuffix(name, "url") || strings.HasSuffix(name, "uri")) && leadsInside(t.String()):
 			return name
 		}
 	}
+}
+
+// ofBatch tells whether a name is one of the top level of a request within a batch of Anthropic's.
+func ofBatch(d *jsontext.Decoder) bool {
+	at := strings.Split(string(d.StackPointer()), "/")
+	return len(at) == 5 && at[1] == "requests" && at[3] == "params"
 }
 
 // leadsNowhereElse refuses what of a request would lead the provider's server elsewhere, in its body and its query. Forms with parts are
