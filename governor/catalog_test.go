@@ -17,13 +17,12 @@ func TestNoModelTakesOrGivesMoreThanTheLargest(t *testing.T) {
 	at := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
 	models := 0
 	for _, name := range provider.Names() {
-		for _, model := range catalog.Models(name) {
-			p, ok := catalog.Find(pricing.Key{Provider: name, Model: model}, at)
-			if !ok {
-				t.Errorf("%s has no price for %s", name, model)
+		for _, l := range catalog.Listing(name, "", at) {
+			if l.Model == "" {
+				continue
 			}
-			if models++; p.ContextWindow > largestContext || p.MaxOutput > largestOutput {
-				t.Errorf("%s/%s takes %d and gives %d tokens", name, model, p.ContextWindow, p.MaxOutput)
+			if models++; l.Price.ContextWindow > largestContext || l.Price.MaxOutput > largestOutput {
+				t.Errorf("%s/%s takes %d and gives %d tokens", name, l.Model, l.Price.ContextWindow, l.Price.MaxOutput)
 			}
 		}
 	}

@@ -68,6 +68,28 @@ func TestSettleMarksAnswersOfAnotherModel(t *testing.T) {
 	}
 }
 
+// A deployment in a data zone costs what its zone's model costs, and its answers name that model without the zone.
+func TestDeploymentsInAZoneAreAnsweredByTheirModel(t *testing.T) {
+	s := state(t, "  az: {preset: azure-openai, host: acme.openai.azure.com, models: {our-chat: eu/gpt-5-mini}, credential: vault:secret/az#key}\n")
+	at := time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
+	for answered, want := range map[string]struct {
+		version, method string
+		cost            sentinel.NanoUSD
+	}{
+		"gpt-5-mini-2025-08-07": {"azure-openai/eu/gpt-5-mini@2026-11-29", "", 275_000}, // 1,000 × 0.275 dollars a million
+		"gpt-5-2025-08-07":      {"azure-openai/eu/gpt-5@2026-11-29", "other_model", 1_375_000},
+	} {
+		g := New(Options{Journal: &journal{}, Limiter: &limiter{}, Now: func() time.Time { return at }}, s)
+		e, err := g.Settle(t.Context(), Outcome{
+			Ticket:  Ticket{Call: sentinel.Call{ID: sentinel.NewCallID(at), At: at, Provider: "az", Endpoint: "chat.completions", Model: "our-chat"}, PolicyVersion: s.Policy.Version},
+			Metered: provider.Metered{Usage: sentinel.Usage{sentinel.InputTokens: 1000}, Model: answered, Reported: true}, Status: 200,
+		})
+		if err != nil || e.Cost != want.cost || e.Method != want.method || e.PriceVersion != want.version {
+			t.Errorf("%s: cost %d by %q of %s, %v; want %+v", answered, e.Cost, e.Method, e.PriceVersion, err, want)
+		}
+	}
+}
+
 func TestDeploymentsCostWhatTheirModelCosts(t *testing.T) {
 	s := state(t, "  az: {preset: azure-openai, host: acme.openai.azure.com, models: {our-chat: gpt-5-mini}, credential: vault:secret/az#key}\n"+
 		"  own: {preset: openai-compatible, host: llm.acme.example, priced_as: groq, credential: vault:secret/own#key}\n")

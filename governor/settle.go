@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/pricing"
 	"github.com/saas-sentinel/saas-sentinel/provider"
 )
 
@@ -89,7 +91,15 @@ func (s *State) otherModel(e *sentinel.Entry, route *Route, model string) error 
 	if model == "" || model == e.Model {
 		return nil
 	}
-	priced, list, ok := s.catalogPrice(route, model, &e.Call)
+	var priced *pricing.Price
+	var list *pricing.List
+	ok := false
+	if zone, _, in := strings.Cut(route.Provider.Known(e.Model), "/"); in { // an answer names the model alone, not the data zone that it is in
+		priced, list, ok = s.catalogPrice(route, zone+"/"+model, &e.Call)
+	}
+	if !ok {
+		priced, list, ok = s.catalogPrice(route, model, &e.Call)
+	}
 	if !ok || priced.Version == e.PriceVersion {
 		return nil
 	}

@@ -21,8 +21,8 @@ type File = strictyaml.File
 // Options are facts about the rest of the house that a file is checked against.
 type Options struct {
 	Presets []string
-	// ModelKnown tells whether a preset's model has a price. It may be nil: then downgrades are not checked.
-	ModelKnown func(preset, model string) bool
+	// ModelKnown tells whether a preset's model has a price in a region. It may be nil: then downgrades are not checked.
+	ModelKnown func(preset, model, region string) bool
 	// Agreed tells fault what is wrong with a contract's own prices, by their place in the list. It may be nil: then they are not checked.
 	Agreed func(models []declare.ModelYAML, fault func(at int, err error))
 	// Endpoints lists what a preset offers. It may be nil: then allow is not checked.

@@ -25,7 +25,7 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 // options are facts such as the real house gives.
 var options = Options{
 	Presets:    []string{"openai", "stripe", "aws-bedrock", "aws-s3"},
-	ModelKnown: func(_, model string) bool { return !strings.HasPrefix(model, "unheard-of") },
+	ModelKnown: func(_, model, _ string) bool { return !strings.HasPrefix(model, "unheard-of") },
 	Endpoints:  func(string) []string { return []string{"chat.completions", "embeddings"} },
 	Agreed:     pricing.CheckAgreed,
 }

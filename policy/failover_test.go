@@ -15,7 +15,7 @@ const failoverHead = "org: acme\nteams: {a: }\nservices: {s: {team: a, identity:
 func compileFailover(f string) (*Set, error) {
 	return Compile(File{Name: "p", Data: []byte(failoverHead + "policies: [{name: r, match: {provider: openai}, failover: " + f + "}]\n")}, Options{
 		Presets:    []string{"openai", "anthropic"},
-		ModelKnown: func(preset, model string) bool { return preset == "anthropic" && model == "claude-haiku-4-5" },
+		ModelKnown: func(preset, model, _ string) bool { return preset == "anthropic" && model == "claude-haiku-4-5" },
 	})
 }
 

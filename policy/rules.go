@@ -255,10 +255,16 @@ func (c *compiler) fallback(key, text string) Target {
 		c.Fault(key, "there is no provider %q", clip(name))
 	case to.Preset == "":
 		c.Fault(key, "%s has no preset: only requests of known APIs can be put in each other's words", clip(name))
-	case c.opt.ModelKnown != nil && c.set.Unpriced.Mode == UnpricedDeny && to.Models[model] == "" && !c.opt.ModelKnown(to.Preset, model) && (to.PricedAs == "" || !c.opt.ModelKnown(to.PricedAs, model)):
+	case c.opt.ModelKnown != nil && c.set.Unpriced.Mode == UnpricedDeny && to.Models[model] == "" && !c.written(to, model):
 		c.Fault(key, "no price is known for model %s at %s: calls without a price are denied", clip(model), to.Preset)
 	}
 	return Target{name, model}
+}
+
+// written tells whether a provider, as the file writes it, has a price for a model of the catalog's name.
+func (c *compiler) written(y providerYAML, model string) bool {
+	return len(y.Contract.Prices[model]) > 0 || Contract{Models: y.Contract.Models}.prices(model) ||
+		c.opt.ModelKnown(y.Preset, model, y.Region) || y.PricedAs != "" && c.opt.ModelKnown(y.PricedAs, model, y.Region)
 }
 
 // downgrade checks a cheaper model: it must not be one that the rule is about, and where calls without a price
@@ -298,5 +304,5 @@ func (c *compiler) unpriced(model string, providers globs) []string {
 // prices tells whether a provider with a preset has a price for a model, by the contract's rates or the catalog's.
 func (c *compiler) prices(p *Provider, model string) bool {
 	known := p.Known(model)
-	return p.Contract.prices(known) || c.opt.ModelKnown(p.Preset, known) || p.PricedAs != "" && c.opt.ModelKnown(p.PricedAs, known)
+	return p.Contract.prices(known) || c.opt.ModelKnown(p.Preset, known, p.Region) || p.PricedAs != "" && c.opt.ModelKnown(p.PricedAs, known, p.Region)
 }

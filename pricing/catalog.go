@@ -94,13 +94,18 @@ func isDay(year, month, day string) bool {
 	return year[:2] == "20" && month >= "01" && month <= "12" && day >= "01" && day <= "31"
 }
 
-// Known tells whether any price of a model is known.
-func (c *Catalog) Known(provider, model string) bool {
-	if len(c.models[filed{provider, "", model}]) > 0 {
-		return true
+// Known tells whether a model has a price in a region, or everywhere, at whatever time.
+func (c *Catalog) Known(provider, model, region string) bool {
+	names := []string{model}
+	if name, ok := Undated(model); ok {
+		names = append(names, name)
 	}
-	name, ok := Undated(model)
-	return ok && len(c.models[filed{provider, "", name}]) > 0
+	for _, n := range names {
+		if len(c.models[filed{provider, region, n}])+len(c.models[filed{provider, "", n}]) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 var farFuture = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)

@@ -162,7 +162,7 @@ func TestOverridesStandBeforePublishedPrices(t *testing.T) {
 	if p, _ := base.Find(Key{Provider: "openai", Endpoint: "chat.completions", Model: "gpt-5"}, now); p.Version == "own" {
 		t.Error("an override changed the catalog that it was made from")
 	}
-	if !c.Known("openai", "gpt-5") || c.Known("openai", "gpt-9") || c.Known("weather", "gpt-5") {
+	if !c.Known("openai", "gpt-5", "") || c.Known("openai", "gpt-9", "") || c.Known("weather", "gpt-5", "") {
 		t.Error("Known does not follow Find")
 	}
 }
@@ -273,7 +273,7 @@ func TestPricesEndWithTheirLastDay(t *testing.T) {
 			t.Errorf("%s: the endpoint has a price: %t", tt.at, ok)
 		}
 	}
-	if !c.Known("x", "m") || !c.Known("x", "m-2026-03-01") || c.Known("x", "n") {
+	if !c.Known("x", "m", "") || !c.Known("x", "m-2026-03-01", "") || c.Known("x", "n", "") {
 		t.Error("Known does not follow what is filed")
 	}
 }
@@ -287,6 +287,32 @@ func TestRegionsStandBeforeTheWorld(t *testing.T) {
 	for region, want := range map[string]string{"": "x/e@2026-01-01", "us-east-1": "x/e@2026-01-01", "eu-west-1": "x/e.eu-west-1@2026-01-01"} {
 		if p, ok := c.Find(Key{Provider: "x", Endpoint: "e", Region: region}, now); !ok || p.Version != want {
 			t.Errorf("in %q the price is %v, %v; want %s", region, p, ok, want)
+		}
+	}
+}
+
+// Models cost what their region's figure says, or what holds everywhere where it has none. A data zone of Azure is another model's name: where a zone
+// has no figure, nothing is priced by another's.
+func TestModelsHavePricesByRegion(t *testing.T) {
+	const minimax, sonnet = "minimax.minimax-m2.5", "us-gov.anthropic.claude-sonnet-4-5-20250929-v1:0"
+	for _, tt := range []struct {
+		provider, model, region, version string
+		input                            sentinel.PicoUSD
+	}{
+		{"aws-bedrock", minimax, "us-east-1", "aws-bedrock/minimax.minimax-m2.5.us-east-1@2026-11-29", 300_000},
+		{"aws-bedrock", minimax, "eu-west-2", "aws-bedrock/minimax.minimax-m2.5.eu-west-2@2026-11-29", 470_000},
+		{"aws-bedrock", minimax, "af-south-1", "", 0},
+		{"aws-bedrock", "amazon.nova-lite-v1:0", "us-gov-west-1", "aws-bedrock/amazon.nova-lite-v1:0.us-gov-west-1@2026-11-29", 72_000},
+		{"aws-bedrock", "amazon.nova-lite-v1:0", "eu-west-1", "aws-bedrock/amazon.nova-lite-v1:0@2026-11-23", 60_000},
+		{"aws-bedrock", sonnet, "us-gov-west-1", "aws-bedrock/anthropic.claude-sonnet-4-5-20250929-v1:0.us-gov-west-1@2026-11-29", 3_600_000},
+		{"azure-openai", "eu/gpt-5-mini", "", "azure-openai/eu/gpt-5-mini@2026-11-29", 275_000},
+		{"azure-openai", "eu/gpt-5-mini-2025-08-07", "", "azure-openai/eu/gpt-5-mini@2026-11-29", 275_000},
+		{"azure-openai", "apac/gpt-5-mini", "", "", 0},
+	} {
+		c, at := embedded(t), now.AddDate(0, 0, 7)
+		p, ok := c.Find(Key{Provider: tt.provider, Model: tt.model, Region: tt.region}, at)
+		if ok != (tt.version != "") || ok && (p.Version != tt.version || p.Rates[sentinel.InputTokens] != tt.input) || c.Known(tt.provider, tt.model, tt.region) != ok {
+			t.Errorf("%s in %q: %+v, %t; want %d a token by %q", tt.model, tt.region, p, ok, tt.input, tt.version)
 		}
 	}
 }

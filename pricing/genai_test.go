@@ -44,7 +44,7 @@ func TestTheCatalogHasTheModelsOfGenaiPrices(t *testing.T) {
 			t.Errorf("%s: %d models, want the %d of the data without the %d that are left out", name, len(models), a.Models, len(a.LeftOut))
 		}
 		for model, why := range a.LeftOut {
-			if why == "" || embedded(t).Known(name, model) && !models[model] {
+			if why == "" || embedded(t).Known(name, model, "") && !models[model] {
 				t.Errorf("%s of %s is left out because %q, and has a price", model, name, why)
 			}
 		}

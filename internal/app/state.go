@@ -73,10 +73,10 @@ func endpointsOf(preset string) []string {
 	return names
 }
 
-// modelKnown tells whether a preset's model has a price, under the preset's own name or the one that it is priced as.
-func modelKnown(c *pricing.Catalog) func(preset, model string) bool {
-	return func(preset, model string) bool {
+// modelKnown tells whether a preset's model has a price in a region, under the preset's own name or the one that it is priced as.
+func modelKnown(c *pricing.Catalog) func(preset, model, region string) bool {
+	return func(preset, model, region string) bool {
 		p, _ := provider.Find(preset)
-		return c.Known(preset, model) || p.PricedAs != "" && c.Known(p.PricedAs, model)
+		return c.Known(preset, model, region) || p.PricedAs != "" && c.Known(p.PricedAs, model, region)
 	}
 }
