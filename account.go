@@ -60,3 +60,12 @@ type AccountKey struct {
 	Created time.Time
 	Expires time.Time
 }
+
+// KeptAnswer is what a write of the admin API under an idempotency key was answered. The key itself, which opens the answer, is not kept.
+type KeptAnswer struct {
+	Account string
+	Key     [32]byte // SHA-256 of the key
+	Request [32]byte // SHA-256 of what was asked
+	Begun   time.Time
+	Sealed  []byte // empty until the answer is there
+}

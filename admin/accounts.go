@@ -16,11 +16,13 @@ type Account struct {
 	Role    string    `json:"role" enum:"viewer,team-admin,operator,admin"`
 	Team    string    `json:"team,omitempty"`
 	Created time.Time `json:"created"`
+	ETag    string    `json:"etag" doc:"For If-Match."`
 }
 
 type accountInput struct {
-	Name string `path:"name" minLength:"1" maxLength:"100" pattern:"^[A-Za-z0-9._@+-]+$"`
-	Body struct {
+	Name    string `path:"name" minLength:"1" maxLength:"100" pattern:"^[A-Za-z0-9._@+-]+$"`
+	IfMatch string `header:"If-Match" maxLength:"100" doc:"The account's etag: one that was changed since, or is not there, is left as it is (412)."`
+	Body    struct {
 		Role     string `json:"role" enum:"viewer,team-admin,operator,admin"`
 		Team     string `json:"team,omitempty" maxLength:"100" doc:"Of a team admin."`
 		Password string `json:"password,omitempty" maxLength:"1000" doc:"At least 12 characters; left out, an account keeps its own."`
@@ -42,19 +44,23 @@ func (s *Server) accountRoutes() {
 			}
 			out := make([]Account, len(list))
 			for i, a := range list {
-				out[i] = Account{a.Name, a.Role.String(), a.Team, a.Created}
+				out[i] = Account{a.Name, a.Role.String(), a.Team, a.Created, accountETag(a)}
 			}
 			return &answer[[]Account]{out}, nil
 		})
 	register(s, operation{id: "put-account", method: http.MethodPut, path: "/accounts/{name}", tag: "accounts", summary: "Add an account, or change one; its sessions end", role: sentinel.RoleAdmin, status: http.StatusNoContent}, s.putAccount)
 	register(s, operation{id: "remove-account", method: http.MethodDelete, path: "/accounts/{name}", tag: "accounts", summary: "Remove an account and end its sessions", role: sentinel.RoleAdmin, status: http.StatusNoContent},
 		func(ctx context.Context, in *struct {
-			Name string `path:"name" maxLength:"100"`
+			Name    string `path:"name" maxLength:"100"`
+			IfMatch string `header:"If-Match" maxLength:"100" doc:"The account's etag: one that was changed since is left as it is (412)."`
 		}) (*struct{}, error) {
 			if in.Name == who(ctx).Name {
 				return nil, huma.Error400BadRequest("nobody removes the own account: another admin can")
 			}
 			return nil, s.change(ctx, sentinel.AuditRow{Action: "account.remove", Object: in.Name}, func(ctx context.Context) error {
+				if err := s.unchanged(ctx, in.Name, in.IfMatch); err != nil {
+					return err
+				}
 				ok, err := s.Backend.RemoveAccount(ctx, in.Name)
 				if err == nil && !ok {
 					return huma.Error404NotFound("there is no account " + in.Name)
@@ -91,7 +97,29 @@ func (s *Server) putAccount(ctx context.Context, in *accountInput) (*struct{}, e
 		}
 		row.After += " with a new password"
 	}
-	return nil, s.change(ctx, row, func(ctx context.Context) error { return s.Backend.PutAccount(ctx, a) })
+	return nil, s.change(ctx, row, func(ctx context.Context) error {
+		if err := s.unchanged(ctx, a.Name, in.IfMatch); err != nil {
+			return err
+		}
+		return s.Backend.PutAccount(ctx, a)
+	})
+}
+
+// unchanged asks, within a change, for an account that is still what a client saw.
+func (s *Server) unchanged(ctx context.Context, name, ifMatch string) error {
+	if ifMatch == "" {
+		return nil
+	}
+	a, _, err := s.Backend.HoldAccount(ctx, name)
+	if err != nil {
+		return err
+	}
+	return match(ifMatch, accountETag(a), "the account")
+}
+
+// accountETag names what an account is.
+func accountETag(a sentinel.Account) string {
+	return etag(a.Name, a.Role.String(), a.Team, a.Password.Reveal(), a.Created.UTC().Format(time.RFC3339Nano))
 }
 
 func (s *Server) issueToken(ctx context.Context, in *struct {

@@ -30,6 +30,7 @@ type Backend interface {
 	Status
 	Accounts
 	ServiceTokens
+	Answers
 	Audit
 }
 
@@ -72,7 +73,7 @@ func New(o Options) *Server {
 		"token":   {Type: "http", Scheme: "bearer"},
 	}
 	s.api = humago.New(s.mux, c)
-	s.api.UseMiddleware(s.authorise)
+	s.api.UseMiddleware(s.authorise, s.once)
 	for _, group := range []func(){s.sessionRoutes, s.signOnRoutes, s.usageRoutes, s.latencyRoutes, s.callRoutes, s.overviewRoutes, s.limitRoutes, s.policyRoutes, s.incidentRoutes, s.silenceRoutes, s.alertRuleRoutes, s.anomalyRoutes, s.accountRoutes, s.tokenRoutes, s.auditRoutes, s.statusRoutes} {
 		group()
 	}
@@ -117,6 +118,11 @@ func register[I, O any](s *Server, o operation, handle func(context.Context, *I)
 		h.Security = []map[string][]string{{"session": {}}, {"token": {}}}
 		h.Errors = append(h.Errors, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests)
 		h.Description = "Role: " + o.role.String() + " or above."
+		if o.method != http.MethodGet {
+			h.Errors = append(h.Errors, http.StatusConflict, http.StatusPreconditionFailed, http.StatusUnprocessableEntity)
+			h.Parameters = append(h.Parameters, &huma.Param{Name: idempotencyKey, In: "header", Schema: &huma.Schema{Type: "string", MinLength: new(minIdempotency), MaxLength: new(maxIdempotency)},
+				Description: "Sent again within a day with the same request, it gives the first answer again, and nothing happens twice. A UUID, for each request its own."})
+		}
 	}
 	huma.Register(s.api, h, handle)
 }

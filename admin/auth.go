@@ -19,6 +19,8 @@ import (
 type Accounts interface {
 	Accounts(ctx context.Context) ([]sentinel.Account, error)
 	Account(ctx context.Context, name string) (sentinel.Account, bool, error)
+	// HoldAccount is Account within a change: nobody changes the account until that ends.
+	HoldAccount(ctx context.Context, name string) (sentinel.Account, bool, error)
 	PutAccount(ctx context.Context, a sentinel.Account) error
 	RemoveAccount(ctx context.Context, name string) (bool, error)
 	AddKey(ctx context.Context, k sentinel.AccountKey) error

@@ -32,8 +32,9 @@ type Override struct {
 type Limits interface {
 	// Limits lists them with their use, all at one moment.
 	Limits(ctx context.Context) ([]LimitUse, error)
-	SetOverride(ctx context.Context, o Override) error
-	EndOverride(ctx context.Context, cell string) error
+	// ChangeOverride puts an override in the place of the one that a limit has, or ends that where to is nil. allowed is asked about the one that is
+	// there, nil for none, and nobody changes that meanwhile.
+	ChangeOverride(ctx context.Context, cell string, to *Override, allowed func(*Override) error) error
 	// ResetLimit forgives what a limit has counted, and says how much that was.
 	ResetLimit(ctx context.Context, l sentinel.Limit) (forgiven string, err error)
 }
@@ -57,10 +58,12 @@ type Limit struct {
 	End          *time.Time `json:"end,omitempty"`
 	Seconds      float64    `json:"seconds,omitempty" doc:"Period of a rate."`
 	Override     *Override  `json:"override,omitempty"`
+	ETag         string     `json:"etag" doc:"For If-Match, of the limit's override."`
 }
 
 type overrideInput struct {
-	Body struct {
+	IfMatch string `header:"If-Match" maxLength:"100" doc:"A limit's etag: another override than that one's is left as it is (412)."`
+	Body    struct {
 		Cell  string    `json:"cell" minLength:"1" maxLength:"500"`
 		Max   Count     `json:"max"`
 		Until time.Time `json:"until" doc:"When the override ends by itself; at most 13 months ahead."`
@@ -69,7 +72,21 @@ type overrideInput struct {
 }
 
 type cellInput struct {
-	Cell string `query:"cell" required:"true" minLength:"1" maxLength:"500"`
+	IfMatch string `header:"If-Match" maxLength:"100" doc:"A limit's etag: another override than that one's is left as it is (412)."`
+	Cell    string `query:"cell" required:"true" minLength:"1" maxLength:"500"`
+}
+
+// etag names what a limit's override is, nil for none.
+func (o *Override) etag() string {
+	if o == nil {
+		return etag("none")
+	}
+	return etag(fmt.Sprint(o.Max), o.Until.Format(time.RFC3339Nano), o.By, o.Why)
+}
+
+// unless asks for an override that is still what a client saw.
+func unless(ifMatch string) func(*Override) error {
+	return func(there *Override) error { return match(ifMatch, there.etag(), "the limit's override") }
 }
 
 var kinds = map[sentinel.LimitKind]string{sentinel.Rate: "rate", sentinel.Window: "window", sentinel.Concurrent: "concurrent"}
@@ -96,7 +113,9 @@ func (s *Server) limitRoutes() {
 				return nil, err
 			}
 			row := sentinel.AuditRow{Action: "limit.override_end", Object: in.Cell, Before: amount(u.Limit, u.Limit.Max)}
-			return nil, s.changeElsewhere(ctx, row, func(ctx context.Context) error { return s.Backend.EndOverride(ctx, in.Cell) })
+			return nil, s.changeElsewhere(ctx, row, func(ctx context.Context) error {
+				return s.Backend.ChangeOverride(ctx, in.Cell, nil, unless(in.IfMatch))
+			})
 		})
 	register(s, operation{id: "reset-limit", method: http.MethodPost, path: "/limits/reset", tag: "limits", summary: "Forgive what a limit has counted in its window", role: sentinel.RoleOperator}, s.reset)
 }
@@ -110,6 +129,7 @@ func limitOf(u LimitUse) Limit {
 	}
 	out := Limit{Name: l.Name, Cell: l.Cell, Scope: scope, Subject: subject, Kind: kinds[l.Kind], Measure: l.Measure.String(), Max: Count(l.Max), Used: Count(u.Used), Held: Count(u.Held),
 		Unreconciled: Count(u.Orphaned), Left: Count(max(0, l.Max-u.Used)), Share: float64(u.Used) / float64(max(1, l.Max)), Soft: l.Soft, Seconds: l.Period.Seconds(), Override: u.Override}
+	out.ETag = u.Override.etag()
 	if l.Kind == sentinel.Window {
 		out.Start, out.End = &l.Start, &l.End
 	}
@@ -154,7 +174,7 @@ func (s *Server) override(ctx context.Context, in *overrideInput) (*answer[Limit
 	o := Override{Cell: in.Body.Cell, Max: in.Body.Max, Until: in.Body.Until.UTC(), By: who(ctx).Name, Why: in.Body.Why}
 	row := sentinel.AuditRow{Action: "limit.override", Object: o.Cell, Before: amount(u.Limit, u.Limit.Max),
 		After: fmt.Sprintf("%s until %s: %s", amount(u.Limit, int64(o.Max)), o.Until.Format(time.RFC3339), o.Why)}
-	if err := s.changeElsewhere(ctx, row, func(ctx context.Context) error { return s.Backend.SetOverride(ctx, o) }); err != nil {
+	if err := s.changeElsewhere(ctx, row, func(ctx context.Context) error { return s.Backend.ChangeOverride(ctx, o.Cell, &o, unless(in.IfMatch)) }); err != nil {
 		return nil, err
 	}
 	u.Override, u.Limit.Max = &o, int64(o.Max)

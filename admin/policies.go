@@ -189,10 +189,3 @@ func (s *Server) policyRoutes() {
 		})
 	register(s, operation{id: "simulate-policy", method: http.MethodPost, path: "/policy/simulate", tag: "policy", summary: "What a candidate would have done to recorded calls", role: sentinel.RoleViewer}, s.simulate)
 }
-
-func trimETag(s string) string {
-	if len(s) > 1 && s[0] == '"' && s[len(s)-1] == '"' {
-		return s[1 : len(s)-1]
-	}
-	return s
-}

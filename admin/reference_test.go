@@ -23,17 +23,19 @@ type described struct {
 type action struct {
 	Summary, Description string
 	Tags                 []string
-	Parameters           []struct {
-		Name, In, Description string
-		Required              bool
-		Schema                schema
-	}
+	Parameters           []parameter
 	RequestBody struct {
 		Content map[string]struct{ Schema schema }
 	}
 	Responses map[string]struct {
 		Content map[string]struct{ Schema schema }
 	}
+}
+
+type parameter struct {
+	Name, In, Description string
+	Required              bool
+	Schema                schema
 }
 
 type schema struct {
@@ -89,11 +91,13 @@ func reference(d described) string {
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	p("# The admin API\n")
 	p("Written by `make golden` from [`admin/openapi.json`](../admin/openapi.json), which the gateway serves at `/api/v1/openapi.json`. How to sign in, and what holds for all of it, is in")
-	p("[dashboard.md](dashboard.md#the-api). A role may do what those below it may: viewer, team-admin, operator, admin. Errors are [ErrorModel](#errormodel).\n")
+	p("[dashboard.md](dashboard.md#the-api). A role may do what those below it may: viewer, team-admin, operator, admin. Errors are [ErrorModel](#errormodel).")
+	p("Every write takes an `Idempotency-Key`.\n")
 	for _, path := range slices.Sorted(maps.Keys(d.Paths)) {
 		for _, method := range slices.Sorted(maps.Keys(d.Paths[path])) {
 			o := d.Paths[path][method]
 			p("## %s %s\n\n%s. %s\n", strings.ToUpper(method), path, strings.TrimSuffix(o.Summary, "."), o.Description)
+			o.Parameters = slices.DeleteFunc(o.Parameters, func(a parameter) bool { return a.Name == "Idempotency-Key" }) // of every write
 			if len(o.Parameters) > 0 {
 				p("| parameter | in | | |\n|---|---|---|---|")
 				for _, a := range o.Parameters {

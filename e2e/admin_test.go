@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -175,11 +176,27 @@ func TestPeopleSeeAndChangeWhatTheirRoleAllows(t *testing.T) {
 	o.want(http.StatusOK, "POST", "/session", `{"name":"otto","password":"`+password+`"}`, nil)
 	raise := `{"cell":"team/core/cost/day","max":"400000000","until":"` + time.Now().Add(time.Hour).UTC().Format(time.RFC3339) + `","why":"launch"}`
 	o.want(http.StatusForbidden, "PUT", "/limits/override", raise, nil) // of another team
-	b.want(http.StatusOK, "PUT", "/limits/override", raise, nil)
+	var limits []struct{ Cell, ETag string }
+	b.want(http.StatusOK, "GET", "/limits", "", &limits)
+	seenBefore := limits[slices.IndexFunc(limits, func(l struct{ Cell, ETag string }) bool { return l.Cell == "team/core/cost/day" })].ETag
+	again := []string{"Idempotency-Key", "b3b0e6c4-3f43-4f0e-9d0a-5b0f7a2f9a11", "If-Match", `"` + seenBefore + `"`}
+	b.want(http.StatusOK, "PUT", "/limits/override", raise, nil, again...)
+	if h := b.want(http.StatusOK, "PUT", "/limits/override", raise, nil, again...); h.Get("Idempotent-Replayed") != "true" {
+		t.Error("the same write under the same key was made again")
+	}
+	b.want(http.StatusPreconditionFailed, "PUT", "/limits/override", raise, nil, "If-Match", `"`+seenBefore+`"`)
+	b.want(http.StatusPreconditionFailed, "DELETE", "/limits/override?cell=team/core/cost/day", "", nil, "If-Match", seenBefore)
 	g.eventually("the override holds", func() bool {
 		code, _, _ := g.do("GET", "/weather/v1/forecast/lima", "")
 		return code == http.StatusOK
 	})
+	var people []struct{ Name, ETag string }
+	b.want(http.StatusOK, "GET", "/accounts", "", &people)
+	otto := people[slices.IndexFunc(people, func(a struct{ Name, ETag string }) bool { return a.Name == "otto" })].ETag
+	b.want(http.StatusNoContent, "PUT", "/accounts/otto", `{"role":"operator"}`, nil, "If-Match", otto)
+	b.want(http.StatusPreconditionFailed, "PUT", "/accounts/otto", `{"role":"viewer"}`, nil, "If-Match", otto)
+	b.want(http.StatusPreconditionFailed, "PUT", "/accounts/nobody", `{"role":"viewer","password":"`+password+`"}`, nil, "If-Match", otto)
+	b.want(http.StatusPreconditionFailed, "DELETE", "/accounts/otto", "", nil, "If-Match", otto)
 	b.want(http.StatusNoContent, "DELETE", "/accounts/otto", "", nil)
 	o.want(http.StatusUnauthorized, "GET", "/limits", "", nil)
 
@@ -187,7 +204,7 @@ func TestPeopleSeeAndChangeWhatTheirRoleAllows(t *testing.T) {
 		Rows []struct{ Actor, Action, Object string }
 	}
 	b.want(http.StatusOK, "GET", "/audit?contains=override", "", &audit)
-	if len(audit.Rows) != 2 || audit.Rows[1].Actor != "ada" || audit.Rows[1].Object != "team/core/cost/day" || audit.Rows[0].Action != "limit.override.done" {
+	if len(audit.Rows) != 6 || audit.Rows[5].Actor != "ada" || audit.Rows[5].Object != "team/core/cost/day" || audit.Rows[4].Action != "limit.override.done" || audit.Rows[2].Action != "limit.override.failed" { // two came too late
 		t.Errorf("the override is in the audit chain as %+v", audit.Rows)
 	}
 	g.eventually("the refusal is in the audit chain", func() bool {

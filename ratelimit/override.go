@@ -31,54 +31,83 @@ func (r *Redis) overridesKey(org string) string { return r.prefix(org) + "overri
 
 // SetOverride gives a cell another amount until a time; every process uses it within about a second.
 func (r *Redis) SetOverride(ctx context.Context, org string, o Override) error {
-	now := time.Now()
-	switch {
-	case o.Cell == "" || o.Max <= 0:
-		return errors.New("an override needs a cell and an amount above 0")
-	case !o.Until.After(now) || o.Until.After(now.AddDate(0, longestMonths, 0)):
-		return fmt.Errorf("an override ends in the future, at most %d months ahead: not at %s", longestMonths, o.Until.Format(time.RFC3339))
-	}
-	old, err := r.Overrides(ctx, org)
-	if err != nil {
-		return err
-	}
-	if len(old) >= maxOverrides {
-		return fmt.Errorf("%s has %d overrides: at most %d are possible", org, len(old), maxOverrides)
-	}
-	text, err := json.Marshal(o)
-	if err != nil {
-		return err
-	}
-	if err := r.client.HSet(ctx, r.overridesKey(org), o.Cell, text).Err(); err != nil {
-		return fmt.Errorf("override %s: %w", o.Cell, err)
-	}
-	return nil
+	return r.ChangeOverride(ctx, org, o.Cell, &o, nil)
 }
 
 // EndOverride takes an override back; there need not be one.
 func (r *Redis) EndOverride(ctx context.Context, org, cell string) error {
-	if err := r.client.HDel(ctx, r.overridesKey(org), cell).Err(); err != nil {
-		return fmt.Errorf("end the override of %s: %w", cell, err)
+	return r.ChangeOverride(ctx, org, cell, nil, nil)
+}
+
+// ChangeOverride puts an override in the place of the one that a cell has, or ends that where to is nil. allowed, where it is not nil, is asked about
+// the one that is there, nil for none: nobody changes that before the new one holds. Its error is given as it is.
+func (r *Redis) ChangeOverride(ctx context.Context, org, cell string, to *Override, allowed func(*Override) error) error {
+	text := ""
+	if to != nil {
+		now := time.Now()
+		switch {
+		case cell == "" || to.Max <= 0:
+			return errors.New("an override needs a cell and an amount above 0")
+		case !to.Until.After(now) || to.Until.After(now.AddDate(0, longestMonths, 0)):
+			return fmt.Errorf("an override ends in the future, at most %d months ahead: not at %s", longestMonths, to.Until.Format(time.RFC3339))
+		}
+		b, err := json.Marshal(to)
+		if err != nil {
+			return err
+		}
+		text = string(b)
 	}
-	return nil
+	for range replaceTries {
+		all, texts, err := r.readOverrides(ctx, org)
+		if err != nil {
+			return err
+		}
+		if to != nil && len(all) >= maxOverrides {
+			return fmt.Errorf("%s has %d overrides: at most %d are possible", org, len(all), maxOverrides)
+		}
+		if allowed != nil {
+			var there *Override
+			if o, ok := all[cell]; ok {
+				there = &o
+			}
+			if err := allowed(there); err != nil {
+				return err
+			}
+		}
+		done, err := r.scripts.override.Run(ctx, r.client, []string{r.overridesKey(org)}, cell, texts[cell], text).Int()
+		if err != nil {
+			return fmt.Errorf("override %s: %w", cell, err)
+		}
+		if done == 1 {
+			return nil
+		}
+	}
+	return ErrBusy
 }
 
 // Overrides lists those that have not ended, and forgets the others.
 func (r *Redis) Overrides(ctx context.Context, org string) (map[string]Override, error) {
-	all, err := r.client.HGetAll(ctx, r.overridesKey(org)).Result()
+	all, _, err := r.readOverrides(ctx, org)
+	return all, err
+}
+
+// readOverrides is Overrides, with their texts.
+func (r *Redis) readOverrides(ctx context.Context, org string) (all map[string]Override, texts map[string]string, err error) {
+	texts, err = r.client.HGetAll(ctx, r.overridesKey(org)).Result()
 	if err != nil {
-		return nil, fmt.Errorf("read the overrides of %s: %w", org, err)
+		return nil, nil, fmt.Errorf("read the overrides of %s: %w", org, err)
 	}
-	out := map[string]Override{}
-	for cell, text := range all {
+	all = map[string]Override{}
+	for cell, text := range texts {
 		var o Override
 		if err := json.Unmarshal([]byte(text), &o); err != nil || !o.Until.After(time.Now()) {
 			_ = r.client.HDel(ctx, r.overridesKey(org), cell).Err() // it is tried again at the next look
+			delete(texts, cell)
 			continue
 		}
-		out[cell] = o
+		all[cell] = o
 	}
-	return out, nil
+	return all, texts, nil
 }
 
 // Watch keeps the overrides and the pauses of an organisation current until ctx ends. While Redis cannot be reached the last known ones hold.

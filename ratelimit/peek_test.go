@@ -2,6 +2,9 @@ package ratelimit
 
 import (
 	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -97,6 +100,45 @@ func TestATryTouchesNothing(t *testing.T) {
 	}
 	if got, err := r.Reserve(t.Context(), ask(1100)); err != nil || len(got.Crossed) != 1 {
 		t.Errorf("the first refusal of the budget was used up by a try: %+v, %v", got, err)
+	}
+}
+
+// Of several who saw the same override, or none, one changes it.
+func TestAnOverrideIsChangedByOneWhoSawIt(t *testing.T) {
+	r := dial(t, miniredis.RunT(t).Addr())
+	until := time.Now().Add(time.Hour)
+	stale := errors.New("stale")
+	var won atomic.Int64
+	for round := range int64(5) {
+		saw := func(o *Override) error {
+			if (o == nil) != (round == 0) || o != nil && o.Max != round {
+				return stale
+			}
+			return nil
+		}
+		var racers sync.WaitGroup
+		for range 8 {
+			racers.Go(func() {
+				err := r.ChangeOverride(t.Context(), "acme", "c", &Override{Cell: "c", Max: round + 1, Until: until}, saw)
+				if err == nil {
+					won.Add(1)
+				} else if !errors.Is(err, stale) {
+					t.Error(err)
+				}
+			})
+		}
+		racers.Wait()
+	}
+	if won.Load() != 5 {
+		t.Errorf("%d of 40 changes were made in 5 rounds, want 5", won.Load())
+	}
+	if err := r.ChangeOverride(t.Context(), "acme", "c", nil, func(o *Override) error {
+		if o == nil || o.Max != 5 {
+			return stale
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -43,6 +43,9 @@ var peekSource string
 //go:embed replace.lua
 var replaceSource string
 
+//go:embed override.lua
+var overrideSource string
+
 //go:embed seed.lua
 var seedSource string
 
@@ -50,13 +53,13 @@ var seedSource string
 var joinSource string
 
 // scripts are what runs inside Redis.
-type scripts struct{ admit, try, settle, peek, replace, seed, join *redis.Script }
+type scripts struct{ admit, try, settle, peek, replace, seed, join, override *redis.Script }
 
 // newScripts takes the sources of those that read the clock; the others have none.
 func newScripts(admit, try, settle, peek, seed string) scripts {
 	return scripts{
 		admit: redis.NewScript(admit), try: redis.NewScript(try), settle: redis.NewScript(settle), peek: redis.NewScript(peek), seed: redis.NewScript(seed),
-		replace: redis.NewScript(replaceSource), join: redis.NewScript(joinSource),
+		replace: redis.NewScript(replaceSource), join: redis.NewScript(joinSource), override: redis.NewScript(overrideSource),
 	}
 }
 
@@ -163,7 +166,7 @@ func (r *Redis) prepare(ctx context.Context) error {
 	if policy != "" && policy != "noeviction" {
 		return fmt.Errorf("its maxmemory-policy is %s: an evicted counter is a lost budget; set it to noeviction", policy)
 	}
-	for _, s := range []*redis.Script{r.scripts.admit, r.scripts.try, r.scripts.settle, r.scripts.peek, r.scripts.replace, r.scripts.seed, r.scripts.join} {
+	for _, s := range []*redis.Script{r.scripts.admit, r.scripts.try, r.scripts.settle, r.scripts.peek, r.scripts.replace, r.scripts.seed, r.scripts.join, r.scripts.override} {
 		if err := s.Load(ctx, r.client).Err(); err != nil {
 			return fmt.Errorf("load scripts: %w", err)
 		}

@@ -89,7 +89,16 @@ func (s *Store) Accounts(ctx context.Context) ([]sentinel.Account, error) {
 
 // Account finds an account by its name.
 func (s *Store) Account(ctx context.Context, name string) (a sentinel.Account, ok bool, err error) {
-	rows, err := s.db(ctx).Query(ctx, `SELECT `+accountColumns+` FROM accounts a WHERE name = $1`, clean(name))
+	return s.account(ctx, name, "")
+}
+
+// HoldAccount is Account, and within a change others that change the account wait until it ends.
+func (s *Store) HoldAccount(ctx context.Context, name string) (a sentinel.Account, ok bool, err error) {
+	return s.account(ctx, name, " FOR UPDATE")
+}
+
+func (s *Store) account(ctx context.Context, name, lock string) (a sentinel.Account, ok bool, err error) {
+	rows, err := s.db(ctx).Query(ctx, `SELECT `+accountColumns+` FROM accounts a WHERE name = $1`+lock, clean(name))
 	if err != nil {
 		return a, false, explain("account", err)
 	}

@@ -149,20 +149,27 @@ func (b *adminBackend) Limits(ctx context.Context) ([]admin.LimitUse, error) {
 	for i, u := range uses {
 		out[i] = admin.LimitUse{Limit: u.Limit, Used: u.Used, Posted: u.Posted, Held: u.Held, Orphaned: u.Orphaned}
 		if o, ok := overrides[u.Limit.Cell]; ok {
-			out[i].Override = &admin.Override{Cell: o.Cell, Max: admin.Count(o.Max), Until: o.Until, By: o.By, Why: o.Why}
+			out[i].Override = overrideOf(&o)
 		}
 	}
 	return out, nil
 }
 
-// SetOverride gives a limit another amount for a time.
-func (b *adminBackend) SetOverride(ctx context.Context, o admin.Override) error {
-	return b.app.limiter.SetOverride(ctx, b.set().Org, ratelimit.Override{Cell: o.Cell, Max: int64(o.Max), Until: o.Until, By: o.By, Why: o.Why})
+// ChangeOverride gives a limit another amount for a time, or takes that back.
+func (b *adminBackend) ChangeOverride(ctx context.Context, cell string, to *admin.Override, allowed func(*admin.Override) error) error {
+	var o *ratelimit.Override
+	if to != nil {
+		o = &ratelimit.Override{Cell: to.Cell, Max: int64(to.Max), Until: to.Until, By: to.By, Why: to.Why}
+	}
+	return b.app.limiter.ChangeOverride(ctx, b.set().Org, cell, o, func(there *ratelimit.Override) error { return allowed(overrideOf(there)) })
 }
 
-// EndOverride takes an override back.
-func (b *adminBackend) EndOverride(ctx context.Context, cell string) error {
-	return b.app.limiter.EndOverride(ctx, b.set().Org, cell)
+// overrideOf shows a limit's override, nil for none.
+func overrideOf(o *ratelimit.Override) *admin.Override {
+	if o == nil {
+		return nil
+	}
+	return &admin.Override{Cell: o.Cell, Max: admin.Count(o.Max), Until: o.Until, By: o.By, Why: o.Why}
 }
 
 // ResetLimit forgives what a limit has counted.

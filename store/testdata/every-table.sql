@@ -79,3 +79,6 @@ INSERT INTO spools VALUES ('019b0000-0000-7000-b000-000000000001', 'acme', 'redi
 
 -- since 146
 INSERT INTO key_replacements VALUES ('aws/creds/bedrock', '2026-11-28 08:00:00Z');
+
+-- since 147
+INSERT INTO admin_answers VALUES ('ada', '\xfe', '\xed', '2026-11-28 08:00:00Z', '\xbeef');

@@ -69,8 +69,8 @@ function Change({ limit, done }: { limit: Limit; done: () => void }) {
   const sound = (money ? /^\d{1,9}(\.\d{1,9})?$/ : /^\d{1,15}$/).test(max) && why.trim() !== "";
   const act = useMutation({
     mutationFn: async (what: "override" | "end" | "reset") => {
-      if (what === "override") await unwrap(api.PUT("/api/v1/limits/override", { body: { cell: limit.cell, max: money ? nano(max) : max, until: new Date(Date.now() + Number(hours) * 3_600_000).toISOString(), why } }));
-      if (what === "end") await unwrap(api.DELETE("/api/v1/limits/override", { params: { query: { cell: limit.cell } } }));
+      if (what === "override") await unwrap(api.PUT("/api/v1/limits/override", { params: { header: { "If-Match": limit.etag } }, body: { cell: limit.cell, max: money ? nano(max) : max, until: new Date(Date.now() + Number(hours) * 3_600_000).toISOString(), why } }));
+      if (what === "end") await unwrap(api.DELETE("/api/v1/limits/override", { params: { query: { cell: limit.cell }, header: { "If-Match": limit.etag } } }));
       if (what === "reset") await unwrap(api.POST("/api/v1/limits/reset", { body: { cell: limit.cell } }));
     },
     onSuccess: () => { refresh("ledger", "audit"); done(); },

@@ -1,7 +1,7 @@
 "use client";
 
 import { Button, Card, Fault, Field, Input, Loaded, Modal, Page, Select, Table } from "@/components/ui";
-import { api, unwrap, useApi, useMay, useRefresh, useSession, useSettings } from "@/lib/api";
+import { api, unwrap, useApi, useMay, useRefresh, useSession, useSettings, type Schemas } from "@/lib/api";
 import { moment } from "@/lib/time";
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
@@ -51,7 +51,7 @@ function Accounts() {
   const me = useSession();
   const accounts = useApi(["accounts"], () => api.GET("/api/v1/accounts"));
   const [adding, setAdding] = useState(false);
-  const remove = useMutation({ mutationFn: (name: string) => unwrap(api.DELETE("/api/v1/accounts/{name}", { params: { path: { name } } })), onSuccess: () => refresh("accounts", "audit") });
+  const remove = useMutation({ mutationFn: (a: Schemas["Account"]) => unwrap(api.DELETE("/api/v1/accounts/{name}", { params: { path: { name: a.name }, header: { "If-Match": a.etag } } })), onSuccess: () => refresh("accounts", "audit") });
   return (
     <Card title="Accounts" aside={<Button onClick={() => setAdding(true)}>Add or change</Button>}>
       <Loaded of={accounts}>
@@ -59,7 +59,7 @@ function Accounts() {
           <Table caption="Accounts" rows={l ?? []} id={(a) => a.name} columns={[
             { head: "Name", cell: (a) => a.name }, { head: "Role", cell: (a) => <>{a.role}{a.team && ` of ${a.team}`}<span className="block text-xs text-muted">{roles[a.role]}</span></> },
             { head: "Since", cell: (a) => moment(a.created) },
-            { head: "Remove", right: true, cell: (a) => (a.name === me.data?.name ? "you" : <Button kind="danger" onClick={() => confirm(`Remove ${a.name}? The sessions end at once.`) && remove.mutate(a.name)}>Remove</Button>) },
+            { head: "Remove", right: true, cell: (a) => (a.name === me.data?.name ? "you" : <Button kind="danger" onClick={() => confirm(`Remove ${a.name}? The sessions end at once.`) && remove.mutate(a)}>Remove</Button>) },
           ]} />
         )}
       </Loaded>

@@ -1,0 +1,31 @@
+package admin
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// etag is a strong entity tag (RFC 9110, 8.8.3) of what makes up a state, without its quotes.
+func etag(of ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(of, "\x00")))
+	return hex.EncodeToString(sum[:12])
+}
+
+// match refuses a change of what is not what the client saw (RFC 9110, 13.1.1). Without If-Match everything matches.
+func match(ifMatch, now, what string) error {
+	if ifMatch == "" || trimETag(ifMatch) == now {
+		return nil
+	}
+	return huma.NewError(http.StatusPreconditionFailed, what+" is not what you saw: somebody has changed it since, look at it again")
+}
+
+func trimETag(s string) string {
+	if len(s) > 1 && s[0] == '"' && s[len(s)-1] == '"' {
+		return s[1 : len(s)-1]
+	}
+	return s
+}
