@@ -187,7 +187,7 @@ func TestPresetsCompile(t *testing.T) {
 
 // A preset's figures by region are those of one thing each, say what us-east-1 costs as the price itself does, and leave out no region silently.
 func TestFiguresByRegion(t *testing.T) {
-	const head = "preset: x\nhost: x.{region}.example\ncredential: sigv4\nerrors: aws-json\nsource: https://x.example\n"
+	const head = "preset: x\nhost: x.{region}.example\ncredential: sigv4\nerrors: aws-json\nsource: https://x.example\nread: 2026-01-01\n"
 	const tail = `endpoints:
   - name: call
     method: POST

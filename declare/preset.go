@@ -21,7 +21,7 @@ type Preset struct {
 	SigningName string // of an AWS service
 	Errors      string // whose form refusals take
 	Source      string // where the prices were published
-	Read        string // the day on which they were read there, "2026-11-23"
+	Read        string // the day on which they stood there, "2026-11-23"
 	Endpoints   []*Endpoint
 	// Regional are the price lists of the only endpoint by region; nil where one figure holds everywhere.
 	Regional map[string][]List
@@ -34,7 +34,7 @@ type presetYAML struct {
 	SigningName string         `yaml:"signing_name"`
 	Errors      string         `yaml:"errors,required" enum:"twilio,sendgrid,google,aws-json,aws-query"`
 	Source      string         `yaml:"source,required"`
-	Read        string         `yaml:"read"` // when the figures were read at Source; empty: not yet
+	Read        string         `yaml:"read,required"` // when the figures stood at Source, the oldest of them
 	Regional    []regionalYAML `yaml:"regional"`
 	Endpoints   []EndpointYAML `yaml:"endpoints,required"`
 }

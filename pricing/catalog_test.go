@@ -100,8 +100,8 @@ func TestEveryRateIsSourced(t *testing.T) {
 	for _, m := range []map[filed][]*Price{c.models, c.endpoints} {
 		for k, list := range m {
 			for _, p := range list {
-				if p.Source == "" || p.Version == "" {
-					t.Errorf("%q has no source or version: %+v", k, p)
+				if read, err := time.Parse(time.DateOnly, p.Read); err != nil || read.After(time.Now()) || p.Source == "" || p.Version == "" {
+					t.Errorf("%q has no source, version or day on which it was read: %+v", k, p)
 				}
 			}
 		}

@@ -141,10 +141,7 @@ func inRegion(name, region string) string {
 }
 
 func version(provider, name, from, read string) string {
-	if from == "" {
-		from = cmp.Or(read, "unread")
-	}
-	return provider + "/" + name + "@" + from
+	return provider + "/" + name + "@" + cmp.Or(from, read)
 }
 
 // reader converts texts and keeps the first error.

@@ -57,7 +57,7 @@ func (s suite) api(t testing.TB, catalog *pricing.Catalog) (provider.Preset, *pr
 
 type accuracyCase struct {
 	Name, Endpoint, Path, Query, Request string
-	Times                                int               // that Request's "…" stands for the letter x; none if 0
+	Times                                int               // that "…" in Request and Answer stands for the letter x; none if 0
 	Send                                 string            // content-type of the request; JSON if empty
 	With                                 map[string]string // headers of the request
 	Region                               string
@@ -132,9 +132,7 @@ func (c accuracyCase) ready(t testing.TB, s suite, p provider.Preset) (provider.
 	if !e.Match(path) {
 		t.Fatalf("%s does not match %s", path, e.Path)
 	}
-	if c.Times > 0 {
-		c.Request = strings.ReplaceAll(c.Request, "…", strings.Repeat("x", c.Times))
-	}
+	c.Request = c.long(c.Request)
 	rq, err := p.ReadRequest(e, provider.RawRequest{
 		Path: path, Query: c.Query, ContentType: cmp.Or(c.Send, "application/json"), Body: []byte(c.Request), Currencies: s.Currencies,
 		Header: func(name string) string { return c.With[name] },
@@ -270,7 +268,15 @@ func (c accuracyCase) bytes() []byte {
 	if out != nil {
 		return out
 	}
-	return []byte(c.Answer)
+	return []byte(c.long(c.Answer))
+}
+
+// long writes out what a case only hints at.
+func (c accuracyCase) long(text string) string {
+	if c.Times == 0 {
+		return text
+	}
+	return strings.ReplaceAll(text, "…", strings.Repeat("x", c.Times))
 }
 
 // frame encodes one message of an AWS event stream.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -68,7 +67,7 @@ func printProviders(w io.Writer, catalog *pricing.Catalog, at time.Time) error {
 	_, _ = fmt.Fprintln(t, "provider\tprices\tread\tsource")
 	for _, p := range catalog.Providers() {
 		if list := catalog.Listing(p, "", at); len(list) > 0 {
-			_, _ = fmt.Fprintf(t, "%s\t%d\t%s\t%s\n", p, len(list), cmp.Or(list[0].Price.Read, "not yet"), list[0].Price.Source)
+			_, _ = fmt.Fprintf(t, "%s\t%d\t%s\t%s\n", p, len(list), list[0].Price.Read, list[0].Price.Source)
 		}
 	}
 	return t.Flush()
