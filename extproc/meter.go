@@ -1,6 +1,7 @@
 package extproc
 
 import (
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,6 +22,9 @@ import (
 // Longer ones, and those of unknown length, are read as they stream past.
 const maxBuffered = 256 << 10
 
+// endedMessage is what a client is told whose answer is ended.
+const endedMessage = "saas-sentinel ended this answer: its provider sent more than it was asked for, and a hard budget holds no more."
+
 // answer is one answer being metered.
 type answer struct {
 	ticket    governor.Ticket
@@ -29,6 +33,7 @@ type answer struct {
 	meter     provider.Meter
 	scrub     scrubber
 	translate provider.Translator // into the client's words; nil where they are the provider's
+	ending    *provider.Ending    // nil for an answer that is not ended before its time
 	body      recording
 	unseen    bool // Envoy answers for a provider that may have served the call
 	settled   bool
@@ -95,6 +100,14 @@ func (s *Server) open(t governor.Ticket, h headers) (*answer, bool) {
 		s.heed(t, a.status, h)
 	}
 	a.scrub.Needles = s.Credentials.Echoes(route, a.status >= 300)
+	if t.Hard && a.status < 300 {
+		words := provider.Speech{Preset: route.Preset, Endpoint: route.Endpoint}
+		if t.From != "" {
+			asked := s.Governor.Asked(t)
+			words = provider.Speech{Preset: asked.Preset, Endpoint: asked.Endpoint}
+		}
+		a.ending = provider.NewEnding(words, spec.ContentType, provider.Refusal{Status: http.StatusTooManyRequests, Code: string(sentinel.ReasonBudget), Message: endedMessage})
+	}
 	return a, route.Endpoint.Meters && a.status < 300 && provider.Reads(a.meter)
 }
 
@@ -149,6 +162,9 @@ func (s *Server) chunks(st *answeredStream, a *answer) error {
 			err = st.Send(passChunk(body.Body, a.onward(body.Body, false)))
 			a.meter.Write(body.Body)
 		}
+		if a.ending != nil && provider.Outgrown(a.meter) && a.ending.End() {
+			s.Log.Warn().Str("call", a.ticket.Call.ID.String()).Str("provider", a.ticket.Call.Provider).Str("model", a.ticket.Call.Model).Msg("answer ended, it outgrew its hold")
+		}
 		if err != nil { // Envoy has gone; abandon books what it has sent
 			for r := range messages {
 				a.meter.Write(r.GetResponseBody().GetBody())
@@ -174,6 +190,9 @@ func (s *Server) last(st *answeredStream, a *answer, chunk []byte) error {
 // onward gives the bytes that go to the client: without secrets, and recorded where the policy says so.
 func (a *answer) onward(b []byte, last bool) []byte {
 	out := a.scrub.write(b, last)
+	if a.ending != nil {
+		out = a.ending.Write(out)
+	}
 	a.body.write(out)
 	return out
 }

@@ -114,7 +114,7 @@ func (g *Governor) Admit(ctx context.Context, r Request) (Admission, error) {
 	if verdict.Action == sentinel.Clamp {
 		c.options[0].shorten(&r, rq, reserved.Tokens)
 	}
-	a, err := g.dispatch(ctx, departure{Request: r, read: rq, option: c.options[reserved.Chosen], failover: c.plan.Failover, verdict: verdict, hold: reserved.Hold, tokens: reserved.Tokens, era: era})
+	a, err := g.dispatch(ctx, departure{Request: r, read: rq, option: c.options[reserved.Chosen], failover: c.plan.Failover, verdict: verdict, hold: reserved.Hold, hard: c.hard(reserved), tokens: reserved.Tokens, era: era})
 	if errors.Is(err, errEra) {
 		a, err = refusal(r, sentinel.ReasonLimiterUnavailable, err.Error())
 		down = errEra
@@ -196,6 +196,7 @@ type departure struct {
 	failover policy.Failover
 	verdict  sentinel.Verdict
 	hold     sentinel.Hold
+	hard     bool // a budget among what holds it is hard
 	attempt  int16
 	tokens   int64  // of an answer that was cut; else 0
 	era      uint64 // before it was held
@@ -244,7 +245,7 @@ func (g *Governor) dispatch(ctx context.Context, d departure) (Admission, error)
 	if out.Chain != "" {
 		g.retries.called(call.Provider, g.Now())
 	}
-	t.Call, t.Attempt, t.Asked, t.Action, t.Reason, t.Hold = call, d.attempt, asked, v.Action, v.Reason, d.hold
+	t.Call, t.Attempt, t.Asked, t.Action, t.Reason, t.Hold, t.Hard = call, d.attempt, asked, v.Action, v.Reason, d.hold, d.hard
 	t.PriceVersion, t.PolicyVersion, t.Bound = b.price.Version, d.State.Policy.Version, b.usage
 	t.Shadow, t.Trace, t.Capture = d.shadow, d.Trace, d.capture
 	out.Ticket = t

@@ -29,6 +29,11 @@ type choice struct {
 	unusable []string             // why other providers cannot serve the call
 }
 
+// hard tells whether a reservation holds a hard budget.
+func (c *choice) hard(r sentinel.Reservation) bool {
+	return r.Hold != "" && slices.ContainsFunc(c.asks[r.Chosen].Limits, func(l sentinel.Limit) bool { return l.Charge })
+}
+
 // candidates lists the asked model and its cheaper stand-ins, each with its own limits and bound.
 // It is not ok when the asked model has no price and the policy denies that. An unpriced stand-in is left out.
 func (g *Governor) candidates(r *Request, rq *provider.Request) (c choice, ok bool) {

@@ -104,7 +104,7 @@ func (g *Governor) Failover(ctx context.Context, f Failed) (Admission, error) {
 		return f.refused(v.Detail, v.RetryAfter), nil
 	}
 	r.Call.Model = t.Asked
-	a, err := g.dispatch(ctx, departure{Request: r, read: rq, option: c.options[0], hold: reserved.Hold, attempt: t.Attempt + 1, era: era, verdict: verdict})
+	a, err := g.dispatch(ctx, departure{Request: r, read: rq, option: c.options[0], hold: reserved.Hold, hard: c.hard(reserved), attempt: t.Attempt + 1, era: era, verdict: verdict})
 	if errors.Is(err, errEra) {
 		return f.refused(err.Error(), 0), nil
 	}

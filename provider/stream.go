@@ -38,6 +38,9 @@ type streamMeter struct {
 	// everyEvent: the reader keeps events of its own, and is asked about each.
 	everyEvent bool
 	text       textCounter
+	// seen is how many bytes of events, or of their text, came by, and look from when on they are worth to be counted.
+	seen, look int64
+	outgrown   bool
 }
 
 // newEventStream makes the meter of a stream of server-sent events.
@@ -80,6 +83,7 @@ func (m *streamMeter) keep(data, text []byte, known bool) {
 	if known {
 		data = text
 	}
+	m.seen += int64(len(data))
 	if !m.unread.fits(data) {
 		m.readText()
 	}
