@@ -221,8 +221,11 @@ func Outgrown(m Meter) bool {
 	return ok && s.outgrew()
 }
 
-// outgrew counts when there is reason to, and remembers what it found. An answer that repeats its prompt is not judged.
+// outgrew counts when there is reason to, and remembers what it found. An answer that repeats its prompt, or that is spoken, is not judged.
 func (m *streamMeter) outgrew() bool {
+	if r, ok := m.reader.(*openAIStream); ok && r.spoken {
+		return false
+	}
 	most := m.spec.Bound[sentinel.OutputTokens]
 	if m.outgrown || most <= 0 || m.seen < m.look || m.seen < outgrownBytes*most || m.spec.Endpoint.Name == "completions" {
 		return m.outgrown

@@ -178,3 +178,16 @@ func TestWhatOutgrowsItsBoundIsSeen(t *testing.T) {
 		}
 	}
 }
+
+// TestSpeechDoesNotOutgrowItsBound: what stands for sound has no length in tokens.
+func TestSpeechDoesNotOutgrowItsBound(t *testing.T) {
+	s := speechOf(t, "openai", "responses")
+	m := s.Preset.NewMeter(MeterSpec{Endpoint: s.Endpoint, Model: "gpt-5-mini", Stream: true, Status: 200, ContentType: "text/event-stream", Bound: sentinel.Usage{sentinel.OutputTokens: 50}})
+	for i := range 40 {
+		m.Write([]byte("event: response.audio.delta\ndata: {\"type\":\"response.audio.delta\",\"delta\":\"" + strings.Repeat("UklGRiQA", 40) + "\",\"sequence_number\":1}\n\n"))
+		if Outgrown(m) {
+			t.Fatalf("outgrown after %d pieces", i+1)
+		}
+	}
+	m.Finish(false)
+}

@@ -13,6 +13,7 @@ type openAIStream struct {
 	hideUsage bool
 	reported  Metered
 	seen      bool
+	spoken    bool // it has pieces of sound
 }
 
 // openAIEvent is one event of either API.
@@ -44,7 +45,13 @@ func (*openAIStream) texts() []textMember { return openAITexts }
 var usageKey = []byte(`"usage"`)
 
 // reports: OpenAI writes "usage":null into every event but one.
-func (*openAIStream) reports(data []byte) bool { return hasValue(data, usageKey) }
+func (r *openAIStream) reports(data []byte) bool {
+	r.spoken = r.spoken || bytes.Contains(data, audioDelta)
+	return hasValue(data, usageKey)
+}
+
+// audioDelta ends the type of an event whose "delta" is sound.
+var audioDelta = []byte(`audio.delta"`)
 
 func (r *openAIStream) read(data []byte) bool {
 	var e openAIEvent
