@@ -151,7 +151,8 @@ func (al *alerting) judge(ctx context.Context) error {
 	}
 }
 
-func (al *alerting) judgeOnce(now time.Time) {
+// missing notes the dependencies that do not answer.
+func (al *alerting) missing() {
 	if age := al.app.secrets.Age(); age > staleVault*al.app.config.Vault.Refresh {
 		al.facts.add(factKey{kind: "dependency", name: "vault"}, true)
 	}
@@ -161,6 +162,10 @@ func (al *alerting) judgeOnce(now time.Time) {
 	if l := al.app.limiter; l != nil && l.Away() { // whatever the policy's mode: open and local let calls pass that nobody else tells of
 		al.facts.add(factKey{kind: "dependency", name: "redis"}, true)
 	}
+}
+
+func (al *alerting) judgeOnce(now time.Time) {
+	al.missing()
 	list := al.facts.take(now)
 	if lag := al.app.spool.Stats().LagRecords; lag > 0 {
 		list = append(list, seen{factKey{kind: "spool_lag"}, policy.AlertFact{Kind: "spool_lag", Count: lag}})
