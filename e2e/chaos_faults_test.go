@@ -32,6 +32,7 @@ type fault struct {
 	alert     string // the rule that has to tell of it once; empty where nothing is to be told
 	estimated bool   // calls that broke after the provider had them are booked at their bound
 	short     bool   // also in the short form
+	faulty    bool   // sentinel is a build that can be told to fail
 }
 
 func faults() (all []fault) {
@@ -194,6 +195,17 @@ var processFaults = []fault{
 		w.must(err)
 		_ = answer.Body.Close()
 		return func() { w.envoy.Stop(); w.startEnvoy() }
+	}},
+	wrongClock("an hour ahead", time.Hour), wrongClock("an hour behind", -time.Hour), wrongClock("a day ahead", 24*time.Hour), wrongClock("a day behind", -24*time.Hour),
+	{name: "fsync fails", lasts: 10 * time.Second, faulty: true, alert: "dependency", estimated: true, inject: func(w *world) func() {
+		w.told(0, unix.EIO)
+		return func() {
+			if err := <-w.exited; err == nil {
+				w.t.Error("sentinel ended as if nothing were wrong with its disk")
+			}
+			w.told(0, 0)
+			w.start()
+		}
 	}},
 	{name: "disk full", lasts: 5 * time.Second, inject: fullDisk, alert: "dependency", estimated: true},
 	{name: "policy broken at reload", lasts: 3 * time.Second, short: true, inject: func(w *world) func() {

@@ -287,7 +287,11 @@ func TestEveryFaultLosesNothing(t *testing.T) {
 			continue
 		}
 		t.Run(f.name, func(t *testing.T) {
-			o := newWorld(t).suffer(f)
+			w := newWorld(t)
+			if f.faulty {
+				w.faulty()
+			}
+			o := w.suffer(f)
 			rows = append(rows, o)
 			t.Logf("%+v", o)
 			if err := o.faulty(); err != nil {

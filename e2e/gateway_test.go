@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -48,6 +49,7 @@ type gateway struct {
 	people string // the admin API
 	// replies is where Slack takes an answer for one member.
 	replies string
+	binary  string // of sentinel; empty for the usual one
 	child   *exec.Cmd
 	exited  chan error
 	// envoy is the data path, and bootstrap what it was started with.
@@ -186,7 +188,7 @@ func (g *gateway) start() {
 	log, err := os.OpenFile(filepath.Join(g.dir, "sentinel.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	g.must(err)
 	defer func() { _ = log.Close() }()
-	c := exec.Command(built(g.t), "run")
+	c := exec.Command(cmp.Or(g.binary, built(g.t)), "run")
 	c.Dir, c.Stderr = g.dir, log
 	c.Env = append([]string{"PATH=" + os.Getenv("PATH")}, g.env...)
 	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

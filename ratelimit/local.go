@@ -209,7 +209,7 @@ func (l *local) expire(now time.Time) {
 // hold that it gives settles in Redis when that is back.
 func (r *Redis) Without(a sentinel.Ask, s Share) sentinel.Reservation {
 	now := time.Now()
-	return r.local.reserve(r.overridden(a, now), s, now)
+	return r.local.reserve(r.overridden(a, r.clock.now()), s, now)
 }
 
 // Refresh looks every second at what is left of the limits that calls have met, so that a share is one of what was left a moment ago.

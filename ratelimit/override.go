@@ -44,7 +44,7 @@ func (r *Redis) EndOverride(ctx context.Context, org, cell string) error {
 func (r *Redis) ChangeOverride(ctx context.Context, org, cell string, to *Override, allowed func(*Override) error) error {
 	text := ""
 	if to != nil {
-		now := time.Now()
+		now := r.clock.now()
 		switch {
 		case cell == "" || to.Max <= 0:
 			return errors.New("an override needs a cell and an amount above 0")
@@ -100,7 +100,7 @@ func (r *Redis) readOverrides(ctx context.Context, org string) (all map[string]O
 	all = map[string]Override{}
 	for cell, text := range texts {
 		var o Override
-		if err := json.Unmarshal([]byte(text), &o); err != nil || !o.Until.After(time.Now()) {
+		if err := json.Unmarshal([]byte(text), &o); err != nil || !o.Until.After(r.clock.now()) {
 			_ = r.client.HDel(ctx, r.overridesKey(org), cell).Err() // it is tried again at the next look
 			delete(texts, cell)
 			continue
@@ -120,6 +120,7 @@ func (r *Redis) Watch(ctx context.Context, org func() string) error {
 			r.overrides.Store(&all)
 		}
 		r.Hear(read, org())
+		_ = r.look(read) // the reading before goes on
 		cancel()
 		for waiting := true; waiting; {
 			select {

@@ -104,6 +104,7 @@ type Redis struct {
 	timeout   time.Duration
 	breaker   breaker
 	overrides atomic.Pointer[map[string]Override]
+	clock     clock
 	group     string
 	begins    string        // "1" where an organisation without memory begins at nothing
 	forgot    chan struct{} // holds one
@@ -157,6 +158,9 @@ func isCluster(ctx context.Context, c redis.UniversalClient) bool {
 
 func (r *Redis) prepare(ctx context.Context) error {
 	if err := r.client.Ping(ctx).Err(); err != nil {
+		return err
+	}
+	if err := r.look(ctx); err != nil {
 		return err
 	}
 	policy, err := r.evictionPolicy(ctx)

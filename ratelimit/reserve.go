@@ -22,7 +22,7 @@ const (
 // the same reservation without a second hold. A reply that does not come leaves no hold behind: Resolve gives it back.
 func (r *Redis) Reserve(ctx context.Context, a sentinel.Ask) (sentinel.Reservation, error) {
 	now := time.Now()
-	a = r.overridden(a, now)
+	a = r.overridden(a, r.clock.now())
 	if out, ok := r.denials.refuse(a, now); ok {
 		return out, nil
 	}

@@ -131,7 +131,7 @@ func (b *adminBackend) Savings(ctx context.Context, from, to time.Time, maxInput
 // Limits lists the policy's limits with their use.
 func (b *adminBackend) Limits(ctx context.Context) ([]admin.LimitUse, error) {
 	set := b.set()
-	list := set.Limits(time.Now().UTC())
+	list := set.Limits(b.app.now())
 	overrides, err := b.app.limiter.Overrides(ctx, set.Org)
 	if err != nil {
 		return nil, err

@@ -166,6 +166,9 @@ func (al *alerting) missing() {
 
 func (al *alerting) judgeOnce(now time.Time) {
 	al.missing()
+	if al.app.now().Sub(now).Abs() > mostSkew {
+		al.facts.add(factKey{kind: "dependency", name: dependencyClock}, true)
+	}
 	list := al.facts.take(now)
 	if lag := al.app.spool.Stats().LagRecords; lag > 0 {
 		list = append(list, seen{factKey{kind: "spool_lag"}, policy.AlertFact{Kind: "spool_lag", Count: lag}})
@@ -238,8 +241,11 @@ func (al *alerting) unusual(now time.Time, fires map[string]alerts.Event) {
 	}
 }
 
-// dependencySpool is the name under which a full spool is told.
-const dependencySpool = "spool"
+// Names under which a full spool, and a clock that is not Redis', are told.
+const (
+	dependencySpool = "spool"
+	dependencyClock = "clock"
+)
 
 // unmetered notes a record that a full spool did not take.
 func (al *alerting) unmetered() {

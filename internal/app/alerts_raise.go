@@ -18,7 +18,7 @@ const (
 // raise gives a budget a fifth more until its window ends, for a member of Slack whom the policy lets do that. It is written into the
 // audit chain first.
 func (al *alerting) raise(ctx context.Context, member, cell string) (string, error) {
-	a, set, now := al.app, al.app.governor.State().Policy, time.Now().UTC()
+	a, set, now := al.app, al.app.governor.State().Policy, al.app.now()
 	person, known := al.book.Load().members[member]
 	if !known || !person.MayRaise(cell) {
 		return "You may not raise this budget: an operator can, or an admin of its team (alerts.people in the policy).", alerts.ErrNotAllowed

@@ -53,6 +53,8 @@ func titleOf(s seen) string {
 	switch f.Name {
 	case dependencySpool:
 		return "the spool is full: calls go on, and are not on the ledger"
+	case dependencyClock:
+		return "the clock of a gateway process and Redis' are apart: calls are counted by Redis', run NTP on both machines"
 	case databaseAway.name:
 		return "the database does not answer: calls go on, and the ledger waits in each process's spool"
 	}

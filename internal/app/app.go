@@ -107,6 +107,14 @@ func (a *App) Close() {
 	a.closers = nil
 }
 
+// now is Redis' clock: windows of limits, and the calls that are counted in them, are dated by no other.
+func (a *App) now() time.Time {
+	if a.limiter == nil { // before it is open
+		return time.Now().UTC()
+	}
+	return a.limiter.Time()
+}
+
 func (a *App) onClose(f func()) { a.closers = append(a.closers, f) }
 
 // listen takes the ports first: a second process must fail before it touches anything.
@@ -166,7 +174,7 @@ func (a *App) openPolicy(context.Context) error {
 	}
 	a.metrics = newMetrics(a)
 	a.governor = governor.New(governor.Options{
-		Instance: a.instance, HoldTTL: holdTTL, Now: func() time.Time { return time.Now().UTC() },
+		Instance: a.instance, HoldTTL: holdTTL, Now: a.now,
 	}, state)
 	a.beside()
 	return nil
@@ -216,7 +224,7 @@ func (a *App) openLedger(ctx context.Context) error {
 		return err
 	}
 	a.onClose(func() { _ = a.spool.Close() })
-	a.journal = &journal{spool: a.spool, unmetered: a.config.Spool.WhenFull == whenFullUnmetered, log: a.log, lost: func() { a.alerting.unmetered() }}
+	a.journal = &journal{spool: a.spool, unmetered: a.config.Spool.WhenFull == whenFullUnmetered, log: a.log, lost: func() { a.alerting.unmetered() }, broken: make(chan error, 1)}
 	a.governor.Journal = a.journal
 	return nil
 }
@@ -276,6 +284,7 @@ func (a *App) Run(ctx context.Context) error {
 	group.Go(func() error { return a.tokens.Run(ctx) })
 	group.Go(func() error { return a.workloads.Run(ctx) })
 	group.Go(func() error { return a.drain(ctx) })
+	group.Go(func() error { return a.endOnFault(ctx) })
 	group.Go(func() error { return a.watchEnvoy(ctx) })
 	group.Go(func() error { return a.compareWitness(ctx) })
 	group.Go(func() error { return a.reconcile(ctx) })

@@ -22,6 +22,7 @@ const (
 const (
 	unmeteredShown = time.Minute      // for which the spool counts as degraded after a record that it did not take
 	unmeteredLog   = 10 * time.Second // between two lines of the log
+	toldOfFault    = 3 * judgeEvery   // from a fault of the disk to the end of the process
 )
 
 // journal is the spool as calls write to it. Where the operator has said so, a full one lets them go on: what it does not take is
@@ -32,7 +33,8 @@ type journal struct {
 	}
 	unmetered bool
 	log       zerolog.Logger
-	lost      func() // told of each record, for the alerts
+	lost      func()     // told of each record, for the alerts
+	broken    chan error // has the fault after which nobody can tell what the disk holds
 
 	intents, entries, cost atomic.Int64 // cost is in billionths of a dollar, of the entries
 	last, logged           atomic.Int64 // Unix nanoseconds
@@ -41,6 +43,12 @@ type journal struct {
 // Append makes a record durable, or counts it.
 func (j *journal) Append(ctx context.Context, r sentinel.Record) error {
 	err := j.spool.Append(ctx, r)
+	if errors.Is(err, spool.ErrPoisoned) {
+		select {
+		case j.broken <- err:
+		default: // it is known
+		}
+	}
 	if !j.unmetered || !errors.Is(err, spool.ErrFull) {
 		return err
 	}
@@ -57,6 +65,19 @@ func (j *journal) Append(ctx context.Context, r sentinel.Record) error {
 	}
 	j.lost()
 	return nil
+}
+
+// endOnFault ends the process some moments after the disk has failed: the next one reads what is really there. Calls are refused meanwhile, and
+// the alert is told of.
+func (a *App) endOnFault(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-a.journal.broken:
+		a.log.Error().Err(err).Msg("the spool's disk has failed: this process ends, the next one reads what the disk holds")
+		sleep(ctx, toldOfFault)
+		return err
+	}
 }
 
 // open tells whether calls go on unmetered now.

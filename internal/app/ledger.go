@@ -115,7 +115,7 @@ func (a *App) reconcileOnce(ctx context.Context) error {
 	if err := a.store.Beat(ctx, a.instance, a.asSpool()); err != nil {
 		return err
 	}
-	now := time.Now().UTC()
+	now := a.now()
 	if _, err := a.store.Sweep(ctx, now.Add(-a.config.Reconcile.After)); err != nil {
 		return err
 	}

@@ -239,7 +239,7 @@ func (c *recount) seed(ctx context.Context, r ratelimit.Recount) (bool, error) {
 	}
 	var err error
 	var open []store.OpenCall
-	if r.Windows, err = posted(ctx, set, began.UTC(), c.ledgerUsage); err == nil {
+	if r.Windows, err = posted(ctx, set, c.now(), c.ledgerUsage); err == nil {
 		open, err = c.store.OpenCalls(ctx, orgs)
 	}
 	for _, o := range open {

@@ -200,7 +200,7 @@ func (a *App) compare(ctx context.Context, before map[string]int64) (low map[str
 	ctx, cancel := context.WithTimeout(ctx, seedTimeout)
 	defer cancel()
 	set := a.governor.State().Policy
-	seeds, err := posted(ctx, set, time.Now().UTC(), a.ledgerUsage)
+	seeds, err := posted(ctx, set, a.now(), a.ledgerUsage)
 	if err != nil {
 		return before, err
 	}
