@@ -1,6 +1,7 @@
 package hostile
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"net/http"
@@ -36,10 +37,10 @@ func attacks() []attack {
 		list []attack
 	}{
 		{"fail-open", failOpen()}, {"wrong destination", wrongDestination()}, {"identity", identity()}, {"HTTP parsing", httpParsing()},
-		{"body parsing", bodyParsing()}, {"cost evasion", costEvasion()}, {"leaks", leaks()}, {"admin", admin()}, {"admin", onAdmins()}, {"availability", availability()}, {"HTTP/2", http2Attacks()},
+		{"body parsing", bodyParsing()}, {"cost evasion", costEvasion()}, {"leaks", leaks()}, {"admin", admin()}, {"admin", onAdmins()}, {"availability", availability()}, {"HTTP/2", http2Attacks()}, {"", outside()},
 	} {
 		for _, a := range f.list {
-			a.family = f.name
+			a.family = cmp.Or(a.family, f.name)
 			all = append(all, a)
 		}
 	}
