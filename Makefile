@@ -89,8 +89,8 @@ bench: tools $(TOOLS)/peers/.stamp build ## benchmarks; those beside Envoy alone
 	go test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: bench-meter
-bench-meter: ## what it costs to read the usage of an answer and of a stream, and to price an entry
-	go test -run '^$$' -bench 'JSONAnswer|Stream$$|SSE|PriceAnEntry' -benchmem ./provider ./pricing
+bench-meter: ## what it costs to read the usage of an answer and of a stream, and to price an entry: figures into docs/bench/meter.txt
+	go test -run '^$$' -bench 'JSONAnswer|Stream$$|SSE|PriceAnEntry' -benchmem ./provider ./pricing | tee docs/bench/meter.txt
 
 bench-ledger: export BENCH_LEDGER := $(CURDIR)/docs/bench/ledger.md
 bench-ledger: export E2E ?= must

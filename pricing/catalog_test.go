@@ -317,26 +317,40 @@ func TestModelsHavePricesByRegion(t *testing.T) {
 	}
 }
 
+// BenchmarkPriceAnEntry finds the price of one call after the other, by model, snapshot, region, price list and length of context, and prices it.
 func BenchmarkPriceAnEntry(b *testing.B) {
 	c := embedded(b)
-	u := sentinel.Usage{sentinel.InputTokens: 1000, sentinel.CachedInputTokens: 200, sentinel.OutputTokens: 300}
-	for name, k := range map[string]Key{
-		"model":     {Provider: "openai", Endpoint: "chat.completions", Model: "gpt-5-mini"},
-		"snapshot":  {Provider: "openai", Endpoint: "chat.completions", Model: "gpt-5-mini-2025-08-07"},
-		"long name": {Provider: "aws-bedrock", Endpoint: "converse", Model: "us.anthropic.claude-haiku-4-5-20251001-v1:0"},
+	type call struct {
+		key   Key
+		tier  string
+		usage sentinel.Usage
+	}
+	var calls []call
+	for i, k := range []Key{
+		{Provider: "openai", Endpoint: "chat.completions", Model: "gpt-5-mini"}, {Provider: "openai", Endpoint: "chat.completions", Model: "gpt-5-mini-2025-08-07"},
+		{Provider: "openai", Endpoint: "responses", Model: "gpt-5.4"}, {Provider: "anthropic", Endpoint: "messages", Model: "claude-haiku-4-5-20251001"},
+		{Provider: "aws-bedrock", Endpoint: "converse", Model: "us.anthropic.claude-haiku-4-5-20251001-v1:0", Region: "us-east-1"},
+		{Provider: "aws-bedrock", Endpoint: "converse", Model: "minimax.minimax-m2.5", Region: "eu-west-2"},
+		{Provider: "azure-openai", Endpoint: "chat.completions", Model: "eu/gpt-5-mini"}, {Provider: "gemini", Endpoint: "generateContent", Model: "gemini-2.5-pro"},
+		{Provider: "deepseek", Endpoint: "chat.completions", Model: "deepseek-v4-pro"}, {Provider: "aws-s3", Endpoint: "object.put", Region: "eu-west-1"},
 	} {
-		b.Run(name, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				p, ok := c.Find(k, now)
-				if !ok {
-					b.Fatalf("%v has no price", k)
-				}
-				l, ok := p.For("", now)
-				if _, err := l.Cost(u); err != nil || !ok {
-					b.Fatal(ok, err)
-				}
-			}
-		})
+		u := sentinel.Usage{sentinel.Requests: 1, sentinel.InputTokens: int64(1000 << i), sentinel.CachedInputTokens: 200, sentinel.OutputTokens: 300}
+		calls = append(calls, call{k, "", u})
+	}
+	calls = append(calls, call{calls[2].key, "flex", calls[9].usage}, call{calls[3].key, "batch", calls[3].usage})
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		e := &calls[i%len(calls)]
+		p, ok := c.Find(e.key, now)
+		if !ok {
+			b.Fatalf("%v has no price", e.key)
+		}
+		l, ok := p.For(e.tier, now)
+		if !ok {
+			b.Fatalf("%s has no list %q", p.Version, e.tier)
+		}
+		if _, err := l.Cost(e.usage); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

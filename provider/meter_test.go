@@ -259,24 +259,3 @@ func FuzzJSONMeter(f *testing.F) {
 	f.Add([]byte(`{"model":"m","usage":`+chatReport+`}`), uint16(20), false)
 	fuzzMeter(f, "application/json")
 }
-
-func benchmarkMeter(b *testing.B, contentType string, answer []byte) {
-	p, e := use(b, "openai", "chat.completions")
-	b.SetBytes(int64(len(answer)))
-	b.ReportAllocs()
-	for b.Loop() {
-		m := p.NewMeter(MeterSpec{Endpoint: e, Model: "gpt-5", Status: 200, HideUsage: true, ContentType: contentType, Bound: sentinel.Usage{sentinel.InputTokens: 4096, sentinel.OutputTokens: 4096}})
-		m.Write(answer)
-		if !m.Finish(true).Reported {
-			b.Fatal("the usage was not found")
-		}
-	}
-}
-
-func BenchmarkJSONAnswer(b *testing.B) {
-	benchmarkMeter(b, "application/json", []byte(`{"model":"gpt-5","choices":[{"message":{"content":"`+strings.Repeat("word ", 150)+`"}}],"usage":`+chatReport+`}`))
-}
-
-func BenchmarkStream(b *testing.B) {
-	benchmarkMeter(b, "text/event-stream", []byte(strings.Repeat(hello+"\n\n", 500)+lastUsage+"\n\ndata: [DONE]\n\n"))
-}

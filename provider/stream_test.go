@@ -156,13 +156,3 @@ func FuzzStream(f *testing.F) {
 		}
 	})
 }
-
-func BenchmarkSSE(b *testing.B) {
-	event := []byte("data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"gpt-5-mini\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\" the\"},\"finish_reason\":null}],\"usage\":null}\n\n")
-	m := openAI.NewMeter(MeterSpec{Endpoint: chatEndpoint(b), Status: 200, ContentType: "text/event-stream"})
-	b.SetBytes(int64(len(event)))
-	b.ReportAllocs()
-	for b.Loop() {
-		m.Write(event)
-	}
-}
