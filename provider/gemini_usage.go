@@ -65,9 +65,12 @@ func (r *geminiReport) metered() (Metered, bool) {
 	}
 	u[sentinel.InputTokens] = left
 	out := c.count(r.Candidates)
-	for modality, unit := range map[string]sentinel.Unit{"AUDIO": sentinel.AudioOutputTokens, "IMAGE": sentinel.ImageOutputTokens, "VIDEO": sentinel.VideoOutputTokens} {
-		u[unit] = r.OutputBy.of(modality, &c, c.count(r.Candidates))
-		out -= u[unit]
+	for _, by := range [...]struct { // no map, which would be made for every answer
+		modality string
+		unit     sentinel.Unit
+	}{{"AUDIO", sentinel.AudioOutputTokens}, {"IMAGE", sentinel.ImageOutputTokens}, {"VIDEO", sentinel.VideoOutputTokens}} {
+		u[by.unit] = r.OutputBy.of(by.modality, &c, c.count(r.Candidates))
+		out -= u[by.unit]
 	}
 	u[sentinel.OutputTokens] = c.within(out, maxReported)
 	return Metered{Usage: u, Method: c.method(), Tier: geminiTraffic(r.Traffic), Reported: true}, true

@@ -109,7 +109,7 @@ func BenchmarkStream(b *testing.B) {
 			for i := range 8 {
 				streams = append(streams, strings.Join(events[i*8:i*8+500], "")+chatEnd)
 			}
-			benchmarkMeter(b, "openai", "chat.completions", "gpt-5-mini", "text/event-stream", streams)
+			benchmarkMeter(b, "openai", "chat.completions", "gpt-5", "text/event-stream", streams)
 		})
 	}
 }
