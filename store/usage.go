@@ -152,22 +152,22 @@ func (q UsageQuery) Timed() bool {
 	return slices.ContainsFunc(q.By, func(name string) bool { return slices.Contains(spans, name) })
 }
 
+// Grain is the coarsest of the sums by day, hour and minute that q's dimensions and zone can be answered from.
+func (q UsageQuery) Grain() time.Duration {
+	switch {
+	case q.names("minute") || q.zoned() && !wholeHours(q.Zone) && (q.From.IsZero() || q.To.IsZero()):
+		return time.Minute
+	case q.names("hour") || q.zoned():
+		return time.Hour
+	default:
+		return 24 * time.Hour
+	}
+}
+
 // finest gives the longest of a day, an hour and a minute that every bound of q falls on, 0 when none does.
 func (q UsageQuery) finest() time.Duration {
 	whole := func(d time.Duration) bool { return q.From.Equal(q.From.Truncate(d)) && q.To.Equal(q.To.Truncate(d)) }
-	most := 24 * time.Hour
-	if q.names("hour") {
-		most = time.Hour
-	}
-	if q.zoned() {
-		most = min(most, time.Hour)
-		if !wholeHours(q.Zone) {
-			most = time.Minute
-		}
-	}
-	if q.names("minute") {
-		most = time.Minute
-	}
+	most := q.Grain()
 	for _, d := range []time.Duration{24 * time.Hour, time.Hour, time.Minute} {
 		if d <= most && whole(d) {
 			return d
@@ -199,6 +199,25 @@ func wholeHours(zone *time.Location) bool {
 	return true
 }
 
+// zonedHours are the sums by hour, but for hours within which a day of the zone begins: these are summed by minute.
+const zonedHours = `(SELECT * FROM usage_1h WHERE bucket <> ALL ({hours})
+	UNION ALL SELECT m.* FROM unnest({hours}) AS h JOIN usage_1m m ON m.bucket >= h AND m.bucket < h + INTERVAL '1 hour') AS sums`
+
+// brokenHours lists the hours of UTC within which a day of the zone begins.
+func (q UsageQuery) brokenHours() []time.Time {
+	hours := []time.Time{}
+	first := q.From.In(q.Zone)
+	for day := first.Day(); ; day++ {
+		begin := sentinel.DayStart(first.Year(), first.Month(), day, q.Zone)
+		if !begin.Before(q.To) {
+			return hours
+		}
+		if hour := begin.UTC().Truncate(time.Hour); !hour.Equal(begin) && !hour.Before(q.From) {
+			hours = append(hours, hour)
+		}
+	}
+}
+
 // added is the sum of units within a row.
 func added(units []sentinel.Unit) string {
 	list := make([]string, len(units))
@@ -219,6 +238,10 @@ func (q UsageQuery) build() (string, []any, error) {
 	if q.zoned() {
 		w.args = append(w.args, q.Zone.String())
 		zone = fmt.Sprintf("$%d::text", len(w.args))
+	}
+	if table.name == "usage_1h" && q.zoned() && !wholeHours(q.Zone) {
+		w.args = append(w.args, q.brokenHours())
+		table.name = filled(zonedHours, "{hours}", fmt.Sprintf("$%d::timestamptz[]", len(w.args)))
 	}
 	for i, name := range q.By {
 		expression, err := table.dimension(name, zone)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -70,15 +71,64 @@ func zone(t *testing.T, name string) *time.Location {
 	return z
 }
 
-// The sums by hour serve days of most zones, and those by minute the others.
+// The sums by hour serve days of every zone; of hours within which a day begins, those by minute.
 func TestDaysOfAZoneAreSummedFromFineEnoughSums(t *testing.T) {
-	at := func(hour int) time.Time { return time.Date(2026, 11, 1, hour, 0, 0, 0, time.UTC) }
-	for name, want := range map[string]string{"UTC": "usage_1d", "America/New_York": "usage_1h", "Asia/Kolkata": "usage_1m", "Australia/Lord_Howe": "usage_1m"} {
-		q := UsageQuery{From: at(0), To: at(24), By: []string{"day"}, Rolled: true, Zone: zone(t, name)}
-		if table, err := q.table(); err != nil || table.name != want {
-			t.Errorf("days of %s come from %s, %v; want %s", name, table.name, err, want)
+	from := time.Date(2026, 4, 3, 0, 0, 0, 0, time.UTC)
+	for name, want := range map[string]struct {
+		table  string
+		broken []string
+	}{
+		"UTC": {"usage_1d", nil}, "America/New_York": {"usage_1h", nil}, "Asia/Kolkata": {"usage_1h", []string{"03 18", "04 18", "05 18"}},
+		"Australia/Lord_Howe": {"usage_1h", []string{"05 13"}}, // from an offset of 11 hours to one of 10:30
+	} {
+		q := UsageQuery{From: from, To: from.AddDate(0, 0, 3), By: []string{"day"}, Rolled: true, Zone: zone(t, name)}
+		if table, err := q.table(); err != nil || table.name != want.table {
+			t.Errorf("days of %s come from %s, %v; want %s", name, table.name, err, want.table)
+		}
+		var broken []string
+		for _, h := range q.brokenHours() {
+			broken = append(broken, h.Format("02 15"))
+		}
+		if !slices.Equal(broken, want.broken) {
+			t.Errorf("hours within which days of %s begin: %q, want %q", name, broken, want.broken)
+		}
+		if q.From = (time.Time{}); name == "Asia/Kolkata" {
+			if table, err := q.table(); err != nil || table.name != "usage_1m" {
+				t.Errorf("days of %s without a begin come from %s, %v", name, table.name, err)
+			}
 		}
 	}
+}
+
+// Rows at each half hour of five days: sums by day are the same from the sums and from the entries, in zones whose days begin within an hour.
+func TestSumsByDayAreThoseOfTheEntriesInEveryZone(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Store) {
+		from := time.Date(2026, 4, 2, 0, 0, 0, 0, time.UTC)
+		var records []sentinel.Record
+		for i := range 5 * 48 {
+			e := sentinel.Entry{Call: sentinel.Call{At: from.Add(time.Duration(i)*30*time.Minute - time.Microsecond*time.Duration(i%2)), Caller: sentinel.Caller{Org: "acme", Team: "core", Service: "app"}}, Cost: sentinel.NanoUSD(i*i + 1), Status: 200}
+			e.ID = sentinel.NewCallID(e.At)
+			records = append(records, sentinel.Record{Entry: &e})
+		}
+		if err := s.Write(t.Context(), records); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.RefreshUsage(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"Asia/Kolkata", "Asia/Kathmandu", "Australia/Lord_Howe", "America/St_Johns", "America/New_York"} {
+			q := UsageQuery{From: from.Add(time.Hour), To: from.AddDate(0, 0, 5), By: []string{"day", "team"}, Zone: zone(t, name)}
+			want, err := s.Usage(t.Context(), q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			q.Rolled = true
+			got, err := s.Usage(t.Context(), q)
+			if diff := cmp.Diff(want, got); err != nil || diff != "" || len(got) < 5 {
+				t.Errorf("days of %s from the sums, error %v (-entries +sums)\n%s", name, err, diff)
+			}
+		}
+	})
 }
 
 func TestUsageSumsByAnyDimension(t *testing.T) {

@@ -55,25 +55,34 @@ func (b *adminBackend) Usage(ctx context.Context, q admin.UsageQuery) ([]admin.U
 
 const maxGroups = 10_000
 
-// split cuts a question at the last whole hour and the last whole minute before summed.
+// split cuts a question where coarser sums begin and end to serve, at whole days, hours and minutes: a month is days but for its ends, and what is
+// younger than summed is asked of the entries.
 func split(q store.UsageQuery, summed time.Time) (pieces []store.UsageQuery) {
-	from := q.From
-	for _, cut := range []struct {
-		at     time.Time
-		rolled bool
-	}{{summed.Truncate(time.Hour), true}, {summed.Truncate(time.Minute), true}, {q.To, false}} {
-		to := cut.at
-		if to.After(q.To) {
-			to = q.To
+	summed = earliest(summed.Truncate(time.Minute), q.To)
+	var cuts []time.Time
+	for _, d := range []time.Duration{time.Hour, 24 * time.Hour} {
+		if begin := q.From.Add(d - 1).Truncate(d); d <= q.Grain() && !begin.After(summed) {
+			cuts = append(cuts, begin, summed.Truncate(d))
 		}
+	}
+	slices.SortFunc(cuts, time.Time.Compare)
+	from := q.From
+	for _, to := range append(cuts, summed, q.To) {
 		if !from.Before(to) {
 			continue
 		}
 		p := q
-		p.From, p.To, p.Rolled = from, to, cut.rolled
+		p.From, p.To, p.Rolled = from, to, !to.After(summed)
 		pieces, from = append(pieces, p), to
 	}
 	return pieces
+}
+
+func earliest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // Entries lists rows of the ledger.
