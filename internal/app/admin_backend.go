@@ -25,7 +25,8 @@ import (
 // adminBackend is the gateway as the admin API sees it. What it does not say itself, the store does.
 type adminBackend struct {
 	*store.Store
-	app *App
+	app  *App
+	past pastSums
 }
 
 func (b *adminBackend) set() *policy.Set { return b.app.governor.State().Policy }

@@ -25,7 +25,7 @@ func (b *adminBackend) Usage(ctx context.Context, q admin.UsageQuery) ([]admin.U
 	}
 	sums := map[string]*admin.UsageRow{}
 	for _, p := range pieces {
-		rows, err := b.Store.Usage(ctx, p)
+		rows, err := b.past.usage(ctx, p, b.Store.Usage)
 		if err != nil {
 			return nil, err
 		}
@@ -55,11 +55,12 @@ func (b *adminBackend) Usage(ctx context.Context, q admin.UsageQuery) ([]admin.U
 
 const maxGroups = 10_000
 
-// split cuts a question where coarser sums begin and end to serve, at whole days, hours and minutes: a month is days but for its ends, and what is
-// younger than summed is asked of the entries.
+// split cuts a question where coarser sums begin and end to serve, at whole days, hours and minutes: a month is days but for its ends, what is
+// younger than summed is asked of the entries, and what is over for long is apart, to be kept.
 func split(q store.UsageQuery, summed time.Time) (pieces []store.UsageQuery) {
+	settled := lastSettled(summed)
 	summed = earliest(summed.Truncate(time.Minute), q.To)
-	var cuts []time.Time
+	cuts := []time.Time{earliest(settled, summed)}
 	for _, d := range []time.Duration{time.Hour, 24 * time.Hour} {
 		if begin := q.From.Add(d - 1).Truncate(d); d <= q.Grain() && !begin.After(summed) {
 			cuts = append(cuts, begin, summed.Truncate(d))
