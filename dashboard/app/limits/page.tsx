@@ -7,6 +7,7 @@ import { ago, moment, shortMoment } from "@/lib/time";
 import { useAddress } from "@/lib/url";
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
+import { LimitHistory } from "./history";
 
 type Limit = Schemas["Limit"];
 
@@ -17,7 +18,7 @@ export default function LimitsPage() {
   const ends = useApi(["ledger", "limits", "forecast"], () => api.GET("/api/v1/limits/forecast"), 300_000);
   const end = (x: Limit) => ends.data?.find((f) => f.cell === x.cell);
   const may = useMay("team-admin");
-  const [chosen, setChosen] = useState<Limit>();
+  const [chosen, setChosen] = useState<Limit>(), [told, setTold] = useState<Limit>();
   return (
     <Page title="Budgets and limits" lead="What each limit of the policy counts now, calls in flight included. An override holds for a time and ends by itself."
       aside={<Select aria-label="Scope" value={scope} onChange={(e) => set({ scope: e.target.value })}>{["", "org", "team", "service", "provider", "rule"].map((s) => <option key={s} value={s}>{s || "every scope"}</option>)}</Select>}>
@@ -32,11 +33,17 @@ export default function LimitsPage() {
               { head: "Max", right: true, cell: (x) => <>{amount(x.measure, x.max)}{x.override && <span className="block text-xs text-warn" title={`${x.override.by}: ${x.override.why}`}>override until {moment(x.override.until)}</span>}</> },
               { head: "Window", right: true, cell: (x) => <span className="whitespace-nowrap text-muted">{x.end ? "ends " + ago(x.end) : x.seconds ? `per ${x.seconds} s` : "at once"}</span> },
               { head: "Used up", right: true, cell: (x) => <UsedUp of={end(x)} /> },
-              ...(may ? [{ head: "Change", right: true, cell: (x: Limit) => <Button onClick={() => setChosen(x)}>Change</Button> }] : []),
+              { head: "", right: true, cell: (x) => (
+                <span className="inline-flex gap-2">
+                  <Button aria-label={`History of ${x.name}`} onClick={() => setTold(x)}>History</Button>
+                  {may && <Button onClick={() => setChosen(x)}>Change</Button>}
+                </span>
+              ) },
             ]} />
           )}
         </Loaded>
       </Card>
+      <Modal open={!!told} onClose={() => setTold(undefined)} title={`History of ${told?.name}`}>{told && <LimitHistory limit={told} />}</Modal>
       <Modal open={!!chosen} onClose={() => setChosen(undefined)} title={chosen?.name ?? ""}>{chosen && <Change limit={chosen} done={() => setChosen(undefined)} />}</Modal>
     </Page>
   );
