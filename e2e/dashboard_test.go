@@ -108,8 +108,9 @@ func TestDashboardInABrowser(t *testing.T) {
 	}
 	last := records[len(records)-1].Entry.ID.String()
 	for page, want := range map[string]string{
-		"light /": "Month to date and forecast", "light /usage?period=week&by=model": hostileName, "dark /limits": "team core", "dark /alerts": "Nothing is wrong",
+		"dark /": "Month to date and forecast", "light /usage?period=week&by=model": hostileName, "dark /limits": "team core", "dark /alerts": "Nothing is wrong",
 		"light /usage": "Latency and errors by team", "light /calls?id=" + last: last, "light /nowhere": "There is no such page", "light /connect": "base_url=",
+		"limit's history": "Overridden by ada", "usage of dates": "Latency and errors by team", "calls of dates": "openai", "audit file": "limit.override", "light /usage?by=user": "by user", "light /": "First byte in the last hour",
 		"policy faults": "nonsense: unknown key", "audit after writes": "launch week", "policy versions": "not needed", "policy suggestions": "suggested budget a day of team core", "simulation": "policy in force",
 		"light /anomalies": "12 dollars a minute, where 1.5 was expected (8.0 times)", "dark /anomalies": hostileName, "light /anomalies?service=app&hours=24": "the band holds 95 of 100 hours", "token rotated": "true", "light /alerts?part=rules": "count >= 20 && rate >= 0.25", "sample sent": "finops: taken", "dark /alerts?part=messages": "Nothing was sent yet", "wide /anomalies": "false", "wide /providers": "false", "viewer buttons": "0", "wide /": "false", "wide /usage": "false", "wide /limits": "false",
 	} {

@@ -1,6 +1,7 @@
 "use client";
 
 import Link from "next/link";
+import { Guide } from "@/components/guide";
 import { MonthChart, Spark, Stacked } from "@/components/lazy";
 import { Badge, Card, Loaded, Meter, Nothing, Page, Table, Tile } from "@/components/ui";
 import { api, useApi, type Schemas } from "@/lib/api";
@@ -12,12 +13,13 @@ export default function Overview() {
   const overview = useApi(["ledger", "overview"], () => api.GET("/api/v1/overview"), 30_000);
   return (
     <Page title="Overview" lead={overview.data && `Spend of ${new Date(overview.data.month_start).toLocaleDateString(undefined, { month: "long", year: "numeric", timeZone: overview.data.zone })}, days in ${overview.data.zone}`}>
+      {overview.data?.month.calls === 0 && overview.data.last_month.calls === 0 && <Guide />}
       <Loaded of={overview}>{(o) => <Tiles o={o} />}</Loaded>
       <Loaded of={overview}>
         {(o) => (
           <div className="grid gap-4 xl:grid-cols-[3fr_2fr]">
             <Card title="Month to date and forecast" aside={o.forecast.known ? <span>month end {usd(o.forecast.mean, 2)}, 80 % between {usd(o.forecast.lo80, 2)} and {usd(o.forecast.hi80, 2)}</span> : <span>{o.forecast.reason}</span>}>
-              {o.forecast.days.length > 0 ? <MonthChart days={o.forecast.days.map((d) => ({ ...d, past: d.actual !== "0" || d.expected === "0" }))} /> : <Nothing>Nothing was spent this month yet.</Nothing>}
+              {o.forecast.days.length > 0 ? <MonthChart spent={o.month.cost} days={o.forecast.days.map((d) => ({ ...d, past: d.actual !== "0" || d.expected === "0" }))} /> : <Nothing>Nothing was spent this month yet.</Nothing>}
             </Card>
             <Budgets />
           </div>
@@ -46,16 +48,30 @@ function Tiles({ o }: { o: Schemas["Overview"] }) {
         </div>
       )}
       <div className="grid grid-cols-2 gap-4 lg:grid-cols-4">
-        <Tile label="This month" value={usd(o.month.cost, 2)} note={vs(o.month.cost, o.last_month.cost, "last month until now")} />
+        <Tile label="This month" value={usd(o.month.cost, 2)} note={<>{vs(o.month.cost, o.last_month.cost, "last month until now")}{o.month.estimated > 0 && ` · ${((100 * o.month.estimated) / o.month.calls).toFixed(1)} % of calls estimated`}</>} />
         <Tile label="Expected by its end" value={o.forecast.known ? usd(o.forecast.mean, 2) : "—"} note={o.forecast.known ? `80 %: ${usd(o.forecast.lo80, 0)} to ${usd(o.forecast.hi80, 0)}` : "not enough history yet"} />
         <Tile label="Today" value={usd(o.today.cost, 2)} note={vs(o.today.cost, o.yesterday.cost, "yesterday until now")} />
         <Tile label="Saved by downgrades" value={usd(o.downgrades.saved, 2)} tone={o.downgrades.saved !== "0" ? "good" : undefined} note={`${count(o.downgrades.calls)} calls went to a cheaper model`} />
         <Tile label="Calls in the last hour" value={compact(o.last_hour.calls)} note={`${usd(o.last_hour.cost)} in that hour`} />
         <Tile label="Refused in the last hour" value={compact(o.last_hour.refused)} tone={o.last_hour.refused > 0 ? "warn" : undefined} note="throttled or denied" />
-        <Tile label="Estimated this month" value={o.month.calls ? ((100 * o.month.estimated) / o.month.calls).toFixed(1) + " %" : "—"} note="of calls, not the provider's own word" />
+        <Slowness />
         <Tile label="Open incidents" value={count(o.open_incidents)} tone={o.open_incidents ? "bad" : "good"} note={<Link href="/alerts" className="underline">alerts</Link>} />
       </div>
     </>
+  );
+}
+
+/** Slowness compares the first byte of the last hour's calls with the last day's. */
+function Slowness() {
+  const ask = (period: "hour" | "day") => {
+    const r = range(period);
+    return api.GET("/api/v1/usage/latency", { params: { query: { from: r.from.toISOString(), to: r.to.toISOString(), by: "provider" } } });
+  };
+  const hour = useApi(["ledger", "latency", "hour"], () => ask("hour")), day = useApi(["ledger", "latency", "day"], () => ask("day"));
+  const now = hour.data?.total.first_byte_ms.p95 ?? 0, usual = day.data?.total.first_byte_ms.p95 ?? 0;
+  return (
+    <Tile label="First byte in the last hour, p95" value={now ? `${count(Math.round(now))} ms` : "—"} tone={usual && now > 1.5 * usual ? "warn" : undefined}
+      note={usual ? <Link href="/usage?period=day&by=provider" className="underline">{count(Math.round(usual))} ms in the last 24 hours</Link> : "no call in the last 24 hours"} />
   );
 }
 
@@ -90,9 +106,10 @@ function runOut(l: Schemas["Limit"]): string {
 }
 
 function Today() {
-  const r = range("day");
-  const q = { from: r.from.toISOString(), to: r.to.toISOString() };
-  const usage = useApi(["ledger", "day"], () => api.GET("/api/v1/usage", { params: { query: { ...q, by: ["hour", "team"], limit: 5000 } } }));
+  const usage = useApi(["ledger", "day"], () => {
+    const r = range("day");
+    return api.GET("/api/v1/usage", { params: { query: { from: r.from.toISOString(), to: r.to.toISOString(), by: ["hour", "team"], limit: 5000 } } });
+  });
   const calls = useApi(["ledger", "minutes"], () => {
     const h = range("hour");
     return api.GET("/api/v1/usage", { params: { query: { from: h.from.toISOString(), to: h.to.toISOString(), by: ["minute"], limit: 100 } } });
@@ -100,7 +117,7 @@ function Today() {
   return (
     <Card title="Last 24 hours by team" aside={usage.data && <span>{usd(usage.data.total.cost, 2)} · {compact(usage.data.total.calls)} calls</span>}>
       <Loaded of={usage} empty={(u) => u.rows.length === 0 && <>No call yet. <Link href="/connect" className="text-accent underline">Connect the first service</Link></>}>
-        {(u) => <Stacked {...stacks(u.rows, r.from, r.to, "hour")} label="Spend an hour by team" />}
+        {(u) => <Stacked {...stacks(u, "hour")} label="Spend an hour by team" />}
       </Loaded>
       {!!calls.data?.rows.length && <p className="mt-4 text-xs text-muted">Calls a minute, last hour</p>}
       {!!calls.data?.rows.length && <Spark label="calls" values={calls.data.rows.map((x) => ({ key: x.keys[0] ?? "", n: x.calls }))} />}
@@ -109,10 +126,9 @@ function Today() {
 }
 
 function Movers() {
-  const r = range("week");
   const ask = (from: Date, to: Date) => api.GET("/api/v1/usage", { params: { query: { from: from.toISOString(), to: to.toISOString(), by: ["service", "model"], limit: 1000 } } });
-  const now = useApi(["ledger", "movers"], () => ask(r.from, r.to));
-  const before = useApi(["ledger", "movers", "before"], () => ask(r.before, r.until));
+  const now = useApi(["ledger", "movers"], () => ask(range("week").from, range("week").to));
+  const before = useApi(["ledger", "movers", "before"], () => ask(range("week").before, range("week").until));
   return (
     <Card title="Top movers" aside="last 7 days against the 7 before">
       <Loaded of={now} empty={(u) => u.rows.length === 0 && "Nothing was spent."}>

@@ -101,17 +101,19 @@ export function Compared({ points, money, label, height = 200 }: { points: Pair[
 /** A day of a month: what was spent since its begin, and where it goes. */
 export interface MonthDay {
   day: string;
+  expected: string;
   total: string;
   lo80: string;
   hi80: string;
   past: boolean;
 }
 
-/** MonthChart draws a month's running total, its forecast with the band that 80 of 100 months stay within, and a budget's line. */
-export function MonthChart({ days, budget, height = 260 }: { days: MonthDay[]; budget?: string; height?: number }) {
+/** MonthChart draws a month's running total until now, its forecast with the band that 80 of 100 months stay within, and a budget's line. */
+export function MonthChart({ days, spent, budget, height = 260 }: { days: MonthDay[]; spent: string; budget?: string; height?: number }) {
   const n = (s: string) => Number(BigInt(s)) / 1e9;
   const last = days.findLastIndex((d) => d.past);
-  const rows = days.map((d, i) => ({ key: d.day, actual: i <= last ? n(d.total) : null, mean: i >= last ? n(d.total) : null, band: i >= last ? [n(d.lo80), n(d.hi80)] : null }));
+  const so = (i: number) => n(i === last ? spent : days[i]!.total); // the last day's total is of its end
+  const rows = days.map((d, i) => ({ key: d.day, actual: i <= last ? so(i) : null, mean: i < last ? null : i === last ? so(i) : n(d.total), band: i < last ? null : i === last ? [so(i), so(i)] : [n(d.lo80), n(d.hi80)] }));
   return (
     <Frame label="Spend since the month's begin, with its forecast" height={height}>
       <ComposedChart data={rows} margin={{ top: 8, right: 0, bottom: 0, left: 0 }} accessibilityLayer>
@@ -123,7 +125,10 @@ export function MonthChart({ days, budget, height = 260 }: { days: MonthDay[]; b
             const i = days.findIndex((d) => d.day === key);
             const d = active && days[i];
             if (!d) return null;
-            const lines = i <= last ? [{ name: "Spent so far", value: usd(d.total) }] : [{ name: "Expected", value: usd(d.total, 2) }, { name: "80 % between", value: `${usd(d.lo80, 2)} and ${usd(d.hi80, 2)}` }];
+            const lines = [
+              ...(i <= last ? [{ name: "Spent so far", value: usd(i === last ? spent : d.total) }] : []),
+              ...(i > last || d.expected !== "0" ? [{ name: i === last ? "Expected by its end" : "Expected", value: usd(d.total, 2) }, { name: "80 % between", value: `${usd(d.lo80, 2)} and ${usd(d.hi80, 2)}` }] : []),
+            ];
             return <Tip title={tick(d.day)} lines={lines} />;
           }}
         />

@@ -49,7 +49,7 @@ await page.waitForURL(/\/connect/);
 await settle();
 
 // Every page, light and dark, and on a telephone.
-const pages = ["/", "/usage", "/usage?period=week&by=model", "/calls", "/calls?id=" + call, "/limits", "/policy", "/anomalies", "/anomalies?service=app&hours=24", "/alerts", "/alerts?part=silences", "/alerts?part=rules", "/alerts?part=messages", "/alerts?part=evaluations", "/providers", "/audit", "/connect", "/settings", "/nowhere"];
+const pages = ["/", "/usage", "/usage?period=week&by=model", "/usage?by=day", "/usage?by=user", "/calls", "/calls?id=" + call, "/limits", "/policy", "/anomalies", "/anomalies?service=app&hours=24", "/alerts", "/alerts?part=silences", "/alerts?part=rules", "/alerts?part=messages", "/alerts?part=evaluations", "/providers", "/audit", "/connect", "/settings", "/nowhere"];
 for (const scheme of ["light", "dark"]) {
   await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
   for (const path of pages) {
@@ -91,6 +91,23 @@ await page.getByLabel(/New amount/).fill("123.45");
 await page.getByLabel("Why").fill("launch week");
 await page.getByRole("button", { name: "Override" }).click();
 await page.getByText("override until").waitFor();
+await page.getByRole("button", { name: /^History of / }).first().click();
+await page.getByText("launch week").last().waitFor();
+await judge("limit's history");
+await page.keyboard.press("Escape");
+
+// From the days of a quarter to the calls since one of them.
+await page.goto(base + "/usage?period=quarter&by=day");
+await settle();
+await page.locator("section", { hasText: "Sums" }).locator("tbody button").first().click();
+await page.waitForURL((u) => u.searchParams.has("from") && u.searchParams.get("by") === "team");
+await settle();
+await page.getByLabel("To", { exact: true }).fill(new Date().toISOString().slice(0, 10));
+await page.waitForURL((u) => u.searchParams.get("to") !== u.searchParams.get("from"));
+await judge("usage of dates");
+await page.locator("section", { hasText: "Sums" }).locator("tbody a").first().click();
+await page.waitForURL(/\/calls\?.*from=/);
+await judge("calls of dates");
 
 await page.goto(base + "/policy");
 await page.getByLabel("Policy", { exact: true }).waitFor();
@@ -145,6 +162,9 @@ await page.goto(base + "/audit?contains=ada");
 await settle();
 await page.getByRole("button", { name: "Verify the chain" }).click();
 await page.getByText("The chain is intact").waitFor();
+const [chain] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "CSV" }).click()]);
+await page.getByText(/^The file has \d+ rows/).waitFor();
+out.pages["audit file"] = readFileSync(await chain.path(), "utf8");
 out.pages["audit after writes"] = await page.locator("main").innerText();
 
 // A service's token from its issue to its end.

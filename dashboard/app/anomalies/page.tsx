@@ -2,13 +2,13 @@
 
 import Link from "next/link";
 import { BandChart } from "@/components/lazy";
+import { PeriodChoice, usePeriod } from "@/components/period";
 import { Badge, Button, Card, Fault, Loaded, Nothing, Page, Select } from "@/components/ui";
 import { api, unwrap, useApi, useMay, useRefresh, useSettings, type Schemas } from "@/lib/api";
 import { usd } from "@/lib/money";
-import { moment, periods, range } from "@/lib/time";
+import { moment } from "@/lib/time";
 import { useAddress } from "@/lib/url";
 import { useMutation } from "@tanstack/react-query";
-import { useMemo } from "react";
 
 type Anomaly = Schemas["Anomaly"];
 
@@ -17,9 +17,11 @@ const spans = { 24: "the last day", 72: "the last 3 days", 168: "the last 7 days
 export default function AnomaliesPage() {
   const [address, set] = useAddress();
   const settings = useSettings();
-  const period = address.get("period") ?? "week", service = address.get("service") ?? "";
-  const r = useMemo(() => range(period, settings.data?.zone), [period, settings.data?.zone]);
-  const list = useApi(["ledger", "anomalies", period, service], () => api.GET("/api/v1/anomalies", { params: { query: { from: r.from.toISOString(), to: r.to.toISOString(), service: service || undefined } } }), 30_000);
+  const period = usePeriod("week"), service = address.get("service") ?? "";
+  const list = useApi(["ledger", "anomalies", period.key, service], () => {
+    const r = period.range();
+    return api.GET("/api/v1/anomalies", { params: { query: { from: r.from.toISOString(), to: r.to.toISOString(), service: service || undefined } } });
+  }, 30_000);
   const incidents = useApi(["incidents", "all"], () => api.GET("/api/v1/incidents", { params: { query: { limit: 500 } } }), 30_000);
   const charted = service || list.data?.[0]?.service || settings.data?.services[0]?.name || "";
   return (
@@ -27,7 +29,7 @@ export default function AnomaliesPage() {
       aside={
         <>
           <Select aria-label="Service" value={service} onChange={(e) => set({ service: e.target.value })}><option value="">every service</option>{settings.data?.services.map((s) => <option key={s.name}>{s.name}</option>)}</Select>
-          <Select aria-label="Period" value={period} onChange={(e) => set({ period: e.target.value })}>{Object.entries(periods).map(([k, v]) => <option key={k} value={k}>{v}</option>)}</Select>
+          <PeriodChoice period={period} />
         </>
       }>
       {charted && <Timeline service={charted} hours={Number(address.get("hours") ?? 72)} set={set} anomalies={(list.data ?? []).filter((a) => a.service === charted)} />}

@@ -1,23 +1,28 @@
 "use client";
 
-import { Badge, Button, Card, Input, Loaded, Modal, Page, Select, Table } from "@/components/ui";
-import { api, unwrap, useApi, useSession, type Schemas } from "@/lib/api";
+import { PeriodChoice, usePeriod } from "@/components/period";
+import { Badge, Button, Card, Input, Loaded, Modal, Page, Table } from "@/components/ui";
+import { api, unwrap, useApi, type Schemas } from "@/lib/api";
 import { count, usd } from "@/lib/money";
-import { moment, periods, range } from "@/lib/time";
+import { moment } from "@/lib/time";
 import { useAddress } from "@/lib/url";
 import { useInfiniteQuery } from "@tanstack/react-query";
+import { X } from "lucide-react";
 import { useMemo, useState } from "react";
 
 export default function CallsPage() {
   const [address, set] = useAddress();
-  const id = address.get("id") ?? "", period = address.get("period") ?? "day", text = address.get("filter") ?? "";
+  const id = address.get("id") ?? "", period = usePeriod("day"), text = address.get("filter") ?? "";
   const filter = useMemo(() => text.split("|").filter(Boolean), [text]);
   const [draft, setDraft] = useState("");
-  const zone = useSession().data?.zone, from = timeOf(address.get("from")), to = timeOf(address.get("to"));
-  const r = useMemo(() => range(period, zone), [period, zone]);
+  const from = period.dates ? undefined : timeOf(address.get("from")), to = period.dates ? undefined : timeOf(address.get("to"));
   const pages = useInfiniteQuery({
-    queryKey: ["ledger", "calls", period, from, to, text],
-    queryFn: ({ pageParam }) => unwrap(api.GET("/api/v1/calls", { params: { query: { from: from ?? r.from.toISOString(), to: to ?? (period === "last" ? r.to : new Date(Date.now() + 60_000)).toISOString(), filter, cursor: pageParam || undefined, limit: 100 } } })),
+    queryKey: ["ledger", "calls", period.key, from, to, text],
+    queryFn: ({ pageParam }) => {
+      const r = period.range();
+      const end = period.dates || period.name === "last" ? r.to : new Date(Date.now() + 60_000);
+      return unwrap(api.GET("/api/v1/calls", { params: { query: { from: from ?? r.from.toISOString(), to: to ?? end.toISOString(), filter, cursor: pageParam || undefined, limit: 100 } } }));
+    },
     initialPageParam: "", getNextPageParam: (last) => last.next || undefined,
   });
   const rows = pages.data?.pages.flatMap((p) => p.calls) ?? [];
@@ -25,13 +30,13 @@ export default function CallsPage() {
     <Page title="Calls" lead="Every call on the ledger, with its verdict and what it cost. What was asked and answered is not kept."
       aside={
         <>
-          <Select aria-label="Period" value={period} onChange={(e) => set({ period: e.target.value, from: undefined, to: undefined })}>{Object.entries(periods).map(([k, v]) => <option key={k} value={k}>{v}</option>)}</Select>
+          <PeriodChoice period={period} />
           <form onSubmit={(e) => { e.preventDefault(); if (draft.includes(":")) { set({ filter: [...filter, draft].join("|") }); setDraft(""); } }}>
             <Input aria-label="Filter" placeholder="service:checkout" value={draft} onChange={(e) => setDraft(e.target.value)} className="w-52" />
           </form>
         </>
       }>
-      {filter.length > 0 && <ul className="flex flex-wrap gap-2" aria-label="Filters">{filter.map((f) => <li key={f}><Button aria-label={`Remove the filter ${f}`} onClick={() => set({ filter: filter.filter((x) => x !== f).join("|") || undefined })}>{f.replace(":", " is ")} ×</Button></li>)}</ul>}
+      {filter.length > 0 && <ul className="flex flex-wrap gap-2" aria-label="Filters">{filter.map((f) => <li key={f}><Button aria-label={`${f.replace(":", " is ")}: remove the filter`} onClick={() => set({ filter: filter.filter((x) => x !== f).join("|") || undefined })}>{f.replace(":", " is ")} <X className="size-3.5" aria-hidden /></Button></li>)}</ul>}
       {from && to && <p className="text-sm text-muted">From {moment(from)} until {moment(to)}.</p>}
       <Card>
         <Loaded of={pages as never} empty={() => rows.length === 0 && "No call fits."}>

@@ -2,53 +2,71 @@
 
 import Link from "next/link";
 import { Stacked } from "@/components/lazy";
+import { PeriodChoice, usePeriod, type Period } from "@/components/period";
 import { Button, Card, Fault, Loaded, Page, Select, Table } from "@/components/ui";
-import { api, unwrap, useApi, useSession, type Schemas } from "@/lib/api";
+import { api, unwrap, useApi, type Schemas } from "@/lib/api";
+import { cell, download } from "@/lib/csv";
 import { change, compact, count, usd } from "@/lib/money";
-import { moment, periods, range } from "@/lib/time";
+import { moment } from "@/lib/time";
 import { stacks } from "@/lib/stacks";
 import { useAddress } from "@/lib/url";
 import { Download, X } from "lucide-react";
 import { useMemo, useState } from "react";
 
-const choices = ["team", "service", "provider", "endpoint", "model", "action", "reason", "asked", "source", "tier"];
+const choices = ["team", "service", "provider", "endpoint", "model", "day", "month", "action", "reason", "asked", "source", "tier"]; // in the order of drilling down
+const beside = ["org", "hour", "minute"]; // an organisation's own page has one; hours and minutes are the chart's
+const timely = ["day", "month"];
 
 export default function UsagePage() {
   const [address, set] = useAddress();
-  const zone = useSession().data?.zone;
-  const period = address.get("period") ?? "month", by = address.get("by") ?? "team", filter = useFilters(address);
-  const r = useMemo(() => range(period, zone), [period, zone]);
-  const query = (dimensions: string[], from = r.from, to = r.to, limit = 1000) => ({ params: { query: { from: from.toISOString(), to: to.toISOString(), by: dimensions, filter, limit } } });
-  const key = [period, by, filter.join()];
-  const sums = useApi(["ledger", "usage", ...key], () => api.GET("/api/v1/usage", query([by])));
-  const before = useApi(["ledger", "before", ...key], () => api.GET("/api/v1/usage", query([by], r.before, r.until)));
-  const series = useApi(["ledger", "series", ...key], () => api.GET("/api/v1/usage", query([r.by, by], r.from, r.to, 10_000)));
+  const period = usePeriod("month");
+  const by = address.get("by") ?? "team", filter = useFilters(address);
+  const over = timely.includes(by) ? [period.by] : [period.by, by]; // spans of time are the chart's already
+  const ask = (dimensions: string[], limit: number, before = false) => {
+    const r = period.range();
+    return { params: { query: { from: (before ? r.before : r.from).toISOString(), to: (before ? r.until : r.to).toISOString(), by: dimensions, filter, limit } } };
+  };
+  const key = [period.key, by, filter.join()];
+  const sums = useApi(["ledger", "usage", ...key], () => api.GET("/api/v1/usage", ask([by], 1000)), 60_000);
+  const before = useApi(["ledger", "before", ...key], () => api.GET("/api/v1/usage", ask([by], 1000, true)), 60_000);
+  const series = useApi(["ledger", "series", ...key], () => api.GET("/api/v1/usage", ask(over, 10_000)), 60_000);
+  const known = useApi(["dimensions"], () => api.GET("/api/v1/usage/dimensions"));
+  const more = (known.data ?? []).filter((d) => !choices.includes(d) && !beside.includes(d));
   const drop = (f: string) => set({ filter: filter.filter((x) => x !== f).join("|") || undefined });
+  const pick = (k: string) => {
+    if (timely.includes(by)) return set({ ...datesOfKey(k), period: undefined, by: "team" });
+    set({ filter: [...filter, `${by}:${k}`].join("|"), by: choices[(choices.indexOf(by) + 1) % choices.length] });
+  };
+  const calls = (k: string) => {
+    const dates = timely.includes(by) ? datesOfKey(k) : period.dates;
+    const filters = timely.includes(by) ? filter : [...filter, `${by}:${k}`];
+    return "/calls?" + new URLSearchParams({ ...(dates ? { ...dates } : { period: period.name }), ...(filters.length ? { filter: filters.join("|") } : {}) }).toString();
+  };
   return (
     <Page
       title="Usage" lead={sums.data && `Days in ${sums.data.zone}`}
       aside={
         <>
-          <Select aria-label="Period" value={period} onChange={(e) => set({ period: e.target.value })}>{Object.entries(periods).map(([k, v]) => <option key={k} value={k}>{v}</option>)}</Select>
-          <Select aria-label="Group by" value={by} onChange={(e) => set({ by: e.target.value })}>{choices.map((c) => <option key={c} value={c}>by {c}</option>)}</Select>
-          <Save query={query([r.by, by], r.from, r.to, 10_000)} name={`usage-${period}-${by}.csv`} head={[r.by, by]} />
+          <PeriodChoice period={period} />
+          <Select aria-label="Group by" value={by} onChange={(e) => set({ by: e.target.value })}>{[...choices, ...more].map((c) => <option key={c} value={c}>by {c.replace("_", " ")}</option>)}</Select>
+          <Save ask={() => ask(over, 10_000)} name={`usage-${period.key.replace("/", "-")}-${by}.csv`} head={over} />
         </>
       }
     >
       {filter.length > 0 && (
         <ul className="flex flex-wrap gap-2" aria-label="Filters">
-          {filter.map((f) => <li key={f}><Button onClick={() => drop(f)} aria-label={`Remove the filter ${f}`}>{f.replace(":", " is ")} <X className="size-3.5" aria-hidden /></Button></li>)}
+          {filter.map((f) => <li key={f}><Button onClick={() => drop(f)} aria-label={`${f.replace(":", " is ")}: remove the filter`}>{f.replace(":", " is ")} <X className="size-3.5" aria-hidden /></Button></li>)}
         </ul>
       )}
       <Card title={`Spend by ${by}`} aside={sums.data && <span>{usd(sums.data.total.cost, 2)} {before.data && change(sums.data.total.cost, before.data.total.cost) && `(${change(sums.data.total.cost, before.data.total.cost)})`} · {compact(sums.data.total.calls)} calls · {compact(sums.data.total.input_tokens + sums.data.total.output_tokens)} tokens</span>}>
-        <Loaded of={series} empty={(u) => u.rows.length === 0 && "No call in this period."}>{(u) => <Stacked {...stacks(u.rows, r.from, r.to, r.by)} label={`Spend by ${by}`} height={300} />}</Loaded>
+        <Loaded of={series} empty={(u) => u.rows.length === 0 && "No call in this period."}>{(u) => <Stacked {...stacks(u, period.by)} label={`Spend by ${by}`} height={300} />}</Loaded>
       </Card>
       <Card title="Sums" aside="against the period before">
         <Loaded of={sums} empty={(u) => u.rows.length === 0 && "No call in this period."}>
-          {(u) => <Sums rows={u.rows} before={before.data?.rows ?? []} by={by} total={u.total} calls={(k) => callsOf(period, [...filter, `${by}:${k}`])} pick={(k) => set({ filter: [...filter, `${by}:${k}`].join("|"), by: choices[(choices.indexOf(by) + 1) % choices.length] })} />}
+          {(u) => <Sums rows={u.rows} before={before.data?.rows ?? []} by={by} total={u.total} calls={calls} pick={pick} />}
         </Loaded>
       </Card>
-      <Took period={period} by={by} filter={filter} from={r.from} to={r.to} />
+      <Took period={period} by={by} filter={filter} />
       <Savings />
     </Page>
   );
@@ -57,9 +75,12 @@ export default function UsagePage() {
 const timed = ["team", "service", "provider", "endpoint", "model"] as const;
 
 /** Took shows how long the newest calls took and how they ended, by the page's dimension or else by model. */
-function Took({ period, by, filter, from, to }: { period: string; by: string; filter: string[]; from: Date; to: Date }) {
+function Took({ period, by, filter }: { period: Period; by: string; filter: string[] }) {
   const dimension = timed.find((d) => d === by) ?? "model";
-  const took = useApi(["ledger", "latency", period, dimension, filter.join()], () => api.GET("/api/v1/usage/latency", { params: { query: { from: from.toISOString(), to: to.toISOString(), by: dimension, filter } } }));
+  const took = useApi(["ledger", "latency", period.key, dimension, filter.join()], () => {
+    const r = period.range();
+    return api.GET("/api/v1/usage/latency", { params: { query: { from: r.from.toISOString(), to: r.to.toISOString(), by: dimension, filter } } });
+  });
   const ms = (n: number) => (n ? `${n < 10 ? n.toFixed(1) : count(Math.round(n))} ms` : "—");
   const share = (n: number, of: number) => (of ? `${((100 * n) / of).toFixed(1)}\u202f%` : "—");
   return (
@@ -113,7 +134,12 @@ function Found() {
   );
 }
 
-const callsOf = (period: string, filter: string[]) => "/calls?" + new URLSearchParams({ period, filter: filter.join("|") }).toString();
+/** datesOfKey gives the first and the last day of a day or a month. */
+function datesOfKey(key: string): { from: string; to: string } {
+  if (key.length > 7) return { from: key, to: key };
+  const [year = 0, month = 0] = key.split("-").map(Number);
+  return { from: key + "-01", to: new Date(Date.UTC(year, month, 0)).toISOString().slice(0, 10) };
+}
 
 function useFilters(address: URLSearchParams): string[] {
   const text = address.get("filter") ?? "";
@@ -126,7 +152,7 @@ function Sums({ rows, before, by, total, calls, pick }: { rows: Schemas["Sums"][
     { head: by, cell: (x) => <button type="button" className="cursor-pointer text-left underline decoration-line" onClick={() => pick(x.keys[0] ?? "")}>{x.keys[0] || "none"}</button> },
     { head: "Spend", right: true, cell: (x) => usd(x.cost) },
     { head: "Share", right: true, cell: (x) => (total.cost === "0" ? "—" : Number((BigInt(x.cost) * 1000n) / BigInt(total.cost)) / 10 + "\u202f%") },
-    { head: "Change", right: true, cell: (x) => change(x.cost, old.get(x.keys[0]) ?? "0") || "new" },
+    ...(timely.includes(by) ? [] : [{ head: "Change", right: true, cell: (x: Schemas["Sums"]) => change(x.cost, old.get(x.keys[0]) ?? "0") || "new" }]),
     { head: "Calls", right: true, cell: (x) => <Link className="underline decoration-line" href={calls(x.keys[0] ?? "")}>{count(x.calls)}</Link> },
     { head: "Refused", right: true, cell: (x) => count(x.refused) },
     { head: "Downgraded", right: true, cell: (x) => count(x.downgraded) },
@@ -136,19 +162,16 @@ function Sums({ rows, before, by, total, calls, pick }: { rows: Schemas["Sums"][
   ]} />;
 }
 
-/** A spreadsheet runs cells that begin like a formula: a quote before them keeps them text. */
-const cell = (text: string) => `"${(/^[=+\-@\t\r]/.test(text) ? "'" + text : text).replace(/"/g, '""')}"`;
+type Asked = { params: { query: { from: string; to: string; by: string[]; filter: string[]; limit: number } } };
 
-function Save({ query, name, head }: { query: { params: { query: { from: string; to: string; by: string[]; filter: string[]; limit: number } } }; name: string; head: string[] }) {
+function Save({ ask, name, head }: { ask: () => Asked; name: string; head: string[] }) {
   const [error, setError] = useState<Error | null>(null);
   const save = async () => {
     try {
-      const u = await unwrap(api.GET("/api/v1/usage", query));
+      const u = await unwrap(api.GET("/api/v1/usage", ask()));
       const lines = [[...head, "calls", "refused", "downgraded", "estimated", "input_tokens", "output_tokens", "cost_usd"].join(",")];
       for (const r of u.rows) lines.push([...(r.keys ?? []).map(cell), r.calls, r.refused, r.downgraded, r.estimated, r.input_tokens, r.output_tokens, usd(r.cost, 9).replace(/[$,]/g, "").replace("−", "-")].join(","));
-      const url = URL.createObjectURL(new Blob([lines.join("\n") + "\n"], { type: "text/csv" }));
-      Object.assign(document.createElement("a"), { href: url, download: name }).click();
-      URL.revokeObjectURL(url);
+      download(name, lines);
       setError(u.more ? new Error("The file has the first 10,000 groups; sentinel export csv has all.") : null);
     } catch (e) {
       setError(e as Error);
