@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/admin"
 	"github.com/saas-sentinel/saas-sentinel/store"
@@ -23,12 +25,20 @@ func (b *adminBackend) Usage(ctx context.Context, q admin.UsageQuery) ([]admin.U
 	if whole.CanRoll() {
 		pieces = split(whole, time.Now().UTC().Add(-sumLag))
 	}
+	parts := make([][]store.UsageRow, len(pieces))
+	group, asking := errgroup.WithContext(ctx)
+	group.SetLimit(maxPieces)
+	for i, p := range pieces {
+		group.Go(func() (err error) {
+			parts[i], err = b.past.usage(asking, p, b.Store.Usage)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
 	sums := map[string]*admin.UsageRow{}
-	for _, p := range pieces {
-		rows, err := b.past.usage(ctx, p, b.Store.Usage)
-		if err != nil {
-			return nil, err
-		}
+	for _, rows := range parts {
 		for _, r := range rows {
 			key := strings.Join(r.Keys, "\x00")
 			if had := sums[key]; had != nil {
@@ -53,7 +63,10 @@ func (b *adminBackend) Usage(ctx context.Context, q admin.UsageQuery) ([]admin.U
 	return out[:min(len(out), max(q.Limit, 1))], nil
 }
 
-const maxGroups = 10_000
+const (
+	maxGroups = 10_000
+	maxPieces = 2 // of a question that are asked at once
+)
 
 // split cuts a question where coarser sums begin and end to serve, at whole days, hours and minutes: a month is days but for its ends, what is
 // younger than summed is asked of the entries, and what is over for long is apart, to be kept.
