@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
 
@@ -24,6 +26,9 @@ type Overview struct {
 	OpenIncidents int           `json:"open_incidents"`
 	Degraded      []string      `json:"degraded" nullable:"false" doc:"What does not work as it should, each a sentence."`
 }
+
+// maxAsked is how many of its questions the overview asks at once.
+const maxAsked = 3
 
 // Downgrades is what cheaper models saved this month.
 type Downgrades struct {
@@ -56,6 +61,8 @@ func (s *Server) overview(ctx context.Context) (*Overview, error) {
 	}
 	o := &Overview{At: now, Zone: org.Zone.String(), MonthStart: month.UTC(), MonthEnd: sentinel.DayStart(year, m+1, 1, org.Zone).UTC()}
 	soon := now.Truncate(time.Minute).Add(time.Minute)
+	group, asking := errgroup.WithContext(ctx)
+	group.SetLimit(maxAsked)
 	for _, p := range []struct {
 		to       *Sums
 		from, at time.Time
@@ -66,20 +73,24 @@ func (s *Server) overview(ctx context.Context) (*Overview, error) {
 		{&o.Yesterday, yesterday, earlier(today, clock(m, d-1))},
 		{&o.LastHour, soon.Add(-time.Hour), soon},
 	} {
-		rows, err := s.Backend.Usage(ctx, UsageQuery{From: p.from.UTC().Truncate(time.Minute), To: p.at.UTC().Truncate(time.Minute), Zone: org.Zone, Limit: 1})
-		if err != nil {
-			return nil, err
-		}
-		p.to.Keys = []string{}
-		for _, r := range rows {
-			p.to.add(r)
-		}
+		group.Go(func() error {
+			rows, err := s.Backend.Usage(asking, UsageQuery{From: p.from.UTC().Truncate(time.Minute), To: p.at.UTC().Truncate(time.Minute), Zone: org.Zone, Limit: 1})
+			p.to.Keys = []string{}
+			for _, r := range rows {
+				p.to.add(r)
+			}
+			return err
+		})
 	}
-	var err error
-	if o.Forecast, err = s.monthForecast(ctx, nil, now); err != nil {
-		return nil, err
-	}
-	if o.Downgrades, err = s.downgrades(ctx, month, now); err != nil {
+	group.Go(func() (err error) {
+		o.Forecast, err = s.monthForecast(asking, nil, now)
+		return err
+	})
+	group.Go(func() (err error) {
+		o.Downgrades, err = s.downgrades(asking, month, now)
+		return err
+	})
+	if err := group.Wait(); err != nil {
 		return nil, err
 	}
 	o.Downgrades.Calls = o.Month.Downgraded

@@ -3,8 +3,9 @@
 import Link from "next/link";
 import { Guide } from "@/components/guide";
 import { MonthChart, Spark, Stacked } from "@/components/lazy";
-import { Badge, Card, Loaded, Meter, Nothing, Page, Table, Tile } from "@/components/ui";
+import { Badge, Card, Loaded, Meter, Page, Table, Tile } from "@/components/ui";
 import { api, useApi, type Schemas } from "@/lib/api";
+import type { UseQueryResult } from "@tanstack/react-query";
 import { amount, change, compact, count, usd } from "@/lib/money";
 import { ago, range } from "@/lib/time";
 import { stacks } from "@/lib/stacks";
@@ -15,16 +16,10 @@ export default function Overview() {
     <Page title="Overview" lead={overview.data && `Spend of ${new Date(overview.data.month_start).toLocaleDateString(undefined, { month: "long", year: "numeric", timeZone: overview.data.zone })}, days in ${overview.data.zone}`}>
       {overview.data?.month.calls === 0 && overview.data.last_month.calls === 0 && <Guide />}
       <Loaded of={overview}>{(o) => <Tiles o={o} />}</Loaded>
-      <Loaded of={overview}>
-        {(o) => (
-          <div className="grid gap-4 xl:grid-cols-[3fr_2fr]">
-            <Card title="Month to date and forecast" aside={o.forecast.known ? <span>month end {usd(o.forecast.mean, 2)}, 80 % between {usd(o.forecast.lo80, 2)} and {usd(o.forecast.hi80, 2)}</span> : <span>{o.forecast.reason}</span>}>
-              {o.forecast.days.length > 0 ? <MonthChart spent={o.month.cost} days={o.forecast.days.map((d) => ({ ...d, past: d.actual !== "0" || d.expected === "0" }))} /> : <Nothing>Nothing was spent this month yet.</Nothing>}
-            </Card>
-            <Budgets />
-          </div>
-        )}
-      </Loaded>
+      <div className="grid gap-4 xl:grid-cols-[3fr_2fr]">
+        <Month of={overview} />
+        <Budgets />
+      </div>
       <div className="grid gap-4 xl:grid-cols-[3fr_2fr]">
         <Today />
         <Movers />
@@ -34,6 +29,17 @@ export default function Overview() {
         <Health />
       </div>
     </Page>
+  );
+}
+
+function Month({ of }: { of: UseQueryResult<Schemas["Overview"], Error> }) {
+  const f = of.data?.forecast;
+  return (
+    <Card title="Month to date and forecast" aside={f && <span>{f.known ? `month end ${usd(f.mean, 2)}, 80 % between ${usd(f.lo80, 2)} and ${usd(f.hi80, 2)}` : f.reason}</span>}>
+      <Loaded of={of} empty={(o) => o.forecast.days.length === 0 && "Nothing was spent this month yet."}>
+        {(o) => <MonthChart spent={o.month.cost} days={o.forecast.days.map((d) => ({ ...d, past: d.actual !== "0" || d.expected === "0" }))} />}
+      </Loaded>
+    </Card>
   );
 }
 
@@ -61,17 +67,16 @@ function Tiles({ o }: { o: Schemas["Overview"] }) {
   );
 }
 
-/** Slowness compares the first byte of the last hour's calls with the last day's. */
+/** Slowness tells how long the last hour's calls waited for their first byte. */
 function Slowness() {
-  const ask = (period: "hour" | "day") => {
-    const r = range(period);
+  const hour = useApi(["ledger", "latency", "hour"], () => {
+    const r = range("hour");
     return api.GET("/api/v1/usage/latency", { params: { query: { from: r.from.toISOString(), to: r.to.toISOString(), by: "provider" } } });
-  };
-  const hour = useApi(["ledger", "latency", "hour"], () => ask("hour")), day = useApi(["ledger", "latency", "day"], () => ask("day"));
-  const now = hour.data?.total.first_byte_ms.p95 ?? 0, usual = day.data?.total.first_byte_ms.p95 ?? 0;
+  });
+  const wait = hour.data?.total.first_byte_ms, ms = (n: number) => `${count(Math.round(n))} ms`;
   return (
-    <Tile label="First byte in the last hour, p95" value={now ? `${count(Math.round(now))} ms` : "—"} tone={usual && now > 1.5 * usual ? "warn" : undefined}
-      note={usual ? <Link href="/usage?period=day&by=provider" className="underline">{count(Math.round(usual))} ms in the last 24 hours</Link> : "no call in the last 24 hours"} />
+    <Tile label="First byte in the last hour" value={wait?.p95 ? ms(wait.p50) : "—"}
+      note={<>{wait?.p95 ? `95 of 100 within ${ms(wait.p95)} · ` : "no call · "}<Link href="/usage?period=day&by=provider" className="underline">by provider</Link></>} />
   );
 }
 
