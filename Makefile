@@ -104,6 +104,12 @@ bench-egress: tools ## the proxy's cost beside the base URL into docs/bench/egre
 	go test -run '^$$' -bench '^BenchmarkEgress$$' -benchtime 1x -timeout 20m ./e2e
 	go test ./e2e -run RotatedCertificates -count=1 -v -timeout 20m
 
+.PHONY: dashboard-bench
+dashboard-bench: export DASHBOARD_BENCH := $(CURDIR)/docs/bench/dashboard.md
+dashboard-bench: export E2E ?= must
+dashboard-bench: tools dashboard chromium ## each page of the dashboard over 100 million calls in the sums, visited twice by a browser: figures into docs/bench/dashboard.md
+	go test ./e2e -run PagesAskLittleOfALargeLedger -count=1 -v -timeout 20m
+
 kills: export E2E ?= must
 kills: tools ## kill -9 what appends to the spool, and the gateway under load, KILLS (200) times each: nothing lost, nothing twice
 	go test ./spool -run Killed -count=1 -v -timeout 20m -kills $(or $(KILLS),200)
