@@ -123,9 +123,9 @@ func (b bill) keyed(from, to time.Time, keys ...func(domain.Entry) string) map[s
 
 func (b bill) day(e domain.Entry) string { return e.At.In(b.zone).Format(time.DateOnly) }
 
-func (b bill) begin(months, days int) time.Time {
+func (b bill) begin(days int) time.Time {
 	local := b.now.In(b.zone)
-	return time.Date(local.Year(), local.Month()+time.Month(months), local.Day()+days, 0, 0, 0, 0, b.zone)
+	return time.Date(local.Year(), local.Month(), local.Day()+days, 0, 0, 0, 0, b.zone)
 }
 
 func (b bill) month(months int) time.Time {
@@ -285,11 +285,11 @@ func (b bill) judgeOverview(t *testing.T, saw seenTotals) {
 	soon, local := b.now.Add(time.Hour), b.now.In(b.zone)
 	yesterday := time.Date(local.Year(), local.Month(), local.Day()-1, local.Hour(), local.Minute(), 0, 0, b.zone)
 	lastMonth := time.Date(local.Year(), local.Month()-1, local.Day(), local.Hour(), local.Minute(), 0, 0, b.zone)
-	month, today := b.sum(b.month(0), soon), b.sum(b.begin(0, 0), soon)
+	month, today := b.sum(b.month(0), soon), b.sum(b.begin(0), soon)
 	for label, want := range map[string]struct {
 		now, before domain.NanoUSD
 	}{
-		"This month": {month, b.sum(b.month(-1), earliest(b.month(0), lastMonth))}, "Today": {today, b.sum(b.begin(0, -1), earliest(b.begin(0, 0), yesterday))},
+		"This month": {month, b.sum(b.month(-1), earliest(b.month(0), lastMonth))}, "Today": {today, b.sum(b.begin(-1), earliest(b.begin(0), yesterday))},
 	} {
 		tile := saw.Tiles[label]
 		if len(tile) != 2 || !shows(tile[0], want.now) || !strings.HasPrefix(tile[1], percent(want.now, want.before)) {
@@ -332,7 +332,7 @@ func (b bill) judgeOverview(t *testing.T, saw seenTotals) {
 // judgeUse finds whose use a text tells.
 func (b bill) judgeUse(t *testing.T, text, used string) {
 	t.Helper()
-	from := b.begin(0, 0)
+	from := b.begin(0)
 	if strings.Contains(text, "month") {
 		from = b.month(0)
 	}
