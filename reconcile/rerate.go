@@ -70,7 +70,9 @@ func (r *Rerating) TrueUp(e sentinel.Entry) error {
 }
 
 // Rerated tells a true-up entry that follows from other prices.
-func Rerated(e sentinel.Entry) bool { return e.Endpoint == Endpoint && strings.HasPrefix(e.PriceVersion, byPrices) }
+func Rerated(e sentinel.Entry) bool {
+	return e.Endpoint == Endpoint && strings.HasPrefix(e.PriceVersion, byPrices)
+}
 
 // Settled tells whether a call's cost is somebody else's word already, which no price betters: its day is trued up by the provider's report, or
 // it is a batch that was by its results.
