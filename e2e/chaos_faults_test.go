@@ -20,7 +20,9 @@ import (
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/sys/unix"
 
+	"github.com/saas-sentinel/saas-sentinel/e2e/load"
 	"github.com/saas-sentinel/saas-sentinel/internal/mockalerts"
+	"github.com/saas-sentinel/saas-sentinel/internal/mockapi"
 	"github.com/saas-sentinel/saas-sentinel/internal/redistest"
 )
 
@@ -248,6 +250,32 @@ var outsideFaults = []fault{
 	{name: "provider slow (2 s)", lasts: 5 * time.Second, inject: broken(providerOf, late(2000))},
 	{name: "provider silent", lasts: 5 * time.Second, inject: broken(providerOf, silent), estimated: true},
 	{name: "provider resets", lasts: 5 * time.Second, inject: broken(providerOf, torn(4000)), estimated: true},
+	{name: "provider's certificate expired", lasts: 5 * time.Second, alert: "errors", estimated: true, inject: func(w *world) func() {
+		w.must(w.mock.Expire(true))
+		w.provider.moved(w.mock.TLSAddr) // connections that there are were made before
+		return func() { w.must(w.mock.Expire(false)) }
+	}},
+	{name: "provider answers 10 GiB", lasts: time.Second, inject: func(w *world) func() {
+		before := w.peaks()
+		c := mockapi.DefaultConfig()
+		c.Faults = []mockapi.Fault{{Provider: "openai", Model: "gpt-5", Kind: mockapi.FaultHuge, First: 1, Bytes: 10 << 30}}
+		w.must(w.mock.Apply(c))
+		answer, err := w.send(http.MethodPost, "/openai/v1/chat/completions", strings.Replace(chat, "gpt-5-mini", "gpt-5", 1))
+		w.must(err)
+		n, err := io.Copy(io.Discard, answer.Body)
+		_ = answer.Body.Close()
+		if err != nil || n < 10<<30 {
+			w.t.Errorf("%d bytes came, %v", n, err)
+		}
+		after := w.peaks()
+		w.t.Logf("peaks of sentinel's and Envoy's memory before and after: %v, %v MiB", before, after)
+		for i := range after {
+			if after[i] > before[i]+64 {
+				w.t.Errorf("memory grew from %v to %v MiB", before, after)
+			}
+		}
+		return func() {}
+	}},
 	{name: "Slack down", lasts: 10 * time.Second, alert: "dependency", inject: func(w *world) func() {
 		w.slack.Fail("slack", mockalerts.Fault{Status: 503, Times: 3})
 		w.cache.down() // something to tell
@@ -266,6 +294,17 @@ var outsideFaults = []fault{
 			}
 		})
 	}},
+}
+
+// peaks are the most that sentinel and Envoy ever had resident, in MiB.
+func (w *world) peaks() (of [2]int64) {
+	w.t.Helper()
+	for i, pid := range []int{w.child.Process.Pid, w.envoy.PID()} {
+		use, err := load.Sample(pid)
+		w.must(err)
+		of[i] = int64(use.PeakRSS >> 20)
+	}
+	return of
 }
 
 // replica starts a Redis that follows another one, and waits until it does. Promote makes it its own master.

@@ -63,7 +63,11 @@ const (
 	FaultReset  FaultKind = "reset"  // the connection is reset after AfterTokens tokens of a stream, or before an answer
 	FaultSlow   FaultKind = "slow"   // Delay before the first byte
 	FaultEcho   FaultKind = "echo"   // an error with Status that quotes the credential
+	FaultHuge   FaultKind = "huge"   // Bytes of white space within the answer, where it is not a stream
 )
+
+// maxHuge bounds an answer: 16 GiB.
+const maxHuge = 16 << 30
 
 // Fault is a rule of misbehaviour. Empty match fields match everything.
 type Fault struct {
@@ -77,6 +81,7 @@ type Fault struct {
 	RetryAfter  time.Duration `yaml:"retry_after"` // of FaultStatus, in whole seconds; 0 sends no header
 	AfterTokens int64         `yaml:"after_tokens"`
 	Delay       time.Duration `yaml:"delay"`
+	Bytes       int64         `yaml:"bytes"` // of FaultHuge
 }
 
 // Price bills the calls that it matches. Empty match fields match everything.
@@ -174,8 +179,8 @@ func (a Answers) validate(key string) error {
 
 func (f Fault) validate() error {
 	switch {
-	case !slices.Contains([]FaultKind{FaultStatus, FaultReset, FaultSlow, FaultEcho}, f.Kind):
-		return fmt.Errorf("kind: %q is unknown; allowed: status, reset, slow, echo", f.Kind)
+	case !slices.Contains([]FaultKind{FaultStatus, FaultReset, FaultSlow, FaultEcho, FaultHuge}, f.Kind):
+		return fmt.Errorf("kind: %q is unknown; allowed: status, reset, slow, echo, huge", f.Kind)
 	case f.First < 1:
 		return fmt.Errorf("first: %d is below 1", f.First)
 	case f.Of != 0 && f.Of < f.First:
@@ -184,6 +189,8 @@ func (f Fault) validate() error {
 		return fmt.Errorf("status: %d is outside [400, 599]", f.Status)
 	case f.Delay < 0 || f.Delay > time.Minute:
 		return fmt.Errorf("delay: %s is outside [0s, 1m]", f.Delay)
+	case f.Bytes < 0 || f.Bytes > maxHuge || (f.Kind == FaultHuge) != (f.Bytes > 0):
+		return fmt.Errorf("bytes: %d is outside [1, %d], or the fault is not huge", f.Bytes, int64(maxHuge))
 	case f.AfterTokens < 0 || f.AfterTokens > maxTokens:
 		return fmt.Errorf("after_tokens: %d is outside [0, %d]", f.AfterTokens, maxTokens)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strconv"
@@ -28,6 +29,7 @@ type exchange struct {
 	credential  string // as the client sent it
 	resetAfter  int64  // tokens of a stream after which the connection is reset, when reset is set
 	reset       bool
+	huge        int64 // bytes of white space in the answer
 	accountedAt bool
 	sent        []int64 // see Call.Sent
 	before      int64   // bytes on the connection before this answer
@@ -61,6 +63,8 @@ func (x *exchange) begin(endpoint, model string) (Answers, bool) {
 		return a, false
 	case FaultReset:
 		x.reset, x.resetAfter = true, f.AfterTokens
+	case FaultHuge:
+		x.huge = f.Bytes
 	case FaultSlow: // the wait is over
 	}
 	return a, true
@@ -102,9 +106,24 @@ func (x *exchange) answerBytes(status int, contentType string, body []byte, u se
 	x.account(u, outcomeServed)
 	h := x.w.Header()
 	h.Set("Content-Type", contentType)
-	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h.Set("Content-Length", strconv.FormatInt(int64(len(body))+x.huge, 10))
 	x.w.WriteHeader(status)
+	if x.huge > 0 && len(body) > 0 { // behind the bracket that opens it
+		_, _ = x.w.Write(body[:1])
+		_, _ = io.CopyN(x.w, blanks{}, x.huge)
+		body = body[1:]
+	}
 	_, _ = x.w.Write(body) // the client may be gone; the call is billed all the same
+}
+
+// blanks reads as white space without an end.
+type blanks struct{}
+
+func (blanks) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = ' '
+	}
+	return len(p), nil
 }
 
 // refuse answers in the provider's own error shape. A refused call costs nothing, except that S3
