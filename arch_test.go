@@ -4,7 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -41,14 +45,16 @@ func room(path string) (string, int, bool) {
 }
 
 type pkg struct {
-	ImportPath, Doc, Name string
-	Imports               []string
-	GoFiles               []string
+	Dir, ImportPath, Doc, Name string
+	Imports                    []string
+	GoFiles                    []string
+	TestGoFiles, XTestGoFiles  []string
+	TestImports, XTestImports  []string
 }
 
 func packages(t *testing.T) []pkg {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-json=ImportPath,Doc,Name,Imports,GoFiles", "./...").Output()
+	out, err := exec.Command("go", "list", "-json=Dir,ImportPath,Doc,Name,Imports,GoFiles,TestGoFiles,XTestGoFiles,TestImports,XTestImports", "./...").Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}
@@ -99,5 +105,31 @@ func TestEveryPackageIsDocumented(t *testing.T) {
 		if len(p.GoFiles) > 0 && !strings.HasPrefix(p.Doc, want) {
 			t.Errorf("%s: the package comment begins with %q, want %q", p.ImportPath, p.Doc, want)
 		}
+	}
+}
+
+// begins finds where code starts a goroutine.
+var begins = regexp.MustCompile(`(?m)^\s*go (func\b|\w+[.(])|\.Go\(`)
+
+// A room that starts goroutines has tests that would see one left behind.
+func TestGoroutinesAreLookedFor(t *testing.T) {
+	seen := 0
+	for _, p := range packages(t) {
+		starts := slices.ContainsFunc(p.GoFiles, func(name string) bool {
+			text, err := os.ReadFile(filepath.Join(p.Dir, name))
+			if err != nil {
+				t.Error(err)
+			}
+			return begins.Match(text)
+		})
+		if !starts || len(p.TestGoFiles)+len(p.XTestGoFiles) == 0 {
+			continue
+		}
+		if seen++; !slices.Contains(slices.Concat(p.TestImports, p.XTestImports), "go.uber.org/goleak") {
+			t.Errorf("%s starts goroutines, and its tests do not look for those that stay: add a TestMain with goleak", p.ImportPath)
+		}
+	}
+	if seen < 10 {
+		t.Errorf("only %d packages start goroutines, the pattern misses some", seen)
 	}
 }

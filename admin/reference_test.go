@@ -24,7 +24,7 @@ type action struct {
 	Summary, Description string
 	Tags                 []string
 	Parameters           []parameter
-	RequestBody struct {
+	RequestBody          struct {
 		Content map[string]struct{ Schema schema }
 	}
 	Responses map[string]struct {

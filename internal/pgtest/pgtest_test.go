@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 )
 
 type starter func(dir, tools string) (string, func(), error)
@@ -23,7 +25,7 @@ var starters = map[string]starter{"postgres": Start, "timescale": StartTimescale
 func TestMain(m *testing.M) {
 	name := os.Getenv("PGTEST_PARENT")
 	if name == "" {
-		os.Exit(m.Run())
+		goleak.VerifyTestMain(m)
 	}
 	dsn, _, err := starters[name](os.Args[1], os.Args[2])
 	if err != nil {

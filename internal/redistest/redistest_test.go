@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 )
 
 // TestMain lets a copy of the test binary start a server and wait to be killed.
@@ -19,7 +21,7 @@ func TestMain(m *testing.M) {
 		fmt.Println(addr, err)
 		select {}
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 func TestRedisDiesWithItsParent(t *testing.T) {
