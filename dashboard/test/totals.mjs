@@ -27,13 +27,12 @@ const rows = (scope) => scope.locator("tbody tr").evaluateAll((list) => list.map
 async function bars(scope) {
   const chart = scope.locator("svg.recharts-surface").first(), tip = scope.locator(".recharts-tooltip-wrapper").first();
   await chart.focus();
+  const said = async () => (await tip.innerText()).replace(/\s*\n\s*/g, "\n").trim();
   const list = [];
-  for (let i = 0; i < 40; i++) {
-    await page.waitForTimeout(30); // the tooltip follows the key in another frame
-    const text = (await tip.innerText()).replace(/\s*\n\s*/g, "\n").trim();
-    if (i > 0 && text === list.at(-1)) break;
+  for (let text = ""; list.length < 40; await page.keyboard.press("ArrowRight")) {
+    for (let tries = 0; tries < 20 && (text = await said()) === (list.at(-1) ?? ""); tries++) await page.waitForTimeout(25); // it follows the key in another frame
+    if (text === (list.at(-1) ?? "")) break; // the last place
     list.push(text);
-    await page.keyboard.press("ArrowRight");
   }
   return list;
 }
