@@ -302,7 +302,7 @@ func (w *world) peaks() (of [2]int64) {
 	for i, pid := range []int{w.child.Process.Pid, w.envoy.PID()} {
 		use, err := load.Sample(pid)
 		w.must(err)
-		of[i] = int64(use.PeakRSS >> 20)
+		of[i] = use.PeakRSS >> 20
 	}
 	return of
 }
