@@ -85,7 +85,8 @@ func (s *Server) open(t governor.Ticket, h headers) (*answer, bool) {
 	route := s.Governor.Route(t)
 	spec := provider.MeterSpec{
 		Endpoint: route.Endpoint, Model: route.Provider.Known(t.Call.Model), Stream: t.Call.Stream, HideUsage: t.HideUsage,
-		Weight: t.Weight, MilliTokens: s.Governor.MilliTokens(t.Call.Model), Status: a.status, ContentType: h.get("content-type"), Tier: t.Call.Tier, Currencies: route.Currencies, Header: h.get, Bound: t.Bound,
+		Weight: t.Weight, MilliTokens: s.Governor.MilliTokens(t.Call.Model),
+		OutputMilliTokens: s.Governor.OutputMilliTokens(t.Call.Model), Sample: t.Call.Stream && governor.Sampled(t.Call.ID), Status: a.status, ContentType: h.get("content-type"), Tier: t.Call.Tier, Currencies: route.Currencies, Header: h.get, Bound: t.Bound,
 	}
 	if t.From != "" {
 		asked := s.Governor.Asked(t)

@@ -53,7 +53,8 @@ type Governor struct {
 	// Scores say which services are unusual now: a snapshot that is swapped whole.
 	Scores atomic.Pointer[policy.Scores]
 	// ratios turn the length of a prompt into tokens where no answer says how many: a snapshot that is swapped whole.
-	ratios atomic.Pointer[provider.Ratios]
+	ratios  atomic.Pointer[provider.Ratios]
+	outputs outputs
 }
 
 // New makes a Governor that starts with one state.

@@ -41,6 +41,9 @@ func (g *Governor) Settle(ctx context.Context, o Outcome) (sentinel.Entry, error
 	if entry.Estimated() {
 		entry.Own = o.Metered.Own
 	}
+	if o.Metered.Sampled > 0 {
+		g.outputs.learn(provider.Observed{Model: t.Call.Model, Weight: o.Metered.Sampled, Tokens: o.Metered.Usage[sentinel.OutputTokens]}, g.Now())
+	}
 	released, booked := g.book(ctx, &entry, func() error { return g.release(ctx, t.Hold, entry, g.inShadow(t, entry)) })
 	if booked != nil {
 		booked = fmt.Errorf("book call %s: %w", t.Call.ID, booked)

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Prompt is a call whose provider reported what its prompt came to.
-type Prompt struct {
+// Observed is how many tokens a provider reported for what weighs so much here: a prompt by its spelling, or an answer by our count of its text.
+type Observed struct {
 	Model          string
 	Weight, Tokens int64
 }
@@ -20,14 +20,14 @@ const (
 	leastRatio, mostRatio = 250, 8_000
 )
 
-// Calibrator gathers how many tokens of each model the weight of a prompt comes to. The zero value is ready; it is not safe for concurrent use.
+// Calibrator gathers how many tokens of each model a weight comes to. The zero value is ready; it is not safe for concurrent use.
 type Calibrator struct {
 	ratios map[string][]int64 // rings, by model and by family
 	at     map[string]int
 }
 
 // Add takes what a call showed.
-func (c *Calibrator) Add(p Prompt) {
+func (c *Calibrator) Add(p Observed) {
 	if p.Tokens <= 0 || p.Weight <= 0 || p.Weight > maxReported || p.Tokens > maxReported {
 		return
 	}

@@ -23,7 +23,7 @@ func TestCalibratedInputIsWithinFivePercent(t *testing.T) {
 			var c Calibrator
 			seen, unseen := list[:len(list)/2], list[len(list)/2:]
 			for _, p := range seen {
-				c.Add(Prompt{Model: vocabulary + "-1", Weight: p.weight, Tokens: p.tokens[v]})
+				c.Add(Observed{Model: vocabulary + "-1", Weight: p.weight, Tokens: p.tokens[v]})
 			}
 			calibrated, plain := medianMiss(unseen, v, c.Ratios().Of(vocabulary+"-1")), medianMiss(unseen, v, 0)
 			table += fmt.Sprintf("  %s %d (%d)", vocabulary, calibrated, plain)
@@ -37,14 +37,14 @@ func TestCalibratedInputIsWithinFivePercent(t *testing.T) {
 }
 
 func TestRatios(t *testing.T) {
-	fill := func(model string, n int, tokens int64) (list []Prompt) {
+	fill := func(model string, n int, tokens int64) (list []Observed) {
 		for range n {
-			list = append(list, Prompt{model, 100, tokens})
+			list = append(list, Observed{model, 100, tokens})
 		}
 		return list
 	}
 	for name, tt := range map[string]struct {
-		seen  []Prompt
+		seen  []Observed
 		model string
 		want  int64
 	}{
@@ -58,7 +58,7 @@ func TestRatios(t *testing.T) {
 		"images in the text":      {fill("m-1", 90, 20), "m-1", 0},
 		"hidden prompts":          {fill("m-1", 90, 100*mostRatio/1000+100), "m-1", 0},
 		"no tokens":               {fill("m-1", 90, 0), "m-1", 0},
-		"no weight":               {slices.Repeat([]Prompt{{"m-1", 0, 5}}, 90), "m-1", 0},
+		"no weight":               {slices.Repeat([]Observed{{"m-1", 0, 5}}, 90), "m-1", 0},
 		"the newest":              {append(fill("m-1", 900, 300), fill("m-1", keptPrompts, 200)...), "m-1", 2000},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -47,3 +47,35 @@ func TestOwnCountBesideAReportThatLies(t *testing.T) {
 		})
 	}
 }
+
+// A stream of another vocabulary's model that was reported whole shows what our count of its text comes to, and one that was cut is estimated by that.
+func TestCutAnswersOfOtherVocabulariesAreCalibrated(t *testing.T) {
+	const text = `data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hello world"}}` + "\n\n"
+	const start = `data: {"type":"message_start","message":{"model":"claude-x","usage":{"input_tokens":7,"output_tokens":1}}}` + "\n\n"
+	const end = `data: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":25}}` + "\n\n" + `data: {"type":"message_stop"}` + "\n\n"
+	p, e := use(t, "anthropic", "messages")
+	for name, tt := range map[string]struct {
+		model, answer  string
+		ratio          int64
+		sample         bool
+		sampled, wants int64
+		method         string
+	}{
+		"whole":                   {"claude-x", start + strings.Repeat(text, 10) + end, 0, true, 20, 25, ""},
+		"whole, not asked for":    {"claude-x", start + strings.Repeat(text, 10) + end, 0, false, 0, 25, ""},
+		"whole, of OpenAI":        {"gpt-5", start + strings.Repeat(text, 10) + end, 0, true, 0, 25, ""},
+		"cut":                     {"claude-x", start + strings.Repeat(text, 10), 0, true, 0, 20, "o200k_base"},
+		"cut, and known":          {"claude-x", start + strings.Repeat(text, 10), 1250, true, 0, 25, "o200k_base+calibrated"},
+		"cut, of OpenAI":          {"gpt-5", start + strings.Repeat(text, 10), 1250, true, 0, 20, "o200k_base"},
+		"cut before it has begun": {"claude-x", start, 1250, true, 0, 1, "o200k_base+calibrated"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := p.NewMeter(MeterSpec{Endpoint: e, Model: tt.model, Stream: true, Weight: 7, Status: 200, ContentType: "text/event-stream", OutputMilliTokens: tt.ratio, Sample: tt.sample,
+				Bound: sentinel.Usage{sentinel.InputTokens: 50, sentinel.OutputTokens: 50}})
+			_, got := replay(m, tt.method == "", []byte(tt.answer))
+			if got.Sampled != tt.sampled || got.Usage[sentinel.OutputTokens] != tt.wants || got.Method != tt.method {
+				t.Errorf("%d tokens by %q, our own count %d; want %d by %q and %d", got.Usage[sentinel.OutputTokens], got.Method, got.Sampled, tt.wants, tt.method, tt.sampled)
+			}
+		})
+	}
+}

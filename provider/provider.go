@@ -246,12 +246,15 @@ type MeterSpec struct {
 	Weight            int64 // of the prompt
 	// MilliTokens is what earlier prompts of the model came to by weight, in thousandths; 0 where that is not known.
 	MilliTokens int64
-	Status      int
-	ContentType string
-	Tier        string
-	Currencies  Currencies
-	Header      func(name string) string // of the answer, by its name in lower case; nil where there are none
-	Bound       sentinel.Usage           // InputTokens and OutputTokens hold the sums of their classes
+	// OutputMilliTokens is what earlier answers of the model came to by the gateway's count of their text, in thousandths; 0 where that is not known.
+	OutputMilliTokens int64
+	Sample            bool // count the text of a stream of a model with a vocabulary that nobody has, beside its report
+	Status            int
+	ContentType       string
+	Tier              string
+	Currencies        Currencies
+	Header            func(name string) string // of the answer, by its name in lower case; nil where there are none
+	Bound             sentinel.Usage           // InputTokens and OutputTokens hold the sums of their classes
 }
 
 // Meter reads one answer. It is not safe for concurrent use.
@@ -271,6 +274,7 @@ type Metered struct {
 	Method   string           // how it was estimated; empty for the provider's own report
 	Reported bool             // the provider's own report was seen, or there was nothing to charge
 	Own      sentinel.Counted // beside a report that is doubtful: see sentinel.Entry
+	Sampled  int64            // the gateway's count of a text whose tokens were reported, of a MeterSpec with Sample; 0 for none
 	Tail     []byte           // bytes that Write held back, to pass on now
 }
 

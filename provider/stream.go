@@ -121,6 +121,9 @@ func (m *streamMeter) Finish(bool) Metered {
 		if m.spec.doubtful(out) {
 			m.readText()
 			out.Own = m.spec.own(&m.text)
+		} else if m.spec.Sample && foreign(m.spec.Model) && out.Usage.OutputTokenSum() == out.Usage[sentinel.OutputTokens] {
+			m.readText()
+			out.Sampled, _ = m.text.count(m.spec.Model)
 		}
 	}
 	m.unread.free()
@@ -129,16 +132,20 @@ func (m *streamMeter) Finish(bool) Metered {
 }
 
 // estimate fills what was not reported: the input by the length of the prompt, the output by the tokens of
-// the text that was sent, where they are more than those reported so far.
+// the text that was sent, where they are more than those reported so far; of another vocabulary's model by what its earlier answers came to.
 func (m *streamMeter) estimate(got Metered) Metered {
 	n, method := m.text.count(m.spec.Model)
 	got.Method, got.Reported = method, false
 	got.Usage[sentinel.Requests] = 1
+	calibrated := false
 	if got.Usage.InputTokenSum() == 0 {
-		in, calibrated := inputEstimate(m.spec)
-		if got.Usage[sentinel.InputTokens] = in; calibrated {
-			got.Method += "+" + methodCalibrated
-		}
+		got.Usage[sentinel.InputTokens], calibrated = inputEstimate(m.spec)
+	}
+	if ratio := m.spec.OutputMilliTokens; ratio > 0 && foreign(m.spec.Model) {
+		n, calibrated = (n*ratio+milli/2)/milli, true
+	}
+	if calibrated {
+		got.Method += "+" + methodCalibrated
 	}
 	got.Usage[sentinel.OutputTokens] += max(0, n-got.Usage.OutputTokenSum())
 	return got

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"slices"
 	"strings"
 	"sync"
 
@@ -61,6 +62,13 @@ func encodingOf(model string) tokenizer.Encoding {
 		return tokenizer.Cl100kBase
 	}
 	return tokenizer.O200kBase
+}
+
+// foreign tells whether a model has another vocabulary than those that OpenAI publishes: a count by one of them is an estimate, even of a whole text.
+func foreign(model string) bool {
+	base := strings.TrimPrefix(model[strings.LastIndexByte(model, '/')+1:], "ft:")
+	return !slices.ContainsFunc([]string{"gpt-", "chatgpt-", "o1", "o3", "o4", "codex-", "computer-use-", "davinci-", "babbage-", "text-embedding-"},
+		func(prefix string) bool { return strings.HasPrefix(base, prefix) })
 }
 
 var (

@@ -37,7 +37,7 @@ func (a *App) learnPrompts(ctx context.Context, c *provider.Calibrator, since ti
 	}
 	for i := len(list) - 1; i >= 0; i-- { // the newest last: it displaces the oldest
 		p := list[i]
-		c.Add(provider.Prompt{Model: p.Model, Weight: p.Weight, Tokens: p.Tokens})
+		c.Add(provider.Observed{Model: p.Model, Weight: p.Weight, Tokens: p.Tokens})
 	}
 	a.governor.Calibrate(c.Ratios())
 	return list[0].At, nil
