@@ -34,6 +34,21 @@ type Provider struct {
 	Models     int       `json:"models" doc:"Models with a price."`
 }
 
+// Credential is one of a provider's. It is named, never shown.
+type Credential struct {
+	Provider      string     `json:"provider"`
+	Number        int        `json:"number" doc:"0 is the first."`
+	Place         string     `json:"place" doc:"Where it lies in Vault or another source."`
+	Weight        int        `json:"weight" doc:"Share of the calls beside the provider's others."`
+	Teams         []string   `json:"teams" nullable:"false" doc:"Whose calls alone use it; empty: all that no other names."`
+	Fresh         bool       `json:"fresh" doc:"It is held now."`
+	Confirmed     *time.Time `json:"confirmed,omitempty" doc:"When its source last confirmed it to this process."`
+	Rotation      string     `json:"rotation" doc:"Who makes the next one (rotate.make); empty: nobody by the policy."`
+	RotateSeconds int64      `json:"rotate_seconds" doc:"How often it is rotated; 0: when an operator asks."`
+	Rotated       *time.Time `json:"rotated,omitempty" doc:"When it was rotated last, by the audit chain."`
+	Quarantined   *time.Time `json:"quarantined,omitempty" doc:"Until when it is left out, because its provider refused it."`
+}
+
 // Service is a caller that the policy knows.
 type Service struct {
 	Name string `json:"name"`
@@ -51,6 +66,7 @@ type LiveCounts struct {
 type Status interface {
 	Health(ctx context.Context) []Component
 	Providers() []Provider
+	Credentials(ctx context.Context) ([]Credential, error)
 	Services() []Service
 	Version() string
 	Gateway() string // URL at which clients reach it
@@ -78,6 +94,14 @@ func (s *Server) statusRoutes() {
 	register(s, operation{id: "list-providers", method: http.MethodGet, path: "/providers", tag: "status", summary: "The APIs that may be called", role: sentinel.RoleViewer},
 		func(context.Context, *struct{}) (*answer[[]Provider], error) {
 			return &answer[[]Provider]{s.Backend.Providers()}, nil
+		})
+	register(s, operation{id: "list-credentials", method: http.MethodGet, path: "/credentials", tag: "status", summary: "The providers' credentials: their age, rotation and quarantine, never the keys", role: sentinel.RoleViewer},
+		func(ctx context.Context, _ *struct{}) (*answer[[]Credential], error) {
+			list, err := s.Backend.Credentials(ctx)
+			if err != nil {
+				return nil, s.fault("credentials", err)
+			}
+			return &answer[[]Credential]{list}, nil
 		})
 	register(s, operation{id: "get-settings", method: http.MethodGet, path: "/settings", tag: "status", summary: "The organisation, its teams and services", role: sentinel.RoleViewer},
 		func(context.Context, *struct{}) (*answer[Settings], error) {

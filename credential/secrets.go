@@ -150,6 +150,9 @@ func (s *Secrets) fresh(path string) (secret, bool) {
 	return held, ok && time.Since(held.readAt) <= s.o.MaxStale
 }
 
+// ReadAt is when the source last confirmed a secret; zero where it was never read.
+func (s *Secrets) ReadAt(path string) time.Time { return s.served.Load().secrets[path].readAt }
+
 // Age is the time since the value that was confirmed least recently was; 0 when nothing is loaded.
 func (s *Secrets) Age() time.Duration {
 	var age time.Duration

@@ -190,6 +190,16 @@ func TestPeopleSeeAndChangeWhatTheirRoleAllows(t *testing.T) {
 		code, _, _ := g.do("GET", "/weather/v1/forecast/lima", "")
 		return code == http.StatusOK
 	})
+	type held struct {
+		Provider, Place string
+		Fresh           bool
+		Confirmed       time.Time
+	}
+	var credentials []held
+	v.want(http.StatusOK, "GET", "/credentials", "", &credentials)
+	if i := slices.IndexFunc(credentials, func(c held) bool { return c.Provider == "openai" }); i < 0 || credentials[i].Place != "secret/openai#api_key" || !credentials[i].Fresh || time.Since(credentials[i].Confirmed) > time.Minute {
+		t.Errorf("credentials are shown as %+v", credentials)
+	}
 	var people []struct{ Name, ETag string }
 	b.want(http.StatusOK, "GET", "/accounts", "", &people)
 	otto := people[slices.IndexFunc(people, func(a struct{ Name, ETag string }) bool { return a.Name == "otto" })].ETag

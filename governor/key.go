@@ -82,10 +82,8 @@ func (g *Governor) left(r Route, model string) time.Duration {
 		return 0
 	}
 	until := g.Pauses.PausedUntil(placeOf(r, model))
-	if len(r.Provider.Spares) > 0 {
-		if refused := g.Pauses.PausedUntil(keyOf(r)); refused.After(until) {
-			until = refused
-		}
+	if refused := g.QuarantinedUntil(r); refused.After(until) {
+		until = refused
 	}
 	if until.IsZero() {
 		return 0
@@ -101,6 +99,14 @@ func (g *Governor) Quarantine(t Ticket, status int) bool {
 	}
 	g.Pauses.Pause(keyOf(r), g.Now().Add(quarantine))
 	return true
+}
+
+// QuarantinedUntil tells until when a route's own credential is left out because its provider refused it; zero where it is not.
+func (g *Governor) QuarantinedUntil(r Route) time.Time {
+	if g.Pauses == nil || len(r.Provider.Spares) == 0 {
+		return time.Time{}
+	}
+	return g.Pauses.PausedUntil(keyOf(r))
 }
 
 // keyOf names a credential for all that it is used for.

@@ -17,6 +17,22 @@ func (s *Store) AskReplacement(ctx context.Context, path string) error {
 	return explain("replacement of the leases of "+path, err)
 }
 
+// Rotations tells by the names of keys in the audit chain when each was rotated last.
+func (s *Store) Rotations(ctx context.Context) (map[string]time.Time, error) {
+	rows, err := s.db(ctx).Query(ctx, `SELECT DISTINCT ON (object) object, at FROM audit WHERE action = 'key.rotate.done' ORDER BY object, seq DESC LIMIT $1`, maxReplacements)
+	if err != nil {
+		return nil, explain("rotations of keys", err)
+	}
+	out := map[string]time.Time{}
+	var name string
+	var at time.Time
+	_, err = pgx.ForEachRow(rows, []any{&name, &at}, func() error {
+		out[name] = at.UTC()
+		return nil
+	})
+	return out, explain("rotations of keys", err)
+}
+
 // Replacements tells by path when leases were last to be replaced, by the database's clock.
 func (s *Store) Replacements(ctx context.Context) (map[string]time.Time, error) {
 	rows, err := s.db(ctx).Query(ctx, `SELECT path, asked FROM key_replacements LIMIT $1`, maxReplacements)

@@ -18,13 +18,17 @@ export function tick(key: string): string {
   return key;
 }
 
+/** span is a number of seconds in the largest unit that it fills. */
+export function span(seconds: number): string {
+  const units: [number, string][] = [[86400, "d"], [3600, "h"], [60, "min"]];
+  const [size, name] = units.find(([size]) => seconds >= size) ?? [1, "s"];
+  return `${Math.floor(seconds / size)} ${name}`;
+}
+
 export function ago(t: string | undefined): string {
   if (!t) return "";
   const s = Math.round((Date.now() - new Date(t).getTime()) / 1000);
-  const unit: [number, string][] = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
-  const [size, name] = unit.find(([size]) => Math.abs(s) >= size) ?? [1, "s"];
-  const n = Math.floor(Math.abs(s) / size);
-  return s >= 0 ? `${n} ${name} ago` : `in ${n} ${name}`;
+  return s >= 0 ? `${span(s)} ago` : `in ${span(-s)}`;
 }
 
 export const periods = {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/saas-sentinel/saas-sentinel/alerts"
 	"github.com/saas-sentinel/saas-sentinel/audit"
 	"github.com/saas-sentinel/saas-sentinel/credential"
+	"github.com/saas-sentinel/saas-sentinel/governor"
 	"github.com/saas-sentinel/saas-sentinel/internal/simulate"
 	"github.com/saas-sentinel/saas-sentinel/ml/whatif"
 	"github.com/saas-sentinel/saas-sentinel/policy"
@@ -233,6 +235,45 @@ func (b *adminBackend) fresh(p policy.Provider) bool {
 		}
 	}
 	return true
+}
+
+// Credentials lists the credentials of all providers.
+func (b *adminBackend) Credentials(ctx context.Context) ([]admin.Credential, error) {
+	rotations, err := b.Rotations(ctx)
+	if err != nil {
+		return nil, err
+	}
+	state, out := b.app.governor.State(), []admin.Credential{}
+	for _, p := range state.Policy.Providers {
+		for n := range p.Keys() {
+			keyed := p.Keyed(n)
+			at, k := keyed.Credential, providerKey{provider: p, number: n}
+			if at.Path == "" {
+				continue // it has none
+			}
+			one := admin.Credential{Provider: p.Name, Number: n, Place: credential.Ref{Path: at.Path, Field: at.Field}.String(), Weight: p.Weight, Teams: []string{}, Fresh: b.held(at),
+				Confirmed: moment(b.app.secrets.ReadAt(at.Path)), Rotation: at.Rotate.Make, RotateSeconds: int64(at.Rotate.Every.Seconds()), Rotated: moment(rotations[k.name()])}
+			if n > 0 {
+				one.Weight, one.Teams = p.Spares[n-1].Weight, append(one.Teams, p.Spares[n-1].Teams...)
+			}
+			if i := slices.IndexFunc(state.Ordered, func(r governor.Route) bool { return r.Provider.Name == p.Name }); i >= 0 {
+				if until := b.app.governor.QuarantinedUntil(state.Ordered[i].Keyed(n)); until.After(b.app.now()) {
+					one.Quarantined = &until
+				}
+			}
+			out = append(out, one)
+		}
+	}
+	return out, nil
+}
+
+// moment is a time for JSON, nil for none.
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
 }
 
 func (b *adminBackend) held(c policy.Credential) bool {
