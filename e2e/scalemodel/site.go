@@ -47,7 +47,7 @@ type Site struct {
 func DefaultSite() Site {
 	return Site{
 		Envoys: 1000, CallsEach: 5, Peak: 4, Orgs: 200, Zipf: 0.8, Streams: 0.3, StreamTime: 12, CallTime: 2, Clients: 200, Seed: 1,
-		CPUHour: 0.04, MemoryHour: 0.005, DiskMonth: 0.10, RawBytes: 502, PackedBytes: 51, RawDays: 7,
+		CPUHour: 0.04, MemoryHour: 0.005, DiskMonth: 0.10, RawBytes: 524, PackedBytes: 51, RawDays: 7,
 	}
 }
 
