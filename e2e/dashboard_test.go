@@ -19,7 +19,7 @@ import (
 // hostileName runs a script wherever it is not escaped; walk.mjs defines what it calls.
 const hostileName = `"><img src=x onerror=hostile()><script>hostile()</script>`
 
-// month is a ledger of thirty days: three teams, each with its own rhythm, and a model with a hostile name.
+// month is a ledger of thirty days: three teams, each with its own rhythm, a model with a hostile name, and one named as what every object of JavaScript has.
 func month(now time.Time) []domain.Record {
 	var out []domain.Record
 	for at := now.AddDate(0, 0, -30).Truncate(time.Hour); at.Before(now.Add(-time.Hour)); at = at.Add(time.Hour) {
@@ -32,6 +32,9 @@ func month(now time.Time) []domain.Record {
 			e.Usage[domain.InputTokens], e.Usage[domain.OutputTokens], e.Usage[domain.Requests] = int64(9000*busy), int64(1500*busy), 1
 			if at.Hour() == 9 && i == 1 {
 				e.Action, e.Reason, e.Model = domain.Downgrade, domain.ReasonBudget, "gpt-5-mini"
+			}
+			if at.Hour() == 10 && i == 1 {
+				e.Model = "constructor"
 			}
 			out = append(out, domain.Record{Entry: &e})
 		}
@@ -108,7 +111,7 @@ func TestDashboardInABrowser(t *testing.T) {
 	}
 	last := records[len(records)-1].Entry.ID.String()
 	for page, want := range map[string]string{
-		"dark /": "Month to date and forecast", "light /usage?period=week&by=model": hostileName, "dark /limits": "team core", "dark /alerts": "Nothing is wrong",
+		"dark /": "Month to date and forecast", "light /usage?period=week&by=model": hostileName, "dark /usage?period=week&by=model": "constructor", "dark /limits": "team core", "dark /alerts": "Nothing is wrong",
 		"light /usage": "Latency and errors by team", "light /calls?id=" + last: last, "light /nowhere": "There is no such page", "light /connect": "base_url=",
 		"limit's history": "Overridden by ada", "usage of dates": "Latency and errors by team", "calls of dates": "openai", "audit file": "limit.override", "light /usage?by=user": "by user", "light /": "First byte in the last hour",
 		"policy faults": "nonsense: unknown key", "audit after writes": "launch week", "policy versions": "not needed", "policy suggestions": "suggested budget a day of team core", "simulation": "policy in force",

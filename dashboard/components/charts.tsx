@@ -14,8 +14,8 @@ function Tip({ title, lines }: { title: string; lines: { name: string; value: st
   return (
     <div className="max-w-72 rounded-md border border-line bg-surface p-2.5 text-xs shadow-lg">
       <p className="mb-1 font-medium">{title}</p>
-      {lines.map((l) => (
-        <p key={l.name} className="flex items-center justify-between gap-4">
+      {lines.map((l, i) => (
+        <p key={i} className="flex items-center justify-between gap-4">
           <span className="flex items-center gap-1.5 truncate text-muted">
             {l.color && <span className="size-2 shrink-0 rounded-sm" style={{ background: l.color }} />}
             <span className="truncate">{l.name}</span>
@@ -35,15 +35,15 @@ function Frame({ label, height, children }: { label: string; height: number; chi
   );
 }
 
-/** A point of a stacked chart: the key of its time, and the exact amount of each series. */
+/** A point of a stacked chart: the key of its time, and the exact amount of each series, in their order. */
 export interface Stack {
   key: string;
-  amounts: Record<string, string>;
+  amounts: string[];
 }
 
 /** Stacked draws spend over time, one colour a series. Places are drawn from rounded dollars, figures are exact. */
 export function Stacked({ points, series, label, height = 260 }: { points: Stack[]; series: string[]; label: string; height?: number }) {
-  const rows = points.map((p) => ({ key: p.key, ...Object.fromEntries(series.map((s, i) => ["s" + i, Number(BigInt(p.amounts[s] ?? "0")) / 1e9])) }));
+  const rows = points.map((p) => ({ key: p.key, ...Object.fromEntries(p.amounts.map((n, i) => ["s" + i, pixels(n)])) }));
   const exact = new Map(points.map((p) => [p.key, p.amounts]));
   return (
     <Frame label={label} height={height}>
@@ -56,11 +56,11 @@ export function Stacked({ points, series, label, height = 260 }: { points: Stack
           content={({ active, label: key }) => {
             const amounts = active && exact.get(String(key));
             if (!amounts) return null;
-            const lines = series.map((s, i) => ({ name: s || "none", value: usd(amounts[s]), color: color(i), raw: BigInt(amounts[s] ?? "0") })).filter((l) => l.raw !== 0n);
+            const lines = series.map((s, i) => ({ name: s || "none", value: usd(amounts[i]), color: color(i), raw: BigInt(amounts[i] ?? "0") })).filter((l) => l.raw !== 0n);
             return <Tip title={tick(String(key))} lines={lines.reverse()} />;
           }}
         />
-        {series.map((s, i) => <Bar key={s} dataKey={"s" + i} name={s} stackId="all" fill={color(i)} isAnimationActive={false} maxBarSize={48} />)}
+        {series.map((s, i) => <Bar key={i} dataKey={"s" + i} name={s} stackId="all" fill={color(i)} isAnimationActive={false} maxBarSize={48} />)}
       </BarChart>
     </Frame>
   );

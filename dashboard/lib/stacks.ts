@@ -13,21 +13,22 @@ function keysOf(from: Date, to: Date, by: "minute" | "hour" | "day", zone: strin
   return out;
 }
 
-/** stacks turns rows by time and one more dimension into a chart's points: every span of the range, and the largest series, the rest as "other". */
+/** stacks turns rows by time and one more dimension into a chart's points: every span of the range, and the largest series, the rest summed in a last one. */
 export function stacks({ rows, from, to, zone }: { rows: Row[]; from: string; to: string; zone: string }, by: "minute" | "hour" | "day"): { points: Stack[]; series: string[] } {
   const totals = new Map<string, bigint>();
   for (const r of rows) totals.set(r.keys?.[1] ?? "", (totals.get(r.keys?.[1] ?? "") ?? 0n) + BigInt(r.cost));
   const order = [...totals].sort((a, b) => (b[1] > a[1] ? 1 : b[1] < a[1] ? -1 : 0)).map(([name]) => name);
-  const series = order.length > most + 1 ? [...order.slice(0, most), "other"] : order;
-  const kept = new Set(series);
-  const points = new Map<string, Record<string, bigint>>();
-  for (const key of keysOf(new Date(from), new Date(to), by, zone)) points.set(key, {});
+  const kept = order.length > most + 1 ? order.slice(0, most) : order;
+  const place = new Map(kept.map((name, i) => [name, i])); // amounts go by place: names are the callers', and any word may be one
+  const series = kept.length < order.length ? [...kept, `${order.length - kept.length} others`] : kept;
+  const points = new Map<string, bigint[]>();
+  const none = () => series.map(() => 0n);
+  for (const key of keysOf(new Date(from), new Date(to), by, zone)) points.set(key, none());
   for (const r of rows) {
-    const key = r.keys?.[0] ?? "";
-    const name = kept.has(r.keys?.[1] ?? "") ? (r.keys?.[1] ?? "") : "other";
-    const p = points.get(key) ?? {};
-    p[name] = (p[name] ?? 0n) + BigInt(r.cost);
-    points.set(key, p);
+    const key = r.keys?.[0] ?? "", i = place.get(r.keys?.[1] ?? "") ?? kept.length;
+    const amounts = points.get(key) ?? none();
+    amounts[i] = (amounts[i] ?? 0n) + BigInt(r.cost);
+    points.set(key, amounts);
   }
-  return { series, points: [...points].sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, p]) => ({ key, amounts: Object.fromEntries(Object.entries(p).map(([k, v]) => [k, v.toString()])) })) };
+  return { series, points: [...points].sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, amounts]) => ({ key, amounts: amounts.map(String) })) };
 }
