@@ -132,6 +132,8 @@ func (w *textWalk) member(of *textMember) bool {
 		case ']':
 			w.i++
 			return true
+		case '}': // skip would stay before it for ever
+			return false
 		case '{':
 			if !w.object(of.in) {
 				return false

@@ -89,6 +89,7 @@ func TestTextOfAnEvent(t *testing.T) {
 // FuzzTextOfAnEvent holds that the walk gives what a strict decoder reads, for every dialect.
 func FuzzTextOfAnEvent(f *testing.F) {
 	f.Add([]byte(`{"choices":[{"delta":{"content":"a\n","tool_calls":[{"function":{"name":"f"}}]}}],"delta":{"text":"b"},"x":[{}]}`))
+	f.Add([]byte(`{"choices":[}`)) // no JSON, and yet it has an end
 	f.Add([]byte(`{"candidates":[{"content":{"parts":[{"text":"a"},{"functionCall":{"args":{"b":[1,"}"]}}}]}}]}`))
 	f.Fuzz(func(t *testing.T, event []byte) {
 		for dialect, wanted := range everyText {
