@@ -13,7 +13,7 @@ const maxPauses = 1000
 // pausesKept is the life of what is told, and of what has ended: longer than any pause.
 const pausesKept = 10 * time.Minute
 
-// pauses are the places that want no calls now. What this process learns holds at once, and at the others within about a second.
+// pauses are the places that want no calls now, by Redis' clock. What this process learns holds at once, and at the others within about a second.
 type pauses struct {
 	mu    sync.Mutex
 	until map[string]time.Time
@@ -27,10 +27,10 @@ type pause struct {
 
 func (r *Redis) pausesKey(org string) string { return r.shared(org) + "pauses" }
 
-// Pause keeps calls away from a place until a time; an earlier end than the known one changes nothing. It does not wait for Redis.
+// Pause keeps calls away from a place until a time of Redis' clock; an earlier end than the known one changes nothing. It does not wait for Redis.
 func (r *Redis) Pause(place string, until time.Time) {
 	until = until.Truncate(time.Millisecond)
-	if !r.pauses.extend(place, until) {
+	if !r.pauses.extend(place, until, r.clock.now()) {
 		return
 	}
 	select {
@@ -44,15 +44,14 @@ func (r *Redis) PausedUntil(place string) time.Time {
 	r.pauses.mu.Lock()
 	defer r.pauses.mu.Unlock()
 	until := r.pauses.until[place]
-	if !time.Now().Before(until) {
+	if !r.clock.now().Before(until) {
 		return time.Time{}
 	}
 	return until
 }
 
 // extend remembers a later end, and tells whether it is one.
-func (p *pauses) extend(place string, until time.Time) bool {
-	now := time.Now()
+func (p *pauses) extend(place string, until, now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !until.After(now) || !until.After(p.until[place]) {
@@ -92,12 +91,13 @@ func (r *Redis) Hear(ctx context.Context, org string) {
 	if err != nil {
 		return
 	}
+	now := r.clock.now()
 	for place, text := range all {
 		ms, err := strconv.ParseInt(text, 10, 64)
-		if err != nil || time.Since(time.UnixMilli(ms)) > pausesKept {
+		if err != nil || now.Sub(time.UnixMilli(ms)) > pausesKept {
 			_ = r.client.HDel(ctx, r.pausesKey(org), place).Err()
 			continue
 		}
-		r.pauses.extend(place, time.UnixMilli(ms))
+		r.pauses.extend(place, time.UnixMilli(ms), now)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/alicebob/miniredis/v2"
 )
 
 // watching runs a process's Watch until the test ends.
@@ -53,17 +55,45 @@ func TestAPauseIsKeptByEveryProcess(t *testing.T) {
 	}
 }
 
+// A process whose own clock is two days ahead of Redis', or behind it, heeds what is paused by Redis' clock, and takes nobody's pause for a stale one.
+func TestPausesAreByRedisClock(t *testing.T) {
+	for name, apart := range map[string]time.Duration{"ahead of Redis": -48 * time.Hour, "behind Redis": 48 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			m := miniredis.RunT(t)
+			m.SetTime(time.Now().Add(apart))
+			first, second := dial(t, m.Addr()), dial(t, m.Addr())
+			until := first.Time().Add(time.Minute).Truncate(time.Millisecond)
+			first.Pause("api|key", until)
+			if got := first.PausedUntil("api|key"); !got.Equal(until) {
+				t.Fatalf("the process that heard it waits until %s, want %s", got, until)
+			}
+			first.tell(t.Context(), "acme", <-first.pauses.news)
+			second.Hear(t.Context(), "acme")
+			if got := second.PausedUntil("api|key"); !got.Equal(until) {
+				t.Errorf("the other process waits until %s, want %s", got, until)
+			}
+			if _, err := m.DB(0).HKeys(first.pausesKey("acme")); err != nil {
+				t.Errorf("the pause that the others are to hear is gone: %v", err)
+			}
+			if first.Pause("api|over", first.Time().Add(-time.Second)); !first.PausedUntil("api|over").IsZero() {
+				t.Error("what is over by Redis' clock is paused")
+			}
+		})
+	}
+}
+
 func TestPausesAreBounded(t *testing.T) {
 	var p pauses
-	until := time.Now().Add(time.Minute)
+	now := time.Now()
+	until := now.Add(time.Minute)
 	for n := range 2 * maxPauses {
-		p.extend(fmt.Sprint(n), until)
+		p.extend(fmt.Sprint(n), until, now)
 	}
 	if len(p.until) != maxPauses {
 		t.Errorf("%d places are kept, want %d", len(p.until), maxPauses)
 	}
-	p.until["0"] = time.Now().Add(-time.Second)
-	if !p.extend("new", until) || len(p.until) != maxPauses {
+	p.until["0"] = now.Add(-time.Second)
+	if !p.extend("new", until, now) || len(p.until) != maxPauses {
 		t.Errorf("the place of one that is over was not taken: %d", len(p.until))
 	}
 }
