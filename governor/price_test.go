@@ -141,6 +141,44 @@ func TestSettlePricesTheTierThatApplied(t *testing.T) {
 	}
 }
 
+// Under a contract some lists of a model are agreed and others published: each answer costs what its own list says, whichever the call asked for.
+func TestSettlePricesTheTierThatAppliedUnderAContract(t *testing.T) {
+	s := state(t, `
+  openai:
+    preset: openai
+    credential: vault:secret/openai#key
+    contract:
+      discount: 20%
+      models: [{model: gpt-5, rates: {input: 1, output: 5}, lists: [{tier: batch, rates: {input: 0.4, output: 2}}]}]
+`)
+	agreed := "openai/gpt-5@policy-" + s.Policy.Version
+	const published = "openai/gpt-5@2026-11-23"
+	// 1,000 input tokens: agreed 1 dollar a million and 0.40 in batches; published less a fifth 2 with priority, and 0.50 with flex.
+	for name, tt := range map[string]struct {
+		asked, admitted, answered, tier, version, method string
+		cost                                             sentinel.NanoUSD
+	}{
+		"published, served by the agreed one": {"priority", published, "default", "default", agreed, "", 1_000_000},
+		"agreed, served by the published one": {"", agreed, "priority", "priority", published, "", 2_000_000},
+		"both published":                      {"priority", published, "flex", "flex", published, "", 500_000},
+		"both agreed":                         {"batch", agreed, "default", "default", agreed, "", 1_000_000},
+		"a list that nobody knows":            {"priority", published, "scale", "priority", published, "unpriced_tier", 2_000_000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := New(Options{Journal: &journal{}, Limiter: &limiter{}, Now: func() time.Time { return day }}, s)
+			call := sentinel.Call{ID: sentinel.NewCallID(day), At: day, Provider: "openai", Endpoint: "chat.completions", Model: "gpt-5", Tier: tt.asked}
+			e, err := g.Settle(t.Context(), Outcome{
+				Ticket:  Ticket{Call: call, PriceVersion: tt.admitted, PolicyVersion: s.Policy.Version},
+				Metered: provider.Metered{Usage: sentinel.Usage{sentinel.InputTokens: 1000}, Tier: tt.answered, Model: "gpt-5-2025-08-07", Reported: true}, Status: 200,
+			})
+			if err != nil || e.Cost != tt.cost || e.Tier != tt.tier || e.PriceVersion != tt.version || e.Method != tt.method {
+				t.Errorf("cost %d of tier %q under %s by %q, %v; want %+v", e.Cost, e.Tier, e.PriceVersion, e.Method, err, tt)
+			}
+			stays(t, s, e)
+		})
+	}
+}
+
 // What is booked stays where its price is gone, or is that of a model whose name the ledger has not; what was let through for want of a price has the one that is known now.
 func TestRerateMakesNothingFree(t *testing.T) {
 	priced := state(t, "  openai: {preset: openai, credential: vault:secret/openai#key}\n")

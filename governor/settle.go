@@ -72,8 +72,10 @@ func (g *Governor) price(e *sentinel.Entry, m provider.Metered) error {
 	if answered != "" && answered != e.Tier {
 		call := e.Call
 		call.Tier = answered
-		if p, other, ok := s.price(&route, e.Model, &call); ok && p.Version == e.PriceVersion {
-			list, e.Tier = other, answered
+		p, other, ok := s.price(&route, e.Model, &call)
+		known := ok && (p.Version == e.PriceVersion || !sentinel.Entry{PriceVersion: p.Version}.Unpriced())
+		if known { // under another version where one of the two lists is agreed and the other published
+			list, e.Tier, e.PriceVersion = other, answered, p.Version
 		} else {
 			e.Method = methodUnpricedTier
 		}
