@@ -228,7 +228,7 @@ func (anthropicDialect) newMeter(s MeterSpec) Meter {
 	case isEventStream(s.ContentType):
 		return newEventStream(s, &anthropicStream{})
 	default:
-		return newJSONMeter(s, anthropicUsage, []string{"usage", "model"})
+		return newJSONMeter(s, anthropicUsage, anthropicMembers)
 	}
 }
 

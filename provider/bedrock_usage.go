@@ -2,39 +2,71 @@ package provider
 
 import (
 	"bytes"
-	"encoding/json"
+	"encoding/base64"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
 
 // converseReport is the usage object of Converse and of Amazon's own models.
 type converseReport struct {
-	Input      *int64 `json:"inputTokens"`
-	Output     int64  `json:"outputTokens"`
-	CacheRead  int64  `json:"cacheReadInputTokens"`
-	CacheWrite int64  `json:"cacheWriteInputTokens"`
-	Details    []struct {
-		Lifetime string `json:"ttl"`
-		Tokens   int64  `json:"inputTokens"`
-	} `json:"cacheDetails"`
+	input, output, cacheRead, cacheWrite count
+	long                                 part // of what was written, as long as it is kept for an hour
+}
+
+// read reads a usage object.
+func (r *converseReport) read(raw []byte) bool {
+	in := newReport(raw)
+	for in.object(); in.member(); {
+		switch string(in.key) {
+		case "inputTokens":
+			in.number(&r.input)
+		case "outputTokens":
+			in.number(&r.output)
+		case "cacheReadInputTokens":
+			in.number(&r.cacheRead)
+		case "cacheWriteInputTokens":
+			in.number(&r.cacheWrite)
+		case "cacheDetails":
+			r.readLifetimes(&in)
+		default:
+			in.pass()
+		}
+	}
+	return in.done()
+}
+
+func (r *converseReport) readLifetimes(in *reportReader) {
+	r.long = part{}
+	for in.list(); in.element(); {
+		var tokens count
+		long := false
+		for in.object(); in.member(); {
+			switch string(in.key) {
+			case "ttl":
+				long = string(in.text()) == "1h"
+			case "inputTokens":
+				in.number(&tokens)
+			default:
+				in.pass()
+			}
+		}
+		if long {
+			r.long.add(tokens.n)
+		}
+	}
 }
 
 // metered turns a report into usage by classes, which do not overlap.
 func (r *converseReport) metered() (Metered, bool) {
-	if r.Input == nil {
+	if !r.input.set {
 		return Metered{}, false
 	}
 	var c clamp
-	written := c.within(r.CacheWrite, maxReported)
-	var long int64
-	for _, d := range r.Details {
-		if d.Lifetime == "1h" {
-			long = c.within(long+c.within(d.Tokens, written), written)
-		}
-	}
+	written := c.within(r.cacheWrite.n, maxReported)
+	long := r.long.within(written, &c)
 	u := sentinel.Usage{
-		sentinel.Requests: 1, sentinel.InputTokens: c.count(r.Input), sentinel.OutputTokens: c.within(r.Output, maxReported),
-		sentinel.CachedInputTokens: c.within(r.CacheRead, maxReported), sentinel.CacheWriteTokens: written - long, sentinel.CacheWriteLongTokens: long,
+		sentinel.Requests: 1, sentinel.InputTokens: c.within(r.input.n, maxReported), sentinel.OutputTokens: c.within(r.output.n, maxReported),
+		sentinel.CachedInputTokens: c.within(r.cacheRead.n, maxReported), sentinel.CacheWriteTokens: written - long, sentinel.CacheWriteLongTokens: long,
 	}
 	return Metered{Usage: u, Method: c.method(), Reported: true}, true
 }
@@ -42,32 +74,33 @@ func (r *converseReport) metered() (Metered, bool) {
 // converseUsage reads a JSON answer.
 func converseUsage(found *scanner) (Metered, bool) {
 	var r converseReport
-	if len(found.get("usage")) == 0 || json.Unmarshal(found.get("usage"), &r) != nil {
+	if !r.read(found.get("usage")) {
 		return Metered{}, false
 	}
 	got, ok := r.metered()
-	var served converseTier
-	if raw := found.get("serviceTier"); raw != nil && json.Unmarshal(raw, &served) == nil {
-		got.Tier = served.Type
+	in := newReport(found.get("serviceTier"))
+	if tier := converseTier(&in); in.done() {
+		got.Tier = tier
 	}
 	return got, ok
 }
 
-// converseTier is the service tier of an answer.
-type converseTier struct {
-	Type string `json:"type"`
+// converseTier reads the service tier of an answer.
+func converseTier(in *reportReader) (tier string) {
+	for in.object(); in.member(); {
+		if string(in.key) == "type" {
+			in.word(&tier)
+		} else {
+			in.pass()
+		}
+	}
+	return tier
 }
 
 // converseStream reads ConverseStream: its last event, metadata, reports.
 type converseStream struct {
 	report converseReport
-	served converseTier
-}
-
-// converseEvent is the payload of one event; which one, its members tell.
-type converseEvent struct {
-	Usage  *converseReport `json:"usage"`
-	Served converseTier    `json:"serviceTier"`
+	tier   string
 }
 
 var converseTexts = []textMember{
@@ -82,29 +115,45 @@ func (*converseStream) texts() []textMember { return converseTexts }
 func (*converseStream) reports(data []byte) bool { return bytes.Contains(data, usageKey) }
 
 func (r *converseStream) read(data []byte) bool {
-	var e converseEvent
-	if json.Unmarshal(data, &e) != nil {
-		return false
+	var usage []byte
+	var tier string
+	in := newReport(data)
+	for in.object(); in.member(); {
+		switch string(in.key) {
+		case "usage":
+			usage = in.raw()
+		case "serviceTier":
+			tier = converseTier(&in)
+		default:
+			in.pass()
+		}
 	}
-	if e.Usage != nil {
-		r.report, r.served = *e.Usage, e.Served
+	var report converseReport
+	if in.done() && report.read(usage) && report.input.set {
+		r.report, r.tier = report, tier
 	}
 	return false
 }
 
 func (r *converseStream) result() (Metered, bool) {
 	got, ok := r.report.metered()
-	got.Tier = r.served.Type
+	got.Tier = r.tier
 	return got, ok
 }
 
 // innerChunk takes a model's own event out of a chunk of InvokeModelWithResponseStream.
 func innerChunk(payload []byte) ([]byte, bool) {
-	var chunk struct {
-		Bytes []byte `json:"bytes"` // base64
+	var coded []byte
+	in := newReport(payload)
+	for in.object(); in.member(); {
+		if string(in.key) == "bytes" {
+			coded = in.text()
+		} else {
+			in.pass()
+		}
 	}
-	err := json.Unmarshal(payload, &chunk)
-	return chunk.Bytes, err == nil && len(chunk.Bytes) > 0
+	event, err := base64.StdEncoding.AppendDecode(nil, coded)
+	return event, in.done() && err == nil && len(event) > 0
 }
 
 // invokeStream reads the events of a model's own format: Claude's are Anthropic's, Amazon's are Converse's,
@@ -112,20 +161,25 @@ func innerChunk(payload []byte) ([]byte, bool) {
 type invokeStream struct {
 	claude   anthropicStream
 	converse converseStream
-	metrics  *invocationMetrics
+	metrics  converseReport
 }
 
-type invocationMetrics struct {
-	Input      *int64 `json:"inputTokenCount"`
-	Output     int64  `json:"outputTokenCount"`
-	CacheRead  int64  `json:"cacheReadInputTokenCount"`
-	CacheWrite int64  `json:"cacheWriteInputTokenCount"`
-}
-
-// invokeEvent has the two places of a report: Bedrock's own, and Nova's.
-type invokeEvent struct {
-	Metrics *invocationMetrics `json:"amazon-bedrock-invocationMetrics"`
-	Meta    json.RawMessage    `json:"metadata"`
+// readMetrics reads Bedrock's own report.
+func (r *converseReport) readMetrics(in *reportReader) {
+	for in.object(); in.member(); {
+		switch string(in.key) {
+		case "inputTokenCount":
+			in.number(&r.input)
+		case "outputTokenCount":
+			in.number(&r.output)
+		case "cacheReadInputTokenCount":
+			in.number(&r.cacheRead)
+		case "cacheWriteInputTokenCount":
+			in.number(&r.cacheWrite)
+		default:
+			in.pass()
+		}
+	}
 }
 
 // invokeTexts has what the formats of Llama, Mistral, Titan, Cohere, Nova and Claude call a piece of text.
@@ -144,15 +198,27 @@ func (r *invokeStream) reports(data []byte) bool {
 	return bytes.Contains(data, metricsKey) || bytes.Contains(data, usageKey)
 }
 
+// read reads the two places of a report beside Anthropic's: Bedrock's own, and Nova's.
 func (r *invokeStream) read(data []byte) bool {
-	var e invokeEvent
-	if json.Unmarshal(data, &e) == nil {
-		if e.Metrics != nil {
-			r.metrics = e.Metrics
+	metrics := r.metrics
+	var meta []byte
+	in := newReport(data)
+	for in.object(); in.member(); {
+		switch string(in.key) {
+		case "amazon-bedrock-invocationMetrics":
+			var report converseReport
+			if report.readMetrics(&in); report.input.set {
+				metrics = report
+			}
+		case "metadata":
+			meta = in.raw()
+		default:
+			in.pass()
 		}
-		if len(e.Meta) > 0 {
-			r.converse.read(e.Meta)
-		}
+	}
+	if in.done() {
+		r.metrics = metrics
+		r.converse.read(meta)
 	}
 	return r.claude.read(data)
 }
@@ -166,9 +232,8 @@ func (r *invokeStream) result() (Metered, bool) {
 	if got, ok := r.converse.result(); ok {
 		return got, true
 	}
-	if m := r.metrics; m != nil {
-		report := converseReport{Input: m.Input, Output: m.Output, CacheRead: m.CacheRead, CacheWrite: m.CacheWrite}
-		return report.metered()
+	if got, ok := r.metrics.metered(); ok {
+		return got, true
 	}
 	return r.claude.result()
 }

@@ -2,7 +2,6 @@ package provider
 
 import (
 	"bytes"
-	"encoding/json"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -80,7 +79,7 @@ func (cohereDialect) newMeter(s MeterSpec) Meter {
 		if len(raw) == 0 {
 			raw = found.get("meta")
 		}
-		if len(raw) == 0 || json.Unmarshal(raw, &r) != nil {
+		if !r.read(raw) {
 			return Metered{}, false
 		}
 		return r.metered()
@@ -88,22 +87,44 @@ func (cohereDialect) newMeter(s MeterSpec) Meter {
 }
 
 // cohereReport is the usage of an answer. What is billed may be less than what was used: prompts of Cohere's own are not billed.
-type cohereReport struct {
-	Billed struct {
-		Input  *int64 `json:"input_tokens"`
-		Output *int64 `json:"output_tokens"`
-		Images int64  `json:"images"`
-	} `json:"billed_units"`
+type cohereReport struct{ input, output, images count }
+
+// read reads the usage object.
+func (r *cohereReport) read(raw []byte) bool {
+	in := newReport(raw)
+	for in.object(); in.member(); {
+		if string(in.key) == "billed_units" {
+			r.readBilled(&in)
+		} else {
+			in.pass()
+		}
+	}
+	return in.done()
+}
+
+func (r *cohereReport) readBilled(in *reportReader) {
+	for in.object(); in.member(); {
+		switch string(in.key) {
+		case "input_tokens":
+			in.number(&r.input)
+		case "output_tokens":
+			in.number(&r.output)
+		case "images":
+			in.number(&r.images)
+		default:
+			in.pass()
+		}
+	}
 }
 
 func (r *cohereReport) metered() (Metered, bool) {
-	if r.Billed.Input == nil && r.Billed.Output == nil && r.Billed.Images == 0 {
+	if !r.input.set && !r.output.set && r.images.n == 0 {
 		return Metered{}, false
 	}
 	var c clamp
 	u := sentinel.Usage{
-		sentinel.Requests: 1, sentinel.InputTokens: c.count(r.Billed.Input), sentinel.OutputTokens: c.count(r.Billed.Output),
-		sentinel.Images: c.within(r.Billed.Images, maxReported),
+		sentinel.Requests: 1, sentinel.InputTokens: c.within(r.input.n, maxReported), sentinel.OutputTokens: c.within(r.output.n, maxReported),
+		sentinel.Images: c.within(r.images.n, maxReported),
 	}
 	return Metered{Usage: u, Method: c.method(), Reported: true}, true
 }
@@ -111,12 +132,6 @@ func (r *cohereReport) metered() (Metered, bool) {
 // cohereStream reads a stream of chat: its last event, message-end, reports.
 type cohereStream struct {
 	report cohereReport
-}
-
-type cohereEvent struct {
-	Delta struct {
-		Usage *cohereReport `json:"usage"`
-	} `json:"delta"`
 }
 
 var cohereTexts = []textMember{{name: "delta", in: []textMember{{name: "message", in: []textMember{
@@ -129,12 +144,26 @@ func (*cohereStream) texts() []textMember { return cohereTexts }
 func (*cohereStream) reports(data []byte) bool { return bytes.Contains(data, usageKey) }
 
 func (r *cohereStream) read(data []byte) bool {
-	var e cohereEvent
-	if json.Unmarshal(data, &e) != nil { // some events have lists where others have objects
-		return false
+	var usage []byte
+	in := newReport(data)
+	for in.object(); in.member(); {
+		if string(in.key) != "delta" { // some events have lists where others have objects
+			in.pass()
+			continue
+		}
+		for in.object(); in.member(); {
+			if string(in.key) == "usage" {
+				usage = in.raw()
+			} else {
+				in.pass()
+			}
+		}
 	}
-	if e.Delta.Usage != nil {
-		r.report = *e.Delta.Usage
+	var report cohereReport
+	if in.done() && report.read(usage) {
+		if _, ok := report.metered(); ok {
+			r.report = report
+		}
 	}
 	return false
 }

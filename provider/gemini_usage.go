@@ -2,7 +2,6 @@ package provider
 
 import (
 	"bytes"
-	"encoding/json"
 	"strings"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
@@ -11,47 +10,92 @@ import (
 // geminiReport is usageMetadata. The prompt has what was read from the cache within, and the candidates do not
 // have the thoughts.
 type geminiReport struct {
-	Prompt     *int64        `json:"promptTokenCount"`
-	Candidates *int64        `json:"candidatesTokenCount"`
-	Cached     int64         `json:"cachedContentTokenCount"`
-	Thoughts   int64         `json:"thoughtsTokenCount"`
-	ToolPrompt int64         `json:"toolUsePromptTokenCount"`
-	PromptBy   geminiDetails `json:"promptTokensDetails"`
-	ToolBy     geminiDetails `json:"toolUsePromptTokensDetails"`
-	CachedBy   geminiDetails `json:"cacheTokensDetails"`
-	OutputBy   geminiDetails `json:"candidatesTokensDetails"`
-	Traffic    string        `json:"trafficType"` // Vertex's
+	prompt, candidates, cached, thoughts, toolPrompt count
+	promptBy, toolBy, cachedBy, outputBy             geminiDetails
+	traffic                                          string // Vertex's
 }
 
-type geminiDetails []struct {
-	Modality string `json:"modality"`
-	Tokens   int64  `json:"tokenCount"`
-}
-
-// of sums one modality. The pages of a DOCUMENT are images.
-func (d geminiDetails) of(modality string, c *clamp, most int64) int64 {
-	var n int64
-	for _, m := range d {
-		if m.Modality == modality || modality == "IMAGE" && m.Modality == "DOCUMENT" {
-			n = c.within(n+c.within(m.Tokens, most), most)
+// read reads the usage of an answer.
+func (r *geminiReport) read(raw []byte) bool {
+	in := newReport(raw)
+	for in.object(); in.member(); {
+		switch string(in.key) {
+		case "promptTokenCount":
+			in.number(&r.prompt)
+		case "candidatesTokenCount":
+			in.number(&r.candidates)
+		case "cachedContentTokenCount":
+			in.number(&r.cached)
+		case "thoughtsTokenCount":
+			in.number(&r.thoughts)
+		case "toolUsePromptTokenCount":
+			in.number(&r.toolPrompt)
+		case "promptTokensDetails":
+			r.promptBy.read(&in)
+		case "toolUsePromptTokensDetails":
+			r.toolBy.read(&in)
+		case "cacheTokensDetails":
+			r.cachedBy.read(&in)
+		case "candidatesTokensDetails":
+			r.outputBy.read(&in)
+		case "trafficType":
+			in.word(&r.traffic)
+		default:
+			in.pass()
 		}
 	}
-	return n
+	return in.done()
+}
+
+// geminiDetails are the tokens of a count by what they stand for. The pages of a DOCUMENT are images.
+type geminiDetails struct{ audio, image, video part }
+
+func (d *geminiDetails) read(in *reportReader) {
+	*d = geminiDetails{}
+	for in.list(); in.element(); {
+		var to *part
+		var tokens count
+		for in.object(); in.member(); {
+			switch string(in.key) {
+			case "modality":
+				to = d.of(in.text())
+			case "tokenCount":
+				in.number(&tokens)
+			default:
+				in.pass()
+			}
+		}
+		if to != nil {
+			to.add(tokens.n)
+		}
+	}
+}
+
+func (d *geminiDetails) of(name []byte) *part {
+	switch string(name) {
+	case "AUDIO":
+		return &d.audio
+	case "IMAGE", "DOCUMENT":
+		return &d.image
+	case "VIDEO":
+		return &d.video
+	}
+	return nil
 }
 
 // metered turns a report into usage by classes.
 func (r *geminiReport) metered() (Metered, bool) {
-	if r.Prompt == nil && r.Candidates == nil {
+	if !r.prompt.set && !r.candidates.set {
 		return Metered{}, false
 	}
 	var c clamp
-	in := c.within(c.count(r.Prompt)+c.within(r.ToolPrompt, maxReported), maxReported)
-	cached := c.within(r.Cached, in)
-	cachedAudio := r.CachedBy.of("AUDIO", &c, cached)
-	cachedImage := r.CachedBy.of("IMAGE", &c, cached-cachedAudio)
+	in := c.within(c.within(r.prompt.n, maxReported)+c.within(r.toolPrompt.n, maxReported), maxReported)
+	cached := c.within(r.cached.n, in)
+	cachedAudio := r.cachedBy.audio.within(cached, &c)
+	cachedImage := r.cachedBy.image.within(cached-cachedAudio, &c)
 	left := in - cached
-	take := func(modality string, cachedOfIt int64) int64 {
-		all := c.within(r.PromptBy.of(modality, &c, in)+r.ToolBy.of(modality, &c, in), in)
+	take := func(prompt, tool part, cachedOfIt int64) int64 {
+		all := c.within(prompt.within(in, &c)+tool.within(in, &c), in)
 		n := c.within(max(0, all-cachedOfIt), left)
 		left -= n
 		return n
@@ -59,21 +103,18 @@ func (r *geminiReport) metered() (Metered, bool) {
 	u := sentinel.Usage{
 		sentinel.Requests: 1, sentinel.CachedInputTokens: cached - cachedAudio - cachedImage,
 		sentinel.CachedAudioTokens: cachedAudio, sentinel.CachedImageTokens: cachedImage,
-		sentinel.AudioInputTokens: take("AUDIO", cachedAudio), sentinel.ImageInputTokens: take("IMAGE", cachedImage),
-		sentinel.VideoInputTokens: take("VIDEO", r.CachedBy.of("VIDEO", &c, cached)),
-		sentinel.ReasoningTokens:  c.within(r.Thoughts, maxReported),
+		sentinel.AudioInputTokens: take(r.promptBy.audio, r.toolBy.audio, cachedAudio),
+		sentinel.ImageInputTokens: take(r.promptBy.image, r.toolBy.image, cachedImage),
+		sentinel.VideoInputTokens: take(r.promptBy.video, r.toolBy.video, r.cachedBy.video.within(cached, &c)),
+		sentinel.ReasoningTokens:  c.within(r.thoughts.n, maxReported),
 	}
 	u[sentinel.InputTokens] = left
-	out := c.count(r.Candidates)
-	for _, by := range [...]struct { // no map, which would be made for every answer
-		modality string
-		unit     sentinel.Unit
-	}{{"AUDIO", sentinel.AudioOutputTokens}, {"IMAGE", sentinel.ImageOutputTokens}, {"VIDEO", sentinel.VideoOutputTokens}} {
-		u[by.unit] = r.OutputBy.of(by.modality, &c, c.count(r.Candidates))
-		out -= u[by.unit]
-	}
-	u[sentinel.OutputTokens] = c.within(out, maxReported)
-	return Metered{Usage: u, Method: c.method(), Tier: geminiTraffic(r.Traffic), Reported: true}, true
+	out := c.within(r.candidates.n, maxReported)
+	u[sentinel.AudioOutputTokens] = r.outputBy.audio.within(out, &c)
+	u[sentinel.ImageOutputTokens] = r.outputBy.image.within(out, &c)
+	u[sentinel.VideoOutputTokens] = r.outputBy.video.within(out, &c)
+	u[sentinel.OutputTokens] = c.within(out-u[sentinel.AudioOutputTokens]-u[sentinel.ImageOutputTokens]-u[sentinel.VideoOutputTokens], maxReported)
+	return Metered{Usage: u, Method: c.method(), Tier: geminiTraffic(r.traffic), Reported: true}, true
 }
 
 // geminiTraffic names the price list of a kind of traffic. Provisioned throughput is paid by the hour: no catalog has its list, so that the entry says so.
@@ -116,7 +157,7 @@ func searched(candidates []byte) bool {
 // An answer that is too long to be looked into is taken for grounded when it has the key of the queries.
 func geminiUsage(s MeterSpec, found *scanner, queries *watch) (Metered, bool) {
 	var r geminiReport
-	if len(found.get("usageMetadata")) == 0 || json.Unmarshal(found.get("usageMetadata"), &r) != nil {
+	if !r.read(found.get("usageMetadata")) {
 		return Metered{}, false
 	}
 	got, ok := r.metered()
@@ -141,16 +182,6 @@ type geminiStream struct {
 
 func newGeminiStream(s MeterSpec) *geminiStream { return &geminiStream{spec: s} }
 
-// geminiElement is one part of an answer.
-type geminiElement struct {
-	Candidates []struct {
-		Finish string `json:"finishReason"`
-	} `json:"candidates"`
-	Feedback json.RawMessage `json:"promptFeedback"` // of a prompt that was blocked
-	Usage    json.RawMessage `json:"usageMetadata"`
-	Version  string          `json:"modelVersion"`
-}
-
 var geminiTexts = []textMember{{name: "candidates", in: []textMember{{name: "content", in: []textMember{{name: "parts", in: []textMember{
 	{name: "text", take: aString},
 	{name: "functionCall", in: []textMember{{name: "name", take: aString}, {name: "args", take: anyValue}}},
@@ -174,20 +205,48 @@ func (r *geminiStream) reports(data []byte) bool {
 }
 
 func (r *geminiStream) read(data []byte) bool {
-	var e geminiElement
-	if json.Unmarshal(data, &e) != nil {
+	var usage []byte
+	var version string
+	ended := false
+	in := newReport(data)
+	for in.object(); in.member(); {
+		switch string(in.key) {
+		case "candidates":
+			for in.list(); in.element(); {
+				ended = hasFinished(&in) || ended
+			}
+		case "promptFeedback": // of a prompt that was blocked
+			in.pass()
+			ended = true
+		case "usageMetadata":
+			usage = in.raw()
+		case "modelVersion":
+			in.word(&version)
+		default:
+			in.pass()
+		}
+	}
+	if !in.done() {
 		return false
 	}
-	for _, c := range e.Candidates {
-		r.ended = r.ended || c.Finish != ""
-	}
-	r.ended = r.ended || len(e.Feedback) > 0
+	r.ended = r.ended || ended
 	r.searched = r.searched || searched(data)
-	if len(e.Usage) > 0 {
-		r.usage = append(r.usage[:0], e.Usage...)
-		r.version = e.Version
+	if len(usage) > 0 {
+		r.usage, r.version = append(r.usage[:0], usage...), version
 	}
 	return false
+}
+
+// hasFinished tells whether a candidate says why it ended.
+func hasFinished(in *reportReader) (ended bool) {
+	for in.object(); in.member(); {
+		if string(in.key) == "finishReason" {
+			ended = len(in.text()) > 0
+		} else {
+			in.pass()
+		}
+	}
+	return ended
 }
 
 func (r *geminiStream) result() (Metered, bool) {
@@ -196,7 +255,7 @@ func (r *geminiStream) result() (Metered, bool) {
 		r.read(r.last[1]) // leaves what the first said when it is cut itself
 	}
 	var report geminiReport
-	if len(r.usage) == 0 || json.Unmarshal(r.usage, &report) != nil {
+	if !report.read(r.usage) {
 		return Metered{}, false
 	}
 	got, ok := report.metered()

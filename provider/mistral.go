@@ -62,13 +62,19 @@ func (d mistralDialect) newMeter(s MeterSpec) Meter {
 
 // ocrUsage reads how many pages were read.
 func ocrUsage(found *scanner) (Metered, bool) {
-	var info struct {
-		Pages *int64 `json:"pages_processed"`
+	var pages count
+	in := newReport(found.get("usage_info"))
+	for in.object(); in.member(); {
+		if string(in.key) == "pages_processed" {
+			in.number(&pages)
+		} else {
+			in.pass()
+		}
 	}
-	if raw := found.get("usage_info"); raw == nil || json.Unmarshal(raw, &info) != nil || info.Pages == nil {
+	if !in.done() || !pages.set {
 		return Metered{}, false
 	}
 	var c clamp
-	u := sentinel.Usage{sentinel.Requests: 1, sentinel.Pages: c.count(info.Pages)}
+	u := sentinel.Usage{sentinel.Requests: 1, sentinel.Pages: c.within(pages.n, maxReported)}
 	return Metered{Usage: u, Model: unquote(found.get("model")), Method: c.method(), Reported: true}, true
 }

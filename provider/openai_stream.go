@@ -2,7 +2,6 @@ package provider
 
 import (
 	"bytes"
-	"encoding/json"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
@@ -16,18 +15,23 @@ type openAIStream struct {
 	spoken    bool // it has pieces of sound
 }
 
-// openAIEvent is one event of either API.
+// openAIEvent is what one event, or the response within, says of the whole answer.
 type openAIEvent struct {
-	Model    string            `json:"model"`
-	Tier     json.RawMessage   `json:"service_tier"`
-	Usage    json.RawMessage   `json:"usage"`
-	Choices  []json.RawMessage `json:"choices"`
-	Type     string            `json:"type"`
-	Response struct {
-		Model string          `json:"model"`
-		Tier  json.RawMessage `json:"service_tier"`
-		Usage json.RawMessage `json:"usage"`
-	} `json:"response"`
+	model       string
+	tier, usage []byte
+}
+
+func (e *openAIEvent) readMember(in *reportReader) {
+	switch string(in.key) {
+	case "model":
+		in.word(&e.model)
+	case "service_tier":
+		e.tier = bytes.TrimSpace(in.raw())
+	case "usage":
+		e.usage = in.raw()
+	default:
+		in.pass()
+	}
 }
 
 // openAITexts are those of chat and completions, and the "delta" of responses.
@@ -54,22 +58,41 @@ func (r *openAIStream) reports(data []byte) bool {
 var audioDelta = []byte(`audio.delta"`)
 
 func (r *openAIStream) read(data []byte) bool {
-	var e openAIEvent
-	if err := json.Unmarshal(data, &e); err != nil {
+	var e, response openAIEvent
+	var kind []byte
+	chosen := false
+	in := newReport(data)
+	for in.object(); in.member(); {
+		switch string(in.key) {
+		case "type":
+			kind = in.text()
+		case "choices":
+			for in.list(); in.element(); in.pass() {
+				chosen = true
+			}
+		case "response":
+			for in.object(); in.member(); {
+				response.readMember(&in)
+			}
+		default:
+			e.readMember(&in)
+		}
+	}
+	if !in.done() {
 		return false
 	}
-	usage, model, tier := e.Usage, e.Model, e.Tier
-	if len(e.Response.Usage) > 0 {
-		usage, model, tier = e.Response.Usage, e.Response.Model, e.Response.Tier
+	whole := len(response.usage) > 0 // this event repeats the whole answer
+	if whole {
+		e = response
 	}
-	if got, ok := r.dialect.report(usage); ok {
-		got.Model, got.Tier = model, openAITier(tier)
-		if len(e.Response.Usage) > 0 && r.dialect.ownTools { // this event repeats the whole answer
+	if got, ok := r.dialect.report(e.usage); ok {
+		got.Model, got.Tier = e.model, openAITier(e.tier)
+		if whole && r.dialect.ownTools {
 			got.Usage[sentinel.WebSearches] = int64(bytes.Count(data, webSearchCall))
 			got.Usage[sentinel.FileSearches] = int64(bytes.Count(data, fileSearchCall))
 		}
 		r.reported, r.seen = got, true
-		return r.hideUsage && len(e.Choices) == 0 && e.Type == ""
+		return r.hideUsage && !chosen && len(kind) == 0
 	}
 	return false
 }

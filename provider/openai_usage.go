@@ -18,79 +18,70 @@ type openAIDetails struct {
 	cachedAudio, cachedImage                       count
 }
 
-// The groups of a usage object.
-const (
-	topGroup = iota
-	inGroup
-	outGroup
-	cachedGroup
-)
-
-// slot tells, by the group in which a key stands, where its number goes, or which group the object behind it is.
-// Other keys have neither.
-func (r *openAIReport) slot(group int, key []byte) (*count, int) {
-	if group != topGroup {
-		return r.detail(group, key), r.inner(group, key)
+// read reads a usage object.
+func (r *openAIReport) read(raw []byte) bool {
+	in := newReport(raw)
+	for in.object(); in.member(); {
+		switch string(in.key) {
+		case "prompt_tokens":
+			in.number(&r.prompt)
+		case "completion_tokens":
+			in.number(&r.completion)
+		case "input_tokens":
+			in.number(&r.input)
+		case "output_tokens":
+			in.number(&r.output)
+		case "total_tokens":
+			in.number(&r.total)
+		case "prompt_cache_hit_tokens":
+			in.number(&r.cacheHit)
+		case "cached_tokens":
+			in.number(&r.cached)
+		case "prompt_tokens_details", "input_tokens_details", "input_token_details":
+			r.in.read(&in)
+		case "completion_tokens_details", "output_tokens_details":
+			r.out.read(&in)
+		default:
+			in.pass()
+		}
 	}
-	switch string(key) {
-	case "prompt_tokens":
-		return &r.prompt, 0
-	case "completion_tokens":
-		return &r.completion, 0
-	case "input_tokens":
-		return &r.input, 0
-	case "output_tokens":
-		return &r.output, 0
-	case "total_tokens":
-		return &r.total, 0
-	case "prompt_cache_hit_tokens":
-		return &r.cacheHit, 0
-	case "cached_tokens":
-		return &r.cached, 0
-	case "prompt_tokens_details", "input_tokens_details", "input_token_details":
-		return nil, inGroup
-	case "completion_tokens_details", "output_tokens_details":
-		return nil, outGroup
-	}
-	return nil, 0
+	return in.done()
 }
 
-func (r *openAIReport) inner(group int, key []byte) int {
-	if group == inGroup && string(key) == "cached_tokens_details" {
-		return cachedGroup
+func (d *openAIDetails) read(in *reportReader) {
+	for in.object(); in.member(); {
+		switch string(in.key) {
+		case "cached_tokens":
+			in.number(&d.cached)
+		case "cache_write_tokens":
+			in.number(&d.written)
+		case "text_tokens":
+			in.number(&d.text)
+		case "reasoning_tokens":
+			in.number(&d.reasoning)
+		case "audio_tokens":
+			in.number(&d.audio)
+		case "image_tokens":
+			in.number(&d.image)
+		case "cached_tokens_details":
+			d.readCached(in)
+		default:
+			in.pass()
+		}
 	}
-	return 0
 }
 
-func (r *openAIReport) detail(group int, key []byte) *count {
-	d := &r.in
-	if group == outGroup {
-		d = &r.out
+func (d *openAIDetails) readCached(in *reportReader) {
+	for in.object(); in.member(); {
+		switch string(in.key) {
+		case "audio_tokens":
+			in.number(&d.cachedAudio)
+		case "image_tokens":
+			in.number(&d.cachedImage)
+		default:
+			in.pass()
+		}
 	}
-	switch string(key) {
-	case "cached_tokens":
-		return &d.cached
-	case "cache_write_tokens":
-		return &d.written
-	case "text_tokens":
-		if group == cachedGroup {
-			return nil
-		}
-		return &d.text
-	case "reasoning_tokens":
-		return &d.reasoning
-	case "audio_tokens":
-		if group == cachedGroup {
-			return &d.cachedAudio
-		}
-		return &d.audio
-	case "image_tokens":
-		if group == cachedGroup {
-			return &d.cachedImage
-		}
-		return &d.image
-	}
-	return nil
 }
 
 var openAIMembers = []string{"usage", "model", "service_tier"}
@@ -121,8 +112,7 @@ func (d openAIDialect) usage(found *scanner) (Metered, bool) {
 // completion; our classes do not overlap.
 func (d openAIDialect) report(raw []byte) (Metered, bool) {
 	var r openAIReport
-	in := counts{jsonCursor{b: raw}, &r}
-	if !in.read() {
+	if !r.read(raw) {
 		return Metered{}, false
 	}
 	if !r.prompt.set && !r.completion.set && !r.input.set && !r.output.set {

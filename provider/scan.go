@@ -149,9 +149,6 @@ func (s *scanner) beginValue(at int) {
 	}
 	for i, w := range s.want {
 		if w == string(s.key[:s.keyLen]) {
-			if s.text == nil {
-				s.text = make([]byte, 0, 384)
-			}
 			s.taking, s.from, s.tooLong, s.at[i] = i+1, at, len(s.text) > maxCaptures, span{start: len(s.text)}
 		}
 	}
@@ -166,6 +163,9 @@ func (s *scanner) take(chunk []byte, end int) {
 	if begin := s.at[s.taking-1].start; len(s.text)-begin+len(b) > maxCapture {
 		s.text, s.tooLong = s.text[:begin], true
 		return
+	}
+	if s.text == nil {
+		s.text = make([]byte, 0, len(b)+384) // a usage is no longer, and may come behind a long member
 	}
 	s.text = append(s.text, b...)
 }

@@ -30,12 +30,22 @@ func (c *clamp) within(n, most int64) int64 {
 	return n
 }
 
-// count gives a reported count; 0 where there is none.
-func (c *clamp) count(n *int64) int64 {
-	if n == nil {
-		return 0
+// part is a sum of reported counts, each a part of another one. It stops above what is possible.
+type part struct {
+	n        int64
+	negative bool // one of them was
+}
+
+func (p *part) add(n int64) {
+	p.n = min(p.n+max(0, min(n, maxReported)), maxReported+1)
+	p.negative = p.negative || n < 0
+}
+
+func (p part) within(most int64, c *clamp) int64 {
+	if p.negative {
+		c.within(-1, most)
 	}
-	return c.within(*n, maxReported)
+	return c.within(p.n, most)
 }
 
 func (c *clamp) method() string {
