@@ -106,11 +106,14 @@ func TestTheExamplesContractHoldsFromItsDates(t *testing.T) {
 		"priority": {"2027-06-30T23:59:59Z", "priority", short, 464_000_000, "openai/gpt-5.4@2027-01-01"},
 		// No list of flex was agreed: 0.125 + 0.013 + 0.0075 dollars × 0.918.
 		"a list that was not agreed": {"2027-03-01T00:00:00Z", "flex", short, 133_569_000, "openai/gpt-5.4@2026-11-23"},
-		// The newer price: 0.18 + 0.018 + 0.011. It has no lists, so that priority is the published one: (0.5 + 0.05 + 0.03) × 0.918.
-		"the newer price":       {"2027-07-01T00:00:00Z", "", short, 209_000_000, "openai/gpt-5.4@2027-07-01"},
-		"priority, newer price": {"2027-07-01T00:00:00Z", "priority", short, 532_440_000, "openai/gpt-5.4@2026-11-23"},
-		"the last second":       {"2027-12-31T23:59:59Z", "", short, 209_000_000, "openai/gpt-5.4@2027-07-01"},
-		"the first second past": {"2028-01-01T00:00:00Z", "", short, 266_220_000, "openai/gpt-5.4@2026-11-23"},
+		// The newer price, and its own lists: 0.18 + 0.018 + 0.011; 0.09 + 0.018 + 0.0054; 0.36 + 0.036 + 0.0216, and from October 0.34 + 0.034 + 0.0204.
+		"the newer price":           {"2027-07-01T00:00:00Z", "", short, 209_000_000, "openai/gpt-5.4@2027-07-01"},
+		"a batch, newer price":      {"2027-07-01T00:00:00Z", "batch", short, 113_400_000, "openai/gpt-5.4@2027-07-01"},
+		"priority, newer price":     {"2027-09-30T23:59:59Z", "priority", short, 417_600_000, "openai/gpt-5.4@2027-07-01"},
+		"priority from October":     {"2027-10-01T00:00:00Z", "priority", short, 394_400_000, "openai/gpt-5.4@2027-07-01"},
+		"priority, the last second": {"2027-12-31T23:59:59Z", "priority", short, 394_400_000, "openai/gpt-5.4@2027-07-01"},
+		"the last second":           {"2027-12-31T23:59:59Z", "", short, 209_000_000, "openai/gpt-5.4@2027-07-01"},
+		"the first second past":     {"2028-01-01T00:00:00Z", "", short, 266_220_000, "openai/gpt-5.4@2026-11-23"},
 		// Searches cost what is published, 10 dollars a thousand: the contract does not speak of them.
 		"searches": {"2027-01-01T00:00:00Z", "", sentinel.Usage{sentinel.WebSearches: 3}, 30_000_000, "openai/gpt-5.4@2027-01-01"},
 	} {

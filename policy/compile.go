@@ -25,6 +25,8 @@ type Options struct {
 	ModelKnown func(preset, model, region string) bool
 	// Agreed tells fault what is wrong with a contract's own prices, by their place in the list. It may be nil: then they are not checked.
 	Agreed func(models []declare.ModelYAML, fault func(at int, err error))
+	// Idle tells warn of a contract's price lists that never hold or end unnoticed, by the places of model and list. It may be nil: then nothing is said of them.
+	Idle func(models []declare.ModelYAML, warn func(model, list int, why string))
 	// Endpoints lists what a preset offers. It may be nil: then allow is not checked.
 	Endpoints func(preset string) []string
 }

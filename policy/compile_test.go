@@ -28,6 +28,7 @@ var options = Options{
 	ModelKnown: func(_, model, _ string) bool { return !strings.HasPrefix(model, "unheard-of") },
 	Endpoints:  func(string) []string { return []string{"chat.completions", "embeddings"} },
 	Agreed:     pricing.CheckAgreed,
+	Idle:       pricing.Idle,
 }
 
 // golden compares a text with a file, or rewrites the file.

@@ -15,7 +15,7 @@ import (
 const maxWarnings = 100
 
 // Check is CompileFiles that also warns of what compiles and is hardly meant: rules, limits and actions that can never come into
-// play, budgets above their parent's, models without a price, and times that clocks skip or pass twice within two years from now. At
+// play, budgets above their parent's, models without a price, price lists of contracts that never hold or end unnoticed, and times that clocks skip or pass twice within two years from now. At
 // most 100 warnings are given, and how many more there are.
 func Check(files []File, o Options, now time.Time) (*Set, []strictyaml.Fault, error) {
 	c, err := compiled(files, o)
@@ -24,6 +24,7 @@ func Check(files []File, o Options, now time.Time) (*Set, []strictyaml.Fault, er
 	}
 	w := &warner{compiler: c, now: now, rules: c.read()}
 	w.parents()
+	w.contracts()
 	w.providers()
 	w.slips()
 	w.conditions()
@@ -74,6 +75,19 @@ func (c *compiler) read() []written {
 		out[i] = written{r, fmt.Sprintf("policies[%d]", at[r.name]), &c.in.Policies[at[r.name]]}
 	}
 	return out
+}
+
+// contracts warns of price lists that were agreed in vain.
+func (w *warner) contracts() {
+	for _, name := range slices.Sorted(maps.Keys(w.in.Providers)) {
+		y := w.in.Providers[name].Contract
+		if w.opt.Idle == nil || len(y.Models) == 0 {
+			continue
+		}
+		w.opt.Idle(y.Models, func(model, list int, why string) {
+			w.warn(fmt.Sprintf("providers.%s.contract.models[%d].lists[%d]", name, model, list), "%s", why)
+		})
+	}
 }
 
 // providers warns of models without a price. Where calls without one are denied, the model cannot be called at all.
