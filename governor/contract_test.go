@@ -156,3 +156,39 @@ func TestAContractsModelIsAsLongAsPublished(t *testing.T) {
 		t.Errorf("a contract's own model is not among the priced ones: %v", models)
 	}
 }
+
+// What a contract does not speak of is as published also where the catalog has it under another provider's name, or for the model that a deployment is.
+func TestAContractsDeploymentIsAsPublished(t *testing.T) {
+	s := state(t, `
+  az:
+    preset: azure-openai
+    host: acme.openai.azure.com
+    models: {our-chat: gpt-5}
+    credential: vault:secret/az#key
+    contract: {models: [{model: gpt-5, rates: {input: 1, output: 5}}]}
+  named:
+    preset: azure-openai
+    host: acme.openai.azure.com
+    models: {"gpt-4": gpt-5}
+    credential: vault:secret/az#key
+    contract: {models: [{model: gpt-4, aliases: [gpt-5], rates: {input: 1, output: 5}}]}
+  own:
+    preset: openai-compatible
+    host: llm.acme.example
+    priced_as: openai
+    credential: vault:secret/own#key
+    contract: {prices: {gpt-5: {input: 1, output: 5}}}
+`)
+	for _, tt := range []struct{ route, model string }{{"az/chat.completions", "our-chat"}, {"az/chat.completions", "gpt-5"}, {"named/chat.completions", "gpt-4"}, {"own/chat.completions", "gpt-5"}} {
+		route := s.Routes[tt.route]
+		p, list, ok := s.price(&route, tt.model, &sentinel.Call{At: day})
+		if !ok || p.ContextWindow != 400_000 || p.MaxOutput != 128_000 {
+			t.Errorf("%s of %s: %+v, %t; want 400,000 tokens of context and 128,000 of an answer", tt.model, tt.route, p, ok)
+			continue
+		}
+		// 1,000 tokens at 1 dollar a million, and 2 searches at 10 dollars a thousand.
+		if cost, err := list.Cost(sentinel.Usage{sentinel.InputTokens: 1000, sentinel.WebSearches: 2}); err != nil || cost != 21_000_000 {
+			t.Errorf("%s of %s costs %d, %v; want 21000000", tt.model, tt.route, cost, err)
+		}
+	}
+}

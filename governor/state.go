@@ -64,9 +64,12 @@ func NewState(set *policy.Set, catalog *pricing.Catalog) (*State, error) {
 			s.Routes[route] = Route{Agreed: agreed, Name: route, Provider: p, Preset: preset, Endpoint: e, Catalog: name, Currencies: set.Currencies}
 			s.Ordered = append(s.Ordered, s.Routes[route])
 		}
-		agreed, err := catalog.Agreed(agreedPrefix+p.Name, name, p.Contract.Models, func(m declare.ModelYAML) string {
-			return p.Name + "/" + m.Model + "@" + strings.TrimPrefix(m.From+"/policy-"+set.Version, "/")
-		})
+		agreed, err := catalog.Agreed(pricing.Agreement{
+			Name: agreedPrefix + p.Name, Published: []string{name, preset.PricedAs}, Known: p.Known,
+			Version: func(m declare.ModelYAML) string {
+				return p.Name + "/" + m.Model + "@" + strings.TrimPrefix(m.From+"/policy-"+set.Version, "/")
+			},
+		}, p.Contract.Models)
 		if err != nil {
 			return nil, fmt.Errorf("provider %s: contract: %w", p.Name, err)
 		}

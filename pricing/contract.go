@@ -23,12 +23,20 @@ func CheckAgreed(models []declare.ModelYAML, fault func(at int, err error)) {
 	}
 }
 
-// Agreed gives a contract's own prices for filing under a name. Classes of tokens without a rate are billed as in the catalog's own files.
+// Agreement is what a contract's own prices need from the catalog.
+type Agreement struct {
+	Name      string              // under which they are filed
+	Published []string            // the catalog's providers that have the rest, the first first
+	Known     func(string) string // the catalog's name of a model
+	Version   func(m declare.ModelYAML) string
+}
+
+// Agreed gives a contract's own prices for filing. Classes of tokens without a rate are billed as in the catalog's own files.
 // What they do not say of searches and other things beside tokens, and of the lengths of contexts and answers, is as published.
-func (c *Catalog) Agreed(name, published string, models []declare.ModelYAML, version func(m declare.ModelYAML) string) ([]Override, error) {
+func (c *Catalog) Agreed(a Agreement, models []declare.ModelYAML) ([]Override, error) {
 	var out []Override
 	for _, m := range models {
-		if of, ok := c.Find(Key{Provider: published, Model: m.Model, Region: m.Region}, farFuture); ok {
+		if of, ok := c.published(a, m); ok {
 			m.MaxOutput, m.Context = cmp.Or(m.MaxOutput, of.MaxOutput), cmp.Or(m.Context, of.ContextWindow)
 			if !m.Free {
 				m.Rates = besideTokens(m.Rates, &of.Rates)
@@ -38,12 +46,22 @@ func (c *Catalog) Agreed(name, published string, models []declare.ModelYAML, ver
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", m.Model, err)
 		}
-		p.Version, p.Source = version(m), "contract"
+		p.Version, p.Source = a.Version(m), "contract"
 		for _, n := range namesOf(m) {
-			out = append(out, Override{Key: Key{Provider: name, Model: n, Region: m.Region}, Price: p})
+			out = append(out, Override{Key: Key{Provider: a.Name, Model: n, Region: m.Region}, Price: p})
 		}
 	}
 	return out, nil
+}
+
+// published is the newest price of a contract's model that is published.
+func (c *Catalog) published(a Agreement, m declare.ModelYAML) (*Price, bool) {
+	for _, name := range a.Published {
+		if p, ok := c.Find(Key{Provider: name, Model: a.Known(m.Model), Region: m.Region}, farFuture); ok {
+			return p, true
+		}
+	}
+	return nil, false
 }
 
 // besideTokens adds what is charged for searches and other things that are no tokens, and of which the rates say nothing:
