@@ -15,9 +15,18 @@ const maxAnswers = 10_000
 // BeginAnswer claims an idempotency key for a request. Where it was claimed within a day, before is what is known of that; its
 // time is zero where the account has no room for another key.
 func (s *Store) BeginAnswer(ctx context.Context, a sentinel.KeptAnswer) (before sentinel.KeptAnswer, claimed bool, err error) {
-	if _, err := s.db(ctx).Exec(ctx, `DELETE FROM admin_answers WHERE begun < now() - interval '1 day'`); err != nil {
-		return before, false, explain("idempotency key", err)
+	if err := s.DropAnswers(ctx); err != nil {
+		return before, false, err
 	}
+	for range 2 { // between the two statements the first request may free the key
+		if before, claimed, err = s.claimAnswer(ctx, a); claimed || err != nil || !before.Begun.IsZero() {
+			break
+		}
+	}
+	return before, claimed, err
+}
+
+func (s *Store) claimAnswer(ctx context.Context, a sentinel.KeptAnswer) (before sentinel.KeptAnswer, claimed bool, err error) {
 	tag, err := s.db(ctx).Exec(ctx, `INSERT INTO admin_answers (account, key, request)
 		SELECT $1, $2, $3 WHERE (SELECT count(*) FROM admin_answers WHERE account = $1) < $4 ON CONFLICT DO NOTHING`, a.Account, a.Key[:], a.Request[:], maxAnswers)
 	if err != nil || tag.RowsAffected() == 1 {
@@ -32,6 +41,12 @@ func (s *Store) BeginAnswer(ctx context.Context, a sentinel.KeptAnswer) (before 
 	copy(before.Request[:], request)
 	before.Begun = before.Begun.UTC()
 	return before, false, explain("idempotency key", err)
+}
+
+// DropAnswers deletes the keys that were claimed more than a day ago.
+func (s *Store) DropAnswers(ctx context.Context) error {
+	_, err := s.db(ctx).Exec(ctx, `DELETE FROM admin_answers WHERE begun < now() - interval '1 day'`)
+	return explain("idempotency keys", err)
 }
 
 // KeepAnswer keeps the answer of a key that was claimed.

@@ -49,6 +49,21 @@ func TestAnIdempotencyKeyIsClaimedOnceADay(t *testing.T) {
 		if _, claimed, err := s.BeginAnswer(t.Context(), a); !claimed || err != nil {
 			t.Errorf("the day after: %v, %v", claimed, err)
 		}
+		exec(t, s, `UPDATE admin_answers SET begun = begun - interval '25 hours' WHERE account = 'bob'`)
+		if err := s.DropAnswers(t.Context()); err != nil || count(t, s, `SELECT count(*) FROM admin_answers`) != 1 {
+			t.Errorf("retention leaves %d keys, want ada's new one: %v", count(t, s, `SELECT count(*) FROM admin_answers`), err)
+		}
+		exec(t, s, `CREATE TABLE held (key bytea)`) // whose keys are free again once an insert has met them
+		exec(t, s, `INSERT INTO held VALUES ($1)`, bytes.Repeat([]byte{7}, 32))
+		exec(t, s, `CREATE FUNCTION meet() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+			DELETE FROM held WHERE key = NEW.key;
+			IF FOUND THEN RETURN NULL; END IF;
+			RETURN NEW;
+		END $$`)
+		exec(t, s, `CREATE TRIGGER meet BEFORE INSERT ON admin_answers FOR EACH ROW EXECUTE FUNCTION meet()`)
+		if _, claimed, err := s.BeginAnswer(t.Context(), sentinel.KeptAnswer{Account: "ada", Key: [32]byte(bytes.Repeat([]byte{7}, 32))}); !claimed || err != nil {
+			t.Errorf("a key that the first request frees between the insert and the question: %v, %v", claimed, err)
+		}
 		exec(t, s, `INSERT INTO admin_answers (account, key, request) SELECT 'eve', decode(lpad(to_hex(n), 8, '0'), 'hex'), '' FROM generate_series(1, $1::int) n`, maxAnswers)
 		if before, claimed, err := s.BeginAnswer(t.Context(), sentinel.KeptAnswer{Account: "eve", Key: [32]byte{9}}); claimed || err != nil || !before.Begun.IsZero() {
 			t.Errorf("past the most of an account: %+v, %v, %v", before, claimed, err)

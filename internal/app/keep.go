@@ -25,6 +25,9 @@ func (a *App) keep(ctx context.Context) error {
 		}
 		pause := keepEvery
 		if err == nil {
+			err = a.store.DropAnswers(ctx)
+		}
+		if err == nil {
 			err = a.store.DropAlerts(ctx, time.Now().Add(-keepAlerts))
 		}
 		if err != nil && ctx.Err() == nil {
