@@ -21,7 +21,8 @@ type Account struct {
 
 type accountInput struct {
 	Name    string `path:"name" minLength:"1" maxLength:"100" pattern:"^[A-Za-z0-9._@+-]+$"`
-	IfMatch string `header:"If-Match" maxLength:"100" doc:"The account's etag: one that was changed since, or is not there, is left as it is (412)."`
+	IfMatch string `header:"If-Match" maxLength:"1000" doc:"The account's etag: one that was changed since, or is not there, is left as it is (412)."`
+	IfNone  string `header:"If-None-Match" enum:"*" doc:"An account that is there already is left as it is (412)."`
 	Body    struct {
 		Role     string `json:"role" enum:"viewer,team-admin,operator,admin"`
 		Team     string `json:"team,omitempty" maxLength:"100" doc:"Of a team admin."`
@@ -52,13 +53,13 @@ func (s *Server) accountRoutes() {
 	register(s, operation{id: "remove-account", method: http.MethodDelete, path: "/accounts/{name}", tag: "accounts", summary: "Remove an account and end its sessions", role: sentinel.RoleAdmin, status: http.StatusNoContent},
 		func(ctx context.Context, in *struct {
 			Name    string `path:"name" maxLength:"100"`
-			IfMatch string `header:"If-Match" maxLength:"100" doc:"The account's etag: one that was changed since is left as it is (412)."`
+			IfMatch string `header:"If-Match" maxLength:"1000" doc:"The account's etag: one that was changed since is left as it is (412)."`
 		}) (*struct{}, error) {
 			if in.Name == who(ctx).Name {
 				return nil, huma.Error400BadRequest("nobody removes the own account: another admin can")
 			}
 			return nil, s.change(ctx, sentinel.AuditRow{Action: "account.remove", Object: in.Name}, func(ctx context.Context) error {
-				if err := s.unchanged(ctx, in.Name, in.IfMatch); err != nil {
+				if _, err := s.unchanged(ctx, in.Name, in.IfMatch); err != nil {
 					return err
 				}
 				ok, err := s.Backend.RemoveAccount(ctx, in.Name)
@@ -76,19 +77,18 @@ const minPassword = 12
 func (s *Server) putAccount(ctx context.Context, in *accountInput) (*struct{}, error) {
 	role, _ := sentinel.RoleByName(in.Body.Role)
 	a := sentinel.Account{Name: in.Name, Role: role, Team: in.Body.Team, Created: s.Now()}
-	_, exists, err := s.Backend.Account(ctx, in.Name)
+	short := huma.Error400BadRequest("password: at least 12 characters")
 	switch {
-	case err != nil:
-		return nil, s.fault("accounts", err)
 	case (a.Role == sentinel.RoleTeamAdmin) != (a.Team != ""):
 		return nil, huma.Error400BadRequest("team: a team admin has one, nobody else does")
 	case in.Name == who(ctx).Name && role < sentinel.RoleAdmin:
 		return nil, huma.Error400BadRequest("nobody takes the own rights: another admin can")
-	case in.Body.Password == "" && !exists, in.Body.Password != "" && len(in.Body.Password) < minPassword:
-		return nil, huma.Error400BadRequest("password: at least 12 characters")
+	case in.Body.Password != "" && len(in.Body.Password) < minPassword:
+		return nil, short
 	}
 	row := sentinel.AuditRow{Action: "account.put", Object: a.Name, After: a.Role.String() + " " + a.Team}
 	if in.Body.Password != "" {
+		var err error
 		s.doors.hashing <- struct{}{}
 		a.Password, err = HashPassword(in.Body.Password)
 		<-s.doors.hashing
@@ -98,23 +98,30 @@ func (s *Server) putAccount(ctx context.Context, in *accountInput) (*struct{}, e
 		row.After += " with a new password"
 	}
 	return nil, s.change(ctx, row, func(ctx context.Context) error {
-		if err := s.unchanged(ctx, a.Name, in.IfMatch); err != nil {
+		exists, err := s.unchanged(ctx, a.Name, in.IfMatch)
+		switch {
+		case err != nil:
 			return err
+		case exists && in.IfNone != "":
+			return huma.NewError(http.StatusPreconditionFailed, "there is an account "+a.Name+" already")
+		case !exists && in.Body.Password == "":
+			return short
 		}
 		return s.Backend.PutAccount(ctx, a)
 	})
 }
 
-// unchanged asks, within a change, for an account that is still what a client saw.
-func (s *Server) unchanged(ctx context.Context, name, ifMatch string) error {
-	if ifMatch == "" {
-		return nil
-	}
-	a, _, err := s.Backend.HoldAccount(ctx, name)
+// unchanged asks, within a change, for an account that is still what a client saw, and tells whether it is there.
+func (s *Server) unchanged(ctx context.Context, name, ifMatch string) (exists bool, err error) {
+	a, exists, err := s.Backend.HoldAccount(ctx, name)
 	if err != nil {
-		return err
+		return false, err
 	}
-	return match(ifMatch, accountETag(a), "the account")
+	now := ""
+	if exists {
+		now = accountETag(a)
+	}
+	return exists, match(ifMatch, now, "the account")
 }
 
 // accountETag names what an account is.

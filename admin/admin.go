@@ -50,8 +50,10 @@ type Server struct {
 	api   huma.API
 	mux   *http.ServeMux
 	roles map[string]sentinel.Role // by operation
-	doors doors
-	live  live
+	// readings are the operations that write nothing, though they take a body.
+	readings map[string]bool
+	doors    doors
+	live     live
 	// simulating lets one simulation run at a time: it takes a core.
 	simulating sync.Mutex
 }
@@ -63,7 +65,7 @@ const (
 
 // New makes a Server.
 func New(o Options) *Server {
-	s := &Server{Options: o, mux: http.NewServeMux(), roles: map[string]sentinel.Role{}, doors: newDoors(o.Now)}
+	s := &Server{Options: o, mux: http.NewServeMux(), roles: map[string]sentinel.Role{}, readings: map[string]bool{}, doors: newDoors(o.Now)}
 	c := huma.DefaultConfig("SaaS-Sentinel", "1")
 	c.Info.Description = "Spend on third-party APIs: usage, limits, incidents, policies and accounts. Money is in nano-dollars, as strings: JavaScript's numbers end at 9,007,199 dollars."
 	c.OpenAPIPath, c.DocsPath, c.SchemasPath = apiRoot+"/openapi", "", ""
@@ -107,11 +109,12 @@ type operation struct {
 	tag, summary     string
 	role             sentinel.Role // 0: without sign-in
 	status           int           // 0 is 200
+	reads            bool          // it writes nothing, though it takes a body
 }
 
 // register adds an operation; there is no other way to add one.
 func register[I, O any](s *Server, o operation, handle func(context.Context, *I) (*O, error)) {
-	s.roles[o.id] = o.role
+	s.roles[o.id], s.readings[o.id] = o.role, o.reads
 	h := huma.Operation{OperationID: o.id, Method: o.method, Path: apiRoot + o.path, Tags: []string{o.tag}, Summary: o.summary, MaxBodyBytes: maxBody,
 		DefaultStatus: o.status, Errors: []int{http.StatusBadRequest, http.StatusNotFound}}
 	if o.role > 0 {
@@ -120,6 +123,8 @@ func register[I, O any](s *Server, o operation, handle func(context.Context, *I)
 		h.Description = "Role: " + o.role.String() + " or above."
 		if o.method != http.MethodGet {
 			h.Errors = append(h.Errors, http.StatusConflict, http.StatusPreconditionFailed, http.StatusUnprocessableEntity)
+		}
+		if o.method != http.MethodGet && !o.reads {
 			h.Parameters = append(h.Parameters, &huma.Param{Name: idempotencyKey, In: "header", Schema: &huma.Schema{Type: "string", MinLength: new(minIdempotency), MaxLength: new(maxIdempotency)},
 				Description: "Sent again within a day with the same request, it gives the first answer again, and nothing happens twice. A UUID, for each request its own."})
 		}

@@ -62,7 +62,7 @@ type Limit struct {
 }
 
 type overrideInput struct {
-	IfMatch string `header:"If-Match" maxLength:"100" doc:"A limit's etag: another override than that one's is left as it is (412)."`
+	IfMatch string `header:"If-Match" maxLength:"1000" doc:"A limit's etag: another override than that one's is left as it is (412)."`
 	Body    struct {
 		Cell  string    `json:"cell" minLength:"1" maxLength:"500"`
 		Max   Count     `json:"max"`
@@ -72,7 +72,7 @@ type overrideInput struct {
 }
 
 type cellInput struct {
-	IfMatch string `header:"If-Match" maxLength:"100" doc:"A limit's etag: another override than that one's is left as it is (412)."`
+	IfMatch string `header:"If-Match" maxLength:"1000" doc:"A limit's etag: another override than that one's is left as it is (412)."`
 	Cell    string `query:"cell" required:"true" minLength:"1" maxLength:"500"`
 }
 

@@ -15,12 +15,35 @@ func etag(of ...string) string {
 	return hex.EncodeToString(sum[:12])
 }
 
-// match refuses a change of what is not what the client saw (RFC 9110, 13.1.1). Without If-Match everything matches.
+// match refuses a change of what is not what the client saw (RFC 9110, 13.1.1); now is empty where there is nothing. Without If-Match everything matches.
 func match(ifMatch, now, what string) error {
-	if ifMatch == "" || trimETag(ifMatch) == now {
+	if ifMatch == "" || now != "" && tagged(ifMatch, now) {
 		return nil
 	}
 	return huma.NewError(http.StatusPreconditionFailed, what+" is not what you saw: somebody has changed it since, look at it again")
+}
+
+// tagged tells whether a tag is in a list of If-Match, by the strong comparison: weak ones are like none. Tags without quotes are taken as well.
+func tagged(list, tag string) bool {
+	if strings.TrimSpace(list) == "*" {
+		return true
+	}
+	for rest := strings.TrimLeft(list, " \t,"); rest != ""; rest = strings.TrimLeft(rest, " \t,") {
+		one, weak := strings.CutPrefix(rest, "W/")
+		opaque, quoted := strings.CutPrefix(one, `"`)
+		if quoted {
+			var closed bool
+			if one, rest, closed = strings.Cut(opaque, `"`); !closed {
+				return false
+			}
+		} else {
+			one, rest, _ = strings.Cut(one, ",")
+		}
+		if !weak && strings.TrimSpace(one) == tag {
+			return true
+		}
+	}
+	return false
 }
 
 func trimETag(s string) string {

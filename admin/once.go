@@ -33,7 +33,7 @@ const (
 	idempotencyKey = "Idempotency-Key"
 	minIdempotency = 16
 	maxIdempotency = 128
-	maxKept        = 1 << 20 // bytes of an answer; a longer one is not kept
+	maxKept        = 1 << 20 // bytes of an answer; of a longer one the key alone is kept
 	keepWithin     = 5 * time.Second
 	answerWithin   = time.Minute // after which a request that has not been answered is not waited for
 )
@@ -42,7 +42,7 @@ const (
 // has it. Answers above 299 are not kept: the key may be used again.
 func (s *Server) once(ctx huma.Context, next func(huma.Context)) {
 	key, account := strings.Trim(ctx.Header(idempotencyKey), `"`), who(ctx.Context()).Name
-	if key == "" || account == "" || ctx.Method() == http.MethodGet {
+	if key == "" || account == "" || ctx.Method() == http.MethodGet || s.readings[ctx.Operation().OperationID] {
 		next(ctx)
 		return
 	}
@@ -58,7 +58,7 @@ func (s *Server) once(ctx huma.Context, next func(huma.Context)) {
 	}
 	at := ctx.URL()
 	claim := sentinel.KeptAnswer{Account: account, Key: sha256.Sum256([]byte(key)),
-		Request: sha256.Sum256(fmt.Appendf(nil, "%s %s\n%s\n%s", ctx.Method(), at.RequestURI(), ctx.Header("If-Match"), body))}
+		Request: sha256.Sum256(fmt.Appendf(nil, "%s %s\n%s\n%s\n%s", ctx.Method(), at.RequestURI(), ctx.Header("If-Match"), ctx.Header("If-None-Match"), body))}
 	before, claimed, err := s.Backend.BeginAnswer(ctx.Context(), claim)
 	switch {
 	case err != nil:
@@ -76,7 +76,7 @@ func (s *Server) once(ctx huma.Context, next func(huma.Context)) {
 		ctx.SetHeader("Retry-After", "1")
 		refuse(http.StatusConflict, "the first request with this idempotency key has not been answered yet")
 	default:
-		refuse(http.StatusConflict, "the first request with this idempotency key was never answered: see whether it took effect before you make a new key")
+		refuse(http.StatusConflict, "the first request with this idempotency key was never answered, or its answer was too long to be kept: see whether it took effect before you make a new key")
 	}
 }
 
@@ -98,14 +98,17 @@ func (s *Server) perform(ctx huma.Context, next func(huma.Context), key string, 
 	}()
 	next(rec)
 	status := cmp.Or(ctx.Status(), http.StatusOK)
-	if status > 299 || rec.out.Len() > maxKept {
+	if status > 299 {
+		return
+	}
+	kept = true // what happened is not to happen again, whether the answer can be kept or not
+	if rec.out.Len() > maxKept {
 		return
 	}
 	text, err := json.Marshal(performed{status, rec.header, rec.out.Bytes()})
 	if err != nil {
 		return
 	}
-	kept = true // what happened is not to happen again, whether the answer can be kept or not
 	claim.Sealed = seal(key, claim.Account).Seal(nil, nil, text, nil) //nolint:gosec // it makes its own random nonce
 	s.afterwards(ctx, claim, s.Backend.KeepAnswer)
 }

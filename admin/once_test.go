@@ -23,6 +23,7 @@ type issuer struct {
 	mu      sync.Mutex
 	issued  int
 	refuse  error
+	longer  int           // bytes that a token has more
 	begun   chan struct{} // where it is not nil, an issue says so and waits for more
 	more    chan struct{}
 	answers map[[32]byte]sentinel.KeptAnswer
@@ -39,8 +40,10 @@ func (i *issuer) IssueServiceToken(context.Context, string, string, string, time
 		return "", "", i.refuse
 	}
 	i.issued++
-	return "id", "sst_id_" + strings.Repeat("x", i.issued), nil
+	return "id", "sst_id_" + strings.Repeat("x", i.issued+i.longer), nil
 }
+
+func (*issuer) CheckPolicy(string) admin.Checked { return admin.Checked{} }
 
 func (i *issuer) BeginAnswer(_ context.Context, a sentinel.KeptAnswer) (sentinel.KeptAnswer, bool, error) {
 	i.mu.Lock()
@@ -120,5 +123,18 @@ func TestAWriteUnderAKeyHappensOnce(t *testing.T) {
 	close(back.more)
 	if code := <-done; code != http.StatusCreated || back.issued != 2 {
 		t.Errorf("answered %d, %d tokens issued", code, back.issued)
+	}
+
+	back.begun, back.longer = nil, 1<<20
+	const three = "a-third-key-of-more-than-16"
+	if w := issue(three, "a"); w.Code != http.StatusCreated {
+		t.Errorf("a long answer: %d", w.Code)
+	}
+	if w := issue(three, "a"); w.Code != http.StatusConflict || back.issued != 3 {
+		t.Errorf("after an answer that is too long to be kept: %d, %d tokens issued, want none more", w.Code, back.issued)
+	}
+	kept := len(back.answers)
+	if w := ask(h, "POST", "/api/v1/policy/check", ada, `{"text":"version: 1"}`, "Idempotency-Key", "a-fourth-key-of-more-than-16"); w.Code != http.StatusOK || len(back.answers) != kept {
+		t.Errorf("what writes nothing is answered %d %s; its key is not to be kept", w.Code, w.Body)
 	}
 }

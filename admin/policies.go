@@ -181,11 +181,11 @@ func (s *Server) policyRoutes() {
 			}
 			return &policyAnswer{`"` + p.Version + `"`, Policy{p.Version, p.Name, p.Text, !secrets, p.Managed, p.Reviewed}}, nil
 		})
-	register(s, operation{id: "check-policy", method: http.MethodPost, path: "/policy/check", tag: "policy", summary: "Compile a candidate", role: sentinel.RoleViewer},
+	register(s, operation{id: "check-policy", method: http.MethodPost, path: "/policy/check", tag: "policy", summary: "Compile a candidate", role: sentinel.RoleViewer, reads: true},
 		func(_ context.Context, in *policyText) (*answer[Checked], error) {
 			checked := s.Backend.CheckPolicy(in.Body.Text)
 			checked.Faults, checked.Warnings = append([]string{}, checked.Faults...), append([]string{}, checked.Warnings...)
 			return &answer[Checked]{checked}, nil
 		})
-	register(s, operation{id: "simulate-policy", method: http.MethodPost, path: "/policy/simulate", tag: "policy", summary: "What a candidate would have done to recorded calls", role: sentinel.RoleViewer}, s.simulate)
+	register(s, operation{id: "simulate-policy", method: http.MethodPost, path: "/policy/simulate", tag: "policy", summary: "What a candidate would have done to recorded calls", role: sentinel.RoleViewer, reads: true}, s.simulate)
 }

@@ -92,7 +92,7 @@ func reference(d described) string {
 	p("# The admin API\n")
 	p("Written by `make golden` from [`admin/openapi.json`](../admin/openapi.json), which the gateway serves at `/api/v1/openapi.json`. How to sign in, and what holds for all of it, is in")
 	p("[dashboard.md](dashboard.md#the-api). A role may do what those below it may: viewer, team-admin, operator, admin. Errors are [ErrorModel](#errormodel).")
-	p("Every write takes an `Idempotency-Key`.\n")
+	p("Every write of somebody who is signed in takes an `Idempotency-Key`; signing in and setting up do not, nor what writes nothing: checking and simulating a policy.\n")
 	for _, path := range slices.Sorted(maps.Keys(d.Paths)) {
 		for _, method := range slices.Sorted(maps.Keys(d.Paths[path])) {
 			o := d.Paths[path][method]
