@@ -1,10 +1,14 @@
 package sentinel
 
 import (
+	"errors"
 	"math/bits"
 	"strconv"
 	"time"
 )
+
+// ErrLimitBusy says that a limit's counter or override was changed again and again while it was to be changed. Trying again helps.
+var ErrLimitBusy = errors.New("the limit is in use")
 
 // Measure is what a limit counts.
 type Measure uint8

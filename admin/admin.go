@@ -134,6 +134,9 @@ func register[I, O any](s *Server, o operation, handle func(context.Context, *I)
 
 // fault turns an error of the backend into an answer. What is not the caller's fault is logged, and not told.
 func (s *Server) fault(what string, err error) error {
+	if errors.Is(err, sentinel.ErrLimitBusy) {
+		return huma.Error409Conflict(what + ": the limit was changed by others all the while: try again")
+	}
 	s.Log.Error().Err(err).Msg(what + ": admin API")
 	return huma.Error503ServiceUnavailable(what + ": the gateway cannot answer now, its log says why")
 }

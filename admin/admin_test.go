@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -184,5 +185,38 @@ func TestDashboardRunsItsOwnScriptsOnly(t *testing.T) {
 	}
 	if w := ask(server(admin.Options{}).Handler(), "GET", "/", "", ""); w.Code != 200 || !strings.Contains(w.Body.String(), "make dashboard") {
 		t.Errorf("without a dashboard: %d %s", w.Code, w.Body)
+	}
+}
+
+// contended is a backend whose one limit others change all the while.
+type contended struct{ accounts }
+
+func (contended) Limits(context.Context) ([]admin.LimitUse, error) {
+	return []admin.LimitUse{{Limit: sentinel.Limit{Cell: "org/acme", Kind: sentinel.Window}}}, nil
+}
+
+func (contended) ChangeElsewhere(ctx context.Context, _ sentinel.AuditRow, do func(context.Context) error) error {
+	return do(ctx)
+}
+
+func (contended) ResetLimit(context.Context, sentinel.Limit) (string, error) {
+	return "", fmt.Errorf("reset: %w", sentinel.ErrLimitBusy)
+}
+
+func (contended) ChangeOverride(context.Context, string, *admin.Override, func(*admin.Override) error) error {
+	return sentinel.ErrLimitBusy
+}
+
+func TestALimitThatOthersChangeIsAConflict(t *testing.T) {
+	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	h := admin.New(admin.Options{Backend: contended{}, Log: zerolog.Nop(), Now: func() time.Time { return now }}).Handler()
+	for _, tt := range []struct{ method, path, body string }{
+		{"POST", "/api/v1/limits/reset", `{"cell":"org/acme"}`},
+		{"PUT", "/api/v1/limits/override", `{"cell":"org/acme","max":"5","until":"2026-11-25T00:00:00Z","why":"a launch"}`},
+		{"DELETE", "/api/v1/limits/override?cell=org/acme", ""},
+	} {
+		if w := ask(h, tt.method, tt.path, operator, tt.body); w.Code != http.StatusConflict || !strings.Contains(w.Body.String(), "try again") {
+			t.Errorf("%s %s is answered %d %s, want a conflict", tt.method, tt.path, w.Code, w.Body)
+		}
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
 
@@ -62,7 +64,7 @@ func (r *Redis) ChangeOverride(ctx context.Context, org, cell string, to *Overri
 		if err != nil {
 			return err
 		}
-		if to != nil && len(all) >= maxOverrides {
+		if _, there := all[cell]; to != nil && !there && len(all) >= maxOverrides {
 			return fmt.Errorf("%s has %d overrides: at most %d are possible", org, len(all), maxOverrides)
 		}
 		if allowed != nil {
@@ -74,7 +76,7 @@ func (r *Redis) ChangeOverride(ctx context.Context, org, cell string, to *Overri
 				return err
 			}
 		}
-		done, err := r.scripts.override.Run(ctx, r.client, []string{r.overridesKey(org)}, cell, texts[cell], text).Int()
+		done, err := r.swapOverride(ctx, org, cell, texts[cell], text).Int()
 		if err != nil {
 			return fmt.Errorf("override %s: %w", cell, err)
 		}
@@ -82,7 +84,12 @@ func (r *Redis) ChangeOverride(ctx context.Context, org, cell string, to *Overri
 			return nil
 		}
 	}
-	return ErrBusy
+	return sentinel.ErrLimitBusy
+}
+
+// swapOverride puts one text in the place of another that a cell has, empty for none, and replies 1; 0 where there is another by now.
+func (r *Redis) swapOverride(ctx context.Context, org, cell, seen, text string) *redis.Cmd {
+	return r.scripts.override.Run(ctx, r.client, []string{r.overridesKey(org)}, cell, seen, text)
 }
 
 // Overrides lists those that have not ended, and forgets the others.
@@ -101,7 +108,7 @@ func (r *Redis) readOverrides(ctx context.Context, org string) (all map[string]O
 	for cell, text := range texts {
 		var o Override
 		if err := json.Unmarshal([]byte(text), &o); err != nil || !o.Until.After(r.clock.now()) {
-			_ = r.client.HDel(ctx, r.overridesKey(org), cell).Err() // it is tried again at the next look
+			_ = r.swapOverride(ctx, org, cell, text, "").Err() // one that was renewed since stays; else it is tried again at the next look
 			delete(texts, cell)
 			continue
 		}

@@ -121,9 +121,6 @@ func (c *cell) use(l sentinel.Limit, now time.Time) Use {
 	return u
 }
 
-// ErrBusy says that a counter changed while it was to be reset. Trying again helps.
-var ErrBusy = errors.New("the counter is in use")
-
 // replaceTries bounds how often a correction begins again because calls settled in between.
 const replaceTries = 32
 

@@ -3,6 +3,7 @@ package ratelimit
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/ratelimit/limitertest"
@@ -139,6 +141,65 @@ func TestAnOverrideIsChangedByOneWhoSawIt(t *testing.T) {
 		return nil
 	}); err != nil {
 		t.Error(err)
+	}
+}
+
+// between runs a step once, when a command of a name has had its answer.
+type between struct {
+	name string
+	once sync.Once
+	step func()
+}
+
+func (b *between) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (b *between) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+func (b *between) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		err := next(ctx, cmd)
+		if cmd.Name() == b.name {
+			b.once.Do(b.step)
+		}
+		return err
+	}
+}
+
+// An override that is renewed while a process forgets the one before stays.
+func TestARenewedOverrideIsNotForgotten(t *testing.T) {
+	m := miniredis.RunT(t)
+	r, other := dial(t, m.Addr()), dial(t, m.Addr())
+	until := time.Now().Add(time.Hour).UTC().Truncate(time.Second)
+	m.HSet(r.overridesKey("acme"), "c", `{"cell":"c","max":1,"until":"2020-01-01T00:00:00Z"}`)
+	r.client.AddHook(&between{name: "hgetall", step: func() {
+		if err := other.SetOverride(context.Background(), "acme", Override{Cell: "c", Max: 7, Until: until}); err != nil {
+			t.Error(err)
+		}
+	}})
+	if all, err := r.Overrides(t.Context(), "acme"); err != nil || len(all) != 0 {
+		t.Errorf("the look before the renewal saw %v, %v", all, err)
+	}
+	if all, err := r.Overrides(t.Context(), "acme"); err != nil || all["c"].Max != 7 {
+		t.Errorf("the renewed override is gone: %v, %v", all, err)
+	}
+}
+
+// Where an organisation has as many overrides as it may have, each of them can be changed and ended.
+func TestAFullListOfOverridesCanBeChanged(t *testing.T) {
+	m := miniredis.RunT(t)
+	r := dial(t, m.Addr())
+	until := time.Now().Add(time.Hour)
+	for n := range maxOverrides {
+		cell := fmt.Sprint(n)
+		m.HSet(r.overridesKey("acme"), cell, fmt.Sprintf(`{"cell":%q,"max":1,"until":%q}`, cell, until.Format(time.RFC3339)))
+	}
+	if err := r.SetOverride(t.Context(), "acme", Override{Cell: "new", Max: 2, Until: until}); err == nil {
+		t.Error("one more was taken")
+	}
+	if err := r.SetOverride(t.Context(), "acme", Override{Cell: "0", Max: 2, Until: until}); err != nil {
+		t.Errorf("one of them could not be changed: %v", err)
 	}
 }
 

@@ -61,7 +61,7 @@ func (r *Redis) replace(ctx context.Context, org string, l sentinel.Limit, forgi
 			return true, posted, nil
 		}
 	}
-	return false, nil, ErrBusy
+	return false, nil, sentinel.ErrLimitBusy
 }
 
 // counted reads a field of a cell; one that is absent counts nothing.
