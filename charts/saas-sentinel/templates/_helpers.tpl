@@ -133,6 +133,28 @@ tls:
 {{- toJson $of -}}
 {{- end }}
 
+{{/* Where names are resolved, as a rule of a NetworkPolicy's egress. */}}
+{{- define "sentinel.names" -}}
+{{- with .Values.networkPolicy.dns }}
+- ports:
+    {{- range .ports }}
+    - {port: {{ . }}, protocol: UDP}
+    - {port: {{ . }}, protocol: TCP}
+    {{- end }}
+  {{- with .to }}
+  to: {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The ports of dependencies that do not come along, as JSON. */}}
+{{- define "sentinel.outside" -}}
+{{- $own := dict "6379" .Values.redis.enabled "5432" .Values.timescaledb.enabled -}}
+{{- $others := list -}}
+{{- range .Values.networkPolicy.dependencies.ports }}{{ if not (get $own (toString .)) }}{{ $others = append $others . }}{{ end }}{{ end -}}
+{{- toJson $others -}}
+{{- end }}
+
 {{/* Where sentinel finds Redis, PostgreSQL and Vault, as rules of a NetworkPolicy's egress. Those that come along are at their own pods and nowhere else. */}}
 {{- define "sentinel.dependencies" -}}
 {{- $own := dict -}}
@@ -142,9 +164,7 @@ tls:
 - ports: [{port: {{ $port }}, protocol: TCP}]
   to: [{podSelector: {matchLabels: {app.kubernetes.io/name: {{ include "sentinel.name" $ }}-{{ $name }}, app.kubernetes.io/instance: {{ $.Release.Name }}}}}]
 {{- end }}
-{{- $others := list -}}
-{{- range .Values.networkPolicy.dependencies.ports }}{{ if not (hasKey $own (toString .)) }}{{ $others = append $others . }}{{ end }}{{ end -}}
-{{- with $others }}
+{{- with include "sentinel.outside" . | fromJsonArray }}
 - ports:
     {{- range . }}
     - {port: {{ . }}, protocol: TCP}
