@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
 	domain "github.com/saas-sentinel/saas-sentinel"
@@ -38,7 +39,8 @@ func TestThreeSentinelsAndTwoEnvoysAreOneGateway(t *testing.T) {
 
 	calls := f.callAll(callers, 25*time.Millisecond)
 	rounds := number("SCALE_ROUNDS", 1)
-	figures := map[string]any{"what": "kills of one process at a time under calls and 24 streams through 2 Envoys, 4 sentinels and a Redis Cluster of 3 masters with replicas", "rounds": rounds}
+	figures := map[string]any{"what": "kills of one process at a time under calls and 24 streams through 2 Envoys, 4 sentinels and a Redis Cluster of 3 masters with replicas; each kind's figures are sums over the rounds", "rounds": rounds}
+	killed := map[string]*toll{}
 	for round := range rounds {
 		for _, k := range f.kills(round) {
 			calls.missed()
@@ -60,7 +62,11 @@ func TestThreeSentinelsAndTwoEnvoysAreOneGateway(t *testing.T) {
 			}
 			t.Logf("%s: %d streams reset, %d of its own, %d whole; calls failed: %v", k.name, l.cut, l.own, l.whole, missed)
 			kind, _, _ := strings.Cut(k.name, " ")
-			figures[kind] = map[string]any{"streams_reset": l.cut, "streams_of_its_own": l.own, "streams_whole": l.whole, "calls_failed_by_status": missed}
+			if killed[kind] == nil {
+				killed[kind] = &toll{Failed: map[string]int{}}
+				figures[kind] = killed[kind]
+			}
+			killed[kind].add(l, missed)
 		}
 	}
 	answered, unnamed, failed := calls.stop()
@@ -79,6 +85,33 @@ func TestThreeSentinelsAndTwoEnvoysAreOneGateway(t *testing.T) {
 	// Whose meter died in the middle of an answer is booked at its bound; Envoy takes no other answer to a process that is gone.
 	if workers := callers * rounds; unnamed > workers {
 		t.Errorf("%d answers passed unmetered, more than the %d that could be under way", unnamed, workers)
+	}
+}
+
+// toll is what the kills of one kind of process did, in all rounds together.
+type toll struct {
+	Kills  int            `json:"kills"`
+	Reset  int            `json:"streams_reset"`
+	Own    int            `json:"streams_of_its_own"`
+	Whole  int            `json:"streams_whole"`
+	Failed map[string]int `json:"calls_failed_by_status"`
+}
+
+func (t *toll) add(l loss, failed map[string]int) {
+	t.Kills++
+	t.Reset, t.Own, t.Whole = t.Reset+l.cut, t.Own+l.own, t.Whole+l.whole
+	for status, n := range failed {
+		t.Failed[status] += n
+	}
+}
+
+// TestATollIsOfAllRounds holds that a later kill of the same kind does not take the place of an earlier one.
+func TestATollIsOfAllRounds(t *testing.T) {
+	got := toll{Failed: map[string]int{}}
+	got.add(loss{cut: 13, own: 13, whole: 11}, map[string]int{"connection": 8})
+	got.add(loss{cut: 12, own: 12, whole: 12}, map[string]int{"connection": 7, "503": 1})
+	if want := (toll{Kills: 2, Reset: 25, Own: 25, Whole: 23, Failed: map[string]int{"connection": 15, "503": 1}}); !cmp.Equal(got, want) {
+		t.Errorf("two kills were summed as %+v, want %+v", got, want)
 	}
 }
 

@@ -262,6 +262,8 @@ func (a *App) serve(context.Context) error {
 		grpc.InitialWindowSize(window), grpc.InitialConnWindowSize(8*window),
 		grpc.MaxConcurrentStreams(1<<20), // every answer in flight holds one
 		grpc.WaitForHandlers(true),       // a stop lets what is being booked reach the spool before that is closed
+		// An Envoy whose machine vanished says nothing: without a question it would be connected, and behind, until TCP gives up after minutes.
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 15 * time.Second, Timeout: 5 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}),
 	)
 	a.health = health.NewServer()
