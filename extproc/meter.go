@@ -77,7 +77,7 @@ func (s *Server) meter(st *answeredStream, first *extprocv3.ProcessingRequest) e
 
 // open begins to meter an answer, and tells whether its body must be read for that.
 func (s *Server) open(t governor.Ticket, h headers) (*answer, bool) {
-	a := &answer{ticket: t, settled: t.Failed != 0, firstByte: s.Governor.Now().Sub(t.Call.At)}
+	a := &answer{ticket: t, settled: t.Failed != 0, firstByte: max(0, s.Governor.Now().Sub(t.Call.At))} // Redis' clock may be put back
 	if t.Capture.Response {
 		a.body.most = t.Capture.MaxBytes
 	}

@@ -270,7 +270,7 @@ func (g *Governor) void(ctx context.Context, d departure) {
 func (g *Governor) Refuse(ctx context.Context, t Ticket, status int) error {
 	e := sentinel.Entry{
 		Call: t.Call, Asked: t.Asked, Action: t.Action, Reason: t.Reason, Status: status,
-		PolicyVersion: t.PolicyVersion, Source: sentinel.SourceMeter, Duration: g.Now().Sub(t.Call.At), Shadow: t.Shadow.Different(),
+		PolicyVersion: t.PolicyVersion, Source: sentinel.SourceMeter, Duration: since(t.Call.At, g.Now()), Shadow: t.Shadow.Different(),
 	}
 	if err := g.Journal.Append(ctx, sentinel.Record{Entry: &e}); err != nil {
 		return fmt.Errorf("book the refusal of call %s: %w", t.Call.ID, err)

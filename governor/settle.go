@@ -30,7 +30,7 @@ func (g *Governor) Settle(ctx context.Context, o Outcome) (sentinel.Entry, error
 		Call: t.Call, Attempt: t.Attempt, Asked: t.Asked, Action: t.Action, Reason: t.Reason, Status: o.Status,
 		Usage: o.Metered.Usage, PriceVersion: t.PriceVersion, PolicyVersion: t.PolicyVersion,
 		Source: sentinel.SourcePartial, Method: o.Metered.Method,
-		FirstByte: o.FirstByte, Duration: g.Now().Sub(t.Call.At), Shadow: t.Shadow.Different(),
+		FirstByte: o.FirstByte, Duration: since(t.Call.At, g.Now()), Shadow: t.Shadow.Different(),
 	}
 	if o.Metered.Reported {
 		entry.Source = sentinel.SourceMeter
@@ -50,6 +50,9 @@ func (g *Governor) Settle(ctx context.Context, o Outcome) (sentinel.Entry, error
 	}
 	return entry, errors.Join(booked, <-released)
 }
+
+// since is how long a call has taken: nothing where Redis' clock was put back in between.
+func since(at, now time.Time) time.Duration { return max(0, now.Sub(at)) }
 
 // methodUnpricedTier marks a usage under a price list that nobody knows: the one that was asked for prices it.
 const methodUnpricedTier = "unpriced_tier"
@@ -175,7 +178,7 @@ func (in Lost) entry(now time.Time) sentinel.Entry {
 	e := sentinel.Entry{
 		Call: in.Call, Attempt: in.Attempt, Asked: in.Asked, Action: in.Action, Reason: in.Reason,
 		Usage: in.Bound, Cost: in.BoundCost, PriceVersion: in.PriceVersion, PolicyVersion: in.PolicyVersion,
-		Source: sentinel.SourceReconciler, Method: methodBound, Duration: now.Sub(in.At),
+		Source: sentinel.SourceReconciler, Method: methodBound, Duration: since(in.At, now),
 	}
 	w := in.Evidence
 	if !w.Seen {

@@ -79,6 +79,28 @@ func TestAnAttemptIsBookedAndSettledByItself(t *testing.T) {
 	}
 }
 
+// A call that began by a clock that was put back since has taken no time, rather than less than none.
+func TestAClockThatIsPutBackMakesNoDurationNegative(t *testing.T) {
+	w := newWorld(t, "")
+	o := w.ended()
+	in := w.journal.intents[0]
+	o.Ticket.Call.At, in.At = now.Add(time.Hour), now.Add(time.Hour)
+	if e, err := w.Settle(t.Context(), o); err != nil || e.Duration != 0 {
+		t.Errorf("settled it took %s, %v", e.Duration, err)
+	}
+	if err := w.Refuse(t.Context(), o.Ticket, 429); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Reconcile(t.Context(), []governor.Lost{{Intent: in}}); err != nil {
+		t.Fatal(err)
+	}
+	for i, e := range w.journal.entries {
+		if e.Duration != 0 {
+			t.Errorf("entry %d took %s", i, e.Duration)
+		}
+	}
+}
+
 func TestAnEstimateIsMarkedAsOne(t *testing.T) {
 	w := newWorld(t, "")
 	o := w.ended()

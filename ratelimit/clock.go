@@ -37,10 +37,10 @@ func (c *clock) hear(there, asked, answered time.Time) {
 	c.last.Store(&reading{there.UTC(), here})
 }
 
-// look reads Redis' clock.
-func (r *Redis) look(ctx context.Context) error {
+// look reads Redis' clock for an organisation; before that is known an empty name will do.
+func (r *Redis) look(ctx context.Context, org string) error {
 	asked := time.Now()
-	there, err := r.Now(ctx)
+	there, err := r.Now(ctx, org)
 	if err == nil {
 		r.clock.hear(there, asked, time.Now())
 	}

@@ -127,7 +127,7 @@ func (r *Redis) Watch(ctx context.Context, org func() string) error {
 			r.overrides.Store(&all)
 		}
 		r.Hear(read, org())
-		_ = r.look(read) // the reading before goes on
+		_ = r.look(read, org()) // the reading before goes on
 		cancel()
 		for waiting := true; waiting; {
 			select {

@@ -8,6 +8,8 @@ import (
 	"math/big"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
 
@@ -140,9 +142,17 @@ func (r *Redis) Reset(ctx context.Context, org string, l sentinel.Limit) (forgiv
 	return before.String(), nil
 }
 
-// Now is Redis' clock, the only one that limits are counted by.
-func (r *Redis) Now(ctx context.Context) (time.Time, error) {
-	now, err := r.client.Time(ctx).Result()
+// Now is Redis' clock, the only one that limits are counted by: on a Cluster that of the server that has the organisation's counters.
+func (r *Redis) Now(ctx context.Context, org string) (time.Time, error) {
+	var client redis.Cmdable = r.client
+	if cluster, ok := r.client.(*redis.ClusterClient); ok {
+		master, err := cluster.MasterForKey(ctx, r.memoryKey(org))
+		if err != nil {
+			return time.Time{}, fmt.Errorf("redis time: %w", err)
+		}
+		client = master
+	}
+	now, err := client.Time(ctx).Result()
 	if err != nil {
 		return now, fmt.Errorf("redis time: %w", err)
 	}

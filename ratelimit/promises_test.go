@@ -585,7 +585,7 @@ func TestLostRepliesLeaveNothingBehind(t *testing.T) {
 	}
 	settlement := sentinel.Settlement{Org: a.Org, Call: a.Call, Hold: kept.Hold, Actual: sentinel.Amounts{sentinel.MeasureCost: 5}}
 	g.mute.Store(false) // for a new connection's greeting: the one that heard nothing was closed
-	if _, err := r.Now(t.Context()); err != nil {
+	if _, err := r.Now(t.Context(), "acme"); err != nil {
 		t.Fatal(err)
 	}
 	g.mute.Store(true)

@@ -160,7 +160,7 @@ func (r *Redis) prepare(ctx context.Context) error {
 	if err := r.client.Ping(ctx).Err(); err != nil {
 		return err
 	}
-	if err := r.look(ctx); err != nil {
+	if err := r.look(ctx, ""); err != nil {
 		return err
 	}
 	policy, err := r.evictionPolicy(ctx)

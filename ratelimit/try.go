@@ -15,7 +15,7 @@ func (r *Redis) Try(ctx context.Context, a sentinel.Ask) (sentinel.Reservation, 
 		return sentinel.Reservation{}, err
 	}
 	r.overrides.Store(&all)
-	now, err := r.Now(ctx)
+	now, err := r.Now(ctx, a.Org)
 	if err != nil {
 		return sentinel.Reservation{}, err
 	}

@@ -126,7 +126,7 @@ func (d *doctor) redis(ctx context.Context) {
 	}
 	defer func() { _ = l.Close() }()
 	d.add("redis", CheckOK, "", "%s answers, nothing is evicted (%s to connect and load the scripts)", strings.Join(c.Address, ", "), time.Since(began).Round(time.Millisecond))
-	if now, err := l.Now(ctx); err == nil {
+	if now, err := l.Now(ctx, ""); err == nil {
 		d.clock("redis", now)
 	}
 }
