@@ -6,6 +6,21 @@ import type { components, paths } from "./api.gen";
 
 export const api = createClient<paths>({ baseUrl: "/", credentials: "same-origin", querySerializer: { array: { style: "form", explode: true } } });
 
+/** Each write has a key of its own: a browser that sends it again, as after a broken connection, gets the first answer. */
+api.use({
+  onRequest({ request }) {
+    if (request.method !== "GET") request.headers.set("Idempotency-Key", uuid());
+  },
+});
+
+/** uuid makes a random UUID; the browser's own function is missing where the page came by plain HTTP. */
+function uuid(): string {
+  const b = crypto.getRandomValues(new Uint8Array(16));
+  b[6] = (b[6]! & 0x0f) | 0x40;
+  b[8] = (b[8]! & 0x3f) | 0x80;
+  return [...b].map((x) => x.toString(16).padStart(2, "0")).join("").replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+}
+
 export type Schemas = components["schemas"];
 
 /** Problem is a refusal of the API, in its own words. */
