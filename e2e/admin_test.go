@@ -206,6 +206,9 @@ func TestPeopleSeeAndChangeWhatTheirRoleAllows(t *testing.T) {
 	b.want(http.StatusNoContent, "PUT", "/accounts/otto", `{"role":"operator"}`, nil, "If-Match", otto)
 	b.want(http.StatusPreconditionFailed, "PUT", "/accounts/otto", `{"role":"viewer"}`, nil, "If-Match", otto)
 	b.want(http.StatusPreconditionFailed, "PUT", "/accounts/nobody", `{"role":"viewer","password":"`+password+`"}`, nil, "If-Match", otto)
+	b.want(http.StatusPreconditionFailed, "PUT", "/accounts/nobody", `{"role":"viewer","password":"`+password+`"}`, nil, "If-Match", "*")
+	b.want(http.StatusPreconditionFailed, "PUT", "/accounts/otto", `{"role":"viewer","password":"`+password+`"}`, nil, "If-None-Match", "*")
+	b.want(http.StatusBadRequest, "PUT", "/accounts/nobody", `{"role":"viewer"}`, nil, "If-None-Match", "*") // a new one has a password
 	b.want(http.StatusPreconditionFailed, "DELETE", "/accounts/otto", "", nil, "If-Match", otto)
 	b.want(http.StatusNoContent, "DELETE", "/accounts/otto", "", nil)
 	o.want(http.StatusUnauthorized, "GET", "/limits", "", nil)

@@ -50,38 +50,46 @@ function Accounts() {
   const refresh = useRefresh();
   const me = useSession();
   const accounts = useApi(["accounts"], () => api.GET("/api/v1/accounts"));
-  const [adding, setAdding] = useState(false);
+  const [edited, setEdited] = useState<Schemas["Account"] | "new">();
   const remove = useMutation({ mutationFn: (a: Schemas["Account"]) => unwrap(api.DELETE("/api/v1/accounts/{name}", { params: { path: { name: a.name }, header: { "If-Match": a.etag } } })), onSuccess: () => refresh("accounts", "audit") });
   return (
-    <Card title="Accounts" aside={<Button onClick={() => setAdding(true)}>Add or change</Button>}>
+    <Card title="Accounts" aside={<Button onClick={() => setEdited("new")}>Add …</Button>}>
       <Loaded of={accounts}>
         {(l) => (
           <Table caption="Accounts" rows={l ?? []} id={(a) => a.name} columns={[
             { head: "Name", cell: (a) => a.name }, { head: "Role", cell: (a) => <>{a.role}{a.team && ` of ${a.team}`}<span className="block text-xs text-muted">{roles[a.role]}</span></> },
             { head: "Since", cell: (a) => moment(a.created) },
-            { head: "Remove", right: true, cell: (a) => (a.name === me.data?.name ? "you" : <Button kind="danger" onClick={() => confirm(`Remove ${a.name}? The sessions end at once.`) && remove.mutate(a)}>Remove</Button>) },
+            { head: "", right: true, cell: (a) => (
+              <span className="inline-flex items-center gap-2">
+                <Button aria-label={`Edit ${a.name}`} onClick={() => setEdited(a)}>Edit</Button>
+                {a.name === me.data?.name ? "you" : <Button kind="danger" aria-label={`Remove ${a.name}`} onClick={() => confirm(`Remove ${a.name}? The sessions end at once.`) && remove.mutate(a)}>Remove</Button>}
+              </span>
+            ) },
           ]} />
         )}
       </Loaded>
       <Fault error={remove.error} />
-      <Modal open={adding} onClose={() => setAdding(false)} title="Account"><Account done={() => { setAdding(false); refresh("accounts", "audit"); }} /></Modal>
+      <Modal open={!!edited} onClose={() => setEdited(undefined)} title={edited === "new" ? "New account" : `Account ${edited?.name}`}>
+        {edited && <Account of={edited === "new" ? undefined : edited} done={() => { setEdited(undefined); refresh("accounts", "audit"); }} />}
+      </Modal>
     </Card>
   );
 }
 
-function Account({ done }: { done: () => void }) {
+/** Account adds an account, or changes the one that was seen: neither overwrites what somebody else has made meanwhile. */
+function Account({ of, done }: { of?: Schemas["Account"]; done: () => void }) {
   const settings = useSettings();
-  const [name, setName] = useState(""), [role, setRole] = useState<keyof typeof roles>("viewer"), [team, setTeam] = useState(""), [password, setPassword] = useState("");
+  const [name, setName] = useState(of?.name ?? ""), [role, setRole] = useState<keyof typeof roles>(of?.role ?? "viewer"), [team, setTeam] = useState(of?.team ?? ""), [password, setPassword] = useState("");
   const put = useMutation({
-    mutationFn: () => unwrap(api.PUT("/api/v1/accounts/{name}", { params: { path: { name } }, body: { role, team: role === "team-admin" ? team || settings.data?.teams[0] : undefined, password: password || undefined } })),
+    mutationFn: () => unwrap(api.PUT("/api/v1/accounts/{name}", { params: { path: { name }, header: of ? { "If-Match": of.etag } : { "If-None-Match": "*" } }, body: { role, team: role === "team-admin" ? team || settings.data?.teams[0] : undefined, password: password || undefined } })),
     onSuccess: done,
   });
   return (
     <form className="space-y-4" onSubmit={(e) => { e.preventDefault(); put.mutate(); }}>
-      <Field label="Name"><Input required maxLength={100} value={name} onChange={(e) => setName(e.target.value)} autoFocus /></Field>
+      <Field label="Name"><Input required maxLength={100} value={name} onChange={(e) => setName(e.target.value)} disabled={!!of} autoFocus={!of} /></Field>
       <Field label="Role" hint={roles[role]}><Select value={role} onChange={(e) => setRole(e.target.value as keyof typeof roles)}>{Object.keys(roles).map((r) => <option key={r}>{r}</option>)}</Select></Field>
       {role === "team-admin" && <Field label="Team"><Select value={team} onChange={(e) => setTeam(e.target.value)}>{settings.data?.teams.map((t) => <option key={t}>{t}</option>)}</Select></Field>}
-      <Field label="Password" hint="At least 12 characters. Left empty, an account keeps its own."><Input type="password" autoComplete="new-password" value={password} onChange={(e) => setPassword(e.target.value)} /></Field>
+      <Field label="Password" hint={of ? "At least 12 characters. Left empty, the account keeps its own." : "At least 12 characters."}><Input type="password" required={!of} autoComplete="new-password" value={password} onChange={(e) => setPassword(e.target.value)} /></Field>
       <Fault error={put.error} />
       <Button kind="main" type="submit" disabled={put.isPending}>Save</Button>
     </form>
