@@ -1,7 +1,7 @@
 "use client";
 
 import { api, Problem, useRefresh, useSession } from "@/lib/api";
-import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { QueryClient, QueryClientProvider, useQueryClient } from "@tanstack/react-query";
 import { Activity, Bell, ChartSpline, ChartNoAxesCombined, Gauge, KeyRound, LayoutDashboard, ListTree, LogOut, Menu, Moon, Plug, ScrollText, Search, Settings, ShieldCheck, Sun } from "lucide-react";
 import Link from "next/link";
 import { usePathname, useRouter } from "next/navigation";
@@ -123,15 +123,35 @@ function SignOut() {
   );
 }
 
-/** useLive asks again for what has changed when the gateway says that something was booked. */
+const askEvery = 3_000; // milliseconds between two refreshes of what is shown
+const connectAfter = 5_000; // milliseconds, and up to as many more: many pages may have lost a gateway at once
+
+/** useLive asks again for what has changed when the gateway says that something was booked: at once, and then at most every few seconds. */
 function useLive(signedIn: boolean) {
-  const refresh = useRefresh();
+  const client = useQueryClient();
   useEffect(() => {
     if (!signedIn) return;
-    const stream = new EventSource("/api/v1/events");
-    stream.addEventListener("ledger", () => refresh("ledger"));
-    return () => stream.close();
-    // The client behind refresh never changes.
-    // eslint-disable-next-line react-hooks/exhaustive-deps
-  }, [signedIn]);
+    let stream: EventSource | undefined, again: number | undefined, due: number | undefined, asked = 0, first = true;
+    const ask = () => {
+      due = undefined;
+      asked = Date.now();
+      void client.invalidateQueries({ queryKey: ["ledger"] }, { cancelRefetch: false }); // a question that takes long would never be answered
+    };
+    const connect = () => {
+      const s = (stream = new EventSource("/api/v1/events"));
+      s.addEventListener("ledger", () => {
+        if (!first) due ??= window.setTimeout(ask, Math.max(0, asked + askEvery - Date.now()));
+        first = false; // it tells where the ledger is, and the page has just asked
+      });
+      s.onerror = () => {
+        if (s.readyState === EventSource.CLOSED) again = window.setTimeout(connect, connectAfter * (1 + Math.random())); // by an answer such as 503, after which browsers try no more
+      };
+    };
+    connect();
+    return () => {
+      stream?.close();
+      window.clearTimeout(again);
+      window.clearTimeout(due);
+    };
+  }, [signedIn, client]);
 }

@@ -24,7 +24,7 @@ function Incident({ i }: { i: Schemas["Incident"] }) {
   const [shown, setShown] = useState(false);
   const answer = useMutation({
     mutationFn: (act: "acknowledge" | "snooze" | "plan" | "resolve" | "confirm" | "dismiss") => unwrap(api.POST("/api/v1/incidents/answer", { body: { group: i.group, act } })),
-    onSuccess: () => refresh("incidents", "ledger"),
+    onSuccess: () => refresh("incidents", "anomalies", "expected", "ledger"),
   });
   return (
     <Card>

@@ -15,7 +15,7 @@ export default function LimitsPage() {
   const [address, set] = useAddress();
   const scope = address.get("scope") ?? "";
   const limits = useApi(["ledger", "limits"], () => api.GET("/api/v1/limits"), 3_000);
-  const ends = useApi(["ledger", "limits", "forecast"], () => api.GET("/api/v1/limits/forecast"), 300_000);
+  const ends = useApi(["forecast"], () => api.GET("/api/v1/limits/forecast"), 300_000);
   const end = (x: Limit) => ends.data?.find((f) => f.cell === x.cell);
   const may = useMay("team-admin");
   const [chosen, setChosen] = useState<Limit>(), [told, setTold] = useState<Limit>();
@@ -80,7 +80,7 @@ function Change({ limit, done }: { limit: Limit; done: () => void }) {
       if (what === "end") await unwrap(api.DELETE("/api/v1/limits/override", { params: { query: { cell: limit.cell }, header: { "If-Match": limit.etag } } }));
       if (what === "reset") await unwrap(api.POST("/api/v1/limits/reset", { body: { cell: limit.cell } }));
     },
-    onSuccess: () => { refresh("ledger", "audit"); done(); },
+    onSuccess: () => { refresh("ledger", "forecast", "audit"); done(); },
   });
   return (
     <div className="space-y-4">

@@ -8,7 +8,7 @@ import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 
 /** What another policy changes. */
-export const touched = ["policy", "proposals", "versions", "processes", "ledger", "audit", "settings"];
+export const touched = ["policy", "proposals", "versions", "processes", "ledger", "forecast", "shadows", "audit", "settings"];
 
 /** Difference shows what one version says otherwise than another: by keys, and by lines. */
 function Difference({ from, to }: { from: string; to: string }) {
@@ -62,7 +62,7 @@ function Proposal({ id, version, was, author, reason, at }: Schemas["Proposal"])
 
 /** Shadows counts what rules in shadow, or the candidate, would have made something else of. */
 export function Shadows() {
-  const list = useApi(["ledger", "shadows"], () => api.GET("/api/v1/policy/shadow", { params: { query: { from: new Date(Math.floor(Date.now() / 3_600_000) * 3_600_000 - 7 * 86_400_000).toISOString(), limit: 20 } } }), 30_000);
+  const list = useApi(["shadows"], () => api.GET("/api/v1/policy/shadow", { params: { query: { from: new Date(Math.floor(Date.now() / 3_600_000) * 3_600_000 - 7 * 86_400_000).toISOString(), limit: 20 } } }), 30_000);
   return (
     <Card title="What shadows would have done in the last seven days" aside={list.data?.candidate && <>candidate <code className="font-mono">{list.data.candidate}</code></>}>
       <Loaded of={list} empty={(d) => d.sums.length === 0 && "No call would have met anything else: rules with mode: shadow and a candidate policy are counted here."}>
