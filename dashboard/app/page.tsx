@@ -7,8 +7,9 @@ import { Badge, Card, Loaded, Meter, Page, Table, Tile } from "@/components/ui";
 import { api, useApi, type Schemas } from "@/lib/api";
 import type { UseQueryResult } from "@tanstack/react-query";
 import { amount, change, compact, count, usd } from "@/lib/money";
-import { ago, range } from "@/lib/time";
+import { ago, dayIn, range } from "@/lib/time";
 import { stacks } from "@/lib/stacks";
+import { joined } from "@/lib/url";
 
 export default function Overview() {
   const overview = useApi(["ledger", "overview"], () => api.GET("/api/v1/overview"), 30_000);
@@ -37,7 +38,7 @@ function Month({ of }: { of: UseQueryResult<Schemas["Overview"], Error> }) {
   return (
     <Card title="Month to date and forecast" aside={f && <span>{f.known ? `month end ${usd(f.mean, 2)}, 80 % between ${usd(f.lo80, 2)} and ${usd(f.hi80, 2)}` : f.reason}</span>}>
       <Loaded of={of} empty={(o) => o.forecast.days.length === 0 && "Nothing was spent this month yet."}>
-        {(o) => <MonthChart spent={o.month.cost} days={o.forecast.days.map((d) => ({ ...d, past: d.actual !== "0" || d.expected === "0" }))} />}
+        {(o) => <MonthChart spent={o.month.cost} days={o.forecast.days.map((d) => ({ ...d, past: d.day <= dayIn(o.zone, new Date(o.at)) }))} />}
       </Loaded>
     </Card>
   );
@@ -69,10 +70,10 @@ function Tiles({ o }: { o: Schemas["Overview"] }) {
 
 /** Slowness tells how long the last hour's calls waited for their first byte. */
 function Slowness() {
-  const hour = useApi(["ledger", "latency", "hour"], () => {
+  const hour = useApi(["latency", "hour"], () => {
     const r = range("hour");
     return api.GET("/api/v1/usage/latency", { params: { query: { from: r.from.toISOString(), to: r.to.toISOString(), by: "provider" } } });
-  });
+  }, 60_000);
   const wait = hour.data?.total.first_byte_ms, ms = (n: number) => `${count(Math.round(n))} ms`;
   return (
     <Tile label="First byte in the last hour" value={wait?.p95 ? ms(wait.p50) : "—"}
@@ -132,16 +133,17 @@ function Today() {
 
 function Movers() {
   const ask = (from: Date, to: Date) => api.GET("/api/v1/usage", { params: { query: { from: from.toISOString(), to: to.toISOString(), by: ["service", "model"], limit: 1000 } } });
-  const now = useApi(["ledger", "movers"], () => ask(range("week").from, range("week").to));
-  const before = useApi(["ledger", "movers", "before"], () => ask(range("week").before, range("week").until));
+  const now = useApi(["movers", "now"], () => ask(range("week").from, range("week").to), 300_000);
+  const before = useApi(["movers", "before"], () => ask(range("week").before, range("week").until), 300_000);
   return (
     <Card title="Top movers" aside="last 7 days against the 7 before">
-      <Loaded of={now} empty={(u) => u.rows.length === 0 && "Nothing was spent."}>
-        {(u) => {
-          const old = new Map((before.data?.rows ?? []).map((x) => [x.keys.join("\0"), x.cost]));
-          const rows = u.rows.map((x) => ({ ...x, was: old.get(x.keys.join("\0")) ?? "0" })).sort((a, b) => (diff(b) > diff(a) ? 1 : -1)).slice(0, 8);
+      <Loaded of={before.data ? now : before} empty={() => !now.data?.rows.length && !before.data?.rows.length && "Nothing was spent."}>
+        {() => {
+          const of = (rows: Schemas["Sums"][] = []) => new Map(rows.map((x) => [JSON.stringify(x.keys), x]));
+          const then = of(before.data?.rows), since = of(now.data?.rows);
+          const rows = [...new Map([...then, ...since])].map(([key, { keys }]) => ({ keys, cost: since.get(key)?.cost ?? "0", was: then.get(key)?.cost ?? "0" })).sort((a, b) => (diff(b) > diff(a) ? 1 : diff(b) < diff(a) ? -1 : 0)).slice(0, 8);
           return <Table caption="Services and models whose spend changed most" rows={rows} id={(x) => x.keys.join("/")} columns={[
-            { head: "Service", cell: (x) => <Link className="underline decoration-line" href={`/usage?by=model&filter=service:${encodeURIComponent(x.keys[0] ?? "")}`}>{x.keys[0]}</Link> },
+            { head: "Service", cell: (x) => <Link className="underline decoration-line" href={`/usage?by=model&filter=${encodeURIComponent(joined(["service:" + (x.keys[0] ?? "")]))}`}>{x.keys[0]}</Link> },
             { head: "Model", cell: (x) => x.keys[1] || "—" },
             { head: "Spend", right: true, cell: (x) => usd(x.cost) },
             { head: "Change", right: true, cell: (x) => change(x.cost, x.was) || "new" },

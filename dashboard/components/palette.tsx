@@ -5,6 +5,7 @@ import { Command } from "cmdk";
 import { useRouter } from "next/navigation";
 import { useEffect } from "react";
 import { pages } from "./shell";
+import { joined } from "@/lib/url";
 
 /** Palette finds pages, teams and services by the keyboard. */
 export function Palette({ open, setOpen }: { open: boolean; setOpen: (open: boolean) => void }) {
@@ -38,10 +39,10 @@ export function Palette({ open, setOpen }: { open: boolean; setOpen: (open: bool
           {pages.map(({ path, name, icon: Icon }) => <Command.Item key={path} value={name} onSelect={go(path)} className={item}><Icon className="size-4 text-muted" aria-hidden /> {name}</Command.Item>)}
         </Command.Group>
         <Command.Group heading="Teams" className={group}>
-          {settings.data?.teams.map((t) => <Command.Item key={t} value={"team " + t} onSelect={go("/usage?by=service&filter=team:" + encodeURIComponent(t))} className={item}>{t}</Command.Item>)}
+          {settings.data?.teams.map((t) => <Command.Item key={t} value={"team " + t} onSelect={go("/usage?by=service&filter=" + encodeURIComponent(joined(["team:" + t])))} className={item}>{t}</Command.Item>)}
         </Command.Group>
         <Command.Group heading="Services" className={group}>
-          {settings.data?.services.map((s) => <Command.Item key={s.name} value={"service " + s.name} onSelect={go("/usage?by=model&filter=service:" + encodeURIComponent(s.name))} className={item}>{s.name} <span className="text-muted">{s.team}</span></Command.Item>)}
+          {settings.data?.services.map((s) => <Command.Item key={s.name} value={"service " + s.name} onSelect={go("/usage?by=model&filter=" + encodeURIComponent(joined(["service:" + s.name])))} className={item}>{s.name} <span className="text-muted">{s.team}</span></Command.Item>)}
         </Command.Group>
       </Command.List>
     </Command.Dialog>

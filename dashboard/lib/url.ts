@@ -27,3 +27,9 @@ export function useAddress(): [URLSearchParams, (parts: Record<string, string | 
   }, []);
   return [new URLSearchParams(text), set];
 }
+
+/** joined writes filters into one part of the address; a value's own | and \ are led by \. */
+export const joined = (filters: string[]) => filters.map((f) => f.replace(/[\\|]/g, "\\$&")).join("|");
+
+/** filtersOf reads what joined wrote. */
+export const filtersOf = (text: string) => (text.match(/(?:\\.|[^\\|])+/gs) ?? []).map((f) => f.replace(/\\(.)/gs, "$1"));

@@ -7,7 +7,7 @@ import { Badge, Button, Card, Fault, Loaded, Nothing, Page, Select } from "@/com
 import { api, unwrap, useApi, useMay, useRefresh, useSettings, type Schemas } from "@/lib/api";
 import { usd } from "@/lib/money";
 import { moment } from "@/lib/time";
-import { useAddress } from "@/lib/url";
+import { joined, useAddress } from "@/lib/url";
 import { useMutation } from "@tanstack/react-query";
 
 type Anomaly = Schemas["Anomaly"];
@@ -18,7 +18,7 @@ export default function AnomaliesPage() {
   const [address, set] = useAddress();
   const settings = useSettings();
   const period = usePeriod("week"), service = address.get("service") ?? "";
-  const list = useApi(["ledger", "anomalies", period.key, service], () => {
+  const list = useApi(["anomalies", period.key, service], () => {
     const r = period.range();
     return api.GET("/api/v1/anomalies", { params: { query: { from: r.from.toISOString(), to: r.to.toISOString(), service: service || undefined } } });
   }, 30_000);
@@ -44,7 +44,7 @@ export default function AnomaliesPage() {
 const overlaps = (i: Schemas["Incident"], a: Anomaly) => i.opened <= new Date(new Date(a.to).getTime() + 15 * 60_000).toISOString() && (i.resolved ?? "9") >= a.from;
 
 function Timeline({ service, hours, set, anomalies }: { service: string; hours: number; set: (parts: Record<string, string | undefined>) => void; anomalies: Anomaly[] }) {
-  const expected = useApi(["ledger", "expected", service, hours], () => api.GET("/api/v1/anomalies/expected", { params: { query: { service, hours } } }));
+  const expected = useApi(["expected", service, hours], () => api.GET("/api/v1/anomalies/expected", { params: { query: { service, hours } } }), 300_000);
   return (
     <Card title={`Spend of ${service} by the hour`} aside={
       <>
@@ -66,9 +66,9 @@ function One({ a, incident, known }: { a: Anomaly; incident?: Schemas["Incident"
   const may = useMay("operator");
   const say = useMutation({
     mutationFn: (act: "confirm" | "dismiss" | "plan") => unwrap(api.POST("/api/v1/incidents/answer", { body: { group: incident?.group ?? "", act } })),
-    onSuccess: () => refresh("incidents", "ledger"),
+    onSuccess: () => refresh("incidents", "anomalies", "expected", "ledger"),
   });
-  const calls = "/calls?" + new URLSearchParams({ from: a.from, to: a.to, filter: "service:" + a.service }).toString();
+  const calls = "/calls?" + new URLSearchParams({ from: a.from, to: a.to, filter: joined(["service:" + a.service]) }).toString();
   return (
     <Card>
       <div className="flex flex-wrap items-start justify-between gap-3">

@@ -5,7 +5,7 @@ import { Badge, Card, Loaded, Page, Select, Table } from "@/components/ui";
 import { api, useApi, useMay, useSettings } from "@/lib/api";
 import { count } from "@/lib/money";
 import { ago, moment, span } from "@/lib/time";
-import { useAddress } from "@/lib/url";
+import { joined, useAddress } from "@/lib/url";
 import { Tokens } from "./tokens";
 
 export default function ProvidersPage() {
@@ -52,8 +52,8 @@ export default function ProvidersPage() {
         <Loaded of={settings} empty={(s) => !s.services.length && "The policy has no service yet."}>
           {(s) => (
             <Table caption="Callers" rows={s.services.filter((x) => !service || x.name === service)} id={(x) => x.name} columns={[
-              { head: "Service", cell: (x) => <Link className="underline decoration-line" href={`/usage?by=model&filter=service:${encodeURIComponent(x.name)}`}>{x.name}</Link> },
-              { head: "Team", cell: (x) => <Link className="underline decoration-line" href={`/usage?by=service&filter=team:${encodeURIComponent(x.team)}`}>{x.team}</Link> },
+              { head: "Service", cell: (x) => <Link className="underline decoration-line" href={`/usage?by=model&filter=${encodeURIComponent(joined(["service:" + x.name]))}`}>{x.name}</Link> },
+              { head: "Team", cell: (x) => <Link className="underline decoration-line" href={`/usage?by=service&filter=${encodeURIComponent(joined(["team:" + x.team]))}`}>{x.team}</Link> },
               { head: "Connect", right: true, cell: (x) => <Link className="underline decoration-line" href={`/connect?service=${encodeURIComponent(x.name)}`}>snippets</Link> },
             ]} />
           )}

@@ -9,7 +9,7 @@ import { cell, download } from "@/lib/csv";
 import { change, compact, count, usd } from "@/lib/money";
 import { moment } from "@/lib/time";
 import { stacks } from "@/lib/stacks";
-import { useAddress } from "@/lib/url";
+import { filtersOf, joined, useAddress } from "@/lib/url";
 import { Download, X } from "lucide-react";
 import { useMemo, useState } from "react";
 
@@ -28,19 +28,19 @@ export default function UsagePage() {
   };
   const key = [period.key, by, filter.join()];
   const sums = useApi(["ledger", "usage", ...key], () => api.GET("/api/v1/usage", ask([by], 1000)), 60_000);
-  const before = useApi(["ledger", "before", ...key], () => api.GET("/api/v1/usage", ask([by], 1000, true)), 60_000);
+  const before = useApi(["before", ...key], () => api.GET("/api/v1/usage", ask([by], 1000, true)), 60_000);
   const series = useApi(["ledger", "series", ...key], () => api.GET("/api/v1/usage", ask(over, 10_000)), 60_000);
   const known = useApi(["dimensions"], () => api.GET("/api/v1/usage/dimensions"));
   const more = (known.data ?? []).filter((d) => !choices.includes(d) && !beside.includes(d));
-  const drop = (f: string) => set({ filter: filter.filter((x) => x !== f).join("|") || undefined });
+  const drop = (f: string) => set({ filter: joined(filter.filter((x) => x !== f)) || undefined });
   const pick = (k: string) => {
     if (timely.includes(by)) return set({ ...datesOfKey(k), period: undefined, by: "team" });
-    set({ filter: [...filter, `${by}:${k}`].join("|"), by: choices[(choices.indexOf(by) + 1) % choices.length] });
+    set({ filter: joined([...filter, `${by}:${k}`]), by: choices[(choices.indexOf(by) + 1) % choices.length] });
   };
   const calls = (k: string) => {
     const dates = timely.includes(by) ? datesOfKey(k) : period.dates;
     const filters = timely.includes(by) ? filter : [...filter, `${by}:${k}`];
-    return "/calls?" + new URLSearchParams({ ...(dates ? { ...dates } : { period: period.name }), ...(filters.length ? { filter: filters.join("|") } : {}) }).toString();
+    return "/calls?" + new URLSearchParams({ ...(dates ? { ...dates } : { period: period.name }), ...(filters.length ? { filter: joined(filters) } : {}) }).toString();
   };
   return (
     <Page
@@ -77,10 +77,10 @@ const timed = ["team", "service", "provider", "endpoint", "model"] as const;
 /** Took shows how long the newest calls took and how they ended, by the page's dimension or else by model. */
 function Took({ period, by, filter }: { period: Period; by: string; filter: string[] }) {
   const dimension = timed.find((d) => d === by) ?? "model";
-  const took = useApi(["ledger", "latency", period.key, dimension, filter.join()], () => {
+  const took = useApi(["latency", period.key, dimension, filter.join()], () => {
     const r = period.range();
     return api.GET("/api/v1/usage/latency", { params: { query: { from: r.from.toISOString(), to: r.to.toISOString(), by: dimension, filter } } });
-  });
+  }, 60_000);
   const ms = (n: number) => (n ? `${n < 10 ? n.toFixed(1) : count(Math.round(n))} ms` : "—");
   const share = (n: number, of: number) => (of ? `${((100 * n) / of).toFixed(1)}\u202f%` : "—");
   return (
@@ -143,7 +143,7 @@ function datesOfKey(key: string): { from: string; to: string } {
 
 function useFilters(address: URLSearchParams): string[] {
   const text = address.get("filter") ?? "";
-  return useMemo(() => text.split("|").filter(Boolean), [text]);
+  return useMemo(() => filtersOf(text), [text]);
 }
 
 function Sums({ rows, before, by, total, calls, pick }: { rows: Schemas["Sums"][]; before: Schemas["Sums"][]; by: string; total: Schemas["Sums"]; calls: (key: string) => string; pick: (key: string) => void }) {
