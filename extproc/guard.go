@@ -203,7 +203,7 @@ func (in *inbound) raw() provider.RawRequest {
 	r := in.request.Route
 	return provider.RawRequest{
 		Path: in.upstream, Query: in.query, ContentType: in.headers.get("content-type"), Header: in.headers.get,
-		Currencies: r.Currencies, OnBehalf: r.Provider.OnBehalf, Redirects: r.Provider.Redirects, Body: in.body,
+		Currencies: r.Currencies, OnBehalf: r.Provider.OnBehalf, Redirects: r.Provider.Redirects, Known: r.Provider.Known, Body: in.body,
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 
 // adapter is a dialect that knows which parameters its models do not share.
 type adapter interface {
-	// lacks gives the members of a request to one model that another one refuses, each with its name there; empty where it has none. A member
+	// lacks gives the members of a request to one model, by the catalog's name, that another one refuses, each with its name there; empty where it has none. A member
 	// within objects stands under its whole path, with dots, and has no other name.
 	lacks(e Endpoint, from, to string) map[string]string
 }
@@ -159,6 +159,10 @@ func (openAIDialect) lacks(e Endpoint, from, to string) map[string]string {
 		return ofSampling
 	}
 	return nil
+}
+
+func (d azureDialect) lacks(e Endpoint, from, to string) map[string]string {
+	return d.openAIDialect.lacks(d.openAIs(e), withoutZone(from), withoutZone(to))
 }
 
 // unthinking are Anthropic's models without extended thinking (https://docs.claude.com/en/docs/build-with-claude/extended-thinking).

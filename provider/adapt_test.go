@@ -26,6 +26,11 @@ func TestParametersThatAModelLacksAreLeftOut(t *testing.T) {
 			`{"model":"gpt-4o-mini","temperature":0.2,"messages":[]}`},
 		"models that nobody knows": {"openai", "chat.completions", `{"model":"gpt-5","reasoning_effort":"low","messages":[]}`, "llama-4", 0,
 			`{"model":"llama-4","reasoning_effort":"low","messages":[]}`},
+		"Azure's deployments": {"azure-openai", "v1.chat.completions", `{"model":"our-chat","reasoning_effort":"low","max_completion_tokens":50,"messages":[]}`, "our-old", 0,
+			`{"model":"our-old","max_completion_tokens":50,"messages":[]}`},
+		"Azure's responses": {"azure-openai", "v1.responses", `{"model":"our-chat","input":"x","reasoning":{"effort":"low"},"max_output_tokens":90000}`, "our-old", 32_768,
+			`{"model":"our-old","input":"x","max_output_tokens":32768}`},
+		"a deployment in the path": {"azure-openai", "chat.completions", `{"temperature":0.2,"max_tokens":70,"messages":[]}`, "our-chat", 0, `{"max_completion_tokens":70,"messages":[]}`},
 		"too long": {"openai", "chat.completions", `{"model":"gpt-4.1","max_tokens":30000,"messages":[]}`, "gpt-3.5-turbo", 4096,
 			`{"model":"gpt-3.5-turbo","max_tokens":4096,"messages":[]}`},
 		"no thinking": {"anthropic", "messages", `{"model":"claude-sonnet-4-5","max_tokens":9000,"thinking":{"type":"enabled","budget_tokens":2000},"messages":[]}`, "claude-3-5-haiku-20241022", 8192,
@@ -72,14 +77,14 @@ func TestParametersThatAModelLacksAreLeftOut(t *testing.T) {
 		if !ok {
 			t.Fatal(tt.endpoint)
 		}
-		path := strings.NewReplacer("models/{model}", "models/gemini-2.5-pro", "model/{model}", "model/us.anthropic.claude-opus-4-1-20250805-v1:0", "{project}", "p", "{location}", "l").Replace(e.Path)
+		path := strings.NewReplacer("models/{model}", "models/gemini-2.5-pro", "model/{model}", "model/us.anthropic.claude-opus-4-1-20250805-v1:0", "{project}", "p", "{location}", "l", "{deployment}", "our-old").Replace(e.Path)
 		if strings.HasPrefix(tt.to, "meta.") {
 			path = strings.Replace(path, "us.anthropic.claude-opus-4-1-20250805-v1:0", "meta.llama3-70b-instruct-v1:0", 1)
 		}
 		if strings.HasSuffix(path, "rawPredict") || strings.HasSuffix(path, "RawPredict") {
 			path = strings.Replace(path, "gemini-2.5-pro", "claude-opus-4-1", 1)
 		}
-		r := RawRequest{Path: path, ContentType: "application/json", Body: []byte(tt.body)}
+		r := RawRequest{Path: path, ContentType: "application/json", Body: []byte(tt.body), Known: ofDeployments}
 		rq, err := p.ReadRequest(e, r)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)

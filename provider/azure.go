@@ -22,8 +22,14 @@ var azureOpenAI = Preset{ //nolint:gosec // the name of a header
 // azureDialect is OpenAI's, with the model in the path of the older API.
 type azureDialect struct{ openAIDialect }
 
-// kind gives OpenAI's name of an endpoint.
-func (azureDialect) kind(e Endpoint) string { return strings.TrimPrefix(e.Name, "v1.") }
+// openAIs is an endpoint under OpenAI's name.
+func (azureDialect) openAIs(e Endpoint) Endpoint {
+	e.Name = strings.TrimPrefix(e.Name, "v1.")
+	return e
+}
+
+// withoutZone is a model of the catalog without the data zone that it is in, as in eu/gpt-5.
+func withoutZone(model string) string { return model[strings.LastIndexByte(model, '/')+1:] }
 
 func (d azureDialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
 	o, err := readObject(r.Body, openAIKeys)
@@ -31,13 +37,13 @@ func (d azureDialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
 		return Request{}, err
 	}
 	if strings.HasPrefix(e.Name, "v1.") {
-		return d.read(d.kind(e), o, "", r.Body)
+		return d.read(d.openAIs(e).Name, o, "", r.Body)
 	}
 	model, err := pathModel(r.Path, "deployments")
 	if err != nil {
 		return Request{}, err
 	}
-	return d.read(d.kind(e), o, model, r.Body)
+	return d.read(d.openAIs(e).Name, o, model, r.Body)
 }
 
 func (d azureDialect) withModel(e Endpoint, r RawRequest, rq Request, model string) ([]byte, string, error) {

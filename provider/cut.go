@@ -9,8 +9,8 @@ import (
 
 // cutter is a dialect whose requests say in the body how long an answer may be.
 type cutter interface {
-	// lengthKeys are the members that say so, all of which a shorter answer needs; none where a request cannot be cut.
-	lengthKeys(e Endpoint, o object) []string
+	// lengthKeys are the members that say so to a model, by the catalog's name, all of which a shorter answer needs; none where a request cannot be cut.
+	lengthKeys(e Endpoint, o object, model string) []string
 }
 
 // Cuts tells whether requests to an endpoint can be sent for a shorter answer.
@@ -28,7 +28,7 @@ func (p Preset) WithLength(e Endpoint, r RawRequest, rq Request, tokens int64) (
 	}
 	var keys []string
 	if c, ok := p.speaker().(cutter); ok {
-		keys = c.lengthKeys(e, o)
+		keys = c.lengthKeys(e, o, r.known(rq.Model))
 	}
 	if len(keys) == 0 {
 		return nil, badRequest("", "the length of its answer cannot be changed")
@@ -47,7 +47,7 @@ func (p Preset) WithLength(e Endpoint, r RawRequest, rq Request, tokens int64) (
 }
 
 // lengthKeys are those that the request has, or else the one that every model of the API knows.
-func (d openAIDialect) lengthKeys(e Endpoint, o object) []string {
+func (d openAIDialect) lengthKeys(e Endpoint, o object, _ string) []string {
 	if e.Name == "responses" {
 		return []string{"max_output_tokens"}
 	}
@@ -67,8 +67,25 @@ func (d openAIDialect) lengthKeys(e Endpoint, o object) []string {
 	}
 }
 
+// lengthKeys are OpenAI's, but of chats that name no length. Microsoft's older versions know max_tokens alone, which models that reason refuse: a model
+// that nobody knows is not cut.
+func (d azureDialect) lengthKeys(e Endpoint, o object, model string) []string {
+	e = d.openAIs(e)
+	if e.Name != "chat.completions" || o.has("max_tokens") || o.has("max_completion_tokens") {
+		return d.openAIDialect.lengthKeys(e, o, model)
+	}
+	switch openAIKind(withoutZone(model)) {
+	case reasoning:
+		return []string{"max_completion_tokens"}
+	case sampling:
+		return []string{"max_tokens"}
+	case ofUnknownKind:
+	}
+	return nil
+}
+
 // lengthKeys is max_tokens, but where a part of it is set apart for thinking: that part could be larger than a shorter answer.
-func (anthropicDialect) lengthKeys(e Endpoint, o object) []string {
+func (anthropicDialect) lengthKeys(e Endpoint, o object, _ string) []string {
 	if e.Name != "messages" || o.has("thinking") {
 		return nil
 	}

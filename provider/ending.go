@@ -175,6 +175,10 @@ func (d openAIDialect) lastEvent(e Endpoint, r Refusal) []byte {
 	return event("error", append(append(own[:len(own)-1:len(own)-1], ','), body[1:]...))
 }
 
+func (d azureDialect) lastEvent(e Endpoint, r Refusal) []byte {
+	return d.openAIDialect.lastEvent(d.openAIs(e), r)
+}
+
 func (d anthropicDialect) lastEvent(_ Endpoint, r Refusal) []byte {
 	return event("error", d.errorBody(r).Body)
 }

@@ -49,6 +49,8 @@ func TestAStreamEndsWithAnErrorInItsProvidersWords(t *testing.T) {
 	}{
 		"OpenAI's chat":               {"openai", "chat.completions", "", map[string]any{"error.message": "no more is held", "error.type": "insufficient_quota", "error.code": "budget_spent"}},
 		"OpenAI's responses":          {"openai", "responses", "error", map[string]any{"type": "error", "message": "no more is held", "code": "budget_spent", "error.type": "insufficient_quota"}},
+		"Azure's responses":           {"azure-openai", "v1.responses", "error", map[string]any{"type": "error", "message": "no more is held", "code": "budget_spent"}},
+		"Azure's chat":                {"azure-openai", "v1.chat.completions", "", map[string]any{"error.message": "no more is held"}},
 		"Anthropic's messages":        {"anthropic", "messages", "error", map[string]any{"type": "error", "error.type": "rate_limit_error", "error.message": "no more is held"}},
 		"Gemini":                      {"gemini", "streamGenerateContent", "", map[string]any{"error.code": 429.0, "error.status": "RESOURCE_EXHAUSTED", "error.message": "no more is held"}},
 		"Gemini on Vertex":            {"vertex", "streamGenerateContent", "", map[string]any{"error.status": "RESOURCE_EXHAUSTED"}},

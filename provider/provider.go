@@ -128,9 +128,18 @@ type RawRequest struct {
 	Path, Query, ContentType string
 	Header                   func(name string) string // by its name in lower case; nil where there are none
 	Currencies               Currencies
-	OnBehalf                 bool // it may act for other accounts than the credential's own
-	Redirects                bool // it may send the provider's server elsewhere: to another base address, or into private networks
+	OnBehalf                 bool                      // it may act for other accounts than the credential's own
+	Known                    func(model string) string // the catalog's name of a model by the provider's own; nil: the same
+	Redirects                bool                      // it may send the provider's server elsewhere: to another base address, or into private networks
 	Body                     []byte
+}
+
+// known is the catalog's name of a model.
+func (r RawRequest) known(model string) string {
+	if r.Known == nil {
+		return model
+	}
+	return r.Known(model)
 }
 
 // AsModelAllows marks a bound that only the model's own limits give.
@@ -223,7 +232,7 @@ func (p Preset) WithModel(e Endpoint, r RawRequest, rq Request, model string, mo
 	if whole == nil { // the model stands in the path
 		whole = rq.sent(r)
 	}
-	fitting, err := adapted(whole, a.lacks(e, rq.Model, model), most)
+	fitting, err := adapted(whole, a.lacks(e, r.known(rq.Model), r.known(model)), most)
 	if fitting != nil {
 		body = fitting
 	}

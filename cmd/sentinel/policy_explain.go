@@ -170,7 +170,7 @@ func (d *described) request(c *cobra.Command, maxBody int64, state *governor.Sta
 	return governor.Request{State: state, Route: route,
 		Call: sentinel.Call{ID: sentinel.NewCallID(now), At: now, Caller: caller, Provider: route.Provider.Name, Endpoint: route.Endpoint.Name},
 		Raw: provider.RawRequest{Path: own, Query: query, ContentType: header.Get("Content-Type"), Header: header.Get, Currencies: route.Currencies,
-			OnBehalf: route.Provider.OnBehalf, Redirects: route.Provider.Redirects, Body: body}}, nil
+			OnBehalf: route.Provider.OnBehalf, Redirects: route.Provider.Redirects, Known: route.Provider.Known, Body: body}}, nil
 }
 
 // readBody reads a file as far as the gateway reads a body.

@@ -249,7 +249,7 @@ func (d *drill) request(place string, c callYAML) (governor.Request, bool) {
 		d.doc.Fault(place+".path", "%s is not a path of the endpoint, which is %s", path, route.Endpoint.Path)
 		return governor.Request{}, false
 	}
-	raw := provider.RawRequest{Path: path, Query: c.Query, ContentType: c.Type, Body: []byte(c.Body), Header: func(name string) string { return c.Headers[name] }}
+	raw := provider.RawRequest{Path: path, Query: c.Query, ContentType: c.Type, Body: []byte(c.Body), Known: route.Provider.Known, Header: func(name string) string { return c.Headers[name] }}
 	if raw.ContentType == "" && c.Body != "" {
 		raw.ContentType = "application/json"
 	}
