@@ -83,6 +83,9 @@ func TestRefusalsSpeakAsTheProviderDoes(t *testing.T) {
 		"two encodings of the content": {with(toChat, func(a *ask) {
 			a.headers = [][2]string{bearer, {"content-encoding", ""}, {"content-encoding", "gzip"}}
 		}), chatPath, nil, 400, sentinel.ReasonBadRequest, nil, "content-encoding", true},
+		"a grant behind an empty one": {with(toS3, func(a *ask) {
+			a.headers = append(a.headers[:len(a.headers):len(a.headers)], [][2]string{{"x-amz-grant-read", ""}, {"x-amz-grant-read", `uri="http://acs.amazonaws.com/groups/global/AllUsers"`}}...)
+		}), object, nil, 400, sentinel.ReasonBadRequest, nil, "x-amz-grant-read: this header stands twice", true},
 		"not JSON": {with(toChat, func(a *ask) { a.body = "{" }), chatPath, nil, 400, sentinel.ReasonBadRequest, nil, `"invalid_request_error"`, false},
 		"no body":  {with(toChat, func(a *ask) { a.body = "" }), chatPath, nil, 400, sentinel.ReasonBadRequest, nil, `"invalid_request_error"`, false},
 		"unpriced": {with(toChat, func(a *ask) { a.body = `{"model":"gpt-99"}` }), chatPath, nil, 403, sentinel.ReasonUnpriced, nil, "gpt-99", false},

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// once are the headers that say how a body is to be read, what it costs, or who gets it: of two that differ, two readers might believe different ones.
-var once = append([]string{"content-type", "content-encoding", "content-length", "x-amz-acl", vertexTier}, slices.Sorted(maps.Keys(bedrockPlain))...)
+// once are the headers that say how a body is to be read, what it costs, who gets it, or what is copied: of two that differ, two readers might believe different ones.
+var once = slices.Concat([]string{"content-type", "content-encoding", "content-length", "x-amz-acl", s3Copies, vertexTier}, s3Grants, slices.Sorted(maps.Keys(bedrockPlain)))
 
 // Once lists the headers, in lower case, that may stand at most once in a request to this endpoint, because its reading or its
 // price depends on them.

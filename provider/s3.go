@@ -49,6 +49,15 @@ var s3Grants = []string{
 	"x-amz-grant-full-control", "x-amz-grant-read", "x-amz-grant-read-acp", "x-amz-grant-write", "x-amz-grant-write-acp", "x-amz-bypass-governance-retention",
 }
 
+// s3Copies is the header by which an upload has no body of its own: it copies an object, whatever the credential can read.
+const s3Copies = "x-amz-copy-source"
+
+// withinBucket tells whether a copy's source, BUCKET/KEY, is of the bucket that the path names.
+func withinBucket(source, path string) bool {
+	bucket, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	return bucket != "" && strings.HasPrefix(strings.TrimPrefix(source, "/"), bucket+"/")
+}
+
 // s3ACL are the canned lists that give access to nobody but the owners of object and bucket.
 var s3ACL = []string{"", "private", "bucket-owner-read", "bucket-owner-full-control"}
 
@@ -73,6 +82,9 @@ func (s3Dialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
 		if r.Header(name) != "" {
 			return Request{}, badRequest(name, "it changes who has access: %s", remedy)
 		}
+	}
+	if source := r.Header(s3Copies); source != "" && !withinBucket(source, r.Path) {
+		return Request{}, badRequest(s3Copies, "it copies out of another bucket: %s", remedy)
 	}
 	if !slices.Contains(s3ACL, r.Header("x-amz-acl")) {
 		return Request{}, badRequest("x-amz-acl", "it gives others access: %s", remedy)

@@ -43,9 +43,12 @@ func TestWhatChangesAccessToObjectsIsRefused(t *testing.T) {
 	for header, refused := range map[string]bool{
 		"x-amz-acl: private": false, "x-amz-acl: bucket-owner-full-control": false, "x-amz-storage-class: STANDARD_IA": false,
 		"x-amz-acl: public-read": true, "x-amz-acl: private,public-read": true, "x-amz-acl: Public-Read": true, "x-amz-grant-read: uri=x": true, "x-amz-bypass-governance-retention: true": true,
+		"x-amz-copy-source: b/k": false, "x-amz-copy-source: /b/k%2Fl?versionId=1": false, "x-amz-copy-source: b/../c/k": false, // keys are no paths: .. is a part of one
+		"x-amz-copy-source: c/k": true, "x-amz-copy-source: /c/k": true, "x-amz-copy-source: //b/k": true, "x-amz-copy-source: bb/k": true, "x-amz-copy-source: %62/k": true, "x-amz-copy-source: b": true,
+		"x-amz-copy-source: b%2Fk": true, "x-amz-copy-source: arn:aws:s3:us-east-1:123456789012:accesspoint/b/object/k": true,
 	} {
 		name, value, _ := strings.Cut(header, ": ")
-		if _, err := s3.ReadRequest(put, RawRequest{Header: func(asked string) string {
+		if _, err := s3.ReadRequest(put, RawRequest{Path: "/b/k", Header: func(asked string) string {
 			if asked == name {
 				return value
 			}
@@ -54,8 +57,10 @@ func TestWhatChangesAccessToObjectsIsRefused(t *testing.T) {
 			t.Errorf("%s: %v, refused should be %t", header, err, refused)
 		}
 	}
-	if once := put.Once(); !slices.Contains(once, "x-amz-acl") {
-		t.Errorf("a second x-amz-acl could be another one: once are %q", once)
+	for _, name := range append([]string{"x-amz-acl", "x-amz-copy-source"}, s3Grants...) {
+		if once := put.Once(); !slices.Contains(once, name) {
+			t.Errorf("a second %s could be another one: once are %q", name, once)
+		}
 	}
 }
 

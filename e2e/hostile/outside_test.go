@@ -58,6 +58,8 @@ func outsidePlaces() []attack {
 		s3("an object for everybody", "PUT /s3/bucket/key?acl", "", "x-amz-acl: public-read"),
 		s3("an upload for everybody", "PUT /s3/bucket/key", "x", "x-amz-acl: public-read"),
 		s3("an upload for a stranger", "PUT /s3/bucket/key", "x", `x-amz-grant-full-control: id="1"`),
+		s3("an upload for a stranger behind an empty grant", "PUT /s3/bucket/key", "x", "x-amz-grant-read:", `x-amz-grant-read: id="1"`),
+		s3("a copy out of another bucket", "PUT /s3/bucket/key", "", "x-amz-copy-source: payroll/key"),
 		s3("a bucket's policy by an escape", "PUT /s3/bucket?%70olicy", "x"),
 		s3("a bucket that notifies a stranger", "PUT /s3/bucket?notification", "x"),
 		{name: "a model of another account", status: 400, reason: envoyRefuses, raw: withBody("POST /bedrock/model/arn%3Aaws%3Abedrock%3Aus-east-1%3A999999999999%3Aapplication-inference-profile%2Fabc/converse", `{"messages":[{"role":"user","content":[{"text":"x"}]}]}`, asKey, json_)},
