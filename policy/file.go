@@ -124,7 +124,7 @@ type providerYAML struct {
 	PricedAs   string                 `yaml:"priced_as" doc:"The catalog's provider whose prices hold for models that have none under the preset's own name, such as together."`
 	Allow      []string               `yaml:"allow" doc:"The preset's endpoints that may be called. Default: all that the preset lists, but those that move money out or change who has access (such as any.post of stripe)."`
 	OnBehalf   bool                   `yaml:"on_behalf" doc:"Calls may name other accounts than the credential's own: OpenAI-Organization, Stripe-Account, transfer_data, x-goog-user-project and the like."`
-	Redirects  bool                   `yaml:"redirects" doc:"Calls may send the provider's server elsewhere: by api_base, base_url, webhook_url, Anthropic's mcp_servers and the like, or by URLs of private networks, of this machine and of files. For servers of your own that imitate an API."`
+	Redirects  bool                   `yaml:"redirects" doc:"Calls may send the provider's server elsewhere: by api_base, base_url, webhook_url, Anthropic's mcp_servers, OpenAI's tools of type mcp and the like, or by URLs of private networks, of this machine and of files. For servers of your own that imitate an API."`
 }
 
 type certificateYAML struct {

@@ -28,7 +28,7 @@ func TestFreeRequestsAreReadStrictly(t *testing.T) {
 		"a batch":                     {"openai", "batches.create", "", `{"input_file_id":"f","endpoint":"/v1/chat/completions","completion_window":"24h"}`, "", "", ""},
 		"a batch elsewhere":           {"openai", "batches.create", "", `{"input_file_id":"f","webhook_url":"https://evil.example"}`, "", "", "webhook_url"},
 		"a session":                   {"openai", "realtime.client_secrets", "", `{"session":{"type":"realtime","model":"gpt-realtime"}}`, "", "", ""},
-		"a session's private server":  {"openai", "realtime.client_secrets", "", `{"session":{"tools":[{"type":"mcp","server_url":"` + inside + `"}]}}`, "", "", "server_url"},
+		"a session's private server":  {"openai", "realtime.client_secrets", "", `{"session":{"tools":[{"type":"mcp","server_url":"` + inside + `"}]}}`, "", "", "tools"},
 		"counted":                     {"anthropic", "messages.count_tokens", "", `{"model":"m","messages":[],"thinking":{"type":"enabled","budget_tokens":9}}`, "", "m", ""},
 		"counted by two models":       {"anthropic", "messages.count_tokens", "", `{"model":"m","model":"n","messages":[]}`, "", "", "twice"},
 		"a private document":          {"anthropic", "messages.count_tokens", "", `{"model":"m",` + document + `}`, "", "", "private network"},

@@ -20,7 +20,7 @@ var redirecting = map[string]bool{
 }
 
 // stems stand in every name that is looked for: a body without any of them, and without an escape, is not walked.
-var stems = [][]byte{[]byte("url"), []byte("uri"), []byte("base"), []byte("key"), []byte("extra"), []byte("proxy"), []byte("hook"), []byte("fallback"), []byte("_list"), []byte("endpoint"), []byte("mcp"), []byte(`\u`)}
+var stems = [][]byte{[]byte("url"), []byte("uri"), []byte("base"), []byte("key"), []byte("extra"), []byte("proxy"), []byte("hook"), []byte("fallback"), []byte("_list"), []byte("endpoint"), []byte("mcp"), []byte("connector"), []byte(`\u`)}
 
 // redirects names what of a JSON body would lead a server elsewhere: a member that redirects it, or a URL of this network
 // that it is to fetch. It is "" where there is nothing. The body was read strictly before.
@@ -45,6 +45,11 @@ func redirects(body []byte) string {
 			if redirecting[name] && (d.StackDepth() == 1 || ofBatch(d)) {
 				return name
 			}
+			if (name == "server_url" || name == "connector_id") && ofTool(d) {
+				return name
+			}
+		case name == "type" && strings.EqualFold(t.String(), "mcp") && ofTool(d):
+			return "tools"
 		case (strings.HasSuffix(name, "url") || strings.HasSuffix(name, "uri")) && leadsInside(t.String()):
 			return name
 		}
@@ -55,6 +60,14 @@ func redirects(body []byte) string {
 func ofBatch(d *jsontext.Decoder) bool {
 	at := strings.Split(string(d.StackPointer()), "/")
 	return len(at) == 5 && at[1] == "requests" && at[3] == "params"
+}
+
+// ofTool tells whether a member is one of a tool's own, of a request or of a session that it asks for: OpenAI calls the server of tools, or the account
+// at a connector, that such a tool names.
+func ofTool(d *jsontext.Decoder) bool {
+	at := strings.Split(strings.ToLower(string(d.StackPointer())), "/")
+	n := len(at)
+	return (n == 4 || n == 5 && at[1] == "session") && at[n-3] == "tools"
 }
 
 // leadsNowhereElse refuses what of a request would lead the provider's server elsewhere, in its body and its query. Forms with parts are
