@@ -179,6 +179,44 @@ func TestSettlePricesTheTierThatAppliedUnderAContract(t *testing.T) {
 	}
 }
 
+// An answer that nobody could read costs what was held for it, whoever books it: the gateway, and the reconciler where the gateway went away.
+func TestAnUnreadAnswerCostsItsBound(t *testing.T) {
+	s := state(t, "  anthropic: {preset: anthropic, credential: vault:secret/a#key}\n")
+	route := s.Routes["anthropic/messages"]
+	for name, metered := range map[string]func(Ticket) provider.Metered{
+		"unseen": Unseen,
+		"compressed": func(ticket Ticket) provider.Metered {
+			encoding := map[string]string{"content-encoding": "gzip"}
+			m := route.Preset.NewMeter(provider.MeterSpec{Endpoint: route.Endpoint, Status: 200, Bound: ticket.Bound, ContentType: "application/json", Header: func(n string) string { return encoding[n] }})
+			return m.Finish(true)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			j, l := &journal{}, &limiter{}
+			g := New(Options{Journal: j, Limiter: l, Now: func() time.Time { return day }}, s)
+			a, err := g.Admit(t.Context(), Request{State: s, Route: route, Call: sentinel.Call{
+				ID: sentinel.NewCallID(day), At: day, Caller: sentinel.Caller{Org: "acme", Team: "platform", Service: "app"}, Provider: "anthropic", Endpoint: "messages",
+			}, Raw: provider.RawRequest{Path: "/v1/messages", Body: []byte(`{"model":"claude-sonnet-4-5","max_tokens":1000,"messages":[{"role":"user","content":"hello"}]}`)}})
+			if err != nil || a.Verdict.Action.Refused() {
+				t.Fatal(a.Verdict, err)
+			}
+			held := l.asks[0].Candidates[0].Bound[sentinel.MeasureCost]
+			_, list, _ := s.price(&route, a.Ticket.Call.Model, &a.Ticket.Call)
+			if usual, err := list.Cost(a.Ticket.Bound); err != nil || held <= int64(usual) {
+				t.Fatalf("%d are held for what usually costs %d, %v: tokens written to the cache cost more", held, usual, err)
+			}
+			e, err := g.Settle(t.Context(), Outcome{Ticket: a.Ticket, Metered: metered(a.Ticket), Status: 200})
+			if err != nil || int64(e.Cost) != held || e.Method != methodBound || l.settled[0].Actual[sentinel.MeasureCost] != held {
+				t.Errorf("booked %d by %q, %v, settled %d; held were %d", e.Cost, e.Method, err, l.settled[0].Actual[sentinel.MeasureCost], held)
+			}
+			stays(t, s, e)
+			if again, _, err := s.Reprice(e); err != nil || again != e.Cost {
+				t.Errorf("compared with other prices it costs %d, %v; want %d", again, err, e.Cost)
+			}
+		})
+	}
+}
+
 // What is booked stays where its price is gone, or is that of a model whose name the ledger has not; what was let through for want of a price has the one that is known now.
 func TestRerateMakesNothingFree(t *testing.T) {
 	priced := state(t, "  openai: {preset: openai, credential: vault:secret/openai#key}\n")

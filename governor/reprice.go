@@ -21,8 +21,16 @@ func (s *State) Reprice(e sentinel.Entry) (sentinel.NanoUSD, string, error) {
 	if err != nil {
 		return 0, "", err
 	}
-	cost, err := list.Cost(e.Usage)
-	return cost, p.Version, err
+	amount, err := cost(list, &e)
+	return amount, p.Version, err
+}
+
+// cost prices an entry's usage or, where nobody metered the answer, its bound: from above, as at admission.
+func cost(list *pricing.List, e *sentinel.Entry) (sentinel.NanoUSD, error) {
+	if e.Source == sentinel.SourceReconciler || e.Method == methodBound {
+		return list.Bound(e.Usage)
+	}
+	return list.Cost(e.Usage)
 }
 
 // Rerate gives what an entry would have been booked for by this state's rules and prices, as they stand for the time of the call: its usage or,
@@ -37,11 +45,7 @@ func (s *State) Rerate(e sentinel.Entry) (sentinel.NanoUSD, string, error) {
 	if now.Unpriced() && !e.Unpriced() || e.Method == methodOtherModel && p.Version != e.PriceVersion {
 		return 0, "", fmt.Errorf("%w: it was booked by %s", ErrNoPrice, e.PriceVersion)
 	}
-	cost := list.Cost
-	if e.Source == sentinel.SourceReconciler {
-		cost = list.Bound
-	}
-	amount, err := cost(e.Usage)
+	amount, err := cost(list, &e)
 	return amount, p.Version, err
 }
 

@@ -84,7 +84,7 @@ func (g *Governor) price(e *sentinel.Entry, m provider.Metered) error {
 		}
 	}
 	var err error
-	if e.Cost, err = list.Cost(e.Usage); err != nil {
+	if e.Cost, err = cost(list, e); err != nil {
 		return err
 	}
 	return s.otherModel(e, &route, m.Model)

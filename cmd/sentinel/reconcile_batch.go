@@ -117,7 +117,7 @@ func (b *batch) read(results io.Reader) error {
 	b.models = map[string]bool{}
 	return route.Preset.Batch(results, func(got provider.Metered) error {
 		e := b.begun
-		e.Model, e.Tier, e.Usage = got.Model, got.Tier, got.Usage
+		e.Model, e.Tier, e.Usage, e.Source, e.Method = got.Model, got.Tier, got.Usage, sentinel.SourceMeter, "" // whatever its beginning was booked by
 		cost, version, err := b.state.Reprice(e)
 		switch {
 		case err != nil:
