@@ -26,7 +26,7 @@ const (
 
 func tongueOf(p Preset, endpoint string) tongue {
 	switch p.dialect.(type) {
-	case openAIDialect:
+	case openAIDialect, mistralDialect:
 		if endpoint == "chat.completions" {
 			return chatTongue
 		}
@@ -102,6 +102,12 @@ func Translate(from, to Speech, r RawRequest, rq Request, model string, maxOutpu
 		out.Body, err = renamed(r.Body, model)
 	default:
 		err = ErrUntranslatable
+	}
+	if _, asksNot := to.Preset.dialect.(mistralDialect); asksNot && err == nil {
+		var plain []byte
+		if plain, err = adapted(out.Body, map[string]string{"stream_options": ""}, 0); plain != nil {
+			out.Body = plain
+		}
 	}
 	if err != nil {
 		return out, err

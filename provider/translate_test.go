@@ -112,6 +112,26 @@ func TestNothingIsLeftOutSilently(t *testing.T) {
 	}
 }
 
+// Mistral's streams report their usage without being asked, and asking is an error.
+func TestCallsFallBackToMistralAndFromIt(t *testing.T) {
+	mistral := speech("mistral", "chat.completions")
+	for name, tt := range map[string]struct {
+		from, to Speech
+		body     string
+		want     string
+	}{
+		"alike":          {chatSpeech, mistral, `{"model":"gpt-5","stream":true,"stream_options":{"include_usage":true},"messages":[]}`, `{"model":"m","stream":true,"messages":[]}`},
+		"back":           {mistral, chatSpeech, `{"model":"mistral-small","messages":[]}`, `{"model":"m","messages":[]}`},
+		"from Anthropic": {messagesSpeech, mistral, `{"model":"claude-haiku-4-5","max_tokens":5,"stream":true,"messages":[{"role":"user","content":"x"}]}`, `{"model":"m","messages":[{"role":"user","content":"x"}],"max_tokens":5,"stream":true}`},
+	} {
+		to, ok := tt.from.Counterpart(tt.to.Preset)
+		got, err := translated(tt.from, tt.to, tt.body, "m")
+		if !ok || to.Endpoint.Name != tt.to.Endpoint.Name || err != nil || string(got.Body) != tt.want {
+			t.Errorf("%s: %v, got %s, %v, want %s", name, ok, got.Body, err, tt.want)
+		}
+	}
+}
+
 func TestAHostThatSpeaksAlikeGetsAnotherModelsNameOnly(t *testing.T) {
 	groq := speech("groq", "chat.completions")
 	to, ok := chatSpeech.Counterpart(groq.Preset)
