@@ -120,8 +120,8 @@ func pick(list []*Price, at time.Time) (*Price, bool) {
 	return nil, false
 }
 
-// With gives a new catalog in which overrides stand in place of published prices, whatever the region. Several of one
-// name hold from their dates.
+// With gives a new catalog in which overrides stand in place of the published prices of their name and region. Several of
+// one name hold from their dates.
 func (c *Catalog) With(overrides []Override) (*Catalog, error) {
 	if len(overrides) == 0 {
 		return c, nil
@@ -166,16 +166,4 @@ func add(into map[filed][]*Price, provider, region string, names []string, p *Pr
 		})
 	}
 	return nil
-}
-
-// Models lists a provider's priced models by name.
-func (c *Catalog) Models(provider string) []string {
-	var out []string
-	for k := range c.models {
-		if k.provider == provider {
-			out = append(out, k.name)
-		}
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
 }

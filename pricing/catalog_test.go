@@ -106,7 +106,7 @@ func TestEveryRateIsSourced(t *testing.T) {
 			}
 		}
 	}
-	if n := len(c.Models("openai")); n < 40 {
+	if n := len(c.Listing("openai", "", time.Now())); n < 40 {
 		t.Errorf("%d OpenAI models, want at least 40", n)
 	}
 }
