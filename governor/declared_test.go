@@ -93,6 +93,12 @@ func TestAnUnknownAPIIsPricedByYAMLAlone(t *testing.T) {
 	}
 }
 
+// Nobody knows before how long a stream of speech goes on: it costs what the longest does, four hours at 0.0004 dollars a second.
+func TestTheExamplesSpeechCostsItsLongestStream(t *testing.T) {
+	const longest = 14_400 * 400_000
+	pricedCall{"speech/stream", provider.RawRequest{Path: "/stream-transcription"}, 200, nil, "", longest, longest, "", "", ""}.run(t, examples(t))
+}
+
 func TestACustomAPIOfAWSIsSigned(t *testing.T) {
 	r, ok := examples(t).Routes["streams/call"]
 	if !ok || r.Preset.SigningName != "kinesis" || r.Provider.Region != "us-east-1" || r.Provider.Credential.Kind != policy.CredentialSigV4 {
