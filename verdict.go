@@ -63,6 +63,7 @@ const (
 	ReasonProviderLimit      Reason = "provider_limited" // the provider itself has refused such calls, and said for how long
 	ReasonProviderFailed     Reason = "provider_failed"  // another provider, or credential, was tried after it
 	ReasonUndelivered        Reason = "undelivered"      // its client, or Envoy, no longer waited for the verdict
+	ReasonOtherPlace         Reason = "other_place"      // Envoy does not have the provider where the policy has it
 )
 
 // Verdict is the decision on one call. A refusal is a verdict, not an error.

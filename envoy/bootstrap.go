@@ -61,7 +61,7 @@ func Static(c Config) ([]byte, error) {
 		b.StaticResources.Clusters = append(b.StaticResources.Clusters, providerCluster(p, false))
 	}
 	for _, chain := range c.Chains {
-		b.StaticResources.Clusters = append(b.StaticResources.Clusters, chainCluster(chain))
+		b.StaticResources.Clusters = append(b.StaticResources.Clusters, chainCluster(chain, c.Providers))
 	}
 	return toYAML(b)
 }

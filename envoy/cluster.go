@@ -25,7 +25,15 @@ const (
 	upstreamIdle = 45 * time.Second
 )
 
-func clusterName(p Provider) string { return "provider/" + p.Name }
+func clusterName(p Provider) string { return "provider/" + p.placed(p.Name) }
+
+// placed adds where a provider is to a name: what was said of one place never holds for another.
+func (p Provider) placed(name string) string {
+	if p.Place == "" {
+		return name
+	}
+	return name + "@" + p.Place
+}
 
 // providerCluster is where the calls to one provider go, and nothing else.
 func providerCluster(p Provider, byADS bool) *clusterv3.Cluster {

@@ -72,6 +72,7 @@ func (t *ListenerTLS) verifies() bool {
 // Provider is one third party.
 type Provider struct {
 	Name      string // the first segment of its paths at the gateway
+	Place     string // names where it is: another place is another cluster, and other routes. Empty in tests
 	Host      string // its own host, with a port where that is not the usual one; also SNI and the pinned SAN
 	Address   string // where it is reached; "" is Host by DNS, at port 443 or, in plain text, 80
 	Plaintext bool   // no TLS: for stand-ins in tests and demos

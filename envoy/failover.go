@@ -58,13 +58,17 @@ func (c Chain) again() bool { return c.First == c.Then }
 // named is what a host says of its provider.
 func named(p Provider) *corev3.Metadata {
 	return &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{
-		Namespace: {Fields: map[string]*structpb.Value{hostKey: structpb.NewStringValue(p.Name)}},
+		Namespace: {Fields: map[string]*structpb.Value{hostKey: structpb.NewStringValue(p.placed(p.Name))}},
 	}}
 }
 
 // chainCluster gives the first attempt to one provider and the second to the other. The stage of an attempt has to stand here: filters of the
 // members' own do not run.
-func chainCluster(c Chain) *clusterv3.Cluster {
+func chainCluster(c Chain, providers []Provider) *clusterv3.Cluster {
+	at := map[string]Provider{}
+	for _, p := range providers {
+		at[p.Name] = p
+	}
 	limits := breakers(4096, 16_384)
 	limits.Thresholds[0].MaxRetries = nil
 	percent := float64(retryPercent)
@@ -92,7 +96,7 @@ func chainCluster(c Chain) *clusterv3.Cluster {
 		ClusterDiscoveryType: &clusterv3.Cluster_ClusterType{ClusterType: &clusterv3.Cluster_CustomClusterType{
 			Name: "envoy.clusters.composite",
 			TypedConfig: packed(&compositev3.ClusterConfig{Clusters: []*compositev3.ClusterConfig_ClusterEntry{
-				{Name: clusterName(Provider{Name: c.First})}, {Name: clusterName(Provider{Name: c.Then})},
+				{Name: clusterName(at[c.First])}, {Name: clusterName(at[c.Then])},
 			}}),
 		}},
 		PerConnectionBufferLimitBytes: wrapperspb.UInt32(connectionKB << 10),

@@ -104,7 +104,7 @@ func route(p Provider, r Route, prefix string) *routev3.Route {
 			Pattern: regex("^" + regexp.QuoteMeta(prefix) + "/"), Substitution: "/",
 		}
 	}
-	out := &routev3.Route{Name: r.Name, Match: match, Action: &routev3.Route_Route{Route: action}}
+	out := &routev3.Route{Name: p.placed(r.Name), Match: match, Action: &routev3.Route_Route{Route: action}}
 	if r.Events {
 		out.TypedPerFilterConfig = signingEvents()
 	}

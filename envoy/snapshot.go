@@ -26,7 +26,7 @@ func Snapshot(c Config) (*cache.Snapshot, error) {
 		resources[resource.ClusterType] = append(resources[resource.ClusterType], providerCluster(p, true))
 	}
 	for _, chain := range c.Chains {
-		resources[resource.ClusterType] = append(resources[resource.ClusterType], chainCluster(chain))
+		resources[resource.ClusterType] = append(resources[resource.ClusterType], chainCluster(chain, c.Providers))
 	}
 	for _, l := range proxyListeners(c, nil) {
 		resources[resource.ListenerType] = append(resources[resource.ListenerType], l)

@@ -39,6 +39,7 @@ const (
 
 var (
 	errNoTicket      = errors.New("an attempt without a ticket")
+	errOtherPlace    = errors.New("the provider that Envoy has chosen is not where the policy has it")
 	errOtherProvider = errors.New("the provider that Envoy has chosen is not one that the call was admitted to")
 )
 
@@ -60,7 +61,11 @@ func (s *Server) attempt(st *answeredStream, first *extprocv3.ProcessingRequest)
 		return status.Error(codes.PermissionDenied, errNoTicket.Error())
 	}
 	in := s.attempted(t, first)
-	switch to := attribute(first, HostAttribute); {
+	to, place, _ := strings.Cut(attribute(first, HostAttribute), "@")
+	if place != s.Governor.PlaceOf(t, to) {
+		return status.Error(codes.PermissionDenied, errOtherPlace.Error())
+	}
+	switch {
 	case t.Attempt == 0 && t.Failed == 0 && to == t.Call.Provider:
 		a := governor.Admission{Ticket: t, Path: in.upstream}
 		credential, err := s.Credentials.Inject(in.request.Route, in.outgoing(a, in.request.Route, nil), s.Governor.Now())

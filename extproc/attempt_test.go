@@ -22,7 +22,7 @@ func (r *rig) tried(host, ticket string, headers ...[2]string) (*extprocv3.Proce
 	must(r, err)
 	first := ask{headers: headers}.first("POST", "/v1/chat/completions")
 	first.Attributes["envoy.filters.http.ext_proc"] = &structpb.Struct{Fields: map[string]*structpb.Value{
-		extproc.TicketAttribute: structpb.NewStringValue(ticket), extproc.HostAttribute: structpb.NewStringValue(host),
+		extproc.TicketAttribute: structpb.NewStringValue(ticket), extproc.HostAttribute: structpb.NewStringValue(placed(host)),
 	}}
 	must(r, st.Send(first))
 	return st.Recv()
@@ -44,6 +44,8 @@ func TestAnAttemptAtAnotherProviderGetsNoCredential(t *testing.T) {
 		"a provider with a like name":    {"anthropi", to.Encode()},
 		"the first one again":            {"openai", failed.Encode()},
 		"a third attempt":                {"anthropic", tried.Encode()},
+		"another place of the provider":  {"openai@0badc0de", to.Encode()},
+		"the provider at no place":       {"openai@", to.Encode()},
 		"the first one after the second": {"openai", tried.Encode()},
 	} {
 		if got, err := r.tried(tt.host, tt.ticket); status.Code(err) != codes.PermissionDenied {

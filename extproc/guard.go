@@ -77,13 +77,16 @@ func (s *Server) receive(first *extprocv3.ProcessingRequest) (*inbound, *sentine
 	in := &inbound{headers: h, method: h.get(":method"), host: h.get(":authority"), started: now}
 	in.path, in.query, _ = strings.Cut(h.get(":path"), "?")
 	state := s.Governor.State()
-	route, ok := state.Routes[attribute(first, "xds.route_name")]
+	route, ok, there := state.Placed(attribute(first, "xds.route_name"))
 	if !ok {
 		return in, deny(sentinel.ReasonUnknownEndpoint, "this endpoint is not configured: only the endpoints of the policy's providers are routed")
 	}
 	in.request = governor.Request{State: state, Route: route, Trace: h.traceparent(), Call: sentinel.Call{
 		ID: sentinel.CallIDOf(now, h.get("x-request-id")), At: now.Truncate(time.Microsecond), Provider: route.Provider.Name, Endpoint: route.Endpoint.Name,
 	}}
+	if !there { // a credential goes nowhere that the policy in force does not name
+		return in, deny(sentinel.ReasonOtherPlace, "the policy has this provider at another place than Envoy has yet: try again")
+	}
 	if err := provider.CanonicalPath(in.path); err != nil {
 		return in, deny(sentinel.ReasonBadRequest, err.Error())
 	}

@@ -35,7 +35,7 @@ func statusOf(v sentinel.Verdict) int {
 		return http.StatusBadRequest
 	case sentinel.ReasonTooLarge:
 		return http.StatusRequestEntityTooLarge
-	case sentinel.ReasonCredential, sentinel.ReasonLimiterUnavailable, sentinel.ReasonLedgerUnavailable, sentinel.ReasonProviderFailed:
+	case sentinel.ReasonCredential, sentinel.ReasonLimiterUnavailable, sentinel.ReasonLedgerUnavailable, sentinel.ReasonProviderFailed, sentinel.ReasonOtherPlace:
 		return http.StatusServiceUnavailable
 	default:
 		return http.StatusTooManyRequests

@@ -57,6 +57,8 @@ func TestRefusalsSpeakAsTheProviderDoes(t *testing.T) {
 		contains string
 		unbooked bool
 	}{
+		"a provider that Envoy has elsewhere":     {ask{route: "openai/chat.completions@0badc0de", headers: [][2]string{bearer}, body: chat}, chatPath, nil, 503, sentinel.ReasonOtherPlace, nil, `"error"`, true},
+		"a provider that Envoy has nowhere":       {ask{route: "openai/chat.completions@", headers: [][2]string{bearer}, body: chat}, chatPath, nil, 503, sentinel.ReasonOtherPlace, nil, `"error"`, true},
 		"an endpoint that is not routed":          {ask{route: "openai/files", headers: [][2]string{bearer}}, "GET /openai/v1/files", nil, 403, sentinel.ReasonUnknownEndpoint, nil, `"error"`, true},
 		"another method":                          {toChat, "GET /openai/v1/chat/completions", nil, 403, sentinel.ReasonUnknownEndpoint, nil, `"permission_error"`, true},
 		"another path than the route's":           {toChat, "POST /openai/v1/responses", nil, 403, sentinel.ReasonUnknownEndpoint, nil, `"permission_error"`, true},

@@ -250,12 +250,23 @@ func (a ask) first(method, path string) *extprocv3.ProcessingRequest {
 	return &extprocv3.ProcessingRequest{
 		Request: &extprocv3.ProcessingRequest_RequestHeaders{RequestHeaders: h},
 		Attributes: map[string]*structpb.Struct{"envoy.filters.http.ext_proc": {Fields: map[string]*structpb.Value{
-			"xds.route_name": structpb.NewStringValue(a.route), "xds.virtual_host_name": structpb.NewStringValue(host),
+			"xds.route_name": structpb.NewStringValue(placed(a.route)), "xds.virtual_host_name": structpb.NewStringValue(host),
 			"connection.uri_san_peer_certificate": structpb.NewStringValue(a.spiffe),
 			extproc.TunnelAttribute:               structpb.NewStringValue(a.tunnel), extproc.RedirectedAttribute: structpb.NewStringValue(a.redirected),
 			extproc.ProxyAttribute: structpb.NewStringValue(a.proxy), "connection.requested_server_name": structpb.NewStringValue(a.sni),
 		}}},
 	}
+}
+
+// placed is a route's or a provider's name as Envoy has it, with where the provider is.
+func placed(name string) string {
+	state, _ := rulesAndPrices() // newServer fails without them
+	for _, r := range state.Ordered {
+		if r.Name == name || r.Provider.Name == name {
+			return name + "@" + r.Place
+		}
+	}
+	return name
 }
 
 // judged sends a request and gives the verdict; asked tells how its body was wanted.

@@ -98,7 +98,7 @@ func signs(r Route) bool {
 // way finds a chain that has a route, and that Envoy has.
 func (s *State) way(name, route string) (Chain, bool) {
 	i := slices.IndexFunc(s.Chains, func(c Chain) bool { return c.Name == name && slices.Contains(c.Routes, route) })
-	if i < 0 || !s.leads(way{name, route}) {
+	if i < 0 || !s.leads(s.Routes[route].by(name)) {
 		return Chain{}, false
 	}
 	return s.Chains[i], true

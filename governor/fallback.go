@@ -55,7 +55,7 @@ func fallbackTo(r *Request, rq *provider.Request, t policy.Target) (*fallback, b
 	if !ok {
 		return nil, bound{}, fmt.Errorf("it has no endpoint like %s", r.Route.Endpoint.Name)
 	}
-	if !r.State.leads(way{route: route.Name}) {
+	if !r.State.leads(route.by("")) {
 		return nil, bound{}, errAhead
 	}
 	f := &fallback{route: route}

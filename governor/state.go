@@ -1,6 +1,8 @@
 package governor
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,7 +15,8 @@ import (
 
 // Route is one endpoint of one configured provider: the only places that calls can go to.
 type Route struct {
-	Name     string // "openai/chat.completions": Envoy's route name
+	Name     string // "openai/chat.completions"
+	Place    string // names the provider's host, with how it is reached: Envoy has it behind the @ of the route's name
 	Provider policy.Provider
 	Preset   provider.Preset
 	Endpoint provider.Endpoint
@@ -52,6 +55,7 @@ func NewState(set *policy.Set, catalog *pricing.Catalog) (*State, error) {
 		if p.Host == "" {
 			p.Host = strings.ReplaceAll(preset.Host, "{region}", p.Region)
 		}
+		place := placeAt(p)
 		for _, e := range preset.Endpoints {
 			if named := slices.Contains(p.Allow, e.Name); !named && (e.Closed || len(p.Allow) > 0) {
 				continue
@@ -61,7 +65,7 @@ func NewState(set *policy.Set, catalog *pricing.Catalog) (*State, error) {
 			if len(p.Contract.Models) > 0 {
 				agreed = agreedPrefix + p.Name
 			}
-			s.Routes[route] = Route{Agreed: agreed, Name: route, Provider: p, Preset: preset, Endpoint: e, Catalog: name, Currencies: set.Currencies}
+			s.Routes[route] = Route{Agreed: agreed, Name: route, Place: place, Provider: p, Preset: preset, Endpoint: e, Catalog: name, Currencies: set.Currencies}
 			s.Ordered = append(s.Ordered, s.Routes[route])
 		}
 		agreed, err := catalog.Agreed(pricing.Agreement{
@@ -84,6 +88,19 @@ func NewState(set *policy.Set, catalog *pricing.Catalog) (*State, error) {
 	}
 	s.chain()
 	return s, nil
+}
+
+// placeAt names where a provider is, so that a credential never goes to a place that the policy has left.
+func placeAt(p policy.Provider) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %v %q", p.Host, p.Address, p.Plaintext, p.CAFile))
+	return hex.EncodeToString(sum[:4])
+}
+
+// Placed finds a route by Envoy's name of it. Where Envoy has another place of the provider than the policy, it is not there.
+func (s *State) Placed(name string) (r Route, known, there bool) {
+	name, place, _ := strings.Cut(name, "@")
+	r, known = s.Routes[name]
+	return r, known, known && r.Place == place
 }
 
 // agreedPrefix keeps the prices of contracts apart from those of the catalog: no provider's name has a slash.

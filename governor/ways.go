@@ -9,24 +9,26 @@ type ways struct {
 	all atomic.Bool  // it took the state's own
 }
 
-// way is a route, or a chain for it.
-type way struct{ chain, route string }
+// way is a route to a place, or a chain for it from there.
+type way struct{ chain, route, place string }
+
+func (r Route) by(chain string) way { return way{chain, r.Name, r.Place} }
 
 // SwapAhead is Swap to a state whose ways Envoy was sent and may not have yet: until Led, calls take only those that it had already. Only one
 // goroutine may call Swap and SwapAhead.
 func (g *Governor) SwapAhead(s *State) {
 	old, had := g.State(), map[way]bool{}
-	add := func(chain, route string) {
-		if w := (way{chain, route}); old.leads(w) {
+	add := func(w way) {
+		if old.leads(w) {
 			had[w] = true
 		}
 	}
 	for _, r := range old.Ordered {
-		add("", r.Name)
+		add(r.by(""))
 	}
 	for _, c := range old.Chains {
 		for _, route := range c.Routes {
-			add(c.Name, route)
+			add(old.Routes[route].by(c.Name))
 		}
 	}
 	s.ways = &ways{had: had}

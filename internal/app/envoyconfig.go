@@ -24,7 +24,7 @@ func (c Config) ForEnvoy(s *governor.State) envoy.Config {
 		if n == 0 || out.Providers[n-1].Name != r.Provider.Name {
 			out.Providers = append(out.Providers, envoy.Provider{
 				Name: r.Provider.Name, Host: r.Provider.Host, Address: r.Provider.Address,
-				Plaintext: r.Provider.Plaintext, CAFile: r.Provider.CAFile,
+				Plaintext: r.Provider.Plaintext, CAFile: r.Provider.CAFile, Place: r.Place,
 			})
 			n++
 		}
