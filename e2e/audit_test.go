@@ -65,7 +65,11 @@ func TestNothingChangesThatTheAuditChainDoesNotTake(t *testing.T) {
 		{"PUT", "/policy", string(next)},
 		{"POST", "/incidents/answer", `{"group":"budget","act":"acknowledge"}`},
 	} {
-		b.want(http.StatusServiceUnavailable, change.method, change.path, change.body, nil, "If-Match", tag)
+		var seen []string
+		if change.path == "/policy" {
+			seen = []string{"If-Match", tag}
+		}
+		b.want(http.StatusServiceUnavailable, change.method, change.path, change.body, nil, seen...)
 	}
 	g.write("policies.yaml", strings.Replace(p.Text, "usd: 10/day", "usd: 30/day", 1))
 	g.eventually("the changed file is refused", func() bool {

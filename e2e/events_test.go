@@ -179,7 +179,7 @@ func openConversing(t *testing.T) (*gateway, *conversing) {
 	g := open(t, config, "{}", "")
 	c.Server = httptest.NewUnstartedServer(c)
 	c.EnableHTTP2 = true
-	c.TLS = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: g.mock.TLSConfig().Certificates}
+	c.TLS = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: g.mock.TLSConfig().GetCertificate}
 	c.StartTLS()
 	t.Cleanup(c.Close)
 	g.write("policies.yaml", g.policyOf("{}", fmt.Sprintf(`  transcribe:

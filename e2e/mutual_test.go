@@ -65,7 +65,7 @@ func openMutual(t *testing.T) (*gateway, *mutual) {
 	}
 	m := &mutual{shown: map[string]bool{}, names: map[string]bool{}, keys: map[string]bool{}}
 	m.Server = httptest.NewUnstartedServer(m)
-	m.TLS = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: g.mock.TLSConfig().Certificates, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: clients}
+	m.TLS = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: g.mock.TLSConfig().GetCertificate, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: clients}
 	m.Config.ErrorLog = log.New(io.Discard, "", 0) // refused handshakes are wanted
 	m.StartTLS()
 	t.Cleanup(m.Close)

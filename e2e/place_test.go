@@ -35,10 +35,10 @@ func TestACredentialNeverGoesToAPlaceThatItsProviderHasLeft(t *testing.T) {
 	away := home[:at] + strings.NewReplacer(g.mock.TLSAddr, second.TLSAddr, g.mock.CAFile, authority, "secret/openai#api_key", "secret/moved#api_key").Replace(home[at:])
 	var served, waited atomic.Int64
 	stop := sync.OnceFunc(repeat(4, 10*time.Millisecond, func(int) {
-		switch code, header, body := g.do(http.MethodGet, "/weather/v1/forecast/lima", ""); {
-		case code == http.StatusOK:
+		switch code, header, body := g.do(http.MethodGet, "/weather/v1/forecast/lima", ""); code {
+		case http.StatusOK:
 			served.Add(1)
-		case code == http.StatusServiceUnavailable:
+		case http.StatusServiceUnavailable:
 			waited.Add(1) // Envoy has no such cluster any more, or not yet, or another place than sentinel
 		default:
 			t.Errorf("a call got %d %v %s", code, header, body)

@@ -160,9 +160,6 @@ func (r *Redis) prepare(ctx context.Context) error {
 	if err := r.client.Ping(ctx).Err(); err != nil {
 		return err
 	}
-	if err := r.look(ctx, ""); err != nil {
-		return err
-	}
 	policy, err := r.evictionPolicy(ctx)
 	if err != nil {
 		return err
@@ -175,7 +172,7 @@ func (r *Redis) prepare(ctx context.Context) error {
 			return fmt.Errorf("load scripts: %w", err)
 		}
 	}
-	return nil
+	return r.look(ctx, "")
 }
 
 // evictionPolicy asks CONFIG, which managed services forbid, and then INFO. It is empty where neither tells.

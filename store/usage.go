@@ -200,8 +200,7 @@ func wholeHours(zone *time.Location) bool {
 }
 
 // zonedHours are the sums by hour, but for hours within which a day of the zone begins: these are summed by minute.
-const zonedHours = `(SELECT * FROM usage_1h WHERE bucket <> ALL ({hours})
-	UNION ALL SELECT m.* FROM unnest({hours}) AS h JOIN usage_1m m ON m.bucket >= h AND m.bucket < h + INTERVAL '1 hour') AS sums`
+var zonedHours = question("zoned_hours")
 
 // brokenHours lists the hours of UTC within which a day of the zone begins.
 func (q UsageQuery) brokenHours() []time.Time {

@@ -11,6 +11,7 @@ export function Guide() {
   const providers = useApi(["providers"], () => api.GET("/api/v1/providers"));
   const limits = useApi(["ledger", "limits"], () => api.GET("/api/v1/limits"));
   const rules = useApi(["alert rules"], () => api.GET("/api/v1/alerts/rules"));
+  const waiting = [settings, providers, limits, rules].some((q) => q.isPending);
   const held = providers.data?.filter((p) => p.fresh).length ?? 0;
   const steps: [done: boolean, text: string, to: string, link: string][] = [
     [held > 0, held > 0 ? `${held} of ${providers.data?.length} providers have their credential` : "Name a provider in the policy, and its credential in Vault", "/providers", "Keys and callers"],
@@ -19,6 +20,7 @@ export function Guide() {
     [!!rules.data?.some((r) => r.to.length > 0), "Say who is told when it is nearly spent", "/alerts?part=rules", "Alert rules"],
     [false, "Send the first call through the gateway", "/connect", "Connect"],
   ];
+  if (waiting) return <Card title="First steps"><div className="h-32 animate-pulse rounded bg-line" role="status" aria-label="Loading" /></Card>;
   return (
     <Card title="First steps" aside={`${steps.filter(([done]) => done).length} of ${steps.length}`}>
       <ol className="space-y-2">

@@ -11,7 +11,8 @@ await context.addInitScript(() => {
   const watch = (window.watch = { open: 0, rest: 0, asked: [] });
   const real = window.fetch;
   window.fetch = async (...args) => {
-    const one = { path: new URL(args[0].url ?? args[0], location.href).pathname, at: performance.now(), took: 0 };
+    const url = new URL(args[0].url ?? args[0], location.href);
+    const one = { path: url.pathname, question: url.pathname + url.search, at: performance.now(), took: 0 };
     watch.open++;
     watch.asked.push(one);
     try {
@@ -44,7 +45,7 @@ async function visit(path) {
     // A request that began when another had ended may have waited for it: the longest such row is how deep the page asks.
     let deep = 0, until = -1;
     for (const a of [...api].sort((x, y) => x.at - y.at)) if (a.at >= until) { deep++; until = a.at + a.took; } else until = Math.min(until, a.at + a.took);
-    return { rest: Math.round(rest), requests: api.length, deep, slowest: slowest.path, took: Math.round(slowest.took), paths: api.map((a) => a.path), sent: scripts.reduce((n, r) => n + r.transferSize, 0), script: scripts.reduce((n, r) => n + r.encodedBodySize, 0) };
+    return { rest: Math.round(rest), requests: api.length, deep, slowest: slowest.path, took: Math.round(slowest.took), paths: api.map((a) => a.question), sent: scripts.reduce((n, r) => n + r.transferSize, 0), script: scripts.reduce((n, r) => n + r.encodedBodySize, 0) };
   });
 }
 

@@ -46,7 +46,7 @@ func newProvider(t testing.TB) *provider {
 	p := &provider{mock: mock}
 	server := httptest.NewUnstartedServer(http.HandlerFunc(p.serve))
 	server.EnableHTTP2 = true
-	server.TLS = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: mock.TLSConfig().Certificates, NextProtos: []string{"h2", "http/1.1"}}
+	server.TLS = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: mock.TLSConfig().GetCertificate, NextProtos: []string{"h2", "http/1.1"}}
 	server.Config.ErrorLog = nil
 	server.StartTLS()
 	t.Cleanup(server.Close)
