@@ -149,7 +149,7 @@ func openRedirected(t *testing.T, others string) (*gateway, *machine) {
 		t.Fatal(err)
 	}
 	config := mockapi.DefaultConfig()
-	config.Accept = map[string][]string{"openai": {vaultKey}, "anthropic": {claudeKey}, "stripe": {vaultKey}, "bedrock": {"AKIAVAULTCANARY0:" + vaultAWS}, "s3": {"AKIAVAULTCANARY:" + vaultAWS}}
+	config.Accept = map[string][]string{"openai": {vaultKey}, "anthropic": {claudeKey}, "stripe": {vaultKey}, "bedrock": {"AKIAVAULTCANARY0:" + vaultAWS}, "s3": {"AKIAVAULTCANARY0:" + vaultAWS}}
 	g := openOn(t, config, "{}", others, (*stack.Stack).Postgres, fmt.Sprintf("proxy: {redirected: \"0.0.0.0:%d\"}\n", ports[0]))
 	code, bundle, stderr := sentinelIn(t, g.dir, g.env, "ca", "export")
 	if code != 0 {

@@ -35,7 +35,7 @@ func openProxy(t testing.TB, life time.Duration, team string, change ...func(*mo
 	for _, c := range change {
 		c(&config)
 	}
-	config.Accept = map[string][]string{"openai": {vaultKey}, "anthropic": {claudeKey}, "stripe": {vaultKey}, "bedrock": {"AKIAVAULTCANARY0:" + vaultAWS}, "s3": {"AKIAVAULTCANARY:" + vaultAWS}}
+	config.Accept = map[string][]string{"openai": {vaultKey}, "anthropic": {claudeKey}, "stripe": {vaultKey}, "bedrock": {"AKIAVAULTCANARY0:" + vaultAWS}, "s3": {"AKIAVAULTCANARY0:" + vaultAWS}}
 	g = openOn(t, config, team, "", (*stack.Stack).Postgres, fmt.Sprintf("proxy: {listen: %q, certificate_life: %s}\n", at, life))
 	code, bundle, stderr := sentinelIn(t, g.dir, g.env, "ca", "export")
 	if code != 0 {

@@ -70,7 +70,7 @@ func mixedProviders() mockapi.Config {
 	c.Prices = append([]mockapi.Price{{Provider: "weather", Rates: map[string]int64{"requests": int64(forecast) * 1000}}}, c.Prices...)
 	c.Accept = map[string][]string{
 		"openai": {vaultKey}, "anthropic": {claudeKey}, "gemini": {vaultKey}, "stripe": {vaultKey}, "weather": {vaultKey}, "twilio": {vaultSID},
-		"bedrock": {"AKIAVAULTCANARY0:" + vaultAWS}, "s3": {"AKIAVAULTCANARY:" + vaultAWS},
+		"bedrock": {"AKIAVAULTCANARY0:" + vaultAWS}, "s3": {"AKIAVAULTCANARY0:" + vaultAWS},
 	}
 	fails := func(provider, endpoint string, status int, of int64) mockapi.Fault {
 		return mockapi.Fault{Provider: provider, Endpoint: endpoint, Kind: mockapi.FaultStatus, Status: status, First: 1, Of: of}
