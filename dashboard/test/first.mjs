@@ -20,6 +20,7 @@ await page.getByLabel("Password").fill("correct horse battery staple");
 await page.getByRole("button", { name: "Make the account" }).click();
 await page.waitForURL(/\/connect/);
 await page.goto(base + "/");
+await page.getByText("Send the first call through the gateway").waitFor();
 await settle();
 out.before = await steps();
 await page.getByRole("link", { name: "Connect", exact: true }).last().click();
