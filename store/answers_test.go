@@ -64,6 +64,9 @@ func TestAnIdempotencyKeyIsClaimedOnceADay(t *testing.T) {
 		if _, claimed, err := s.BeginAnswer(t.Context(), sentinel.KeptAnswer{Account: "ada", Key: [32]byte(bytes.Repeat([]byte{7}, 32))}); !claimed || err != nil {
 			t.Errorf("a key that the first request frees between the insert and the question: %v, %v", claimed, err)
 		}
+		exec(t, s, `DROP TRIGGER meet ON admin_answers`)
+		exec(t, s, `DROP FUNCTION meet`)
+		exec(t, s, `DROP TABLE held`)
 		exec(t, s, `INSERT INTO admin_answers (account, key, request) SELECT 'eve', decode(lpad(to_hex(n), 8, '0'), 'hex'), '' FROM generate_series(1, $1::int) n`, maxAnswers)
 		if before, claimed, err := s.BeginAnswer(t.Context(), sentinel.KeptAnswer{Account: "eve", Key: [32]byte{9}}); claimed || err != nil || !before.Begun.IsZero() {
 			t.Errorf("past the most of an account: %+v, %v, %v", before, claimed, err)

@@ -139,6 +139,9 @@ func (s *stand) rows() (sent, all int) {
 // during the first try; there is one more, and how often it was needed is printed.
 const longestUnready = time.Second
 
+// tries are how often the gateway is asked: a breaker that rests for a second after a dependency hung may take the second one.
+const tries = 3
+
 // readyAfter holds that /readyz says so, and that an ordinary call gets through, each within the bound.
 func (s *stand) readyAfter() {
 	s.Helper()
@@ -146,10 +149,10 @@ func (s *stand) readyAfter() {
 	s.within("an ordinary call is served", s.serves, s.forget)
 }
 
-// within tries twice whether something is so within the bound, and undoes what was so too late.
+// within tries whether something is so within the bound, and undoes what was so too late.
 func (s *stand) within(what string, ok func() bool, undo func()) {
 	s.Helper()
-	for range 2 {
+	for range tries {
 		begun := time.Now()
 		held := ok()
 		took := time.Since(begun)
@@ -162,7 +165,7 @@ func (s *stand) within(what string, ok func() bool, undo func()) {
 			undo()
 		}
 	}
-	s.Errorf("not within %s at the first or the second try: %s", longestUnready, what)
+	s.Errorf("not within %s at any of %d tries: %s", longestUnready, tries, what)
 	s.eventually(what, ok) // the other rules need it
 }
 
