@@ -207,7 +207,7 @@ func (f *fleet) formRedis() {
 	f.must(err)
 	f.cluster = redis.NewClusterClient(&redis.ClusterOptions{Addrs: addrs})
 	f.stack.OnClose(func() { _ = f.cluster.Close() })
-	for range 120 {
+	for range 60 {
 		var joins sync.WaitGroup
 		for i := range f.nodes {
 			joins.Go(func() { joinRedis(f.t, hosts, port, i, masters) })
@@ -218,7 +218,7 @@ func (f *fleet) formRedis() {
 		}
 		time.Sleep(500 * time.Millisecond) // the nodes' gossip is what is waited for
 	}
-	f.t.Fatal("the chart's script forms no cluster within 120 rounds")
+	f.t.Fatal("the chart's script forms no cluster within 60 rounds")
 }
 
 // joinRedis runs one round of the script that each of the chart's nodes has beside it.
