@@ -9,9 +9,6 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
-	"os"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -34,16 +31,10 @@ type browser struct {
 // signedUp opens the setup link of the log and makes the first account.
 func (g *gateway) signedUp() *browser {
 	g.t.Helper()
-	log, err := os.ReadFile(filepath.Join(g.dir, "sentinel.log"))
-	g.must(err)
-	links := regexp.MustCompile(`/setup#([A-Z2-7]+)`).FindAllSubmatch(log, -1)
-	if len(links) == 0 {
-		g.t.Fatalf("the log shows no setup link:\n%s", tail(log))
-	}
-	link := links[len(links)-1] // each start makes another and ends the one before
+	_, link, _ := strings.Cut(g.setupLink(), "#")
 	b := g.browser()
-	b.want(http.StatusOK, "POST", "/setup", fmt.Sprintf(`{"link":%q,"name":"ada","password":%q}`, link[1], password), nil)
-	g.browser().want(http.StatusForbidden, "POST", "/setup", fmt.Sprintf(`{"link":%q,"name":"eve","password":%q}`, link[1], password), nil)
+	b.want(http.StatusOK, "POST", "/setup", fmt.Sprintf(`{"link":%q,"name":"ada","password":%q}`, link, password), nil)
+	g.browser().want(http.StatusForbidden, "POST", "/setup", fmt.Sprintf(`{"link":%q,"name":"eve","password":%q}`, link, password), nil)
 	return b
 }
 

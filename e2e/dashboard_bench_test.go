@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -15,7 +13,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	domain "github.com/saas-sentinel/saas-sentinel"
-	"github.com/saas-sentinel/saas-sentinel/dashboard"
 	"github.com/saas-sentinel/saas-sentinel/internal/mockapi"
 	"github.com/saas-sentinel/saas-sentinel/store"
 )
@@ -95,13 +92,7 @@ var visitedPages = []string{"/", "/usage", "/usage?period=quarter&by=service", "
 
 // With DASHBOARD_BENCH, the file for the figures, the sums hold 100 million calls; without it a short ledger, of which counts alone are judged.
 func TestPagesAskLittleOfALargeLedger(t *testing.T) {
-	chromium, err := exec.LookPath("chromium")
-	if dashboard.Files() == nil || err != nil {
-		if os.Getenv("E2E") == "must" {
-			t.Fatalf("the dashboard or the browser is missing (%v): run make dashboard chromium", err)
-		}
-		t.Skip("the dashboard or the browser is missing: run make dashboard chromium")
-	}
+	chromium := needBrowser(t)
 	report := os.Getenv("DASHBOARD_BENCH")
 	size, rows := filled{days: 3, kinds: 200, calls: 60}, 300
 	if report != "" {
@@ -121,20 +112,11 @@ func TestPagesAskLittleOfALargeLedger(t *testing.T) {
 	g.must(err)
 	pages, err := json.Marshal(visitedPages)
 	g.must(err)
-	c := exec.CommandContext(t.Context(), "node", "test/visits.mjs")
-	c.Dir = filepath.Join(repo, "dashboard")
-	c.Env = append(os.Environ(), "URL="+g.people, "NAME=ada", "PASSWORD="+password, "CHROMIUM="+chromium, "PAGES="+string(pages))
-	var stderr strings.Builder
-	c.Stderr = &stderr
-	stdout, err := c.Output()
-	if err != nil {
-		t.Fatalf("the browser ended: %v\n%s", err, stderr.String())
-	}
 	var saw []struct {
 		Path          string
 		First, Second visited
 	}
-	g.must(json.Unmarshal(stdout, &saw))
+	g.browse(chromium, "visits.mjs", &saw, "NAME=ada", "PASSWORD="+password, "PAGES="+string(pages))
 	var table strings.Builder
 	fmt.Fprintf(&table, "# The dashboard\n\nWritten by `make dashboard-bench`, one run, everything on one machine, on real PostgreSQL: %.1f million calls in the ledger's sums, of %d kinds in %d days, in an organisation of New York.\n"+
 		"At rest is when nothing is on its way and no skeleton is shown, since the visit's begin; the second visit has the scripts in the browser's cache, and asks for all figures again.\n\n"+

@@ -1,17 +1,13 @@
 package e2e
 
 import (
-	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	domain "github.com/saas-sentinel/saas-sentinel"
-	"github.com/saas-sentinel/saas-sentinel/dashboard"
 	"github.com/saas-sentinel/saas-sentinel/internal/mockapi"
 	"github.com/saas-sentinel/saas-sentinel/store"
 )
@@ -43,13 +39,7 @@ func month(now time.Time) []domain.Record {
 }
 
 func TestDashboardInABrowser(t *testing.T) {
-	chromium, err := exec.LookPath("chromium")
-	if dashboard.Files() == nil || err != nil {
-		if os.Getenv("E2E") == "must" {
-			t.Fatalf("the dashboard or the browser is missing (%v): run make dashboard chromium", err)
-		}
-		t.Skip("the dashboard or the browser is missing: run make dashboard chromium")
-	}
+	chromium := needBrowser(t)
 	const team = "{budget: {usd: 900/month, warn_at: [80%]}}"
 	g := open(t, mockapi.DefaultConfig(), team, "")
 	g.env = append(g.env, "SENTINEL_TOKEN_KEY="+strings.Repeat("0a", 32))
@@ -68,26 +58,9 @@ func TestDashboardInABrowser(t *testing.T) {
 	g.must(st.PutScores(t.Context(), []domain.Score{odd, hostile}))
 	_, err = st.RefreshUsage(t.Context())
 	g.must(err)
-	log, err := os.ReadFile(filepath.Join(g.dir, "sentinel.log"))
-	g.must(err)
-	links := regexp.MustCompile(`http://[0-9.:]+/setup#[A-Z2-7]+`).FindAll(log, -1)
-	if len(links) == 0 {
-		t.Fatalf("the log shows no setup link:\n%s", tail(log))
-	}
-	link := links[len(links)-1] // each start makes another and ends the one before
 	shots := os.Getenv("SHOTS")
 	if shots == "" {
 		shots = t.ArtifactDir()
-	}
-	walk := exec.CommandContext(t.Context(), "node", "test/walk.mjs")
-	walk.Dir = filepath.Join(repo, "dashboard")
-	walk.Env = append(os.Environ(), "URL="+g.people, "LINK="+string(link), "SHOTS="+shots, "CHROMIUM="+chromium, "CALL="+records[len(records)-1].Entry.ID.String(), "GATEWAY="+g.url, "TOKEN="+token)
-	var stderr strings.Builder
-	walk.Stderr = &stderr
-	stdout, err := walk.Output()
-	if err != nil {
-		log, _ := os.ReadFile(filepath.Join(g.dir, "sentinel.log"))
-		t.Fatalf("the walk through the dashboard ended: %v\n%s\n%s", err, stderr.String(), tail(log))
 	}
 	var saw struct {
 		Errors, Axe []string
@@ -95,7 +68,7 @@ func TestDashboardInABrowser(t *testing.T) {
 		Ran         bool
 		LiveMs      int `json:"live_ms"`
 	}
-	g.must(json.Unmarshal(stdout, &saw))
+	g.browse(chromium, "walk.mjs", &saw, "LINK="+g.setupLink(), "SHOTS="+shots, "CALL="+records[len(records)-1].Entry.ID.String(), "GATEWAY="+g.url, "TOKEN="+token)
 	for _, e := range saw.Errors {
 		t.Errorf("the browser's console has an error: %s", e)
 	}

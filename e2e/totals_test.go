@@ -6,9 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,7 +15,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	domain "github.com/saas-sentinel/saas-sentinel"
-	"github.com/saas-sentinel/saas-sentinel/dashboard"
 	"github.com/saas-sentinel/saas-sentinel/internal/mockapi"
 	"github.com/saas-sentinel/saas-sentinel/store"
 )
@@ -192,13 +188,7 @@ type seenTotals struct {
 }
 
 func TestTotalsOfEveryPageAreTheLedgersInThreeZones(t *testing.T) {
-	chromium, err := exec.LookPath("chromium")
-	if dashboard.Files() == nil || err != nil {
-		if os.Getenv("E2E") == "must" {
-			t.Fatalf("the dashboard or the browser is missing (%v): run make dashboard chromium", err)
-		}
-		t.Skip("the dashboard or the browser is missing: run make dashboard chromium")
-	}
+	chromium := needBrowser(t)
 	const team = "{budget: [{usd: 100000/day}, {usd: 1000000/month, mode: soft}]}"
 	const rules = "budget: [{usd: 200000/day}, {usd: 3000000/month}]\ntimezone: "
 	g := open(t, mockapi.DefaultConfig(), team, rules+totalZones[0].org+"\n")
@@ -250,18 +240,9 @@ func (b bill) judge(t *testing.T, g *gateway, chromium, viewer string) {
 			calls = append(calls, strings.Replace(strings.TrimSuffix(p.path, "&by=day"), "usage", "calls", 1))
 		}
 	}
-	c := exec.CommandContext(t.Context(), "node", "test/totals.mjs")
-	c.Dir = filepath.Join(repo, "dashboard")
 	list := func(v []string) string { text, _ := json.Marshal(v); return string(text) }
-	c.Env = append(os.Environ(), "URL="+g.people, "NAME=ada", "PASSWORD="+password, "ZONE="+viewer, "CHROMIUM="+chromium, "USAGE="+list(usage), "CALLS="+list(calls))
-	var stderr strings.Builder
-	c.Stderr = &stderr
-	stdout, err := c.Output()
-	if err != nil {
-		t.Fatalf("the browser ended: %v\n%s", err, stderr.String())
-	}
 	var saw seenTotals
-	g.must(json.Unmarshal(stdout, &saw))
+	g.browse(chromium, "totals.mjs", &saw, "NAME=ada", "PASSWORD="+password, "ZONE="+viewer, "USAGE="+list(usage), "CALLS="+list(calls))
 	for _, e := range saw.Errors {
 		t.Errorf("the browser's console has an error: %s", e)
 	}
