@@ -65,10 +65,6 @@ func named(p Provider) *corev3.Metadata {
 // chainCluster gives the first attempt to one provider and the second to the other. The stage of an attempt has to stand here: filters of the
 // members' own do not run.
 func chainCluster(c Chain, providers []Provider) *clusterv3.Cluster {
-	at := map[string]Provider{}
-	for _, p := range providers {
-		at[p.Name] = p
-	}
 	limits := breakers(4096, 16_384)
 	limits.Thresholds[0].MaxRetries = nil
 	percent := float64(retryPercent)
@@ -96,7 +92,7 @@ func chainCluster(c Chain, providers []Provider) *clusterv3.Cluster {
 		ClusterDiscoveryType: &clusterv3.Cluster_ClusterType{ClusterType: &clusterv3.Cluster_CustomClusterType{
 			Name: "envoy.clusters.composite",
 			TypedConfig: packed(&compositev3.ClusterConfig{Clusters: []*compositev3.ClusterConfig_ClusterEntry{
-				{Name: clusterName(at[c.First])}, {Name: clusterName(at[c.Then])},
+				{Name: clusterName(providerOf(providers, c.First))}, {Name: clusterName(providerOf(providers, c.Then))},
 			}}),
 		}},
 		PerConnectionBufferLimitBytes: wrapperspb.UInt32(connectionKB << 10),
@@ -108,42 +104,32 @@ func chainCluster(c Chain, providers []Provider) *clusterv3.Cluster {
 // attempt is the stage that gives each attempt its provider's credential and words. Without its answer nothing goes upstream: what the first
 // attempt was given is still on the request when the second begins.
 func attempt() *extprocv3.ExternalProcessor {
-	service := processor()
-	service.InitialMetadata = []*corev3.HeaderValue{{Key: StageKey, Value: StageAttempt}}
-	return &extprocv3.ExternalProcessor{
-		StatPrefix:  "attempt",
-		GrpcService: service,
-		ProcessingMode: &extprocv3.ProcessingMode{
-			RequestHeaderMode: extprocv3.ProcessingMode_SEND, ResponseHeaderMode: extprocv3.ProcessingMode_SEND,
-		},
-		AllowModeOverride: true,
-		FailureModeAllow:  false,
-		MessageTimeout:    durationpb.New(guardTimeout),
-		StatusOnError:     &typev3.HttpStatus{Code: typev3.StatusCode_ServiceUnavailable},
-		RequestAttributes: []string{TicketAttribute, HostAttribute},
-		MetadataOptions:   &extprocv3.MetadataOptions{ReceivingNamespaces: namespaces(Namespace)},
-		MutationRules:     &mutationrulesv3.HeaderMutationRules{AllowAllRouting: wrapperspb.Bool(true)},
-	}
+	p := stage(StageAttempt, TicketAttribute, HostAttribute)
+	p.ProcessingMode.ResponseHeaderMode = extprocv3.ProcessingMode_SEND
+	p.AllowModeOverride = true
+	p.MutationRules = &mutationrulesv3.HeaderMutationRules{AllowAllRouting: wrapperspb.Bool(true)}
+	return p
+}
+
+// providerOf finds a chain's provider: Config.Validate has seen that it is there.
+func providerOf(providers []Provider, name string) Provider {
+	return providers[slices.IndexFunc(providers, func(p Provider) bool { return p.Name == name })]
 }
 
 // chainRoutes are the first provider's routes under the chain's own prefix.
 func chainRoutes(c Chain, providers []Provider) []*routev3.Route {
 	var out []*routev3.Route
-	for _, p := range providers {
-		if p.Name != c.First {
+	p := providerOf(providers, c.First)
+	for _, r := range p.Routes {
+		if !slices.Contains(c.Routes, r.Name) {
 			continue
 		}
-		for _, r := range p.Routes {
-			if !slices.Contains(c.Routes, r.Name) {
-				continue
-			}
-			to := route(p, r, "/"+c.Name)
-			action := to.GetRoute()
-			action.ClusterSpecifier = &routev3.RouteAction_Cluster{Cluster: chainClusters + c.Name}
-			action.RetryPolicy = retries(c)
-			to.Name = c.Name + "/" + r.Name
-			out = append(out, to)
-		}
+		to := route(p, r, "/"+c.Name)
+		action := to.GetRoute()
+		action.ClusterSpecifier = &routev3.RouteAction_Cluster{Cluster: chainClusters + c.Name}
+		action.RetryPolicy = retries(c)
+		to.Name = c.Name + "/" + r.Name
+		out = append(out, to)
 	}
 	return out
 }

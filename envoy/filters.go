@@ -82,45 +82,46 @@ func filters() []*hcmv3.HttpFilter {
 }
 
 func guard() *extprocv3.ExternalProcessor {
+	p := closed("guard", "xds.route_name", "xds.virtual_host_name", "connection.uri_san_peer_certificate", "source.address", "connection.requested_server_name",
+		ProxyAttribute, PeerAttribute, TunnelAttribute, RedirectedAttribute)
+	p.AllowModeOverride = true
+	// The guard alone says what may be repeated: clients' x-envoy-* headers are gone by then.
+	p.MutationRules = &mutationrulesv3.HeaderMutationRules{AllowAllRouting: wrapperspb.Bool(true), AllowEnvoy: wrapperspb.Bool(true)}
+	// A route is chosen once, before the guard, and again only where the guard says so: for a call that falls back to
+	// another provider, or that has another one behind it, for which it writes path and authority itself.
+	p.RouteCacheAction = extprocv3.ExternalProcessor_DEFAULT
+	return p
+}
+
+// closed is a processor of requests that fails closed, and is told these attributes. It sees their headers.
+func closed(name string, attributes ...string) *extprocv3.ExternalProcessor {
 	return &extprocv3.ExternalProcessor{
-		StatPrefix:  "guard",
+		StatPrefix:  name,
 		GrpcService: processor(),
 		ProcessingMode: &extprocv3.ProcessingMode{
 			RequestHeaderMode: extprocv3.ProcessingMode_SEND, ResponseHeaderMode: extprocv3.ProcessingMode_SKIP,
 		},
-		AllowModeOverride: true,
 		FailureModeAllow:  false,
 		MessageTimeout:    durationpb.New(guardTimeout),
 		StatusOnError:     &typev3.HttpStatus{Code: typev3.StatusCode_ServiceUnavailable},
-		RequestAttributes: []string{"xds.route_name", "xds.virtual_host_name", "connection.uri_san_peer_certificate", "source.address", "connection.requested_server_name",
-			ProxyAttribute, PeerAttribute, TunnelAttribute, RedirectedAttribute},
-		MetadataOptions: &extprocv3.MetadataOptions{ReceivingNamespaces: namespaces(Namespace)},
-		// The guard alone says what may be repeated: clients' x-envoy-* headers are gone by then.
-		MutationRules: &mutationrulesv3.HeaderMutationRules{AllowAllRouting: wrapperspb.Bool(true), AllowEnvoy: wrapperspb.Bool(true)},
-		// A route is chosen once, before the guard, and again only where the guard says so: for a call that falls back to
-		// another provider, or that has another one behind it, for which it writes path and authority itself.
-		RouteCacheAction: extprocv3.ExternalProcessor_DEFAULT,
+		RequestAttributes: attributes,
+		MetadataOptions:   &extprocv3.MetadataOptions{ReceivingNamespaces: namespaces(Namespace)},
 	}
+}
+
+// stage is closed for a stream that its gRPC metadata names.
+func stage(name string, attributes ...string) *extprocv3.ExternalProcessor {
+	p := closed(name, attributes...)
+	p.GrpcService.InitialMetadata = []*corev3.HeaderValue{{Key: StageKey, Value: name}}
+	return p
 }
 
 // eventsStage signs what a client sends while its call runs, as it passes. It stands behind the guard, which has signed the head, and it fails closed:
 // an event that is not signed anew is one that the provider refuses.
 func eventsStage() *extprocv3.ExternalProcessor {
-	service := processor()
-	service.InitialMetadata = []*corev3.HeaderValue{{Key: StageKey, Value: StageEvents}}
-	return &extprocv3.ExternalProcessor{
-		StatPrefix:  "events",
-		GrpcService: service,
-		ProcessingMode: &extprocv3.ProcessingMode{
-			RequestHeaderMode: extprocv3.ProcessingMode_SEND, ResponseHeaderMode: extprocv3.ProcessingMode_SKIP,
-			RequestBodyMode: extprocv3.ProcessingMode_STREAMED,
-		},
-		FailureModeAllow:  false,
-		MessageTimeout:    durationpb.New(guardTimeout),
-		StatusOnError:     &typev3.HttpStatus{Code: typev3.StatusCode_ServiceUnavailable},
-		RequestAttributes: []string{TicketAttribute, HeadAttribute},
-		MetadataOptions:   &extprocv3.MetadataOptions{ReceivingNamespaces: namespaces(Namespace)},
-	}
+	p := stage(StageEvents, TicketAttribute, HeadAttribute)
+	p.ProcessingMode.RequestBodyMode = extprocv3.ProcessingMode_STREAMED
+	return p
 }
 
 // onlyWhereNamed switches a filter off but for the routes that name it.
