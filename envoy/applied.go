@@ -18,7 +18,7 @@ type applied struct {
 // told is the last that an Envoy was sent of a type.
 type told struct {
 	nonce, version string
-	taken, refused bool
+	taken          bool
 	brought        map[string]string // versions of resources that it had when it connected; it is sent nothing where they are today's
 }
 
@@ -61,8 +61,7 @@ func (a *applied) answered(stream int64, r *discoveryv3.DeltaDiscoveryRequest) {
 	case last.nonce == "":
 		last.brought = r.GetInitialResourceVersions()
 	default:
-		last.refused = r.GetErrorDetail() != nil
-		last.taken = !last.refused
+		last.taken = r.GetErrorDetail() == nil
 	}
 	types[r.GetTypeUrl()] = last
 }

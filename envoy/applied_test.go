@@ -1,8 +1,10 @@
 package envoy
 
 import (
+	"io"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
@@ -46,14 +48,13 @@ func TestItIsKnownWhatEnvoyTook(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "Envoy refused it", func() bool {
-		g.control.applied.mu.Lock()
-		defer g.control.applied.mu.Unlock()
-		for _, types := range g.control.applied.streams {
-			if last := types[resource.RouteType]; last.version == "broken" && last.refused {
-				return true
-			}
+		answer, err := http.Get("http://" + g.config.Admin + "/stats?filter=rds.*update_rejected")
+		if err != nil {
+			return false
 		}
-		return false
+		defer answer.Body.Close()
+		stats, err := io.ReadAll(answer.Body)
+		return err == nil && strings.Contains(string(stats), "update_rejected: 1")
 	})
 	if n := g.control.Behind(); n != 1 {
 		t.Errorf("%d Envoys are behind with a configuration that they refused, want 1", n)
