@@ -85,13 +85,18 @@ func (s *Server) open(t governor.Ticket, h headers) (*answer, bool) {
 	route := s.Governor.Route(t)
 	spec := provider.MeterSpec{
 		Endpoint: route.Endpoint, Model: route.Provider.Known(t.Call.Model), Stream: t.Call.Stream, HideUsage: t.HideUsage,
-		Weight: t.Weight, MilliTokens: s.Governor.MilliTokens(t.Call.Model),
-		OutputMilliTokens: s.Governor.OutputMilliTokens(t.Call.Model), Sample: t.Call.Stream && governor.Sampled(t.Call.ID), Status: a.status, ContentType: h.get("content-type"), Tier: t.Call.Tier, Currencies: route.Currencies, Header: h.get, Bound: t.Bound,
+		Weight: t.Weight, MilliTokens: s.Governor.MilliTokens(t.Call.Model), Status: a.status, ContentType: h.get("content-type"), Tier: t.Call.Tier, Currencies: route.Currencies, Header: h.get, Bound: t.Bound,
 	}
+	if t.Call.Stream {
+		spec.OutputMilliTokens, spec.Sample = s.Governor.OutputMilliTokens(t.Call.Model), governor.Sampled(t.Call.ID)
+	}
+	spoken := provider.Speech{Preset: route.Preset, Endpoint: route.Endpoint}
+	words := spoken // of the client
 	if t.From != "" {
 		asked := s.Governor.Asked(t)
+		words = provider.Speech{Preset: asked.Preset, Endpoint: asked.Endpoint}
 		a.translate = provider.NewTranslator(provider.AnswerSpec{
-			Client: provider.Speech{Preset: asked.Preset, Endpoint: asked.Endpoint}, Provider: provider.Speech{Preset: route.Preset, Endpoint: route.Endpoint},
+			Client: words, Provider: spoken,
 			Status: a.status, ContentType: spec.ContentType, HideUsage: t.HideUsage, At: t.Call.At,
 		})
 		spec.HideUsage = t.HideUsage && a.translate == nil
@@ -102,11 +107,6 @@ func (s *Server) open(t governor.Ticket, h headers) (*answer, bool) {
 	}
 	a.scrub.Needles = s.Credentials.Echoes(route, a.status >= 300)
 	if t.Hard && a.status < 300 {
-		words := provider.Speech{Preset: route.Preset, Endpoint: route.Endpoint}
-		if t.From != "" {
-			asked := s.Governor.Asked(t)
-			words = provider.Speech{Preset: asked.Preset, Endpoint: asked.Endpoint}
-		}
 		a.ending = provider.NewEnding(words, spec.ContentType, provider.Refusal{Status: http.StatusTooManyRequests, Code: string(sentinel.ReasonBudget), Message: endedMessage})
 	}
 	return a, route.Endpoint.Meters && a.status < 300 && provider.Reads(a.meter)

@@ -102,12 +102,7 @@ func (g *Governor) Asked(t Ticket) Route { return g.stateOf(t.PolicyVersion).Rou
 
 // PlaceOf names where the policy that admitted a call has a provider; empty for one that it does not have.
 func (g *Governor) PlaceOf(t Ticket, provider string) string {
-	for _, r := range g.stateOf(t.PolicyVersion).Ordered {
-		if r.Provider.Name == provider {
-			return r.Place
-		}
-	}
-	return ""
+	return g.stateOf(t.PolicyVersion).places[provider]
 }
 
 // Route finds where a ticket's call went, under the state that admitted it.

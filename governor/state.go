@@ -39,13 +39,14 @@ type State struct {
 	Candidate *State
 	// Chains are the ways of calls that their provider fails.
 	Chains []Chain
-	ways   *ways // that Envoy has of them; nil: all
+	ways   *ways             // that Envoy has of them; nil: all
+	places map[string]string // of the routes, by provider
 }
 
 // NewState joins a policy set with the catalog: presets become routes, and the flat prices of
 // custom APIs become prices. It fails when a preset or an allowed endpoint does not exist.
 func NewState(set *policy.Set, catalog *pricing.Catalog) (*State, error) {
-	s := &State{Policy: set, Routes: map[string]Route{}}
+	s := &State{Policy: set, Routes: map[string]Route{}, places: map[string]string{}}
 	var overrides []pricing.Override
 	for _, p := range set.Providers {
 		preset, name, err := presetOf(p)
@@ -55,7 +56,7 @@ func NewState(set *policy.Set, catalog *pricing.Catalog) (*State, error) {
 		if p.Host == "" {
 			p.Host = strings.ReplaceAll(preset.Host, "{region}", p.Region)
 		}
-		place := placeAt(p)
+		s.places[p.Name] = placeAt(p)
 		for _, e := range preset.Endpoints {
 			if named := slices.Contains(p.Allow, e.Name); !named && (e.Closed || len(p.Allow) > 0) {
 				continue
@@ -65,7 +66,7 @@ func NewState(set *policy.Set, catalog *pricing.Catalog) (*State, error) {
 			if len(p.Contract.Models) > 0 {
 				agreed = agreedPrefix + p.Name
 			}
-			s.Routes[route] = Route{Agreed: agreed, Name: route, Place: place, Provider: p, Preset: preset, Endpoint: e, Catalog: name, Currencies: set.Currencies}
+			s.Routes[route] = Route{Agreed: agreed, Name: route, Place: s.places[p.Name], Provider: p, Preset: preset, Endpoint: e, Catalog: name, Currencies: set.Currencies}
 			s.Ordered = append(s.Ordered, s.Routes[route])
 		}
 		agreed, err := catalog.Agreed(pricing.Agreement{
