@@ -19,9 +19,19 @@ func (s *Store) AskReplacement(ctx context.Context, path string) error {
 
 // Rotations tells by the names of keys in the audit chain when each was rotated last.
 func (s *Store) Rotations(ctx context.Context) (map[string]time.Time, error) {
-	rows, err := s.db(ctx).Query(ctx, `SELECT DISTINCT ON (object) object, at FROM audit WHERE action = 'key.rotate.done' ORDER BY object, seq DESC LIMIT $1`, maxReplacements)
+	return s.moments(ctx, "rotations of keys", `SELECT DISTINCT ON (object) object, at FROM audit WHERE action = 'key.rotate.done' ORDER BY object, seq DESC LIMIT $1`)
+}
+
+// Replacements tells by path when leases were last to be replaced, by the database's clock.
+func (s *Store) Replacements(ctx context.Context) (map[string]time.Time, error) {
+	return s.moments(ctx, "replacements of leases", `SELECT path, asked FROM key_replacements LIMIT $1`)
+}
+
+// moments reads names with a time each, at most maxReplacements.
+func (s *Store) moments(ctx context.Context, what, sql string) (map[string]time.Time, error) {
+	rows, err := s.db(ctx).Query(ctx, sql, maxReplacements)
 	if err != nil {
-		return nil, explain("rotations of keys", err)
+		return nil, explain(what, err)
 	}
 	out := map[string]time.Time{}
 	var name string
@@ -30,21 +40,5 @@ func (s *Store) Rotations(ctx context.Context) (map[string]time.Time, error) {
 		out[name] = at.UTC()
 		return nil
 	})
-	return out, explain("rotations of keys", err)
-}
-
-// Replacements tells by path when leases were last to be replaced, by the database's clock.
-func (s *Store) Replacements(ctx context.Context) (map[string]time.Time, error) {
-	rows, err := s.db(ctx).Query(ctx, `SELECT path, asked FROM key_replacements LIMIT $1`, maxReplacements)
-	if err != nil {
-		return nil, explain("replacements of leases", err)
-	}
-	out := map[string]time.Time{}
-	var path string
-	var asked time.Time
-	_, err = pgx.ForEachRow(rows, []any{&path, &asked}, func() error {
-		out[path] = asked.UTC()
-		return nil
-	})
-	return out, explain("replacements of leases", err)
+	return out, explain(what, err)
 }
