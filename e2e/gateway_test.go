@@ -161,6 +161,20 @@ func (g *gateway) write(name, text string) {
 	g.must(os.WriteFile(filepath.Join(g.dir, name), []byte(text), 0o600))
 }
 
+// replaces writes the policy, and waits until calls take all its ways: sentinel has it, and Envoy.
+func (g *gateway) replaces(policy string) {
+	g.t.Helper()
+	before := g.reloads()
+	g.write("policies.yaml", policy)
+	g.must(g.child.Process.Signal(syscall.SIGHUP))
+	g.eventually("the policy is in force", func() bool { return g.reloads() > before && g.metric("sentinel_envoy_behind") == 0 })
+}
+
+// reloads is how many policies were taken since the start.
+func (g *gateway) reloads() float64 {
+	return max(0, g.metric(`sentinel_policy_reloads_total{result="ok"}`))
+}
+
 func (g *gateway) put(vault, root, path string, data map[string]string) {
 	g.t.Helper()
 	g.toVault(vault, root, "secret/data/"+path, map[string]any{"data": data})

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -205,15 +206,17 @@ func (f *fleet) formRedis() {
 	}
 	_, port, err := net.SplitHostPort(addrs[0])
 	f.must(err)
-	f.cluster = redis.NewClusterClient(&redis.ClusterOptions{Addrs: addrs})
-	f.stack.OnClose(func() { _ = f.cluster.Close() })
+	first := redis.NewClient(&redis.Options{Addr: addrs[0]}) // a cluster's client believes for a minute that it has no nodes
+	defer func() { _ = first.Close() }()
 	for range 60 {
 		var joins sync.WaitGroup
 		for i := range f.nodes {
 			joins.Go(func() { joinRedis(f.t, hosts, port, i, masters) })
 		}
 		joins.Wait()
-		if f.formed(masters, all) {
+		if formed(f.t.Context(), first, masters, all) {
+			f.cluster = redis.NewClusterClient(&redis.ClusterOptions{Addrs: addrs})
+			f.stack.OnClose(func() { _ = f.cluster.Close() })
 			return
 		}
 		time.Sleep(500 * time.Millisecond) // the nodes' gossip is what is waited for
@@ -231,9 +234,9 @@ func joinRedis(t testing.TB, hosts []string, port string, self, masters int) {
 	}
 }
 
-// formed tells whether every slot has a master, and every master a replica that follows it.
-func (f *fleet) formed(masters, all int) bool {
-	shards, err := f.cluster.ClusterShards(f.t.Context()).Result()
+// formed tells whether every slot has a master, and every master a replica that follows it, as a node sees it.
+func formed(ctx context.Context, node *redis.Client, masters, all int) bool {
+	shards, err := node.ClusterShards(ctx).Result()
 	if err != nil || len(shards) != masters {
 		return false
 	}
@@ -248,7 +251,7 @@ func (f *fleet) formed(masters, all int) bool {
 			}
 		}
 	}
-	info, err := f.cluster.ClusterInfo(f.t.Context()).Result()
+	info, err := node.ClusterInfo(ctx).Result()
 	return err == nil && served == 16384 && nodes == all && strings.Contains(info, "cluster_state:ok")
 }
 

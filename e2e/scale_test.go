@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
+	"github.com/redis/go-redis/v9"
 
 	domain "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/internal/mockapi"
@@ -358,7 +359,9 @@ func (f *fleet) kills(round int) []kill {
 				return true
 			})
 			f.must(m.Start())
-			f.eventually("the cluster is whole", func() bool { return f.formed(3, 6) })
+			one := redis.NewClient(&redis.Options{Addr: m.Addr})
+			defer func() { _ = one.Close() }()
+			f.eventually("the cluster is whole", func() bool { return formed(f.t.Context(), one, 3, 6) })
 		}},
 		{name: "postgres", own: func(miss, loss) bool { return false }, do: f.db.stop, mended: func() { f.db.start() }},
 	}
