@@ -96,19 +96,24 @@ func isDay(year, month, day string) bool {
 
 // Known tells whether a model has a price in a region, or everywhere, at whatever time.
 func (c *Catalog) Known(provider, model, region string) bool {
-	names := []string{model}
-	if name, ok := Undated(model); ok {
-		names = append(names, name)
-	}
-	for _, n := range names {
-		if len(c.models[filed{provider, region, n}])+len(c.models[filed{provider, "", n}]) > 0 {
-			return true
-		}
-	}
-	return false
+	return len(c.everPriced(Key{Provider: provider, Model: model, Region: region})) > 0
 }
 
-var farFuture = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+// everPriced gives a model's prices of whatever time, from the first of the places where Find looks that has any.
+func (c *Catalog) everPriced(k Key) []*Price {
+	names := []string{k.Model}
+	if name, ok := Undated(k.Model); ok {
+		names = append(names, name)
+	}
+	for _, region := range []string{k.Region, ""} {
+		for _, name := range names {
+			if list := c.models[filed{k.Provider, region, name}]; len(list) > 0 {
+				return list
+			}
+		}
+	}
+	return nil
+}
 
 // pick finds the newest price that is in force.
 func pick(list []*Price, at time.Time) (*Price, bool) {

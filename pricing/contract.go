@@ -54,14 +54,25 @@ func (c *Catalog) Agreed(a Agreement, models []declare.ModelYAML) ([]Override, e
 	return out, nil
 }
 
-// published is the newest price of a contract's model that is published.
+// published is the newest price of a contract's model that is published, in force or not: a model whose last day is known has no price later on,
+// and what its contract does not say would be free.
 func (c *Catalog) published(a Agreement, m declare.ModelYAML) (*Price, bool) {
 	for _, name := range a.Published {
-		if p, ok := c.Find(Key{Provider: name, Model: a.Known(m.Model), Region: m.Region}, farFuture); ok {
-			return p, true
+		if list := c.everPriced(Key{Provider: name, Model: a.Known(m.Model), Region: m.Region}); len(list) > 0 {
+			return wholeDay(list), true
 		}
 	}
 	return nil, false
+}
+
+// wholeDay is the newest price of a list that holds at any hour, or the newest one.
+func wholeDay(list []*Price) *Price {
+	for _, p := range list {
+		if p.Hours == (Hours{}) && p.From.Equal(list[0].From) {
+			return p
+		}
+	}
+	return list[0]
 }
 
 // besideTokens adds what is charged for searches and other things that are no tokens, and of which the rates say nothing:
