@@ -30,15 +30,17 @@ func (s *State) catalogPrice(route *Route, model string, c *sentinel.Call) (*pri
 	if route.Endpoint.Flat {
 		model = ""
 	}
-	model = route.Provider.Known(model)
+	known := route.Provider.Known(model)
 	if route.Agreed != "" && model != "" {
-		if p, ok := s.Prices.Find(pricing.Key{Provider: route.Agreed, Model: model, Region: route.Provider.Region}, c.At); ok {
-			if list, ok := p.For(c.Tier, c.At); ok {
-				return p, list, true
-			}
+		p, list, ok := s.agreedPrice(route, model, c)
+		if !ok && known != model {
+			p, list, ok = s.agreedPrice(route, known, c)
+		}
+		if ok {
+			return p, list, true
 		}
 	}
-	key := pricing.Key{Provider: route.Catalog, Endpoint: route.Endpoint.Name, Model: model, Region: route.Provider.Region}
+	key := pricing.Key{Provider: route.Catalog, Endpoint: route.Endpoint.Name, Model: known, Region: route.Provider.Region}
 	p, ok := s.Prices.Find(key, c.At)
 	if !ok && route.Preset.PricedAs != "" {
 		key.Provider = route.Preset.PricedAs
@@ -50,4 +52,14 @@ func (s *State) catalogPrice(route *Route, model string, c *sentinel.Call) (*pri
 		}
 	}
 	return nil, nil, false
+}
+
+// agreedPrice finds a price that the contract has under a model's or a deployment's name.
+func (s *State) agreedPrice(route *Route, name string, c *sentinel.Call) (*pricing.Price, *pricing.List, bool) {
+	p, ok := s.Prices.Find(pricing.Key{Provider: route.Agreed, Model: name, Region: route.Provider.Region}, c.At)
+	if !ok {
+		return nil, nil, false
+	}
+	list, ok := p.For(c.Tier, c.At)
+	return p, list, ok
 }

@@ -90,6 +90,37 @@ func TestDeploymentsInAZoneAreAnsweredByTheirModel(t *testing.T) {
 	}
 }
 
+// What was agreed for a deployment by its own name stands before what was agreed for its model; answers, which name the model, are no other's.
+func TestADeploymentHasAContractsPriceByItsOwnName(t *testing.T) {
+	s := state(t, `
+  az:
+    preset: azure-openai
+    host: acme.openai.azure.com
+    models: {regional-chat: gpt-5-mini, zonal-chat: eu/gpt-5-mini, global-chat: gpt-5-mini}
+    credential: vault:secret/az#key
+    contract: {prices: {regional-chat: {input: "0.30", output: "2.40"}, zonal-chat: {input: "0.26", output: "2"}, gpt-5-mini: {input: "0.20", output: "1.60"}}}
+`)
+	at := time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
+	for name, tt := range map[string]struct {
+		sent, answered, priced, method string
+		cost                           sentinel.NanoUSD // of 1,000 tokens
+	}{
+		"by its own name":                  {"regional-chat", "gpt-5-mini-2025-08-07", "az/regional-chat", "", 300_000},
+		"by its own name, in a zone":       {"zonal-chat", "gpt-5-mini-2025-08-07", "az/zonal-chat", "", 260_000},
+		"by its model's":                   {"global-chat", "gpt-5-mini-2025-08-07", "az/gpt-5-mini", "", 200_000},
+		"by its own name, another's words": {"regional-chat", "gpt-5-2025-08-07", "openai/gpt-5", "other_model", 1_250_000},
+	} {
+		g := New(Options{Journal: &journal{}, Limiter: &limiter{}, Now: func() time.Time { return at }}, s)
+		e, err := g.Settle(t.Context(), Outcome{
+			Ticket:  Ticket{Call: sentinel.Call{ID: sentinel.NewCallID(at), At: at, Provider: "az", Endpoint: "chat.completions", Model: tt.sent}, PolicyVersion: s.Policy.Version},
+			Metered: provider.Metered{Usage: sentinel.Usage{sentinel.InputTokens: 1000}, Model: tt.answered, Reported: true}, Status: 200,
+		})
+		if priced, _, _ := strings.Cut(e.PriceVersion, "@"); err != nil || e.Cost != tt.cost || e.Method != tt.method || priced != tt.priced {
+			t.Errorf("%s: cost %d by %q of %s, %v; want %+v", name, e.Cost, e.Method, e.PriceVersion, err, tt)
+		}
+	}
+}
+
 func TestDeploymentsCostWhatTheirModelCosts(t *testing.T) {
 	s := state(t, "  az: {preset: azure-openai, host: acme.openai.azure.com, models: {our-chat: gpt-5-mini}, credential: vault:secret/az#key}\n"+
 		"  own: {preset: openai-compatible, host: llm.acme.example, priced_as: groq, credential: vault:secret/own#key}\n")

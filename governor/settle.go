@@ -111,6 +111,9 @@ func (s *State) otherModel(e *sentinel.Entry, route *Route, model string) error 
 	if !ok || priced.Version == e.PriceVersion {
 		return nil
 	}
+	if known, _, ok := s.catalogPrice(route, route.Provider.Known(e.Model), &e.Call); ok && known.Version == priced.Version {
+		return nil // a deployment that the contract has a price for by its own name
+	}
 	cost, err := list.Cost(e.Usage)
 	if err != nil {
 		return err
