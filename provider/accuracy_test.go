@@ -30,6 +30,23 @@ type suite struct {
 	Cases      []accuracyCase
 }
 
+// suites reads them all.
+func suites(t testing.TB) []suite {
+	t.Helper()
+	files, _ := filepath.Glob("testdata/accuracy/*.yaml")
+	out := make([]suite, len(files))
+	for i, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := yaml.UnmarshalWithOptions(data, &out[i], yaml.Strict()); err != nil {
+			t.Fatalf("%s: %s", file, yaml.FormatError(err, false, true))
+		}
+	}
+	return out
+}
+
 // api gives the suite's preset, and the catalog with the prices of its own endpoints.
 func (s suite) api(t testing.TB, catalog *pricing.Catalog) (provider.Preset, *pricing.Catalog) {
 	t.Helper()
@@ -87,18 +104,9 @@ func TestCostIsExact(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, _ := filepath.Glob("testdata/accuracy/*.yaml")
 	all, exact, by := 0, 0, map[string]int{}
 	var table strings.Builder
-	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var s suite
-		if err := yaml.UnmarshalWithOptions(data, &s, yaml.Strict()); err != nil {
-			t.Fatalf("%s: %s", file, yaml.FormatError(err, false, true))
-		}
+	for _, s := range suites(t) {
 		good := 0
 		for _, c := range s.Cases {
 			if t.Run(s.Preset+"/"+c.Name, func(t *testing.T) { c.run(t, s, catalog) }) {

@@ -1,7 +1,8 @@
 package provider
 
 import (
-	"math/big"
+	"math"
+	"math/bits"
 	"strings"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
@@ -28,7 +29,7 @@ func (x Currencies) cents(amount int64, code string) (int64, bool) {
 	if !ok {
 		return amount, false
 	}
-	units := int64(100)
+	units := uint64(100)
 	switch {
 	case strings.Contains(wholeOnly, " "+code+" "):
 		units = 1
@@ -36,12 +37,19 @@ func (x Currencies) cents(amount int64, code string) (int64, bool) {
 		units = 1000
 	}
 	// amount ÷ units × rate nano-dollars, in cents of 10,000,000 nano-dollars.
-	const nanoPerCent = int64(sentinel.USD / 100)
-	n := new(big.Int).Mul(big.NewInt(amount), big.NewInt(int64(rate)))
-	per := new(big.Int).Mul(big.NewInt(units), big.NewInt(nanoPerCent))
-	n.Add(n, new(big.Int).Rsh(per, 1))
-	if n.Quo(n, per); !n.IsInt64() {
+	const nanoPerCent = uint64(sentinel.USD / 100)
+	if amount < 0 || rate < 0 {
 		return amount, false
 	}
-	return n.Int64(), true
+	per := units * nanoPerCent
+	hi, lo := bits.Mul64(uint64(amount), uint64(rate))
+	lo, carry := bits.Add64(lo, per/2, 0)
+	if hi += carry; hi >= per {
+		return amount, false
+	}
+	n, _ := bits.Div64(hi, lo, per)
+	if n > math.MaxInt64 {
+		return amount, false
+	}
+	return int64(n), true
 }

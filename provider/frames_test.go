@@ -114,11 +114,38 @@ func TestWatchCountsAcrossAnySplit(t *testing.T) {
 	}
 }
 
+func TestQueriesAreFoundAcrossAnySplit(t *testing.T) {
+	for text, want := range map[string]bool{
+		`{"a":1,"webSearchQueries":["a"]}`:                                true,
+		"{\"webSearchQueries\" : [\r\n\t \"a\" ] }":                       true,
+		`[{"webSearchQueries":[]},{"webSearchQueries":["b"]}]`:            true,
+		`{"a":"","webSearchQueries":["a"]}`:                               true,
+		`{"webSearchQueries":[]}`:                                         false,
+		`{"webSearchQueries":null,"b":"c"}`:                               false,
+		`{"text":"\"webSearchQueries\":[\"a\"]"}`:                         false,
+		`{"webSearchQuerie":["a"],"webSearchQueriess":["a"],"web":"webS"`: false,
+	} {
+		for i := range text {
+			for j := i; j <= len(text); j++ {
+				var q queries
+				for _, part := range []string{text[:i], text[i:j], text[j:]} {
+					q.write([]byte(part))
+				}
+				if q.found != want {
+					t.Fatalf("%s cut at %d and %d: %t, want %t", text, i, j, q.found, want)
+				}
+			}
+		}
+	}
+}
+
 func TestALongGroundedAnswerIsBilledForItsSearch(t *testing.T) {
 	p, e := use(t, "gemini", "generateContent")
-	m := p.NewMeter(MeterSpec{Endpoint: e, Model: "gemini-2.5-flash", Status: 200})
-	m.Write([]byte(`{"candidates":[{"content":{"parts":[{"text":"` + strings.Repeat("x", 2*maxCapture) + `"}]},"groundingMetadata":{"webSearchQueries":["a"]}}],"usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":4}}`))
-	if got := m.Finish(true); got.Usage[sentinel.WebSearches] != 1 || got.Usage[sentinel.OutputTokens] != 4 {
-		t.Errorf("used %v", got.Usage)
+	for list, want := range map[string]int64{`["a"]`: 1, `[]`: 0} {
+		m := p.NewMeter(MeterSpec{Endpoint: e, Model: "gemini-2.5-flash", Status: 200})
+		m.Write([]byte(`{"candidates":[{"content":{"parts":[{"text":"` + strings.Repeat("x", 2*maxCapture) + `"}]},"groundingMetadata":{"webSearchQueries":` + list + `}}],"usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":4}}`))
+		if got := m.Finish(true); got.Usage[sentinel.WebSearches] != want || got.Usage[sentinel.OutputTokens] != 4 {
+			t.Errorf("%s: used %v", list, got.Usage)
+		}
 	}
 }

@@ -228,14 +228,8 @@ func (geminiDialect) newMeter(s MeterSpec) Meter {
 		m.frames = &elements{each: func(data []byte) { m.event(data) }}
 		return m
 	}
-	queries := &watch{token: queriesKey}
-	m := newJSONMeter(s, func(found *scanner) (Metered, bool) { return geminiUsage(s, found, queries) }, geminiMembers)
-	m.heard = queries
-	m.estimates = strings.Contains(s.Endpoint.Name, "mbed")
-	return m
+	return newGeminiMeter(s)
 }
-
-var geminiMembers = []string{"usageMetadata", "modelVersion", "candidates"}
 
 // googleErrors are the canonical names of statuses (https://cloud.google.com/apis/design/errors).
 var googleErrors = map[int]string{

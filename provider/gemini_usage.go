@@ -143,41 +143,102 @@ func (s MeterSpec) served(reported string) string {
 
 var queriesKey = []byte(`"webSearchQueries"`)
 
-// searched tells whether an answer was grounded by a search: one with an empty list of queries was not.
-func searched(candidates []byte) bool {
-	at := bytes.Index(candidates, queriesKey)
-	if at < 0 {
-		return false
-	}
-	rest := bytes.TrimLeft(candidates[at+len(queriesKey):], ": \t\r\n[")
-	return len(rest) > 0 && rest[0] == '"'
+// queries tell whether an answer was grounded by a search, however its bytes are split: one with an empty list of queries was not. Within a text the key's
+// quotes would be escaped.
+type queries struct {
+	matched int // bytes of the key: the last that were read, or all of them in front of what was read since
+	found   bool
 }
 
-// geminiUsage reads a JSON answer.
-// An answer that is too long to be looked into is taken for grounded when it has the key of the queries.
-func geminiUsage(s MeterSpec, found *scanner, queries *watch) (Metered, bool) {
+func (q *queries) write(chunk []byte) {
+	for i := 0; i < len(chunk) && !q.found; {
+		switch {
+		case q.matched == len(queriesKey):
+			if strings.IndexByte(": \t\r\n[", chunk[i]) < 0 {
+				q.found, q.matched = chunk[i] == '"', 0
+			}
+			i++
+		case q.matched > 0: // by the end of the chunk before
+			if chunk[i] != queriesKey[q.matched] {
+				q.matched = 0
+				continue // it may begin the key
+			}
+			q.matched++
+			i++
+		default:
+			at := bytes.Index(chunk[i:], queriesKey)
+			if at < 0 {
+				q.begun(chunk[i:])
+				return
+			}
+			q.matched = len(queriesKey)
+			i += at + len(queriesKey)
+		}
+	}
+}
+
+// begun looks for the beginning of the key at the end of a chunk.
+func (q *queries) begun(chunk []byte) {
+	if at := bytes.LastIndexByte(chunk, '"'); at >= 0 && bytes.HasPrefix(queriesKey, chunk[at:]) {
+		q.matched = len(chunk) - at
+	}
+}
+
+// geminiMeter reads a JSON answer.
+type geminiMeter struct {
+	jsonMeter
+	queries queries
+}
+
+func newGeminiMeter(s MeterSpec) *geminiMeter {
+	m := &geminiMeter{jsonMeter: jsonMeter{spec: s, read: geminiUsage, estimates: strings.Contains(s.Endpoint.Name, "mbed")}}
+	m.scan.look(geminiMembers)
+	return m
+}
+
+// Write takes the next bytes.
+func (m *geminiMeter) Write(chunk []byte) []byte {
+	if billsByPrompt(m.spec.Model) {
+		m.queries.write(chunk)
+	}
+	return m.jsonMeter.Write(chunk)
+}
+
+// Finish gives the reported usage, and the search that no report has.
+func (m *geminiMeter) Finish(complete bool) Metered {
+	got := m.jsonMeter.Finish(complete)
+	if !got.Reported {
+		return got
+	}
+	got.Tier = m.spec.served(got.Tier)
+	if m.queries.found {
+		got.Usage[sentinel.WebSearches] = 1
+	}
+	return got
+}
+
+var geminiMembers = []string{"usageMetadata", "modelVersion"}
+
+// geminiUsage reads the report of a JSON answer.
+func geminiUsage(found *scanner) (Metered, bool) {
 	var r geminiReport
 	if !r.read(found.get("usageMetadata")) {
 		return Metered{}, false
 	}
 	got, ok := r.metered()
-	got.Model, got.Tier = unquote(found.get("modelVersion")), s.served(got.Tier)
-	candidates := found.get("candidates")
-	if billsByPrompt(s.Model) && (searched(candidates) || candidates == nil && queries.n > 0) {
-		got.Usage[sentinel.WebSearches] = 1
-	}
+	got.Model = unquote(found.get("modelVersion"))
 	return got, ok
 }
 
 // geminiStream reads a stream, as server-sent events or as a JSON array. Every element may report the totals
 // so far; the last report counts, and is whole when an element told why the answer ended.
 type geminiStream struct {
-	spec     MeterSpec
-	version  string
-	usage    []byte
-	last     [2][]byte // the newest elements: they have the totals so far of a stream that is cut, the second maybe in part
-	searched bool
-	ended    bool
+	spec    MeterSpec
+	version string
+	usage   []byte
+	last    [2][]byte // the newest elements: they have the totals so far of a stream that is cut, the second maybe in part
+	queries queries
+	ended   bool
 }
 
 func newGeminiStream(s MeterSpec) *geminiStream { return &geminiStream{spec: s} }
@@ -230,7 +291,7 @@ func (r *geminiStream) read(data []byte) bool {
 		return false
 	}
 	r.ended = r.ended || ended
-	r.searched = r.searched || searched(data)
+	r.queries.write(data)
 	if len(usage) > 0 {
 		r.usage, r.version = append(r.usage[:0], usage...), version
 	}
@@ -260,7 +321,7 @@ func (r *geminiStream) result() (Metered, bool) {
 	}
 	got, ok := report.metered()
 	got.Model, got.Tier = r.version, r.spec.served(got.Tier)
-	if r.searched && billsByPrompt(r.spec.Model) {
+	if r.queries.found && billsByPrompt(r.spec.Model) {
 		got.Usage[sentinel.WebSearches] = 1
 	}
 	return got, ok && r.ended

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"errors"
+	"math"
 	"testing"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
@@ -30,7 +31,7 @@ func TestAnAnswerThatReportsNothingStaysAtItsBound(t *testing.T) {
 
 // A confirmation names no currency: with a rate 700,000 yen are 4,704 dollars, without one they are an estimate.
 func TestOtherCurrenciesAreConverted(t *testing.T) {
-	rates := Currencies{"jpy": 6_720_000, "eur": 1_084_250_000, "kwd": 3_260_000_000}
+	rates := Currencies{"jpy": 6_720_000, "eur": 1_084_250_000, "kwd": 3_260_000_000, "xau": math.MaxInt64}
 	for body, want := range map[string]struct {
 		cents  int64
 		method string
@@ -40,6 +41,7 @@ func TestOtherCurrenciesAreConverted(t *testing.T) {
 		`{"object":"charge","amount":1500,"captured":true,"currency":"kwd","paid":true}`:             {489, ""},
 		`{"object":"charge","amount":700,"captured":true,"currency":"usd","paid":true}`:              {700, ""},
 		`{"object":"charge","amount":700,"captured":true,"currency":"chf","paid":true}`:              {700, methodOtherCurrency},
+		`{"object":"charge","amount":999999999999,"captured":true,"currency":"xau","paid":true}`:     {largestCharge, methodOtherCurrency}, // more cents than int64 has
 		`{"object":"invoice","status":"paid","amount_paid":5000,"currency":"usd"}`:                   {5000, ""},
 		`{"object":"invoice","status":"open","amount_paid":0,"currency":"usd"}`:                      {0, ""},
 		`{"object":"charge","amount":9000000000000,"captured":true,"currency":"usd","paid":true}`:    {largestCharge, methodClamped},

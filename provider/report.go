@@ -196,6 +196,10 @@ func (r *reportReader) word(to *string) {
 		*to = "not_available"
 	case "ON_DEMAND":
 		*to = "ON_DEMAND"
+	case "card":
+		*to = "card"
+	case "US":
+		*to = "US"
 	default:
 		*to = string(s)
 	}

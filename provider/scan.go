@@ -13,7 +13,7 @@ const maxCaptures = 4 * maxCapture
 type scanner struct {
 	want    []string
 	at      []span // of what was found, in text; a span that ends at 0 was not
-	few     [8]span
+	few     [12]span
 	text    []byte // the captured values
 	depth   int
 	quoted  bool

@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"encoding/json"
 	"strings"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
@@ -66,7 +65,7 @@ func (x Currencies) stripeUsage(found *scanner) (Metered, bool) {
 	switch out.Method = c.method(); {
 	case !known:
 		out.Method, out.Reported = methodOtherCurrency, false
-	case by.Type != "" && by.Type != "card" && by.Type != "link":
+	case by.kind != "" && by.kind != "card" && by.kind != "link":
 		out.Method, out.Reported = methodOtherPayment, false
 	}
 	return out, true
@@ -74,9 +73,9 @@ func (x Currencies) stripeUsage(found *scanner) (Metered, bool) {
 
 // stripeMoved gives what was taken, in the currency's smallest unit; it is not ok for an object that takes nothing.
 func stripeMoved(found *scanner) (moved int64, ok bool) {
-	status := unquote(found.get("status"))
-	switch unquote(found.get("object")) {
-	case "charge":
+	status := string(found.get("status"))
+	switch string(found.get("object")) {
+	case `"charge"`:
 		if string(found.get("paid")) != "true" || string(found.get("captured")) == "false" {
 			return 0, true
 		}
@@ -84,13 +83,13 @@ func stripeMoved(found *scanner) (moved int64, ok bool) {
 			moved = cents64(found.get("amount"))
 		}
 		return moved, true
-	case "payment_intent":
-		if status == "succeeded" {
+	case `"payment_intent"`:
+		if status == `"succeeded"` {
 			moved = cents64(found.get("amount_received"))
 		}
 		return moved, true
-	case "invoice":
-		if status == "paid" {
+	case `"invoice"`:
+		if status == `"paid"` {
 			moved = cents64(found.get("amount_paid"))
 		}
 		return moved, true
@@ -100,33 +99,59 @@ func stripeMoved(found *scanner) (moved int64, ok bool) {
 
 // stripeMethod is what a charge tells of how it was paid.
 type stripeMethod struct {
-	Type string `json:"type"`
-	Card struct {
-		Country string `json:"country"`
-	} `json:"card"`
+	kind    string
+	country string // of the card
 }
 
 // international tells whether the card is of another country than the one whose prices the catalog has.
-func (m stripeMethod) international() bool { return m.Card.Country != "" && m.Card.Country != "US" }
+func (m stripeMethod) international() bool { return m.country != "" && m.country != "US" }
 
 // stripePayment reads how a charge was paid; a payment intent has that within its latest charge, where the request expanded it.
-func stripePayment(found *scanner) (m stripeMethod) {
-	if raw := found.get("payment_method_details"); raw != nil && json.Unmarshal(raw, &m) == nil {
+func stripePayment(found *scanner) stripeMethod {
+	var m stripeMethod
+	if in := newReport(found.get("payment_method_details")); m.read(&in) && in.done() {
 		return m
 	}
-	var charge struct {
-		By stripeMethod `json:"payment_method_details"`
+	m = stripeMethod{}
+	in := newReport(found.get("latest_charge"))
+	for in.object(); in.member(); {
+		if string(in.key) == "payment_method_details" {
+			m.read(&in)
+		} else {
+			in.pass()
+		}
 	}
-	if raw := found.get("latest_charge"); raw != nil && json.Unmarshal(raw, &charge) == nil {
-		return charge.By
+	if !in.done() {
+		return stripeMethod{}
 	}
-	return stripeMethod{}
+	return m
+}
+
+func (m *stripeMethod) read(in *reportReader) bool {
+	for in.object(); in.member(); {
+		switch string(in.key) {
+		case "type":
+			in.word(&m.kind)
+		case "card":
+			for in.object(); in.member(); {
+				if string(in.key) == "country" {
+					in.word(&m.country)
+				} else {
+					in.pass()
+				}
+			}
+		default:
+			in.pass()
+		}
+	}
+	return !in.bad
 }
 
 func cents64(raw []byte) int64 {
-	var n int64
-	if json.Unmarshal(raw, &n) != nil {
+	var n count
+	in := newReport(raw)
+	if in.number(&n); !in.done() {
 		return 0
 	}
-	return n
+	return n.n
 }

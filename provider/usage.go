@@ -87,7 +87,6 @@ type jsonMeter struct {
 	read func(found *scanner) (Metered, bool)
 	// calls are billed one by one, and stand in the answer itself.
 	calls []watch
-	heard *watch // what read wants to know of an answer of any length
 	body  bodyKeeper
 	// estimates: an answer without a report is not rare and has no output, so the prompt's weight tells more than the bound.
 	estimates bool
@@ -108,9 +107,6 @@ func (m *jsonMeter) Write(chunk []byte) []byte {
 	}
 	for i := range m.calls {
 		m.calls[i].write(chunk)
-	}
-	if m.heard != nil {
-		m.heard.write(chunk)
 	}
 	return chunk
 }

@@ -2,7 +2,6 @@ package provider
 
 import (
 	"bytes"
-	"slices"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
@@ -10,25 +9,27 @@ import (
 // watch counts how often a token stands in an answer, however its bytes are split. A quoted token is a whole JSON
 // string: within a text its quotes would be escaped.
 type watch struct {
-	token []byte
+	token []byte        // of at most maxWatched bytes
 	unit  sentinel.Unit // that it counts
 	n     int64
-	tail  []byte // the last bytes, one less than the token has
+	tail  [maxWatched]byte // the last bytes, one less than the token has
+	held  int              // of tail
 }
+
+const maxWatched = 24
 
 func (w *watch) write(chunk []byte) {
 	most := len(w.token) - 1
-	if len(w.tail) > 0 {
-		across := slices.Concat(w.tail, chunk[:min(most, len(chunk))])
-		w.n += int64(bytes.Count(across, w.token))
+	if w.held > 0 {
+		var across [2 * maxWatched]byte
+		n := copy(across[:], w.tail[:w.held])
+		n += copy(across[n:], chunk[:min(most, len(chunk))])
+		w.n += int64(bytes.Count(across[:n], w.token))
 	}
 	w.n += int64(bytes.Count(chunk, w.token))
-	if len(chunk) >= most {
-		w.tail = append(w.tail[:0], chunk[len(chunk)-most:]...)
-		return
+	if over := w.held + len(chunk) - most; over > 0 { // the oldest of tail go
+		over = min(over, w.held)
+		w.held = copy(w.tail[:], w.tail[over:w.held])
 	}
-	w.tail = append(w.tail, chunk...)
-	if over := len(w.tail) - most; over > 0 {
-		w.tail = append(w.tail[:0], w.tail[over:]...)
-	}
+	w.held += copy(w.tail[w.held:most], chunk[max(0, len(chunk)-(most-w.held)):])
 }
