@@ -225,6 +225,14 @@ func isAcross(key string) bool {
 	return len(key) > 2 && strings.HasPrefix(key[2:], sentinel.AcrossCells)
 }
 
+// lookAround has the nodes of a Cluster asked who has which slots now, once the breaker is open: a dead master tells nobody who took its place,
+// and the client would ask the others by itself after a minute.
+func (r *Redis) lookAround(ctx context.Context) {
+	if c, ok := r.client.(*redis.ClusterClient); ok && r.breaker.open() {
+		c.ReloadState(ctx)
+	}
+}
+
 // run calls a script within the deadline and the breaker.
 func (r *Redis) run(ctx context.Context, s *redis.Script, keys []string, args []any) (any, error) {
 	if !r.breaker.allow(time.Now()) {
@@ -237,6 +245,7 @@ func (r *Redis) run(ctx context.Context, s *redis.Script, keys []string, args []
 		r.breaker.report(time.Now(), err == nil)
 	}
 	if err != nil {
+		r.lookAround(ctx)
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return reply, nil

@@ -44,7 +44,7 @@ func StartCluster(dir string, masters int) (addrs []string, stop func(), err err
 			return nil, nil, fmt.Errorf("join %s: %w", addr, err)
 		}
 	}
-	if err := agree(addrs); err != nil {
+	if err := agree(addrs, masters); err != nil {
 		stop()
 		return nil, nil, err
 	}
@@ -68,13 +68,13 @@ func join(addr, first string, bus, i, masters int) error {
 	return err
 }
 
-// agree waits until every master sees all slots served.
-func agree(addrs []string) error {
+// agree waits until every node sees all slots served.
+func agree(addrs []string, masters int) error {
 	deadline := time.Now().Add(startTimeout)
 	for _, addr := range addrs {
 		for {
 			info, err := ask(addr, "CLUSTER INFO")
-			if err == nil && strings.Contains(info, "cluster_state:ok") && strings.Contains(info, fmt.Sprintf("cluster_size:%d\r", len(addrs))) {
+			if err == nil && strings.Contains(info, "cluster_state:ok") && strings.Contains(info, fmt.Sprintf("cluster_size:%d\r", masters)) {
 				break
 			}
 			if time.Now().After(deadline) {
