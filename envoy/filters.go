@@ -38,11 +38,11 @@ const (
 	HeadAttribute = "metadata.filter_metadata['" + Namespace + "']['" + headKey + "']"
 )
 
-// The CEL paths of how a request arrived: a tunnel's identity by its header and by its certificate, the host that it was made to, and
-// the source of a redirected connection.
+// The CEL paths of how a request arrived: a tunnel's identity by its header, the names of the client's certificate, the host that the tunnel was
+// made to, and the source of a redirected connection.
 const (
 	ProxyAttribute      = "filter_state['" + ProxyIdentity + "']"
-	PeerAttribute       = "filter_state['" + ProxyPeer + "']"
+	PeerAttribute       = "filter_state['" + Peer + "']"
 	TunnelAttribute     = "filter_state['" + tunnelHost + "']"
 	RedirectedAttribute = "filter_state['" + redirectedFrom + "']"
 )

@@ -82,15 +82,21 @@ func toJudge() *listenerv3.Filter {
 
 // passedOn keeps a value with the connection and with those inside that it leads to; nothing is kept where the value is empty.
 func passedOn(key, format string) []*filterstatev3.FilterStateValue {
-	return []*filterstatev3.FilterStateValue{{
-		Key:                &filterstatev3.FilterStateValue_ObjectKey{ObjectKey: key},
-		FactoryKey:         "envoy.hashable_string", // connections inside are shared by hash: never between two identities
-		SharedWithUpstream: filterstatev3.FilterStateValue_TRANSITIVE, SkipIfEmpty: true,
+	v := kept(key, format)
+	v.FactoryKey = "envoy.hashable_string" // connections inside are shared by hash: never between two identities
+	v.SharedWithUpstream = filterstatev3.FilterStateValue_TRANSITIVE
+	return []*filterstatev3.FilterStateValue{v}
+}
+
+// kept keeps a value with the request or connection; nothing is kept where it is empty.
+func kept(key, format string) *filterstatev3.FilterStateValue {
+	return &filterstatev3.FilterStateValue{
+		Key: &filterstatev3.FilterStateValue_ObjectKey{ObjectKey: key}, FactoryKey: "envoy.string", SkipIfEmpty: true,
 		Value: &filterstatev3.FilterStateValue_FormatString{FormatString: &corev3.SubstitutionFormatString{
 			OmitEmptyValues: true,
 			Format:          &corev3.SubstitutionFormatString_TextFormatSource{TextFormatSource: &corev3.DataSource{Specifier: &corev3.DataSource_InlineString{InlineString: format}}},
 		}},
-	}}
+	}
 }
 
 // state keeps values of a connection, the later over the earlier ones of the same name.

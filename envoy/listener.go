@@ -2,6 +2,7 @@ package envoy
 
 import (
 	"net"
+	"slices"
 	"strconv"
 	"time"
 
@@ -11,6 +12,8 @@ import (
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	filelogv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/access_loggers/file/v3"
 	streamlogv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/access_loggers/stream/v3"
+	filterstatev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/common/set_filter_state/v3"
+	setstatev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/set_filter_state/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
@@ -27,13 +30,11 @@ const (
 // listener is the base-URL listener. Its routes come by RDS where inline is nil, so that it stays as it is
 // when policies change: a changed listener drains its connections.
 func listener(c Config, inline *routev3.RouteConfiguration) *listenerv3.Listener {
-	chain := &listenerv3.FilterChain{
-		Name: listenerName,
-		Filters: []*listenerv3.Filter{{
-			Name:       "envoy.filters.network.http_connection_manager",
-			ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: packed(manager(c, inline))},
-		}},
+	m := manager(c, inline)
+	if c.TLS.verifies() {
+		m.HttpFilters = slices.Insert(m.HttpFilters, 0, filter("sentinel.identity", &setstatev3.Config{OnRequestHeaders: []*filterstatev3.FilterStateValue{kept(Peer, everyURI)}}))
 	}
+	chain := &listenerv3.FilterChain{Name: listenerName, Filters: []*listenerv3.Filter{httpFilter(m)}}
 	if c.TLS != nil {
 		chain.TransportSocket = downstreamTLS(gatewaySecrets, *c.TLS, inline == nil, "h2", "http/1.1")
 	}

@@ -39,9 +39,12 @@ const (
 
 	// ProxyIdentity is the filter state with the Proxy-Authorization of a tunnel. Only the proxy listener sets it.
 	ProxyIdentity = "sentinel.proxy"
-	// ProxyPeer is the filter state with the URI of the certificate of a tunnel's client. Only the proxy listener sets it.
-	ProxyPeer  = "sentinel.peer"
+	// Peer is the filter state with every URI of the certificate of a client of the gateway or its proxy, which alone set it.
+	Peer       = "sentinel.peer"
 	tunnelHost = "sentinel.tunnel" // the host:port that a tunnel was made to
+
+	// everyURI joins by commas what Envoy's attribute gives the first of: a certificate with two names is nobody's.
+	everyURI = "%DOWNSTREAM_PEER_URI_SAN%"
 )
 
 // refusedTunnel says why a tunnel is not made.
@@ -99,7 +102,7 @@ func connectListener(c Config, byADS bool) *listenerv3.Listener {
 	identity := &setstatev3.Config{OnRequestHeaders: passedOn(ProxyIdentity, "%REQ(PROXY-AUTHORIZATION)%")}
 	identity.OnRequestHeaders = append(identity.OnRequestHeaders, passedOn(tunnelHost, "%REQ(:AUTHORITY)%")...)
 	if c.Proxy.byCertificate() {
-		identity.OnRequestHeaders = append(identity.OnRequestHeaders, passedOn(ProxyPeer, "%DOWNSTREAM_PEER_URI_SAN%")...)
+		identity.OnRequestHeaders = append(identity.OnRequestHeaders, passedOn(Peer, everyURI)...)
 	}
 	m.HttpFilters = slices.Insert(m.HttpFilters, 0, filter("sentinel.identity", identity))
 	chain := &listenerv3.FilterChain{Name: proxyName, Filters: []*listenerv3.Filter{httpFilter(m)}}

@@ -96,7 +96,7 @@ func TestAnAgentsCertificatesAndBundlesAreUsedWithoutARestart(t *testing.T) {
 			return false
 		}
 		_, attributes, _ := g.processor.last()
-		return attributes["connection.uri_san_peer_certificate"] == spiffe
+		return attributes[PeerAttribute] == spiffe
 	}
 	eventually := func(what string, ok func() bool) {
 		t.Helper()

@@ -67,7 +67,7 @@ func TestClientCertificateNamesTheCaller(t *testing.T) {
 			})
 			status, err := g.askTLS(t, ca, spiffe, tt.sends)
 			_, attributes, _ := g.processor.last()
-			if (err == nil && status == http.StatusOK) != tt.connects || attributes["connection.uri_san_peer_certificate"] != tt.want {
+			if (err == nil && status == http.StatusOK) != tt.connects || attributes[PeerAttribute] != tt.want {
 				t.Errorf("status %d, error %v, guard was told %v; want %+v", status, err, attributes, tt)
 			}
 		})

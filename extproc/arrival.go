@@ -9,7 +9,7 @@ import (
 
 // arrival is how a request came to the gateway, as Envoy's connections tell it: clients cannot write it. What does not apply is empty.
 type arrival struct {
-	spiffe     string // of the certificate with which the gateway or its proxy was reached
+	spiffe     string // every URI of the certificate with which the gateway or its proxy was reached
 	proxy      string // Proxy-Authorization of the tunnel
 	tunnel     string // host:port that the tunnel was made to
 	redirected string // source address of a redirected connection
@@ -18,11 +18,11 @@ type arrival struct {
 
 func arrivalOf(first *extprocv3.ProcessingRequest) arrival {
 	a := arrival{
-		spiffe: attribute(first, spiffeAttribute), proxy: attribute(first, ProxyAttribute), tunnel: attribute(first, TunnelAttribute),
+		spiffe: attribute(first, PeerAttribute), proxy: attribute(first, ProxyAttribute), tunnel: attribute(first, TunnelAttribute),
 		redirected: attribute(first, RedirectedAttribute), sni: attribute(first, sniAttribute),
 	}
-	if a.spiffe == "" {
-		a.spiffe = attribute(first, PeerAttribute)
+	if a.spiffe == "" { // an Envoy that has its configuration of an earlier version yet
+		a.spiffe = attribute(first, spiffeAttribute)
 	}
 	return a
 }

@@ -112,12 +112,13 @@ func TestClientsCredentialGoesAndExactlyOneComes(t *testing.T) {
 		line string
 		set  string
 	}{
-		"bearer":             {ask{route: "openai/chat.completions", headers: everywhere, body: chat}, "POST /openai/v1/chat/completions", "authorization"},
-		"a header":           {ask{route: "weather/forecast", headers: everywhere}, "GET /weather/v1/forecast/lima", "x-api-key"},
-		"by certificate":     {ask{route: "weather/forecast", spiffe: "spiffe://acme/app", headers: everywhere}, "GET /weather/v1/forecast/lima", "x-api-key"},
-		"a signature":        {ask{route: "s3/object.get", headers: everywhere}, "GET /s3/bucket/key", "authorization"},
-		"basic, as Stripe":   {ask{route: "stripe/get", headers: [][2]string{{"authorization", "Basic c3ZjX2FwcF8xMjM0Og=="}, {"cookie", token}}}, "GET /stripe/v1/customers", "authorization"},
-		"by the host's name": {ask{route: "openai/models.list", host: "openai", headers: [][2]string{bearer}}, "GET /v1/models", "authorization"},
+		"bearer":                   {ask{route: "openai/chat.completions", headers: everywhere, body: chat}, "POST /openai/v1/chat/completions", "authorization"},
+		"a header":                 {ask{route: "weather/forecast", headers: everywhere}, "GET /weather/v1/forecast/lima", "x-api-key"},
+		"by certificate":           {ask{route: "weather/forecast", spiffe: "spiffe://acme/app", headers: everywhere}, "GET /weather/v1/forecast/lima", "x-api-key"},
+		"through an earlier Envoy": {ask{route: "weather/forecast", spiffe: "spiffe://acme/app", older: true, headers: everywhere}, "GET /weather/v1/forecast/lima", "x-api-key"},
+		"a signature":              {ask{route: "s3/object.get", headers: everywhere}, "GET /s3/bucket/key", "authorization"},
+		"basic, as Stripe":         {ask{route: "stripe/get", headers: [][2]string{{"authorization", "Basic c3ZjX2FwcF8xMjM0Og=="}, {"cookie", token}}}, "GET /stripe/v1/customers", "authorization"},
+		"by the host's name":       {ask{route: "openai/models.list", host: "openai", headers: [][2]string{bearer}}, "GET /v1/models", "authorization"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)

@@ -27,7 +27,7 @@ const (
 
 	// ProxyAttribute is the Proxy-Authorization of its tunnel.
 	ProxyAttribute = "filter_state['sentinel.proxy']"
-	// PeerAttribute is the URI of the certificate with which the proxy was reached.
+	// PeerAttribute is every URI of the certificate with which the gateway or its proxy was reached, joined by commas.
 	PeerAttribute = "filter_state['sentinel.peer']"
 	// TunnelAttribute is the host that the tunnel was made to.
 	TunnelAttribute = "filter_state['sentinel.tunnel']"
@@ -35,7 +35,7 @@ const (
 	RedirectedAttribute = "filter_state['sentinel.redirected']"
 
 	sniAttribute    = "connection.requested_server_name"
-	spiffeAttribute = "connection.uri_san_peer_certificate"
+	spiffeAttribute = "connection.uri_san_peer_certificate" // the first of them
 	// attributesKey is where Envoy puts request attributes, whatever the filter is called.
 	attributesKey = "envoy.filters.http.ext_proc"
 )

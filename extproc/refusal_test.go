@@ -68,6 +68,7 @@ func TestRefusalsSpeakAsTheProviderDoes(t *testing.T) {
 		"two keys":                                {with(toChat, func(a *ask) { a.headers = [][2]string{{"x-api-key", token}, {"x-api-key", "svc_other"}} }), chatPath, nil, 401, sentinel.ReasonUnidentified, nil, `"authentication_error"`, true},
 		"two credentials in one header":           {with(toChat, func(a *ask) { a.headers = [][2]string{bearer, bearer} }), chatPath, nil, 401, sentinel.ReasonUnidentified, nil, "more than one", true},
 		"an unknown certificate and a good token": {with(toChat, func(a *ask) { a.spiffe = "spiffe://acme/other" }), chatPath, nil, 401, sentinel.ReasonUnidentified, nil, "", true},
+		"a certificate of two names":              {with(toChat, func(a *ask) { a.spiffe = "spiffe://acme/app,spiffe://acme/other" }), chatPath, nil, 401, sentinel.ReasonUnidentified, nil, "", true},
 		"a tunnel of nobody": {with(toChat, func(a *ask) {
 			a.proxy, a.sni = "Basic "+base64.StdEncoding.EncodeToString([]byte("app:nobody")), "gateway.local"
 		}), chatPath, nil, 401, sentinel.ReasonUnidentified, nil, `"authentication_error"`, true},

@@ -222,7 +222,8 @@ type ask struct {
 	route, host        string
 	headers            [][2]string
 	body               string
-	spiffe             string
+	spiffe             string // the URIs of its certificate, joined by commas
+	older              bool   // of an Envoy that tells the first of them alone
 	proxy, sni         string // of a tunnel
 	tunnel, redirected string // the host that it was made to, or the source of a redirected connection
 	length             string // content-length that the client announces
@@ -247,12 +248,17 @@ func (a ask) first(method, path string) *extprocv3.ProcessingRequest {
 	if host == "" {
 		host = "gateway"
 	}
+	uris := a.spiffe
+	firstURI, _, _ := strings.Cut(uris, ",")
+	if a.older {
+		uris = ""
+	}
 	return &extprocv3.ProcessingRequest{
 		Request: &extprocv3.ProcessingRequest_RequestHeaders{RequestHeaders: h},
 		Attributes: map[string]*structpb.Struct{"envoy.filters.http.ext_proc": {Fields: map[string]*structpb.Value{
 			"xds.route_name": structpb.NewStringValue(placed(a.route)), "xds.virtual_host_name": structpb.NewStringValue(host),
-			"connection.uri_san_peer_certificate": structpb.NewStringValue(a.spiffe),
-			extproc.TunnelAttribute:               structpb.NewStringValue(a.tunnel), extproc.RedirectedAttribute: structpb.NewStringValue(a.redirected),
+			"connection.uri_san_peer_certificate": structpb.NewStringValue(firstURI), extproc.PeerAttribute: structpb.NewStringValue(uris),
+			extproc.TunnelAttribute: structpb.NewStringValue(a.tunnel), extproc.RedirectedAttribute: structpb.NewStringValue(a.redirected),
 			extproc.ProxyAttribute: structpb.NewStringValue(a.proxy), "connection.requested_server_name": structpb.NewStringValue(a.sni),
 		}}},
 	}
