@@ -1,16 +1,10 @@
 package e2e
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"net/url"
@@ -19,59 +13,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/saas-sentinel/saas-sentinel/internal/issuertest"
 	"github.com/saas-sentinel/saas-sentinel/internal/mockapi"
 	"github.com/saas-sentinel/saas-sentinel/internal/stack"
 )
-
-// signer is an authority of the organisation, for its own servers and workloads.
-type signer struct {
-	t    *testing.T
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-}
-
-func newSigner(t *testing.T) signer {
-	s := signer{t: t}
-	s.cert, s.key = s.make(&x509.Certificate{IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign, Subject: pkix.Name{CommonName: "acme"}})
-	return s
-}
-
-func (s signer) make(template *x509.Certificate) (*x509.Certificate, *ecdsa.PrivateKey) {
-	s.t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	template.SerialNumber, template.NotBefore, template.NotAfter = big.NewInt(time.Now().UnixNano()), time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
-	parent, by := s.cert, s.key
-	if parent == nil {
-		parent, by = template, key
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, by)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return cert, key
-}
-
-func inPEM(kind string, der []byte) string {
-	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
-}
-
-// workload is a client's certificate.
-func (s signer) workload(spiffe string) []tls.Certificate {
-	s.t.Helper()
-	id, err := url.Parse(spiffe)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	cert, key := s.make(&x509.Certificate{URIs: []*url.URL{id}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
-	return []tls.Certificate{{Certificate: [][]byte{cert.Raw}, PrivateKey: key}}
-}
 
 // The proxy over TLS: nobody on the way reads the token, and a client's certificate can stand in its place.
 func TestProxyOverTLSKnowsTokensAndCertificates(t *testing.T) {
@@ -80,14 +25,12 @@ func TestProxyOverTLSKnowsTokensAndCertificates(t *testing.T) {
 		t.Fatal(err)
 	}
 	at := fmt.Sprintf("127.0.0.1:%d", ports[0])
-	ours, theirs := newSigner(t), newSigner(t)
+	ours, theirs := issuertest.NewAuthority(t), issuertest.NewAuthority(t)
 	g := openOn(t, mockapi.DefaultConfig(), "{}", "", (*stack.Stack).Postgres, "")
-	cert, key := ours.make(&x509.Certificate{IPAddresses: []net.IP{net.ParseIP("127.0.0.1")}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	g.must(err)
-	g.write("proxy.pem", inPEM("CERTIFICATE", cert.Raw))
-	g.write("proxy.key", inPEM("PRIVATE KEY", private))
-	g.write("workloads.pem", inPEM("CERTIFICATE", ours.cert.Raw))
+	cert, key := issuertest.PEM(t, ours.Sign(t, &x509.Certificate{IPAddresses: []net.IP{net.ParseIP("127.0.0.1")}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}))
+	g.write("proxy.pem", cert)
+	g.write("proxy.key", key)
+	g.write("workloads.pem", ours.PEM())
 	g.write("policies.yaml", strings.Replace(string(g.files("policies.yaml")), "identity: {", "identity: {spiffe: spiffe://acme/app, ", 1))
 	g.stop()
 	in := func(name string) string { return filepath.Join(g.dir, name) }
@@ -99,8 +42,8 @@ func TestProxyOverTLSKnowsTokensAndCertificates(t *testing.T) {
 	}
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM([]byte(bundle))
-	pool.AddCert(ours.cert)
-	call := func(proxy string, certificates []tls.Certificate) (int, error) {
+	pool.AddCert(ours.Cert)
+	call := func(proxy string, certificates ...tls.Certificate) (int, error) {
 		u, err := url.Parse(proxy)
 		g.must(err)
 		transport := &http.Transport{Proxy: http.ProxyURL(u), TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12, Certificates: certificates}}
@@ -120,7 +63,7 @@ func TestProxyOverTLSKnowsTokensAndCertificates(t *testing.T) {
 		}
 		return err == nil
 	})
-	known := ours.workload("spiffe://acme/app")
+	known := []tls.Certificate{ours.Workload(t, "spiffe://acme/app")}
 	served := 0
 	for name, tt := range map[string]struct {
 		proxy        string
@@ -132,11 +75,11 @@ func TestProxyOverTLSKnowsTokensAndCertificates(t *testing.T) {
 		"a certificate":                         {"https://" + at, known, 200, ""},
 		"neither":                               {"https://" + at, nil, 0, "Proxy Authentication Required"},
 		"a wrong token":                         {"https://app:svc_wrong@" + at, nil, 401, ""},
-		"a certificate of nobody, a good token": {"https://app:" + token + "@" + at, ours.workload("spiffe://acme/other"), 401, ""},
-		"a certificate of another authority":    {"https://" + at, theirs.workload("spiffe://acme/app"), 0, ""}, // the alert, or a pipe that is broken before it is read
+		"a certificate of nobody, a good token": {"https://app:" + token + "@" + at, []tls.Certificate{ours.Workload(t, "spiffe://acme/other")}, 401, ""},
+		"a certificate of another authority":    {"https://" + at, []tls.Certificate{theirs.Workload(t, "spiffe://acme/app")}, 0, ""}, // the alert, or a pipe that is broken before it is read
 		"plain HTTP":                            {"http://app:" + token + "@" + at, nil, 0, ""},
 	} {
-		status, err := call(tt.proxy, tt.certificates)
+		status, err := call(tt.proxy, tt.certificates...)
 		if status != tt.status || (err == nil) != (tt.status > 0) || tt.want != "" && !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %d, %v; want %d %s", name, status, err, tt.status, tt.want)
 		}
@@ -157,7 +100,7 @@ func TestProxyOverTLSKnowsTokensAndCertificates(t *testing.T) {
 // The check tells a client's operator in words what is in the way.
 func TestConnectCheckSaysWhyAClientFails(t *testing.T) {
 	g, proxy, bundle := openProxy(t, time.Hour, "{}")
-	g.write("other.pem", inPEM("CERTIFICATE", newSigner(t).cert.Raw))
+	g.write("other.pem", issuertest.NewAuthority(t).PEM())
 	known := "HTTPS_PROXY=http://app:" + token + "@" + proxy
 	for name, tt := range map[string]struct {
 		env  []string

@@ -1,4 +1,5 @@
-// Package issuertest is an OpenID provider for tests, which signs tokens of workloads as a Kubernetes cluster does.
+// Package issuertest proves workloads for tests: an OpenID provider that signs their tokens as a Kubernetes cluster does, and an authority
+// that signs their certificates.
 package issuertest
 
 import (
@@ -40,7 +41,7 @@ func New(t testing.TB) *Issuer {
 		case "/.well-known/openid-configuration":
 			_ = json.NewEncoder(w).Encode(map[string]string{"issuer": i.URL, "jwks_uri": i.URL + "/keys"})
 		case "/keys":
-			_ = json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{i.current.Load().Public()}})
+			_ = json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{i.Public()}})
 		}
 	}))
 	t.Cleanup(i.Close)
@@ -56,6 +57,9 @@ func (i *Issuer) Another(t testing.TB, id string) {
 	}
 	i.current.Store(&jose.JSONWebKey{Key: key, KeyID: id, Algorithm: string(jose.ES256), Use: "sig"})
 }
+
+// Public is the key that it shows.
+func (i *Issuer) Public() jose.JSONWebKey { return i.current.Load().Public() }
 
 // Claims are those of a projected service account token for the audience sentinel, an hour long.
 func (i *Issuer) Claims() map[string]any {
