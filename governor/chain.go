@@ -82,6 +82,24 @@ func (s *State) counterpart(r Route, to string) (Route, bool) {
 	return Route{}, false
 }
 
+// Counterparts lists the endpoints of a provider whose calls can go to another one.
+func Counterparts(from, to policy.Provider) []string {
+	preset, _, err := presetOf(from)
+	other, _, fault := presetOf(to)
+	if err != nil || fault != nil || signs(Route{Provider: to, Preset: other}) {
+		return nil
+	}
+	there := offered(to, other)
+	var out []string
+	for _, e := range offered(from, preset) {
+		s, ok := Route{Preset: preset, Endpoint: e}.speech().Counterpart(other)
+		if ok && slices.ContainsFunc(there, func(e provider.Endpoint) bool { return e.Name == s.Endpoint.Name }) {
+			out = append(out, e.Name)
+		}
+	}
+	return out
+}
+
 // speech is how a route's provider is spoken to.
 func (r Route) speech() provider.Speech {
 	return provider.Speech{Preset: r.Preset, Endpoint: r.Endpoint}

@@ -57,10 +57,7 @@ func NewState(set *policy.Set, catalog *pricing.Catalog) (*State, error) {
 			p.Host = strings.ReplaceAll(preset.Host, "{region}", p.Region)
 		}
 		s.places[p.Name] = placeAt(p)
-		for _, e := range preset.Endpoints {
-			if named := slices.Contains(p.Allow, e.Name); !named && (e.Closed || len(p.Allow) > 0) {
-				continue
-			}
+		for _, e := range offered(p, preset) {
 			route := p.Name + "/" + e.Name
 			agreed := ""
 			if len(p.Contract.Models) > 0 {
@@ -89,6 +86,17 @@ func NewState(set *policy.Set, catalog *pricing.Catalog) (*State, error) {
 	}
 	s.chain()
 	return s, nil
+}
+
+// offered lists the endpoints of a provider that calls may go to.
+func offered(p policy.Provider, preset provider.Preset) []provider.Endpoint {
+	var out []provider.Endpoint
+	for _, e := range preset.Endpoints {
+		if named := slices.Contains(p.Allow, e.Name); named || !e.Closed && len(p.Allow) == 0 {
+			out = append(out, e)
+		}
+	}
+	return out
 }
 
 // placeAt names where a provider is, so that a credential never goes to a place that the policy has left.

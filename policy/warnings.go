@@ -15,7 +15,7 @@ import (
 const maxWarnings = 100
 
 // Check is CompileFiles that also warns of what compiles and is hardly meant: rules, limits and actions that can never come into
-// play, budgets above their parent's, models without a price, price lists of contracts that never hold or end unnoticed, and times that clocks skip or pass twice within two years from now. At
+// play, models of other providers that no call can go to, budgets above their parent's, models without a price, price lists of contracts that never hold or end unnoticed, and times that clocks skip or pass twice within two years from now. At
 // most 100 warnings are given, and how many more there are.
 func Check(files []File, o Options, now time.Time) (*Set, []strictyaml.Fault, error) {
 	c, err := compiled(files, o)
@@ -28,6 +28,7 @@ func Check(files []File, o Options, now time.Time) (*Set, []strictyaml.Fault, er
 	w.providers()
 	w.slips()
 	w.conditions()
+	w.elsewhere()
 	w.covered()
 	w.unused()
 	if w.unsaid > 0 {

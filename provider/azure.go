@@ -22,9 +22,13 @@ var azureOpenAI = Preset{ //nolint:gosec // the name of a header
 // azureDialect is OpenAI's, with the model in the path of the older API.
 type azureDialect struct{ openAIDialect }
 
+// azureV1 begins the names of the endpoints that are OpenAI's: the model stands in the body, and no version of the API is wanted
+// (https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle).
+const azureV1 = "v1."
+
 // openAIs is an endpoint under OpenAI's name.
 func (azureDialect) openAIs(e Endpoint) Endpoint {
-	e.Name = strings.TrimPrefix(e.Name, "v1.")
+	e.Name = strings.TrimPrefix(e.Name, azureV1)
 	return e
 }
 
@@ -36,7 +40,7 @@ func (d azureDialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
 	if err != nil {
 		return Request{}, err
 	}
-	if strings.HasPrefix(e.Name, "v1.") {
+	if strings.HasPrefix(e.Name, azureV1) {
 		return d.read(d.openAIs(e).Name, o, "", r.Body)
 	}
 	model, err := pathModel(r.Path, "deployments")
@@ -47,7 +51,7 @@ func (d azureDialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
 }
 
 func (d azureDialect) withModel(e Endpoint, r RawRequest, rq Request, model string) ([]byte, string, error) {
-	if strings.HasPrefix(e.Name, "v1.") {
+	if strings.HasPrefix(e.Name, azureV1) {
 		return d.openAIDialect.withModel(e, r, rq, model)
 	}
 	path, err := withPathModel(r.Path, "deployments", model)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -30,6 +31,10 @@ func tongueOf(p Preset, endpoint string) tongue {
 		if endpoint == "chat.completions" {
 			return chatTongue
 		}
+	case azureDialect:
+		if strings.TrimPrefix(endpoint, azureV1) == "chat.completions" {
+			return chatTongue
+		}
 	case anthropicDialect:
 		if endpoint == "messages" {
 			return messagesTongue
@@ -46,25 +51,45 @@ type Speech struct {
 
 func (s Speech) tongue() tongue { return tongueOf(s.Preset, s.Endpoint.Name) }
 
-// Counterpart finds the endpoint of another API that means the same as this one.
+// Counterpart finds the endpoint of another API that means the same as this one. Azure's are those whose requests name the model in the body and no
+// version of the API.
 func (s Speech) Counterpart(p Preset) (Speech, bool) {
-	name := s.Endpoint.Name
 	switch s.tongue() {
 	case chatTongue, messagesTongue:
 		for _, e := range p.Endpoints {
-			if tongueOf(p, e.Name) != otherTongue {
+			if tongueOf(p, e.Name) != otherTongue && !strings.Contains(e.Path, "{") {
 				return Speech{p, e}, true
 			}
 		}
 		return Speech{}, false
 	case otherTongue:
 	}
-	_, alike := p.dialect.(openAIDialect)
-	if _, from := s.Preset.dialect.(openAIDialect); !from || !alike || s.Endpoint.Body != BodyJSON {
+	if !s.Preset.speaksOpenAI() || !p.speaksOpenAI() || s.Endpoint.Body != BodyJSON {
 		return Speech{}, false
+	}
+	name := s.meaning()
+	if _, azure := p.dialect.(azureDialect); azure {
+		name = azureV1 + name
 	}
 	e, ok := p.Endpoint(name)
 	return Speech{p, e}, ok
+}
+
+// speaksOpenAI tells whether an API's requests are OpenAI's.
+func (p Preset) speaksOpenAI() bool {
+	switch p.dialect.(type) {
+	case openAIDialect, azureDialect:
+		return true
+	}
+	return false
+}
+
+// meaning is the endpoint's name, the same for all hosts that speak alike.
+func (s Speech) meaning() string {
+	if d, azure := s.Preset.dialect.(azureDialect); azure {
+		return d.openAIs(s.Endpoint).Name
+	}
+	return s.Endpoint.Name
 }
 
 // Translated is a request in another provider's words, read as that provider will.
@@ -82,7 +107,7 @@ func Translate(from, to Speech, r RawRequest, rq Request, model string, maxOutpu
 	if rq.Fixed || rq.Tier != "" {
 		return Translated{}, fmt.Errorf("tier %s: %w", cmp.Or(rq.Tier, "of the request"), ErrUntranslatable)
 	}
-	if r.Query != "" {
+	if r.Query != "" && !from.onlyVersion(r.Query) {
 		return Translated{}, fmt.Errorf("query: %w", ErrUntranslatable)
 	}
 	out := Translated{Path: to.Endpoint.Path}
@@ -96,9 +121,9 @@ func Translate(from, to Speech, r RawRequest, rq Request, model string, maxOutpu
 		if r.Header != nil && r.Header("anthropic-beta") != "" {
 			return out, fmt.Errorf("anthropic-beta: %w", ErrUntranslatable)
 		}
-		out.Body, err = messagesToChat(r.Body, model, to.Preset.Name == openAI.Name)
+		out.Body, err = messagesToChat(r.Body, model, to.Preset.Name == openAI.Name || to.Preset.Name == azureOpenAI.Name)
 		out.Remove = []string{"anthropic-version"}
-	case a == b && from.Endpoint.Name == to.Endpoint.Name:
+	case a == b && from.meaning() == to.meaning():
 		out.Body, err = renamed(r.Body, model)
 	default:
 		err = ErrUntranslatable
@@ -113,6 +138,7 @@ func Translate(from, to Speech, r RawRequest, rq Request, model string, maxOutpu
 		return out, err
 	}
 	sent := r
+	sent.Query = ""
 	sent.Path, sent.Body = out.Path, out.Body
 	if out.Request, err = to.Preset.ReadRequest(to.Endpoint, sent); err != nil {
 		return out, err
@@ -122,15 +148,25 @@ func Translate(from, to Speech, r RawRequest, rq Request, model string, maxOutpu
 	return out, nil
 }
 
-// renamed is a body for another model, with nothing else changed.
+// onlyVersion tells whether a query says no more than which version of Azure's API is asked: others have one.
+func (s Speech) onlyVersion(query string) bool {
+	_, azure := s.Preset.dialect.(azureDialect)
+	return azure && strings.HasPrefix(query, "api-version=") && !strings.Contains(query, "&")
+}
+
+// renamed is a body for another model, with nothing else changed. Where the path named the model, the body need not have.
 func renamed(body []byte, model string) ([]byte, error) {
 	o, err := readObject(body, []string{"model"})
 	if err != nil {
 		return nil, err
 	}
 	quoted, err := jsontext.AppendQuote(nil, model)
-	if at := o.members["model"].at; err == nil && at.end > 0 {
+	switch at := o.members["model"].at; {
+	case err != nil:
+		return nil, badRequest("model", "it cannot be replaced by %q", clip(model))
+	case at.end > 0:
 		return splice(body, edit{at, string(quoted)}), nil
+	default:
+		return splice(body, edit{span{o.first, o.first}, `"model":` + string(quoted) + `,`}), nil
 	}
-	return nil, badRequest("model", "it cannot be replaced by %q", clip(model))
 }

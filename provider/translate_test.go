@@ -132,6 +132,54 @@ func TestCallsFallBackToMistralAndFromIt(t *testing.T) {
 	}
 }
 
+// Azure's deployments stand where OpenAI's models do, and the older API's path and version are left behind.
+func TestCallsFallBackToAzureAndFromIt(t *testing.T) {
+	const hi = `"messages":[{"role":"user","content":"x"}]`
+	azure := func(endpoint string) Speech { return speech("azure-openai", endpoint) }
+	for name, tt := range map[string]struct {
+		from, to          Speech
+		path, query, body string
+		wantPath, want    string
+	}{
+		"alike":          {chatSpeech, azure("v1.chat.completions"), "/v1/chat/completions", "", `{"seed":1, "model":"gpt-5",` + hi + `}`, "/openai/v1/chat/completions", `{"seed":1, "model":"m",` + hi + `}`},
+		"from Anthropic": {messagesSpeech, azure("v1.chat.completions"), "/v1/messages", "", `{"model":"claude-haiku-4-5","max_tokens":5,` + hi + `}`, "/openai/v1/chat/completions", `{"model":"m",` + hi + `,"max_completion_tokens":5}`},
+		"responses":      {speech("openai", "responses"), azure("v1.responses"), "/v1/responses", "", `{"model":"gpt-5","input":"x"}`, "/openai/v1/responses", `{"model":"m","input":"x"}`},
+		"embeddings":     {speech("openai", "embeddings"), azure("v1.embeddings"), "/v1/embeddings", "", `{"model":"text-embedding-3-small","input":"x"}`, "/openai/v1/embeddings", `{"model":"m","input":"x"}`},
+		"from a deployment": {azure("chat.completions"), chatSpeech, "/openai/deployments/our-chat/chat/completions", "api-version=2024-10-21", `{ ` + hi + `}`,
+			"/v1/chat/completions", `{"model":"m", ` + hi + `}`},
+		"a stream of a deployment": {azure("chat.completions"), chatSpeech, "/openai/deployments/our-chat/chat/completions", "api-version=2024-10-21", `{"stream":true,` + hi + `}`,
+			"/v1/chat/completions", `{"stream_options":{"include_usage":true},"model":"m","stream":true,` + hi + `}`},
+		"from a deployment to another resource": {azure("chat.completions"), azure("v1.chat.completions"), "/openai/deployments/our-chat/chat/completions", "api-version=2024-10-21", `{"model":"our-chat",` + hi + `}`,
+			"/openai/v1/chat/completions", `{"model":"m",` + hi + `}`},
+		"from a deployment to Anthropic": {azure("chat.completions"), messagesSpeech, "/openai/deployments/our-chat/chat/completions", "api-version=2024-10-21", `{"max_tokens":7,` + hi + `}`,
+			"/v1/messages", `{"model":"m","max_tokens":7,"messages":[{"role":"user","content":[{"type":"text","text":"x"}]}]}`},
+		"embeddings of a deployment": {azure("embeddings"), speech("openai", "embeddings"), "/openai/deployments/ours/embeddings", "api-version=2024-10-21", `{"input":"x"}`, "/v1/embeddings", `{"model":"m","input":"x"}`},
+	} {
+		to, ok := tt.from.Counterpart(tt.to.Preset)
+		if !ok || to.Endpoint.Name != tt.to.Endpoint.Name {
+			t.Errorf("%s: its counterpart is %v %s", name, ok, to.Endpoint.Name)
+			continue
+		}
+		r := RawRequest{Path: tt.path, Query: tt.query, ContentType: "application/json", Body: []byte(tt.body)}
+		rq, err := tt.from.Preset.ReadRequest(tt.from.Endpoint, r)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		got, err := Translate(tt.from, to, r, rq, "m", 4096)
+		if err != nil || got.Path != tt.wantPath || string(got.Body) != tt.want || got.Request.Model != "m" {
+			t.Errorf("%s: %v\n got %s %s\nwant %s %s", name, err, got.Path, got.Body, tt.wantPath, tt.want)
+		}
+	}
+	if _, ok := speech("openai", "completions").Counterpart(azureOpenAI); ok {
+		t.Error("Azure has completions by deployment only, whose versions nobody knows")
+	}
+	r := RawRequest{Path: "/openai/deployments/our-chat/chat/completions", Query: "api-version=2024-10-21&debug=1", ContentType: "application/json", Body: []byte(`{` + hi + `}`)}
+	if _, err := Translate(azure("chat.completions"), chatSpeech, r, Request{Model: "our-chat"}, "m", 0); !errors.Is(err, ErrUntranslatable) {
+		t.Errorf("a query that says more went nowhere: %v", err)
+	}
+}
+
 func TestAHostThatSpeaksAlikeGetsAnotherModelsNameOnly(t *testing.T) {
 	groq := speech("groq", "chat.completions")
 	to, ok := chatSpeech.Counterpart(groq.Preset)

@@ -13,9 +13,9 @@ func policyCheckCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "check FILE", Short: "Report every fault of a policy file, and what is hardly meant",
 		Long: "Check compiles a policy, a file or a folder of files, and reports every fault with its place. It also warns of what compiles and\n" +
-			"is hardly meant: rules, limits and actions that never come into play, budgets above their parent's, models without a\n" +
-			"price, and times of day that clocks skip or pass twice within two years. It ends with 2 when there is a fault; with\n" +
-			"--strict, warnings are faults as well.",
+			"is hardly meant: rules, limits and actions that never come into play, models of other providers that no call can go to,\n" +
+			"budgets above their parent's, models without a price, and times of day that clocks skip or pass twice within two years.\n" +
+			"It ends with 2 when there is a fault; with --strict, warnings are faults as well.",
 		Example: "  sentinel policy check policies.yaml\n  sentinel policy check --strict policies/",
 		Args:    exactly(1, "one policy file"),
 	}

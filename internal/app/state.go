@@ -60,7 +60,7 @@ func compile(files ...policy.File) (*governor.State, error) {
 
 // house is what a policy is checked against: the presets and the prices.
 func house(catalog *pricing.Catalog) policy.Options {
-	return policy.Options{Presets: provider.Names(), ModelKnown: modelKnown(catalog), Endpoints: endpointsOf, Agreed: pricing.CheckAgreed, Idle: pricing.Idle}
+	return policy.Options{Presets: provider.Names(), ModelKnown: modelKnown(catalog), Endpoints: endpointsOf, Agreed: pricing.CheckAgreed, Idle: pricing.Idle, Counterparts: governor.Counterparts}
 }
 
 // endpointsOf lists what a preset offers.
