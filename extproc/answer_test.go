@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	filterv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
@@ -164,6 +165,54 @@ func TestErrorsOfTheProviderCostNothing(t *testing.T) {
 		if e := r.only(); e.Cost != 0 || strconv.Itoa(e.Status) != status || e.Source != sentinel.SourceMeter {
 			t.Errorf("an answer of %s is booked as %+v", status, e)
 		}
+	}
+}
+
+// pauses remember places in memory.
+type pauses map[string]time.Time
+
+func (p pauses) Pause(place string, until time.Time) { p[place] = until }
+func (p pauses) PausedUntil(place string) time.Time  { return p[place] }
+func (p pauses) left(now time.Time) (longest time.Duration) {
+	for _, until := range p {
+		longest = max(longest, until.Sub(now))
+	}
+	return longest
+}
+
+// Google says when to come back in an error's details, and in no header: it may come in pieces, and in a list.
+func TestAnErrorOfGooglesSaysWhenToComeBack(t *testing.T) {
+	const line, info = "POST /gemini/v1beta/models/gemini-2.5-flash:generateContent", `{"error":{"code":429,"message":"quota","status":"RESOURCE_EXHAUSTED","details":[
+		{"@type":"type.googleapis.com/google.rpc.Help","links":[]},{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"27.5s"}]}}`
+	toGemini := ask{route: "gemini/generateContent", headers: [][2]string{bearer}, body: `{"contents":[{"parts":[{"text":"hi"}]}]}`}
+	for name, tt := range map[string]struct {
+		status, body string
+		heeded       bool
+	}{
+		"a refusal":             {"429", info, true},
+		"of a list":             {"503", "[" + info + "\n]", true},
+		"without a time":        {"429", strings.ReplaceAll(info, "retryDelay", "other"), false},
+		"an answer":             {"200", info, false},
+		"an error of its own":   {"500", info, false},
+		"more than anyone says": {"429", strings.Repeat(" ", 17<<10) + info, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			places := pauses{}
+			r.server.Governor.Pauses = places
+			var told []string
+			r.server.Paused = func(provider string) { told = append(told, provider) }
+			a := r.answer(toGemini, line, [2]string{":status", tt.status}, [2]string{"content-type", "application/json"})
+			if got := a.chunk(tt.body[:90], false) + a.chunk(tt.body[90:], true); got != tt.body {
+				t.Errorf("the client gets %s", got)
+			}
+			must(t, a.st.CloseSend())
+			r.only()
+			left := places.left(time.Now())
+			if (left > 27*time.Second && left <= 27500*time.Millisecond) != tt.heeded || slices.Equal(told, []string{"gemini"}) != tt.heeded {
+				t.Errorf("it is left alone for %s, told %q; want that: %v", left, told, tt.heeded)
+			}
+		})
 	}
 }
 

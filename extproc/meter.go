@@ -22,6 +22,9 @@ import (
 // Longer ones, and those of unknown length, are read as they stream past.
 const maxBuffered = 256 << 10
 
+// maxSaid bounds what is read of an error for when to come back.
+const maxSaid = 16 << 10
+
 // endedMessage is what a client is told whose answer is ended.
 const endedMessage = "saas-sentinel ended this answer: its provider sent more than it was asked for, and a hard budget holds no more."
 
@@ -35,6 +38,7 @@ type answer struct {
 	translate provider.Translator // into the client's words; nil where they are the provider's
 	ending    *provider.Ending    // nil for an answer that is not ended before its time
 	body      recording
+	said      recording // of an error that may say when to come back
 	unseen    bool // Envoy answers for a provider that may have served the call
 	settled   bool
 }
@@ -63,7 +67,7 @@ func (s *Server) meter(st *answeredStream, first *extprocv3.ProcessingRequest) e
 	switch n, err := strconv.Atoi(h.get("content-length")); {
 	case a.translate != nil && !ends && !isEventStream(h):
 		mode = filterv3.ProcessingMode_BUFFERED // its headers wait until its length is known
-	case ends, !meters && !t.Capture.Response && (a.scrub.Needles == nil || !textual(h.get("content-type"))):
+	case ends, !meters && !t.Capture.Response && a.said.most == 0 && (a.scrub.Needles == nil || !textual(h.get("content-type"))):
 	case err == nil && n <= maxBuffered && !isEventStream(h):
 		mode = filterv3.ProcessingMode_BUFFERED
 	default:
@@ -83,6 +87,9 @@ func (s *Server) open(t governor.Ticket, h headers) (*answer, bool) {
 	}
 	a.status, _ = strconv.Atoi(h.get(":status"))
 	route := s.Governor.Route(t)
+	if route.Preset.PausesInBody(a.status) {
+		a.said.most = maxSaid
+	}
 	spec := provider.MeterSpec{
 		Endpoint: route.Endpoint, Model: route.Provider.Known(t.Call.Model), Stream: t.Call.Stream, HideUsage: t.HideUsage,
 		Weight: t.Weight, MilliTokens: s.Governor.MilliTokens(t.Call.Model), Status: a.status, ContentType: h.get("content-type"), Tier: t.Call.Tier, Currencies: route.Currencies, Header: h.get, Bound: t.Bound,
@@ -130,7 +137,11 @@ func (s *Server) heed(t governor.Ticket, status int, h headers) {
 		s.Quarantined(t.Call.Provider)
 		s.Log.Error().Str("provider", t.Call.Provider).Int("credential", t.Key).Msg("provider refuses a credential, the others are used")
 	}
-	d := s.Governor.Heed(t, status, h.get)
+	s.paused(t, status, s.Governor.Heed(t, status, h.get))
+}
+
+// paused tells that calls are kept away from a provider for so long.
+func (s *Server) paused(t governor.Ticket, status int, d time.Duration) {
 	if d == 0 {
 		return
 	}
@@ -154,6 +165,7 @@ func (s *Server) chunks(st *answeredStream, a *answer) error {
 		if body == nil {
 			return status.Errorf(codes.InvalidArgument, "expected a chunk of the answer, got %T", r.Request)
 		}
+		a.said.write(body.Body)
 		switch {
 		case body.EndOfStream:
 			return s.last(st, a, body.Body)
@@ -178,6 +190,7 @@ func (s *Server) chunks(st *answeredStream, a *answer) error {
 
 // last reads the last chunk, settles, and only then lets it go.
 func (s *Server) last(st *answeredStream, a *answer, chunk []byte) error {
+	s.paused(a.ticket, a.status, s.Governor.HeedBody(a.ticket, a.said.data))
 	out := a.translated(a.meter.Write(chunk))
 	if tail := s.settle(st, a, true); len(tail) > 0 {
 		out = append(append([]byte(nil), out...), a.translated(tail)...)

@@ -43,6 +43,7 @@ services:
 providers:
   openai: {preset: openai, credential: "vault:secret/openai#api_key"}
   stripe: {preset: stripe, credential: "vault:secret/stripe#api_key"}
+  gemini: {preset: gemini, credential: "vault:secret/gemini#key"}
   bedrock: {preset: aws-bedrock, region: us-east-1, credential: "vault:secret/aws"}
   s3: {preset: aws-s3, region: us-east-1, credential: "vault:secret/aws"}
   weather:

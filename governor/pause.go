@@ -28,8 +28,21 @@ func (g *Governor) Heed(t Ticket, status int, header func(string) string) time.D
 	if d == 0 && status == http.StatusTooManyRequests && len(r.Provider.Spares) > 0 {
 		d = spent
 	}
+	return g.leave(r, t.Call.Model, d)
+}
+
+// HeedBody is Heed of what an answer's body says.
+func (g *Governor) HeedBody(t Ticket, body []byte) time.Duration {
+	if g.Pauses == nil || len(body) == 0 {
+		return 0
+	}
+	return g.leave(g.Route(t), t.Call.Model, min(provider.PauseIn(body), LongestPause))
+}
+
+// leave keeps calls away from a place for so long.
+func (g *Governor) leave(r Route, model string, d time.Duration) time.Duration {
 	if d > 0 {
-		g.Pauses.Pause(placeOf(r, t.Call.Model), now.Add(d))
+		g.Pauses.Pause(placeOf(r, model), g.Now().Add(d))
 	}
 	return max(0, d)
 }

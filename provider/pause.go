@@ -1,10 +1,13 @@
 package provider
 
 import (
+	"bytes"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/go-json-experiment/json"
 )
 
 // statusOverloaded is Anthropic's.
@@ -74,4 +77,43 @@ func exhausted(header func(string) string, now time.Time) (longest time.Duration
 		}
 	}
 	return longest
+}
+
+// PausesInBody tells whether the body of an answer may say for how long its provider wants no more such calls: Google says so there, and in no header.
+func (p Preset) PausesInBody(status int) bool {
+	switch p.dialect.(type) {
+	case geminiDialect, vertexDialect:
+		return status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable
+	}
+	return false
+}
+
+// PauseIn reads that from google.rpc.RetryInfo among an error's details (https://google.aip.dev/193); 0 where it does not say. A stream that is
+// not of events is a list, and so is its error.
+func PauseIn(body []byte) time.Duration {
+	type failure struct {
+		Error struct {
+			Details []struct {
+				Type  string `json:"@type"`
+				Delay string `json:"retryDelay"`
+			} `json:"details"`
+		} `json:"error"`
+	}
+	list := []failure{{}}
+	var err error
+	if body = bytes.TrimSpace(body); len(body) > 0 && body[0] == '[' {
+		err = json.Unmarshal(body, &list)
+	} else {
+		err = json.Unmarshal(body, &list[0])
+	}
+	if err != nil || len(list) == 0 {
+		return 0
+	}
+	for _, d := range list[0].Error.Details {
+		if strings.HasSuffix(d.Type, "/google.rpc.RetryInfo") {
+			delay, _ := time.ParseDuration(d.Delay)
+			return max(0, delay)
+		}
+	}
+	return 0
 }

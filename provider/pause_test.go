@@ -1,9 +1,39 @@
 package provider
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
+
+func TestGooglesErrorsSayWhenToComeBack(t *testing.T) {
+	const info = `{"error":{"details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"27s"}]}}`
+	for name, tt := range map[string]struct {
+		body string
+		want time.Duration
+	}{
+		"seconds":             {info, 27 * time.Second},
+		"with a fraction":     {strings.ReplaceAll(info, "27s", "27.356906325s"), 27356906325 * time.Nanosecond},
+		"of a stream":         {" [" + info + "\n]", 27 * time.Second},
+		"an empty list":       {"[]", 0},
+		"another detail":      {strings.ReplaceAll(info, "RetryInfo", "QuotaFailure"), 0},
+		"no duration":         {strings.ReplaceAll(info, "27s", "soon"), 0},
+		"less than nothing":   {strings.ReplaceAll(info, "27s", "-27s"), 0},
+		"more than there are": {strings.ReplaceAll(info, "27s", "99999999999999999999s"), 0},
+		"cut off":             {info[:60], 0},
+		"another type":        {`{"error":"no"}`, 0},
+		"nothing":             {"", 0},
+	} {
+		if got := PauseIn([]byte(tt.body)); got != tt.want {
+			t.Errorf("%s: PauseIn(%s) = %s, want %s", name, tt.body, got, tt.want)
+		}
+	}
+	for preset, want := range map[string]bool{"gemini": true, "vertex": true, "openai": false, "anthropic": false} {
+		if p, _ := Find(preset); p.PausesInBody(429) != want || p.PausesInBody(503) != want || p.PausesInBody(200) {
+			t.Errorf("%s says so in its body: %v", preset, p.PausesInBody(429))
+		}
+	}
+}
 
 func TestProvidersSayForHowLongTheyWantToBeLeftAlone(t *testing.T) {
 	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
