@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -276,13 +277,8 @@ var outsideFaults = []fault{
 		}
 		return func() {}
 	}},
-	{name: "Slack down", lasts: 10 * time.Second, alert: "dependency", inject: func(w *world) func() {
-		w.slack.Fail("slack", mockalerts.Fault{Status: 503, Times: 3})
-		w.cache.down() // something to tell
-		time.Sleep(3 * time.Second)
-		w.cache.up()
-		return func() {}
-	}},
+	messengerDown("Slack", "slack"),
+	messengerDown("Twilio", "twilio"),
 	{name: "100 × overload by one team", lasts: 5 * time.Second, inject: func(w *world) func() {
 		return repeat(64, 0, func(int) {
 			r, err := w.request(http.MethodGet, "/weather/v1/forecast/lima", "")
@@ -294,6 +290,23 @@ var outsideFaults = []fault{
 			}
 		})
 	}},
+}
+
+// messengerDown has a service of messages fail while there is something to tell.
+func messengerDown(name, service string) fault {
+	return fault{name: name + " down", lasts: 10 * time.Second, alert: "dependency", inject: func(w *world) func() {
+		w.messengers.Fail(service, mockalerts.Fault{Status: http.StatusServiceUnavailable, Times: 3})
+		w.cache.down()
+		time.Sleep(3 * time.Second)
+		w.cache.up()
+		return func() {
+			w.eventually("both messengers were told of Redis", func() bool {
+				return !slices.ContainsFunc([]string{"slack", "twilio"}, func(s string) bool {
+					return !slices.ContainsFunc(w.messengers.Messages(s), func(m mockalerts.Message) bool { return strings.Contains(m.Body, "redis") })
+				})
+			})
+		}
+	}}
 }
 
 // peaks are the most that sentinel and Envoy ever had resident, in MiB.

@@ -79,10 +79,10 @@ func (l *link) moved(upstream string) {
 type world struct {
 	*gateway
 	db, cache, vault, provider *link
-	slack                      *mockalerts.Server
+	messengers                 *mockalerts.Server // Slack and Twilio
 }
 
-// newWorld starts a gateway with a link in front of each part, a hard budget that will run out, a team that may call little, and Slack.
+// newWorld starts a gateway with a link in front of each part, a hard budget that will run out, a team that may call little, and both Slack and text messages for alerts.
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{}
@@ -102,20 +102,23 @@ func newWorld(t testing.TB) *world {
 	w.kill()
 	vault := strings.TrimPrefix(w.env[0], "VAULT_ADDR=http://")
 	w.cache, w.vault, w.provider = newLink(t, "redis", w.redis), newLink(t, "vault", vault), newLink(t, "provider", w.mock.TLSAddr)
-	w.slack = mockalerts.New(mockalerts.Credentials{SlackToken: slackToken})
-	told := httptest.NewServer(w.slack)
+	const twilioToken = "twilio-canary-31d7"
+	w.messengers = mockalerts.New(mockalerts.Credentials{SlackToken: slackToken, TwilioAccount: "AC1", TwilioToken: twilioToken})
+	told := httptest.NewServer(w.messengers)
 	t.Cleanup(told.Close)
-	w.put("http://"+vault, w.root, "slack", map[string]string{"token": slackToken})
+	w.put("http://"+vault, w.root, "alerts", map[string]string{"slack": slackToken, "twilio": twilioToken})
 	w.env[0] = "VAULT_ADDR=http://" + w.vault.proxy.Listen
 	text, err := os.ReadFile(filepath.Join(w.dir, "sentinel.yaml"))
 	w.must(err)
 	w.write("sentinel.yaml", strings.Replace(string(text), w.redis, w.cache.proxy.Listen, 1))
 	policy := w.policyOf("{budget: {usd: 1000000/day}}, noisy: {}", fmt.Sprintf(`policies:
-  - {name: tight, match: {model: %s}, budget: {usd: 0.0005/day, mode: hard}}
+  - {name: tight, match: {model: %[1]s}, budget: {usd: 0.0005/day, mode: hard}}
   - {name: noisy, match: {team: noisy}, limits: {requests: 10/minute}}
 alerts:
   channels:
-    finops: {slack: {channel: "#finops", token: "vault:secret/slack#token", api: "%s/slack/api"}}
+    finops: {slack: {channel: "#finops", token: "vault:secret/alerts#slack", api: "%[2]s/slack/api"}}
+    text: {sms: {account: AC1, token: "vault:secret/alerts#twilio", from: "+15550100000", to: [ana], api: "%[2]s/twilio"}}
+  people: {ana: {phone: "+15550100001"}}
 `, tightModel, told.URL))
 	policy = strings.Replace(policy, "providers:\n", "  flood: {team: noisy, identity: {token: "+noisyToken+"}}\nproviders:\n", 1)
 	w.write("policies.yaml", strings.ReplaceAll(policy, w.mock.TLSAddr, w.provider.proxy.Listen))
@@ -312,7 +315,7 @@ func faultTable(rows []outcome) string {
 	b.WriteString("# Faults\n\nWritten by `make chaos`: real Envoy, PostgreSQL, Redis and OpenBao, 40 calls a second, a hard budget that runs out on the way, the policy's\n" +
 		"default for a Redis that is down (closed). Failed are calls without the provider's answer, refusals of the gateway among them. Records are compared with\n" +
 		"the provider's own account. Recovery is the time from the end of the fault to the end of the last call that failed. Told counts incidents that\n" +
-		"had to reach Slack and did; calls that broke in the middle are booked at their bound.\n\n" +
+		"had to reach Slack and phones and did; calls that broke in the middle are booked at their bound.\n\n" +
 		"| fault | calls | failed | records lost | records twice | ledger − bill | overshoot | recovery | incidents | told |\n|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, o := range rows {
 		_, _ = fmt.Fprintf(&b, "| %s | %d | %d | %d | %d | %s | %s | %.1f s | %s | %d |\n", o.fault, o.calls, o.failed, max(0, o.lost), o.twice, o.drift, o.overshoot,
