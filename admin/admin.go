@@ -20,6 +20,7 @@ import (
 // Backend is what the API needs of the gateway.
 type Backend interface {
 	Ledger
+	Latencies
 	Limits
 	Policies
 	Incidents

@@ -1,19 +1,38 @@
 package admin
 
 import (
-	"cmp"
 	"context"
-	"math"
 	"net/http"
-	"slices"
 	"time"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
 
+// LatencyQuery asks how long the newest calls of [From, To) took, at most Limit of them.
+type LatencyQuery struct {
+	From, To time.Time
+	By       string
+	Filter   map[string]string
+	Limit    int
+}
+
+// LatencyRow is one group's part, or that of all. Times are of calls that were not refused.
+type LatencyRow struct {
+	Key                                       string
+	All                                       bool
+	Calls, Refused, Limited, Failed, Unpriced int64
+	Oldest                                    time.Time
+	FirstByte, Duration                       [3]time.Duration // of 50, 95 and 99 of 100
+}
+
+// Latencies are how long calls took: the groups with the most calls first, the row of all last.
+type Latencies interface {
+	Latency(ctx context.Context, q LatencyQuery) ([]LatencyRow, error)
+}
+
 // Latency is how long calls took, and how they ended.
 type Latency struct {
-	Calls int       `json:"calls" doc:"Calls that are counted: the newest of the period, at most 10,000."`
+	Calls int64     `json:"calls" doc:"Calls that are counted: the newest of the period, at most 10,000."`
 	Since time.Time `json:"since" doc:"When the oldest of them began; the period's begin where all are counted."`
 	Total Took      `json:"total"`
 	Rows  []Took    `json:"rows" doc:"By the dimension, the most calls first." nullable:"false"`
@@ -22,16 +41,13 @@ type Latency struct {
 // Took is one group's part. Times are of calls that went to a provider.
 type Took struct {
 	Key       string  `json:"key"`
-	Calls     int     `json:"calls"`
-	Refused   int     `json:"refused" doc:"By the gateway."`
-	Limited   int     `json:"limited" doc:"Answered 429 by the provider."`
-	Failed    int     `json:"failed" doc:"Answered 5xx by the provider, or not at all."`
+	Calls     int64   `json:"calls"`
+	Refused   int64   `json:"refused" doc:"By the gateway."`
+	Limited   int64   `json:"limited" doc:"Answered 429 by the provider."`
+	Failed    int64   `json:"failed" doc:"Answered 5xx by the provider, or not at all."`
 	FirstByte Spread  `json:"first_byte_ms"`
 	Duration  Spread  `json:"duration_ms"`
 	Priced    float64 `json:"priced" doc:"Share of the calls that went out that have a price, from 0 to 1."`
-
-	firsts, durations []time.Duration
-	unpriced          int
 }
 
 // Spread are quantiles, in milliseconds; by the nearest rank.
@@ -47,15 +63,6 @@ type latencyInput struct {
 	Filter []string `query:"filter,explode" maxItems:"10" doc:"dimension:value pairs that must hold."`
 }
 
-// grouped reads a dimension of an entry.
-var grouped = map[string]func(*sentinel.Entry) string{
-	"team":     func(e *sentinel.Entry) string { return e.Caller.Team },
-	"service":  func(e *sentinel.Entry) string { return e.Caller.Service },
-	"provider": func(e *sentinel.Entry) string { return e.Provider },
-	"endpoint": func(e *sentinel.Entry) string { return e.Endpoint },
-	"model":    func(e *sentinel.Entry) string { return e.Model },
-}
-
 func (s *Server) latencyRoutes() {
 	register(s, operation{id: "get-latency", method: http.MethodGet, path: "/usage/latency", tag: "usage", summary: "How long the newest calls took, and how they ended", role: sentinel.RoleViewer}, s.latency)
 }
@@ -68,69 +75,32 @@ func (s *Server) latency(ctx context.Context, in *latencyInput) (*answer[Latency
 	if err != nil {
 		return nil, err
 	}
-	list, err := s.Backend.Entries(ctx, EntryQuery{From: in.From, To: in.To, Filter: filter, Limit: maxRows})
+	list, err := s.Backend.Latency(ctx, LatencyQuery{From: in.From, To: in.To, By: in.By, Filter: filter, Limit: maxRows})
 	if err != nil {
 		return nil, s.fault("latency", err)
 	}
-	out := Latency{Calls: len(list), Since: in.From, Rows: []Took{}}
-	if len(list) == maxRows {
-		out.Since = list[len(list)-1].At
-	}
-	groups := map[string]*Took{}
-	for i := range list {
-		key := grouped[in.By](&list[i])
-		if groups[key] == nil {
-			groups[key] = &Took{Key: key}
+	out := Latency{Since: in.From, Rows: []Took{}}
+	for _, r := range list {
+		if !r.All {
+			out.Rows = append(out.Rows, took(r))
+			continue
 		}
-		groups[key].add(&list[i])
-		out.Total.add(&list[i])
+		out.Total, out.Calls = took(r), r.Calls
+		if r.Calls >= maxRows {
+			out.Since = r.Oldest
+		}
 	}
-	out.Total.sum()
-	for _, g := range groups {
-		g.sum()
-		out.Rows = append(out.Rows, *g)
-	}
-	slices.SortFunc(out.Rows, func(x, y Took) int {
-		return cmp.Or(cmp.Compare(y.Calls, x.Calls), cmp.Compare(x.Key, y.Key))
-	})
 	return &answer[Latency]{out}, nil
 }
 
-func (t *Took) add(e *sentinel.Entry) {
-	t.Calls++
-	switch {
-	case e.Action.Refused():
-		t.Refused++
-		return
-	case e.Status == http.StatusTooManyRequests:
-		t.Limited++
-	case e.Status >= http.StatusInternalServerError || e.Status == 0:
-		t.Failed++
+func took(r LatencyRow) Took {
+	t := Took{Key: r.Key, Calls: r.Calls, Refused: r.Refused, Limited: r.Limited, Failed: r.Failed, FirstByte: spread(r.FirstByte), Duration: spread(r.Duration), Priced: 1}
+	if out := r.Calls - r.Refused; out > 0 {
+		t.Priced = float64(out-r.Unpriced) / float64(out)
 	}
-	if e.Unpriced() {
-		t.unpriced++
-	}
-	t.durations = append(t.durations, e.Duration)
-	if e.FirstByte > 0 {
-		t.firsts = append(t.firsts, e.FirstByte)
-	}
+	return t
 }
 
-func (t *Took) sum() {
-	t.Duration, t.FirstByte, t.Priced = spreadOf(t.durations), spreadOf(t.firsts), 1
-	if out := t.Calls - t.Refused; out > 0 {
-		t.Priced = float64(out-t.unpriced) / float64(out)
-	}
-}
-
-// spreadOf sorts what it is given.
-func spreadOf(list []time.Duration) Spread {
-	if len(list) == 0 {
-		return Spread{}
-	}
-	slices.Sort(list)
-	rank := func(p float64) float64 {
-		return milliseconds(list[max(0, int(math.Ceil(p*float64(len(list))))-1)])
-	}
-	return Spread{rank(0.5), rank(0.95), rank(0.99)}
+func spread(q [3]time.Duration) Spread {
+	return Spread{milliseconds(q[0]), milliseconds(q[1]), milliseconds(q[2])}
 }

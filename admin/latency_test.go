@@ -4,53 +4,38 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"slices"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/rs/zerolog"
 
-	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/admin"
 )
 
-// rows is a ledger of single entries, the newest first.
-type rows struct {
+// timed is a ledger that has summed how long its calls took.
+type timed struct {
 	accounts
-	list []sentinel.Entry
+	list []admin.LatencyRow
 }
 
-func (rows) Org() admin.Org { return admin.Org{Name: "acme", Zone: time.UTC} }
+func (timed) Org() admin.Org { return admin.Org{Name: "acme", Zone: time.UTC} }
 
-func (rows) Dimensions() []string { return []string{"team", "model"} }
+func (timed) Dimensions() []string { return []string{"team", "model"} }
 
-func (r rows) Entries(_ context.Context, q admin.EntryQuery) ([]sentinel.Entry, error) {
-	return r.list[:min(len(r.list), q.Limit)], nil
+func (r timed) Latency(context.Context, admin.LatencyQuery) ([]admin.LatencyRow, error) {
+	return r.list, nil
 }
 
-func TestLatencyIsOfCallsThatWentOut(t *testing.T) {
-	var list []sentinel.Entry
-	for i := range 100 { // 1 to 100 ms
-		e := sentinel.Entry{Status: 200, PriceVersion: "openai/gpt-5@2026-11-23", Duration: time.Duration(i+1) * time.Millisecond, FirstByte: time.Duration(i+1) * time.Millisecond / 2}
-		e.Model = "gpt-5"
-		switch i {
-		case 0:
-			e.Status, e.FirstByte = 0, 0
-		case 1, 2:
-			e.Status = 503
-		case 3:
-			e.Status = 429
-		case 4:
-			e.PriceVersion = sentinel.VersionFlat
-		}
-		list = append(list, e)
-	}
-	slices.Reverse(list)
-	refused := sentinel.Entry{Action: sentinel.Deny, Status: 429, Duration: time.Hour}
-	refused.Model = "gpt-5-mini"
-	list = append(list, refused, refused)
-	get := func(list []sentinel.Entry, query string) (out admin.Latency, code int) {
-		h := admin.New(admin.Options{Backend: rows{list: list}, Log: zerolog.Nop(), Now: func() time.Time { return noon }}).Handler()
+func TestLatencyTellsSinceWhenCallsAreCounted(t *testing.T) {
+	oldest, ms := noon.Add(-time.Hour), time.Millisecond
+	get := func(all int64, query string) (out admin.Latency, code int) {
+		ledger := timed{list: []admin.LatencyRow{
+			{Key: "gpt-5", Calls: 100, Limited: 1, Failed: 3, Unpriced: 1, Oldest: oldest, FirstByte: [3]time.Duration{25500 * time.Microsecond, 48 * ms, 50 * ms}, Duration: [3]time.Duration{50 * ms, 95 * ms, 99 * ms}},
+			{Key: "gpt-5-mini", Calls: 2, Refused: 2, Oldest: oldest},
+			{All: true, Calls: all, Refused: 2, Unpriced: 1, Oldest: oldest},
+		}}
+		h := admin.New(admin.Options{Backend: ledger, Log: zerolog.Nop(), Now: func() time.Time { return noon }}).Handler()
 		w := ask(h, "GET", "/api/v1/usage/latency?from=2026-11-01T00:00:00Z"+query, viewer, "")
 		if w.Code == http.StatusOK {
 			if err := json.Unmarshal(w.Body.Bytes(), &out); err != nil {
@@ -59,27 +44,18 @@ func TestLatencyIsOfCallsThatWentOut(t *testing.T) {
 		}
 		return out, w.Code
 	}
-	got, _ := get(list, "")
-	want := admin.Took{Key: "gpt-5", Calls: 100, Limited: 1, Failed: 3, Priced: 0.99, FirstByte: admin.Spread{P50: 25.5, P95: 48, P99: 50}, Duration: admin.Spread{P50: 50, P95: 95, P99: 99}}
-	if len(got.Rows) != 2 {
-		t.Fatalf("rows %+v, want two models", got.Rows)
+	got, _ := get(102, "")
+	want := admin.Latency{Calls: 102, Since: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), Total: admin.Took{Calls: 102, Refused: 2, Priced: 0.99}, Rows: []admin.Took{
+		{Key: "gpt-5", Calls: 100, Limited: 1, Failed: 3, Priced: 0.99, FirstByte: admin.Spread{P50: 25.5, P95: 48, P99: 50}, Duration: admin.Spread{P50: 50, P95: 95, P99: 99}},
+		{Key: "gpt-5-mini", Calls: 2, Refused: 2, Priced: 1},
+	}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("latency (-want +got)\n%s", diff)
 	}
-	same := func(a, b admin.Took) bool {
-		return a.Key == b.Key && a.Calls == b.Calls && a.Refused == b.Refused && a.Limited == b.Limited && a.Failed == b.Failed && a.Priced == b.Priced && a.FirstByte == b.FirstByte && a.Duration == b.Duration
+	if got, _ := get(10_000, "&by=team"); !got.Since.Equal(oldest) {
+		t.Errorf("%d calls are counted since %s, want since the oldest of them", got.Calls, got.Since)
 	}
-	if !same(got.Rows[0], want) || !same(got.Rows[1], admin.Took{Key: "gpt-5-mini", Calls: 2, Refused: 2, Priced: 1}) {
-		t.Errorf("rows %+v, want %+v", got.Rows, want)
-	}
-	want.Key, want.Calls, want.Refused = "", 102, 2
-	if !same(got.Total, want) || got.Calls != 102 || !got.Since.Equal(time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)) {
-		t.Errorf("total %+v of %d since %s, want %+v", got.Total, got.Calls, got.Since, want)
-	}
-	many := slices.Repeat(list[:1], 10_001)
-	many[9_999].At = noon.Add(-time.Hour)
-	if got, _ := get(many, "&by=team"); got.Calls != 10_000 || !got.Since.Equal(noon.Add(-time.Hour)) {
-		t.Errorf("%d calls since %s, want the newest 10,000", got.Calls, got.Since)
-	}
-	if _, code := get(nil, "&by=tier"); code != http.StatusUnprocessableEntity {
+	if _, code := get(0, "&by=tier"); code != http.StatusUnprocessableEntity {
 		t.Errorf("by=tier is answered %d", code)
 	}
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -42,12 +40,8 @@ func (s *Store) Entries(ctx context.Context, q EntryQuery) ([]sentinel.Entry, er
 	if q.CallID != (sentinel.CallID{}) {
 		w.add("call_id = $%d", pgtype.UUID{Bytes: q.CallID, Valid: true})
 	}
-	for _, name := range slices.Sorted(maps.Keys(q.Filter)) {
-		expression, err := entriesTable.dimension(name, "")
-		if err != nil {
-			return nil, err
-		}
-		w.add(expression+" = $%d", clean(q.Filter[name]))
+	if err := w.filter(q.Filter); err != nil {
+		return nil, err
 	}
 	if q.Shadowed {
 		w.conditions = append(w.conditions, "shadow <> ''")

@@ -22,10 +22,12 @@ var dimensions = map[string]string{
 	"source": fmt.Sprintf("CASE source WHEN %d THEN '%s' WHEN %d THEN '%s' WHEN %d THEN '%s' ELSE 'unknown' END",
 		sentinel.SourceReconciler, sentinel.SourceReconciler, sentinel.SourcePartial, sentinel.SourcePartial,
 		sentinel.SourceMeter, sentinel.SourceMeter),
-	"month":  `to_char(ts AT TIME ZONE 'UTC', 'YYYY-MM')`,
-	"day":    `to_char(ts AT TIME ZONE 'UTC', 'YYYY-MM-DD')`,
-	"hour":   `to_char(ts AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:"00Z"')`,
-	"minute": `to_char(ts AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"')`,
+	"month": written("ts", "YYYY-MM"), "day": written("ts", "YYYY-MM-DD"), "hour": written("ts", `YYYY-MM-DD"T"HH24:"00Z"`), "minute": written("ts", `YYYY-MM-DD"T"HH24:MI"Z"`),
+}
+
+// written is a time as text, by a zone's clock.
+func written(at, format string) string {
+	return "to_char(" + at + " AT TIME ZONE 'UTC', '" + format + "')"
 }
 
 // subjectOf finds the pseudonym or fingerprint in a demand that a letter begins.
@@ -106,12 +108,12 @@ func (s *Store) Usage(ctx context.Context, q UsageQuery) ([]UsageRow, error) {
 // row whose own units leave 64 bits, and wraps nothing.
 var usageQuestion = question("usage", "{input}", added(sentinel.InputTokenUnits[:]), "{output}", added(sentinel.OutputTokenUnits[:]))
 
-// usageTable is where a question is answered.
+// usageTable is where a question is answered. Its span is what each row sums, empty for rows of single calls.
 type usageTable struct {
-	name, clock, calls, estimated string
+	name, clock, span, calls, estimated string
 }
 
-var entriesTable = usageTable{"entries", "ts", "count(*)", "count(*) FILTER (WHERE method <> '')"}
+var entriesTable = usageTable{"entries", "ts", "", "count(*)", "count(*) FILTER (WHERE method <> '')"}
 
 // rolledDimensions are those that the sums keep.
 var rolledDimensions = append([]string{"org", "team", "service", "provider", "endpoint", "model", "tier", "action"}, spans...)
@@ -126,14 +128,14 @@ func (q UsageQuery) table() (usageTable, error) {
 			return usageTable{}, fmt.Errorf("usage by %q: the sums by minute, hour and day have %s", name, strings.Join(rolledDimensions, ", "))
 		}
 	}
-	t := usageTable{"", "bucket", "sum(calls)", "sum(estimated)"}
+	t := usageTable{clock: "bucket", calls: "sum(calls)", estimated: "sum(estimated)"}
 	switch q.finest() {
 	case 24 * time.Hour:
-		t.name = "usage_1d"
+		t.name, t.span = "usage_1d", "day"
 	case time.Hour:
-		t.name = "usage_1h"
+		t.name, t.span = "usage_1h", "hour"
 	case time.Minute:
-		t.name = "usage_1m"
+		t.name, t.span = "usage_1m", "minute"
 	default:
 		return t, fmt.Errorf("usage from %s to %s: the sums want whole minutes", q.From.Format(time.RFC3339), q.To.Format(time.RFC3339))
 	}
@@ -231,7 +233,7 @@ func (q UsageQuery) build() (string, []any, error) {
 	if err != nil {
 		return "", nil, err
 	}
-	var keys, places []string
+	var keys, places, groups []string
 	w := within(table.clock, q.From, q.To)
 	zone := ""
 	if q.zoned() {
@@ -250,7 +252,11 @@ func (q UsageQuery) build() (string, []any, error) {
 		if slices.Contains(q.By[:i], name) {
 			return "", nil, fmt.Errorf("usage by %s: named twice", name)
 		}
-		keys = append(keys, expression+",")
+		group := fmt.Sprint(i + 1)
+		if slices.Contains(spans, name) {
+			expression, group = table.begin(name, expression, zone)
+		}
+		keys, groups = append(keys, expression+","), append(groups, group)
 		places = append(places, fmt.Sprint(i+1))
 	}
 	for _, name := range slices.Sorted(maps.Keys(q.Filter)) {
@@ -265,7 +271,7 @@ func (q UsageQuery) build() (string, []any, error) {
 		if !q.Timed() {
 			order = append([]string{"cost DESC"}, places...)
 		}
-		grouping = "GROUP BY " + strings.Join(places, ", ") + " ORDER BY " + strings.Join(order, ", ")
+		grouping = "GROUP BY " + strings.Join(groups, ", ") + " ORDER BY " + strings.Join(order, ", ")
 	}
 	sql := filled(usageQuestion, "{keys}", strings.Join(keys, " "), "{calls}", table.calls, "{estimated}", table.estimated,
 		"{table}", table.name, "{where}", w.String(), "{grouping}", grouping)
@@ -282,6 +288,18 @@ func (t usageTable) dimension(name, zone string) (string, error) {
 		expression = strings.ReplaceAll(expression, "'UTC'", zone)
 	}
 	return strings.ReplaceAll(expression, "(ts ", "("+t.clock+" "), nil
+}
+
+// begin groups by a span's begin: text is made for each group, not for each row, which takes longer than to sum it.
+func (t usageTable) begin(span, expression, zone string) (key, group string) {
+	if zone == "" || !slices.Contains(calendar, span) {
+		zone = "'UTC'"
+	}
+	group = fmt.Sprintf("date_trunc('%s', %s, %s)", span, t.clock, zone)
+	if zone == "'UTC'" && span == t.span { // each row is of a whole one
+		group = t.clock
+	}
+	return strings.Replace(expression, "("+t.clock+" ", "("+group+" ", 1), group
 }
 
 // where collects conditions and their parameters.
@@ -308,6 +326,18 @@ func within(clock string, from, to time.Time) *where {
 func (w *where) add(condition string, arg any) {
 	w.args = append(w.args, arg)
 	w.conditions = append(w.conditions, fmt.Sprintf(condition, len(w.args)))
+}
+
+// filter wants dimensions of entries to have a value each.
+func (w *where) filter(values map[string]string) error {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		expression, err := entriesTable.dimension(name, "")
+		if err != nil {
+			return err
+		}
+		w.add(expression+" = $%d", clean(values[name]))
+	}
+	return nil
 }
 
 func (w *where) limit(n int) string {

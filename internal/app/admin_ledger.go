@@ -71,9 +71,9 @@ const (
 // split cuts a question where coarser sums begin and end to serve, at whole days, hours and minutes: a month is days but for its ends, what is
 // younger than summed is asked of the entries, and what is over for long is apart, to be kept.
 func split(q store.UsageQuery, summed time.Time) (pieces []store.UsageQuery) {
-	settled := lastSettled(summed)
+	old, settled := lastOld(summed), lastSettled(summed)
 	summed = earliest(summed.Truncate(time.Minute), q.To)
-	cuts := []time.Time{earliest(settled, summed)}
+	cuts := []time.Time{earliest(old, summed), earliest(settled, summed)}
 	for _, d := range []time.Duration{time.Hour, 24 * time.Hour} {
 		if begin := q.From.Add(d - 1).Truncate(d); d <= q.Grain() && !begin.After(summed) {
 			cuts = append(cuts, begin, summed.Truncate(d))
@@ -102,6 +102,16 @@ func earliest(a, b time.Time) time.Time {
 // Entries lists rows of the ledger.
 func (b *adminBackend) Entries(ctx context.Context, q admin.EntryQuery) ([]sentinel.Entry, error) {
 	return b.Store.Entries(ctx, store.EntryQuery{From: q.From, To: q.To, CallID: q.CallID, Filter: q.Filter, Shadowed: q.Shadowed, Before: store.EntryKey(q.Before), Limit: q.Limit})
+}
+
+// Latency asks how long calls took.
+func (b *adminBackend) Latency(ctx context.Context, q admin.LatencyQuery) ([]admin.LatencyRow, error) {
+	rows, err := b.Store.Latency(ctx, store.LatencyQuery(q))
+	out := make([]admin.LatencyRow, len(rows))
+	for i, r := range rows {
+		out[i] = admin.LatencyRow(r)
+	}
+	return out, err
 }
 
 // Dimensions are what the ledger can be grouped by.

@@ -34,15 +34,15 @@ func TestQuestionsAreAskedOfTheCoarsestSums(t *testing.T) {
 		want []string
 	}{
 		"a month of UTC": {store.UsageQuery{From: at("2026-11-01T00:00:00"), To: at("2026-11-24T12:37:00")},
-			[]string{"11-01 00:00 to 11-23 00:00 sums", "11-23 00:00 to 11-24 00:00 sums", "11-24 00:00 to 11-24 12:00 sums", "11-24 12:00 to 11-24 12:34 sums", "11-24 12:34 to 11-24 12:37 rows"}},
+			[]string{"11-01 00:00 to 11-23 00:00 sums", "11-23 00:00 to 11-24 00:00 sums", "11-24 00:00 to 11-24 09:00 sums", "11-24 09:00 to 11-24 12:00 sums", "11-24 12:00 to 11-24 12:34 sums", "11-24 12:34 to 11-24 12:37 rows"}},
 		"a month of New York, not by days": {store.UsageQuery{From: at("2026-11-01T04:00:00"), To: at("2026-11-24T12:37:00"), Zone: zone("America/New_York")},
-			[]string{"11-01 04:00 to 11-02 00:00 sums", "11-02 00:00 to 11-23 00:00 sums", "11-23 00:00 to 11-24 00:00 sums", "11-24 00:00 to 11-24 12:00 sums", "11-24 12:00 to 11-24 12:34 sums", "11-24 12:34 to 11-24 12:37 rows"}},
+			[]string{"11-01 04:00 to 11-02 00:00 sums", "11-02 00:00 to 11-23 00:00 sums", "11-23 00:00 to 11-24 00:00 sums", "11-24 00:00 to 11-24 09:00 sums", "11-24 09:00 to 11-24 12:00 sums", "11-24 12:00 to 11-24 12:34 sums", "11-24 12:34 to 11-24 12:37 rows"}},
 		"by its days": {store.UsageQuery{From: at("2026-11-01T04:00:00"), To: at("2026-11-24T12:37:00"), Zone: zone("America/New_York"), By: []string{"day"}},
-			[]string{"11-01 04:00 to 11-23 00:00 sums", "11-23 00:00 to 11-24 12:00 sums", "11-24 12:00 to 11-24 12:34 sums", "11-24 12:34 to 11-24 12:37 rows"}},
+			[]string{"11-01 04:00 to 11-23 00:00 sums", "11-23 00:00 to 11-24 09:00 sums", "11-24 09:00 to 11-24 12:00 sums", "11-24 12:00 to 11-24 12:34 sums", "11-24 12:34 to 11-24 12:37 rows"}},
 		"a month of Kolkata, not by days": {store.UsageQuery{From: at("2026-10-31T18:30:00"), To: at("2026-11-24T12:37:00"), Zone: zone("Asia/Kolkata")},
-			[]string{"10-31 18:30 to 10-31 19:00 sums", "10-31 19:00 to 11-01 00:00 sums", "11-01 00:00 to 11-23 00:00 sums", "11-23 00:00 to 11-24 00:00 sums", "11-24 00:00 to 11-24 12:00 sums", "11-24 12:00 to 11-24 12:34 sums", "11-24 12:34 to 11-24 12:37 rows"}},
+			[]string{"10-31 18:30 to 10-31 19:00 sums", "10-31 19:00 to 11-01 00:00 sums", "11-01 00:00 to 11-23 00:00 sums", "11-23 00:00 to 11-24 00:00 sums", "11-24 00:00 to 11-24 09:00 sums", "11-24 09:00 to 11-24 12:00 sums", "11-24 12:00 to 11-24 12:34 sums", "11-24 12:34 to 11-24 12:37 rows"}},
 		"by its days, which begin within an hour": {store.UsageQuery{From: at("2026-10-31T18:30:00"), To: at("2026-11-24T12:37:00"), Zone: zone("Asia/Kolkata"), By: []string{"day"}},
-			[]string{"10-31 18:30 to 10-31 19:00 sums", "10-31 19:00 to 11-23 00:00 sums", "11-23 00:00 to 11-24 12:00 sums", "11-24 12:00 to 11-24 12:34 sums", "11-24 12:34 to 11-24 12:37 rows"}},
+			[]string{"10-31 18:30 to 10-31 19:00 sums", "10-31 19:00 to 11-23 00:00 sums", "11-23 00:00 to 11-24 09:00 sums", "11-24 09:00 to 11-24 12:00 sums", "11-24 12:00 to 11-24 12:34 sums", "11-24 12:34 to 11-24 12:37 rows"}},
 		"within an hour":   {store.UsageQuery{From: at("2026-11-24T12:05:00"), To: at("2026-11-24T12:20:00")}, []string{"11-24 12:05 to 11-24 12:20 sums"}},
 		"within a day":     {store.UsageQuery{From: at("2026-11-23T10:05:00"), To: at("2026-11-23T12:20:00")}, []string{"11-23 10:05 to 11-23 11:00 sums", "11-23 11:00 to 11-23 12:00 sums", "11-23 12:00 to 11-23 12:20 sums"}},
 		"the last minutes": {store.UsageQuery{From: at("2026-11-24T12:34:00"), To: at("2026-11-24T12:36:00")}, []string{"11-24 12:34 to 11-24 12:36 rows"}},
@@ -89,13 +89,20 @@ func TestSumsOfThePastAreAskedOnce(t *testing.T) {
 		want("of a team", team, 2, 2)
 		young := old
 		young.To = today
-		want("until today", young, 3, 3)
-		want("until today, again", young, 4, 4)
+		want("until now", young, 3, 3)
+		want("until now, again", young, 4, 4)
+		hours := store.UsageQuery{From: today.Add(-6 * time.Hour), To: today.Add(-3 * time.Hour), Rolled: true}
+		want("hours that are over", hours, 5, 5)
+		want("hours that are over, again", hours, 5, 5)
+		short := hours
+		short.From = today.Add(-4 * time.Hour)
+		want("one hour", short, 6, 6)
+		want("one hour, again", short, 7, 7)
 		time.Sleep(2 * time.Minute)
-		want("after two minutes", old, 1, 5)
-		want("when the new one is there", old, 5, 5)
+		want("after two minutes", old, 1, 8)
+		want("when the new one is there", old, 8, 8)
 		time.Sleep(time.Hour)
-		want("after an hour", old, 6, 6)
+		want("after an hour", old, 9, 9)
 		wait = time.Second
 		time.Sleep(time.Hour)
 		var both sync.WaitGroup
@@ -103,8 +110,8 @@ func TestSumsOfThePastAreAskedOnce(t *testing.T) {
 			both.Go(func() { _, _ = p.usage(t.Context(), old, ask) })
 		}
 		both.Wait()
-		if asked != 7 {
-			t.Errorf("ten at once asked %d times", asked-6)
+		if asked != 10 {
+			t.Errorf("ten at once asked %d times", asked-9)
 		}
 		wait = 0
 		for n := range 3 * pastRows / 10_000 {

@@ -15,15 +15,17 @@ import (
 )
 
 const (
-	// settledAfter is how long ago a day is over whose sums are kept: calls are booked within minutes, so only what the reconciler finds still changes it.
-	settledAfter = 36 * time.Hour
-	pastFresh    = time.Minute      // for which a kept answer is as good as a new one
-	pastUsable   = 15 * time.Minute // for which it is given while a new one is on its way
-	pastTimeout  = 30 * time.Second // for which a new one is waited
-	pastRows     = 100_000          // kept at most, of all answers together
+	// settledAfter is how long ago an hour is over whose sums are kept, and oldAfter a day: calls are booked within minutes, so only a spool that waited for the
+	// database and what the reconciler finds still change them. Days are apart, because hours are asked for again whenever one more is over.
+	settledAfter, oldAfter = 3 * time.Hour, 36 * time.Hour
+	keptSpan               = 3 * time.Hour    // of an answer at least: shorter ones cost little
+	pastFresh              = time.Minute      // for which a kept answer is as good as a new one
+	pastUsable             = 15 * time.Minute // for which it is given while a new one is on its way
+	pastTimeout            = 30 * time.Second // for which a new one is waited
+	pastRows               = 100_000          // kept at most, of all answers together
 )
 
-// pastSums keeps sums of days that are over: every page asks for them again whenever a call is booked, and they are most of what is read for it.
+// pastSums keeps sums of hours that are over: every page asks for them again whenever a call is booked, and they are most of what is read for it.
 type pastSums struct {
 	mu    sync.Mutex
 	kept  map[string]*pastSum
@@ -38,11 +40,12 @@ type pastSum struct {
 
 // keepable tells whether an answer to q can be kept.
 func (*pastSums) keepable(q store.UsageQuery, now time.Time) bool {
-	return q.Rolled && q.To.Sub(q.From) >= 24*time.Hour && !q.To.After(lastSettled(now))
+	return q.Rolled && q.To.Sub(q.From) >= keptSpan && !q.To.After(lastSettled(now))
 }
 
-// lastSettled is the end of the last day that is over for long enough.
-func lastSettled(now time.Time) time.Time { return now.Add(-settledAfter).Truncate(24 * time.Hour) }
+// lastSettled is the end of the last hour that is over for long enough, and lastOld of the last day.
+func lastSettled(now time.Time) time.Time { return now.Add(-settledAfter).Truncate(time.Hour) }
+func lastOld(now time.Time) time.Time     { return now.Add(-oldAfter).Truncate(24 * time.Hour) }
 
 // usage gives the kept answer, or asks. Rows are shared: nobody may change them.
 func (p *pastSums) usage(ctx context.Context, q store.UsageQuery, ask func(context.Context, store.UsageQuery) ([]store.UsageRow, error)) ([]store.UsageRow, error) {
