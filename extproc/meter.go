@@ -39,7 +39,7 @@ type answer struct {
 	ending    *provider.Ending    // nil for an answer that is not ended before its time
 	body      recording
 	said      recording // of an error that may say when to come back
-	unseen    bool // Envoy answers for a provider that may have served the call
+	unseen    bool      // Envoy answers for a provider that may have served the call
 	settled   bool
 }
 

@@ -69,3 +69,21 @@ func TestARecordedCallIsCutAsALiveOne(t *testing.T) {
 		t.Errorf("judged again it is %+v with %v, %v", j.Verdict, j.Chosen.Bound, err)
 	}
 }
+
+// Each of two candidates is as long as the clamp says, at Google's price of the model, and the request says so in Google's words.
+func TestAnAnswerOfGooglesIsCut(t *testing.T) {
+	w := metered(t, "  gemini: {preset: gemini, credential: \"vault:secret/gemini#key\"}\n"+strings.Replace(clamped, ", {downgrade: [gpt-5-nano]}", "", 1))
+	const body = `{"contents":[{"parts":[{"text":"hi"}]}],"generationConfig":{"candidateCount":2}}`
+	r := w.request("loose", "gemini/generateContent", body)
+	r.Raw.Path = "/v1beta/models/gemini-2.5-flash:generateContent"
+	a := w.admit(r)
+	// A prompt costs at most 1.00, as sound, and an answer 2.50 dollars a million tokens.
+	want := (10_000_000 - int64(len(body))*1000 - 2) / 2500 / 2
+	in := w.journal.intents[0]
+	if a.Verdict.Action != sentinel.Clamp || in.Bound[sentinel.OutputTokens] != 2*want || in.BoundCost > 10_000_000 {
+		t.Errorf("%+v is bound to %v for %s, want 2 × %d tokens", a.Verdict, in.Bound, in.BoundCost, want)
+	}
+	if got := string(a.Body); got != strings.Replace(body, `{"candidateCount"`, `{"maxOutputTokens":`+strconv.FormatInt(want, 10)+`,"candidateCount"`, 1) {
+		t.Errorf("upstream goes %s", got)
+	}
+}

@@ -241,6 +241,6 @@ type actionYAML struct {
 	action    sentinel.Action
 	Downgrade []string      `yaml:"downgrade" doc:"Cheaper models, tried in order. A pattern of the rule's own match.model does not cover them."`
 	Fallback  []string      `yaml:"fallback" doc:"Models of other providers as PROVIDER/MODEL, tried in order after the cheaper ones. Requests and answers are translated between OpenAI's chat completions and Anthropic's messages."`
-	Clamp     *clampYAML    `yaml:"clamp" doc:"The answer is made shorter, so that its bound fits what is left: before cheaper models are tried, and for OpenAI's and Anthropic's text APIs and the hosts that speak the former."`
+	Clamp     *clampYAML    `yaml:"clamp" doc:"The answer is made shorter, so that its bound fits what is left: before cheaper models are tried, and for the text APIs of OpenAI and the hosts that speak as it does, Anthropic, Google, Bedrock and Cohere."`
 	Delay     time.Duration `yaml:"delay" doc:"How long a call may wait for a pace or a slot of the rule, at most 2s; then the next action."`
 }

@@ -122,13 +122,14 @@ func (bedrockDialect) claude(model string, r RawRequest) (Request, error) {
 	return anthropicDialect{}.readParameters(o, model, len(r.Body))
 }
 
+// nativeLengths are the members by which models' own formats bound an answer: Llama's; Mistral's, Cohere's and others'; Amazon's.
+var nativeLengths = []string{"max_gen_len", "max_tokens", "inferenceConfig.maxTokens", "inferenceConfig.max_new_tokens", "textGenerationConfig.maxTokenCount"}
+
 // native reads a request in another model's own format, of which it knows the limits of the output that stand
 // for themselves.
 func (bedrockDialect) native(r RawRequest) (Request, error) {
 	rq := flatRequest()
-	flat := []string{"max_gen_len", "max_tokens"} // Llama; Mistral, Cohere and others
-	nested := [][2]string{{"inferenceConfig", "maxTokens"}, {"inferenceConfig", "max_new_tokens"}, {"textGenerationConfig", "maxTokenCount"}}
-	o, err := readObject(r.Body, append([]string{"messages", "system"}, flat...))
+	o, err := readObject(r.Body, []string{"messages", "system", "max_gen_len", "max_tokens", "inferenceConfig", "textGenerationConfig"})
 	if err != nil {
 		return rq, err
 	}
@@ -139,21 +140,19 @@ func (bedrockDialect) native(r RawRequest) (Request, error) {
 			rq.Bound[sentinel.InputTokens] = AsModelAllows
 		}
 	}
-	for _, key := range flat {
-		n, err := o.number(key)
+	for _, key := range nativeLengths {
+		var n int64
+		if name, inner, nested := strings.Cut(key, "."); nested {
+			n, err = mostOf(o, name, inner, false)
+		} else {
+			n, err = o.number(name)
+		}
 		if err != nil {
 			return rq, err
 		}
 		if n > 0 {
 			rq.Bound[sentinel.OutputTokens] = max(rq.Bound[sentinel.OutputTokens], n)
 		}
-	}
-	for _, key := range nested {
-		n, err := mostOf(o, key[0], key[1], false)
-		if err != nil {
-			return rq, err
-		}
-		rq.Bound[sentinel.OutputTokens] = max(rq.Bound[sentinel.OutputTokens], n)
 	}
 	return rq, nil
 }
