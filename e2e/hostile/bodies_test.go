@@ -382,7 +382,7 @@ func availability() []attack {
 	return []attack{
 		{name: "a body beyond the bound", status: 413, reason: tooLarge, raw: bare(chatLine+" HTTP/1.1", "{", "Host: localhost", auth, json_, "Content-Length: 999999999")},
 		{name: "half of a head", status: 0, play: func(s *stand) []answer {
-			c, err := dial(s.addr)
+			c, err := s.dial()
 			s.must(err)
 			defer func() { _ = c.Close() }()
 			_, _ = c.Write([]byte("GET " + lima + " HTTP/1.1\r\nHost: loc"))
@@ -390,14 +390,14 @@ func availability() []attack {
 		}},
 		{name: "a hundred silent connections", play: func(s *stand) []answer {
 			for range 100 {
-				c, err := dial(s.addr)
+				c, err := s.dial()
 				s.must(err)
 				defer func() { _ = c.Close() }()
 			}
 			return nil
 		}},
 		{name: "a body that never comes", play: func(s *stand) []answer {
-			c, err := dial(s.addr)
+			c, err := s.dial()
 			s.must(err)
 			_, _ = c.Write([]byte(bare(chatLine+" HTTP/1.1", "{", "Host: localhost", auth, json_, "Content-Length: 500")))
 			<-time.After(200 * time.Millisecond)

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -60,6 +61,7 @@ func (s *stand) places() map[string][]byte {
 		"Envoy's log": s.files("envoy/envoy.log"), "the access log": s.files("access.log"), "the metrics": s.get(s.probes + "/metrics"),
 		"Envoy's configuration": s.get(s.admin + "/config_dump"), "Envoy's figures": s.get(s.admin + "/stats"),
 	}
+	maps.Copy(out, s.told())
 	for _, name := range []string{"cmdline", "environ"} {
 		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", s.child.Process.Pid, name))
 		s.must(err)

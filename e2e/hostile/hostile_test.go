@@ -36,8 +36,8 @@ func attacks() []attack {
 		name string
 		list []attack
 	}{
-		{"fail-open", failOpen()}, {"wrong destination", wrongDestination()}, {"identity", identity()}, {"HTTP parsing", httpParsing()},
-		{"body parsing", bodyParsing()}, {"cost evasion", costEvasion()}, {"leaks", leaks()}, {"admin", admin()}, {"admin", onAdmins()}, {"availability", availability()}, {"HTTP/2", http2Attacks()}, {"", outside()},
+		{"fail-open", failOpen()}, {"wrong destination", wrongDestination()}, {"identity", identity()}, {"identity", callers()}, {"wrong destination", throughTheProxy()}, {"HTTP parsing", httpParsing()},
+		{"body parsing", bodyParsing()}, {"cost evasion", costEvasion()}, {"leaks", leaks()}, {"admin", admin()}, {"admin", onAdmins()}, {"admin", onCallbacks()}, {"leaks", told()}, {"availability", availability()}, {"HTTP/2", http2Attacks()}, {"", outside()},
 	} {
 		for _, a := range f.list {
 			a.family = cmp.Or(a.family, f.name)

@@ -26,7 +26,7 @@ type h2 struct {
 // dialH2 connects and greets.
 func (s *stand) dialH2(settings ...http2.Setting) *h2 {
 	s.Helper()
-	c, err := dial(s.addr)
+	c, err := s.dial()
 	s.must(err)
 	_ = c.SetDeadline(time.Now().Add(wait))
 	h := &h2{c: c, framer: http2.NewFramer(c, c)}
@@ -303,7 +303,7 @@ func http2Floods() []attack {
 			return []answer{{raw: x.raw}}
 		}},
 		{name: "no greeting", reason: envoyRefuses, play: func(s *stand) []answer {
-			c, err := dial(s.addr)
+			c, err := s.dial()
 			s.must(err)
 			defer func() { _ = c.Close() }()
 			_, _ = io.WriteString(c, "PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n")

@@ -19,6 +19,7 @@ const (
 	tooLarge     = "request_too_large"
 	spent        = "budget_spent"
 	noRoute      = "no_route"
+	mismatch     = "host_mismatch"
 )
 
 // failing answers 500 in the provider's place.
@@ -271,7 +272,7 @@ func identity() []attack {
 // slowly sends a head, does something, and sends the rest.
 func (s *stand) slowly(head string, between func(), rest string) answer {
 	s.Helper()
-	c, err := dial(s.addr)
+	c, err := s.dial()
 	s.must(err)
 	defer func() { _ = c.Close() }()
 	_, _ = c.Write([]byte(head))

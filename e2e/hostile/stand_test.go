@@ -20,6 +20,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/saas-sentinel/saas-sentinel/internal/envoytest"
+	"github.com/saas-sentinel/saas-sentinel/internal/issuertest"
 	"github.com/saas-sentinel/saas-sentinel/internal/stack"
 )
 
@@ -33,6 +34,7 @@ const (
 	vaultKey   = `sk-vault-canary/7d1c+"x"` // every way to escape it changes it
 	vaultAWS   = "aws-vault-canary/8c+31/Zr"
 	mistyped   = "svc_canary-mistyped-0d2e"
+	tokenKey   = "5ca1ab1e0ff1ce5ca1ab1e0ff1ce5ca1ab1e0ff1ce5ca1ab1e0ff1ce5ca1ab1e"
 )
 
 // policies of the stand. The imposter's address serves no certificate for its host.
@@ -44,6 +46,12 @@ teams:
 services:
   app: {team: core, identity: {token: %[3]s, aws: {access_key_id: %[5]s, secret: "vault:secret/callers/app#secret"}}}
   beggar: {team: poor, identity: {token: %[4]s}}
+  certified: {team: core, identity: {spiffe: %[6]q}}
+  workload: {team: core, identity: {jwt: {issuer: k8s, subject: %[7]q}}}
+  issued: {team: core, identity: {issued: true}}
+issuers: {k8s: {url: %[8]q, audience: sentinel}}
+alerts:
+  channels: {finops: {slack: {channel: "#finops", token: "vault:secret/slack#token", signing_secret: "vault:secret/slack#signing", api: %[9]q}}}
 providers:
   openai: {preset: openai, credential: "vault:secret/key#api_key", address: "%[1]s", ca_file: "%[2]s"}
   anthropic: {preset: anthropic, credential: "vault:secret/key#api_key", address: "%[1]s", ca_file: "%[2]s"}
@@ -70,6 +78,7 @@ policies:
 // stand is the whole gateway, with a provider and a trap that remember what reached them.
 type stand struct {
 	testing.TB
+	*outsiders
 	dir      string
 	stack    *stack.Stack
 	provider *provider
@@ -142,21 +151,23 @@ func newStand(t testing.TB) *stand {
 	s.put(vault, root, "key", map[string]string{"api_key": vaultKey})
 	s.put(vault, root, "aws", map[string]string{"access_key_id": "AKIAVAULTCANARY0", "secret_access_key": vaultAWS})
 	s.put(vault, root, "callers/app", map[string]string{"secret": issued})
+	s.put(vault, root, "slack", map[string]string{"token": slackToken, "signing": slackSigning})
 	ports, err := stack.FreePorts(5)
 	s.must(err)
 	at := func(i int) string { return "127.0.0.1:" + strconv.Itoa(ports[i]) }
 	s.control, s.probes, s.addr, s.admin = at(0), "http://"+at(1), at(2), "http://"+at(3)
 	s.people = at(4)
 	s.write("ca.pem", string(s.provider.mock.CAPEM()))
-	s.write("policies.yaml", fmt.Sprintf(policies, s.provider.addr, filepath.Join(s.dir, "ca.pem"), token, otherToken, accessKey))
+	s.outsiders = s.newOutsiders()
+	s.write("policies.yaml", s.policies())
 	s.write("sentinel.yaml", fmt.Sprintf(`control: {listen: "%s"}
 metrics: {listen: "%s"}
 admin: {listen: "%s"}
-envoy: {listen: "%s", admin: "%s", access_log: "%s", access_log_flush: 500ms, stream_idle: 20s}
+envoy: {listen: "%s", admin: "%s", access_log: "%s", access_log_flush: 500ms, stream_idle: 20s, tls: %s}
 redis: {address: ["%s"], timeout: 500ms}
 reconcile: {after: 1s, every: 300ms}
-`, at(0), at(1), at(4), at(2), at(3), filepath.Join(s.dir, "access.log"), s.redis))
-	s.env = []string{"VAULT_ADDR=" + vault, "VAULT_TOKEN=" + root, "SENTINEL_DATABASE_URL=" + s.dsn}
+%s`, at(0), at(1), at(4), at(2), at(3), filepath.Join(s.dir, "access.log"), listenerTLS(s.dir), s.redis, s.config(s.dir)))
+	s.env = []string{"VAULT_ADDR=" + vault, "VAULT_TOKEN=" + root, "SENTINEL_DATABASE_URL=" + s.dsn, "SENTINEL_TOKEN_KEY=" + tokenKey}
 	s.run("migrate")
 	s.start()
 	s.envoy, err = s.stack.Envoy(t.Context(), s.run("envoy", "bootstrap"), envoytest.Options{Admin: at(3)})
@@ -167,8 +178,14 @@ reconcile: {after: 1s, every: 300ms}
 	s.canaries = map[string]string{
 		"the service's token": token, "another service's token": otherToken, "the service's AWS secret": issued, "a mistyped token": mistyped,
 		"the provider's key": vaultKey, "the provider's AWS secret": vaultAWS, "Vault's token": root, "the database's password": s.db.Config().Password,
+		"the key of issued tokens": tokenKey, "Slack's token": slackToken, "Slack's signing secret": slackSigning,
 	}
 	return s
+}
+
+// policies are the stand's, with its addresses.
+func (s *stand) policies() string {
+	return fmt.Sprintf(policies, s.provider.addr, filepath.Join(s.dir, "ca.pem"), token, otherToken, accessKey, checkout, issuertest.Subject, s.issuer.URL, s.slackAt)
 }
 
 func (s *stand) must(err error) {

@@ -40,15 +40,7 @@ const wait = 15 * time.Second
 
 // send writes bytes to the gateway and reads what comes, until it closes or the answers are complete.
 func (s *stand) send(raw string) (answer, error) {
-	c, err := net.DialTimeout("tcp", s.addr, wait)
-	if err != nil {
-		return answer{}, err
-	}
-	defer func() { _ = c.Close() }()
-	_ = c.SetDeadline(time.Now().Add(wait)) // a dead line shows in the read
-	go func() { _, _ = io.WriteString(c, raw) }()
-	method, _, _ := strings.Cut(raw, " ")
-	return read(c, method)
+	return s.sendAs(raw)
 }
 
 // read takes answers until the connection is quiet: pipelined requests get several.
