@@ -1,6 +1,7 @@
 package provider_test
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 
@@ -62,4 +63,30 @@ func TestBatchesCostWhatTheirResultsSay(t *testing.T) {
 			}
 		})
 	}
+}
+
+// FuzzBatch holds that results are read to possible counts of a model by the batch list, or refused with the line.
+func FuzzBatch(f *testing.F) {
+	f.Add([]byte(`{"response":{"status_code":200,"body":{"model":"gpt-5-mini","usage":{"prompt_tokens":2000,"completion_tokens":300,"prompt_tokens_details":{"cached_tokens":1000}}}}}` + "\n\n" + `{"response":null,"result":{"type":"expired"}}`))
+	f.Add([]byte(`{"result":{"type":"succeeded","message":{"model":"claude-haiku-4-5","usage":{"input_tokens":1,"output_tokens":2}}}}`))
+	openAI, _ := provider.Find("openai")
+	anthropic, _ := provider.Find("anthropic")
+	f.Fuzz(func(t *testing.T, results []byte) {
+		for _, p := range []provider.Preset{openAI, anthropic} {
+			err := p.Batch(bytes.NewReader(results), func(got provider.Metered) error {
+				if got.Model == "" || got.Tier != "batch" {
+					t.Errorf("%s: an answer of model %q by the list %q", p.Name, got.Model, got.Tier)
+				}
+				for u, n := range got.Usage {
+					if n < 0 || n > 2_000_000_000 {
+						t.Errorf("%s: %d %s", p.Name, n, sentinel.Unit(u))
+					}
+				}
+				return nil
+			})
+			if err != nil && !strings.HasPrefix(err.Error(), "line ") {
+				t.Errorf("%s: %v", p.Name, err)
+			}
+		}
+	})
 }

@@ -2,14 +2,11 @@ package provider_test
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
-	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
-
-	"github.com/goccy/go-yaml"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/pricing"
@@ -19,16 +16,7 @@ import (
 // cases gives every call of the suite.
 func cases(t testing.TB, each func(s suite, c accuracyCase)) {
 	t.Helper()
-	files, _ := filepath.Glob("testdata/accuracy/*.yaml")
-	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var s suite
-		if err := yaml.Unmarshal(data, &s); err != nil {
-			t.Fatal(err)
-		}
+	for _, s := range suites(t) {
 		for _, c := range s.Cases {
 			each(s, c)
 		}
@@ -121,6 +109,90 @@ func holdsLittle(t *testing.T, what string, m provider.Meter, begin, piece strin
 		t.Errorf("%s: %d bytes are held, at most %d", what, held, most)
 	}
 	runtime.KeepAlive(m)
+}
+
+// everyReader is each endpoint of each preset, and of the suite's own APIs, that reads its answer, in each form in which one may come.
+func everyReader(t testing.TB) (names []string, specs []func() (provider.Preset, provider.MeterSpec)) {
+	t.Helper()
+	add := func(p provider.Preset) {
+		for _, e := range p.Endpoints {
+			if !e.Meters && e.Declared == nil {
+				continue
+			}
+			for _, contentType := range []string{"application/json", "text/event-stream", "application/vnd.amazon.eventstream"} {
+				names = append(names, p.Name+"/"+e.Name+"/"+contentType)
+				specs = append(specs, func() (provider.Preset, provider.MeterSpec) {
+					return p, provider.MeterSpec{Endpoint: e, Status: 200, ContentType: contentType}
+				})
+			}
+		}
+	}
+	for _, name := range provider.Names() {
+		p, _ := provider.Find(name)
+		add(p)
+	}
+	catalog, err := pricing.Embedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range suites(t) {
+		if len(s.Endpoints) > 0 {
+			p, _ := s.api(t, catalog)
+			add(p)
+		}
+	}
+	return names, specs
+}
+
+// FuzzEveryReader holds of every reader what fuzzReader holds of one, for calls of several models that are bounded or not, with and without the usage for the
+// client: any two splits give the same usage within its limits, and the client the same bytes: all of them, but for what is hidden.
+func FuzzEveryReader(f *testing.F) {
+	names, specs := everyReader(f)
+	at := map[string]int{}
+	for i, n := range names {
+		at[n] = i
+	}
+	cases(f, func(s suite, c accuracyCase) {
+		contentType, _, _ := strings.Cut(cmp.Or(c.Type, "application/json"), ";")
+		if i, ok := at[s.Preset+"/"+c.Endpoint+"/"+contentType]; ok {
+			f.Add(c.bytes(), uint16(i), uint16(70), uint8(i))
+		}
+	})
+	models := []string{"", "gemini-2.5-flash", "us.anthropic.claude-haiku-4-5", "amazon.nova-lite-v1:0"}
+	f.Fuzz(func(t *testing.T, answer []byte, which, cut uint16, how uint8) {
+		i := int(which) % len(specs)
+		p, spec := specs[i]()
+		spec.Model, spec.HideUsage, spec.Stream = models[how%4], how&4 > 0, how&8 > 0
+		if how&16 > 0 {
+			spec.Bound = sentinel.Usage{sentinel.InputTokens: 900, sentinel.OutputTokens: 1000, sentinel.WebSearches: 5, sentinel.FileSearches: 5, sentinel.Requests: 1}
+			spec.Weight, spec.Sample = 100, true
+		}
+		whole, all := relay(p, spec, answer)
+		split := int(cut) % (len(answer) + 1)
+		parts, pieces := relay(p, spec, answer[:split], answer[split:])
+		if whole != parts {
+			t.Errorf("%s cut at %d: %+v, whole %+v", names[i], split, parts, whole)
+		}
+		if !bytes.Equal(all, pieces) || !spec.HideUsage && !bytes.Equal(all, answer) {
+			t.Errorf("%s cut at %d: the client gets %q, whole %q, of %q", names[i], split, pieces, all, answer)
+		}
+		for u, n := range whole.Usage {
+			if n < 0 || n > 2_000_000_000 && sentinel.Unit(u) != sentinel.AmountCents {
+				t.Errorf("%s: %d %s", names[i], n, sentinel.Unit(u))
+			}
+		}
+	})
+}
+
+// relay is meter that also gives what the client gets.
+func relay(p provider.Preset, s provider.MeterSpec, parts ...[]byte) (metered, []byte) {
+	var out []byte
+	m := p.NewMeter(s)
+	for _, b := range parts {
+		out = append(out, m.Write(bytes.Clone(b))...)
+	}
+	got := m.Finish(true)
+	return metered{got.Usage, got.Model, got.Tier, got.Method, got.Reported}, append(out, got.Tail...)
 }
 
 // fuzzReader holds that any two splits of any bytes give the same usage within its limits, for one reader.

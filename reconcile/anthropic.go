@@ -16,12 +16,12 @@ type anthropicPage struct {
 		StartingAt time.Time `json:"starting_at"`
 		Results    []struct {
 			Model    string `json:"model"`
-			Uncached int64  `json:"uncached_input_tokens"`
-			Cached   int64  `json:"cache_read_input_tokens"`
-			Output   int64  `json:"output_tokens"`
+			Uncached count  `json:"uncached_input_tokens"`
+			Cached   count  `json:"cache_read_input_tokens"`
+			Output   count  `json:"output_tokens"`
 			Creation struct {
-				Hour int64 `json:"ephemeral_1h_input_tokens"`
-				Five int64 `json:"ephemeral_5m_input_tokens"`
+				Hour count `json:"ephemeral_1h_input_tokens"`
+				Five count `json:"ephemeral_5m_input_tokens"`
 			} `json:"cache_creation"`
 			Amount   *amount `json:"amount"` // in cents
 			Currency string  `json:"currency"`
@@ -43,7 +43,7 @@ func anthropic(ctx context.Context, r Report, from, to time.Time) (Sums, error) 
 				for _, u := range day.Results {
 					cell := cellOf(day.StartingAt, u.Model)
 					if u.Amount == nil {
-						out.add(cell, Sum{InputTokens: u.Uncached + u.Cached + u.Creation.Hour + u.Creation.Five, CachedTokens: u.Cached, OutputTokens: u.Output})
+						out.add(cell, Sum{InputTokens: int64(u.Uncached + u.Cached + u.Creation.Hour + u.Creation.Five), CachedTokens: int64(u.Cached), OutputTokens: int64(u.Output)})
 						continue
 					}
 					if u.Currency != "" && !strings.EqualFold(u.Currency, "usd") {

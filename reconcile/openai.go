@@ -16,10 +16,10 @@ type openAIPage struct {
 		StartTime int64 `json:"start_time"`
 		Results   []struct {
 			Model    string `json:"model"`
-			Requests int64  `json:"num_model_requests"`
-			Input    int64  `json:"input_tokens"` // cached ones included
-			Cached   int64  `json:"input_cached_tokens"`
-			Output   int64  `json:"output_tokens"`
+			Requests count  `json:"num_model_requests"`
+			Input    count  `json:"input_tokens"` // cached ones included
+			Cached   count  `json:"input_cached_tokens"`
+			Output   count  `json:"output_tokens"`
 			LineItem string `json:"line_item"` // "gpt-5-mini-2025-08-07, input"
 			Amount   struct {
 				Value    amount `json:"value"`
@@ -44,7 +44,7 @@ func openAI(ctx context.Context, r Report, from, to time.Time) (Sums, error) {
 			for _, day := range p.Data {
 				for _, u := range day.Results {
 					if part.group == "model" {
-						out.add(cellOf(time.Unix(day.StartTime, 0), u.Model), Sum{Requests: u.Requests, InputTokens: u.Input, CachedTokens: u.Cached, OutputTokens: u.Output})
+						out.add(cellOf(time.Unix(day.StartTime, 0), u.Model), Sum{Requests: int64(u.Requests), InputTokens: int64(u.Input), CachedTokens: int64(u.Cached), OutputTokens: int64(u.Output)})
 						continue
 					}
 					if u.Amount.Currency != "" && !strings.EqualFold(u.Amount.Currency, "usd") {

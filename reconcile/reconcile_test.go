@@ -143,6 +143,16 @@ func TestDocumentedShapesAreRead(t *testing.T) {
 			"/v1/organization/usage/completions": `{}`, "/v1/organization/usage/embeddings": `{}`,
 			"/v1/organization/costs": `{"data":[{"results":[{"amount":{"value":1e999999999}}]}]}`,
 		}, nil, "not an amount"},
+		"a power of two": {"openai", map[string]string{
+			"/v1/organization/usage/completions": `{}`, "/v1/organization/usage/embeddings": `{}`,
+			"/v1/organization/costs": `{"data":[{"results":[{"amount":{"value":"0x1p999999999"}}]}]}`,
+		}, nil, "not an amount"},
+		"less than nothing": {"openai", map[string]string{
+			"/v1/organization/usage/completions": `{"data":[{"results":[{"input_tokens":-1}]}]}`,
+		}, nil, "cannot be"},
+		"more than anybody uses": {"anthropic", map[string]string{
+			"/v1/organizations/usage_report/messages": `{"data":[{"results":[{"uncached_input_tokens":9223372036854775807,"output_tokens":1}]}]}`,
+		}, nil, "cannot be"},
 		"a key that may not": {"openai", nil, nil, "status 403"},
 	} {
 		t.Run(name, func(t *testing.T) {

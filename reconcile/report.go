@@ -119,13 +119,32 @@ func (a *amount) UnmarshalJSON(text []byte) error {
 	if len(s) > 64 {
 		return errors.New("an amount of money is longer than 64 digits")
 	}
-	// SetString would work out 1e1000000000 before anybody can compare it.
-	if _, exponent, ok := strings.Cut(strings.ToLower(s), "e"); ok && len(strings.TrimLeft(exponent, "+-0")) > 2 {
+	// SetString would work out 1e1000000000 before anybody can compare it, and reads fractions and powers of two, too.
+	_, exponent, _ := strings.Cut(strings.ToLower(s), "e")
+	if decimal := strings.Trim(s, "+-.eE0123456789") == ""; !decimal || len(strings.TrimLeft(exponent, "+-0")) > 2 {
 		return fmt.Errorf("%q is not an amount of money", s)
 	}
 	if _, ok := a.SetString(s); !ok {
 		return fmt.Errorf("%q is not an amount of money", s)
 	}
+	return nil
+}
+
+// count is how much of something was used. What is summed up of so many cannot wrap.
+type count int64
+
+const maxCount = 10_000_000_000_000
+
+// UnmarshalJSON refuses what nobody can have used.
+func (n *count) UnmarshalJSON(text []byte) error {
+	var v int64
+	if err := json.Unmarshal(text, &v); err != nil {
+		return err
+	}
+	if v < 0 || v > maxCount {
+		return fmt.Errorf("a report of %d calls or tokens cannot be", v)
+	}
+	*n = count(v)
 	return nil
 }
 

@@ -113,6 +113,9 @@ func TestABatchIsTruedUpByItsResultsOnce(t *testing.T) {
 		"results.jsonl": `{"custom_id":"x","result":{"type":"succeeded","message":{"model":"claude-haiku-4-5-20251001","usage":{"input_tokens":1000,"output_tokens":200,"service_tier":"batch"}}}}` + "\n",
 		"unknown.jsonl": `{"custom_id":"x","result":{"type":"succeeded","message":{"model":"claude-of-tomorrow","usage":{"input_tokens":1,"output_tokens":2}}}}` + "\n",
 		"other.jsonl":   "{}\n",
+		// An item that does not say what it used, behind one that does: the batch stays at its bound.
+		"silent.jsonl": `{"custom_id":"x","result":{"type":"succeeded","message":{"model":"claude-haiku-4-5-20251001","usage":{"input_tokens":1000,"output_tokens":200}}}}` + "\n" +
+			`{"custom_id":"y","result":{"type":"succeeded","message":{"model":"claude-haiku-4-5-20251001","content":[]}}}` + "\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -150,6 +153,7 @@ func TestABatchIsTruedUpByItsResultsOnce(t *testing.T) {
 		fail bool
 		sum  sentinel.NanoUSD
 	}{
+		{of("silent.jsonl", id, "--book"), "line 2: the answer does not say what it used", true, sentinel.USD},
 		{of("results.jsonl", id), "1 answers, 1000 input and 200 output tokens, cost $0.001", false, sentinel.USD},
 		{of("results.jsonl", id, "--book"), "-$0.999 to book", false, 1_000_000},
 		{of("results.jsonl", id, "--book"), "has its true-up entry already", false, 1_000_000},
