@@ -11,9 +11,8 @@ import (
 
 // adapter is a dialect that knows which parameters its models do not share.
 type adapter interface {
-	// lacks gives the members of a request to one model, by the catalog's name, that another one refuses, each with its name there; empty where it has none. A member
-	// within objects stands under its whole path, with dots, and has no other name.
-	lacks(e Endpoint, from, to string) map[string]string
+	// fit says what of a request to one model, by the catalog's name, another one refuses.
+	fit(e Endpoint, from, to string) fit
 }
 
 // lengthNames are the members that say how long an answer may be, by their path.
@@ -23,27 +22,42 @@ var lengthNames = []string{
 	"inferenceConfig.maxTokens", "inferenceConfig.max_new_tokens", "textGenerationConfig.maxTokenCount",
 }
 
-// fit says what of a body has to change.
+// budgetNames are those of the tokens of an answer that Claude may think with, which are fewer than all.
+var budgetNames = []string{"thinking.budget_tokens", "additionalModelRequestFields.thinking.budget_tokens", "additionalModelRequestFields.reasoning_config.budget_tokens"}
+
+// fit says what of a body has to change. Members are named by their path, with dots.
 type fit struct {
-	lacks map[string]string
-	most  int64 // tokens of an answer; 0 where that is not known
+	lacks   map[string]string            // what a model refuses, with its name there at the top; empty where it has none
+	kinds   map[string]string            // objects that it refuses where their type is this one
+	words   map[string]map[string]string // a member's words that it does not know, with those that it does
+	budgets map[string]budgets           // numbers that it takes within bounds
+	most    int64                        // tokens of an answer; 0 where that is not known
 }
 
-// adapted leaves out of a body what the model refuses, renames what it knows under another name, and asks for no longer an answer than it can
-// give, in tokens; 0 where that is not known. It gives nothing where the body can stay as it is.
-func adapted(body []byte, lacks map[string]string, most int64) ([]byte, error) {
-	return fit{lacks, most}.object(body, "")
+// budgets are the tokens that a model may be given to think. 0 and −1 are none and as many as it likes, where it takes them.
+type budgets struct {
+	least, most int64
+	always      bool // it cannot be kept from thinking
 }
+
+// adapted leaves out of a body what the model refuses, renames what it knows under another name, takes the nearest of the values that it knows, and asks for no
+// longer an answer than it can give. It gives nothing where the body can stay as it is.
+func (f fit) adapted(body []byte) ([]byte, error) { return f.object(body, "") }
 
 // within tells whether something under a path may have to change.
 func (f fit) within(path string) bool {
 	under := func(name string) bool { return strings.HasPrefix(name, path+".") }
-	for name := range f.lacks {
-		if under(name) {
+	return anyKey(f.lacks, under) || anyKey(f.kinds, under) || anyKey(f.words, under) || anyKey(f.budgets, under) ||
+		f.most > 0 && (slices.ContainsFunc(lengthNames, under) || slices.ContainsFunc(budgetNames, under))
+}
+
+func anyKey[V any](m map[string]V, is func(string) bool) bool {
+	for name := range m {
+		if is(name) {
 			return true
 		}
 	}
-	return f.most > 0 && slices.ContainsFunc(lengthNames, under)
+	return false
 }
 
 // object adapts the object under a path, which ends in a dot or is empty; nothing where it can stay. It goes no deeper than the paths that it looks for.
@@ -65,6 +79,9 @@ func (f fit) object(body []byte, path string) (out []byte, err error) {
 		}
 		if other, refused := f.lacks[path+name]; refused {
 			name, changed = other, true
+		}
+		if kind, refused := f.kinds[path+name]; refused && value.Kind() == '{' && Member(value, "type") == kind {
+			name, changed = "", true
 		}
 		if name == "" || names[name] { // what was renamed may stand under its other name, too
 			continue
@@ -93,16 +110,49 @@ func (f fit) object(body []byte, path string) (out []byte, err error) {
 
 // value adapts what stands under a path; nothing where it can stay.
 func (f fit) value(value jsontext.Value, path string) ([]byte, error) {
-	if value.Kind() == '{' {
-		if !f.within(path) {
-			return nil, nil
-		}
+	switch kind := value.Kind(); {
+	case kind == '{' && f.within(path):
 		return f.object(value, path+".")
+	case kind == '"':
+		return f.word(value, path)
 	}
-	if n, err := strconv.ParseInt(string(value), 10, 64); err == nil && f.most > 0 && n > f.most && slices.Contains(lengthNames, path) {
-		return strconv.AppendInt(nil, f.most, 10), nil
+	n, err := strconv.ParseInt(string(value), 10, 64)
+	if to := f.number(n, path); err == nil && to != n {
+		return strconv.AppendInt(nil, to, 10), nil
 	}
 	return nil, nil
+}
+
+// word is the one that the model knows in the place of another.
+func (f fit) word(value jsontext.Value, path string) ([]byte, error) {
+	known, ok := f.words[path]
+	if !ok {
+		return nil, nil
+	}
+	text, err := jsontext.AppendUnquote(nil, value)
+	if err != nil {
+		return nil, malformed(err)
+	}
+	to, ok := known[string(text)]
+	if !ok {
+		return nil, nil
+	}
+	return jsontext.AppendQuote(nil, to)
+}
+
+// number is the nearest one that the model takes. Of a shorter answer than thoughts had for themselves, they get half.
+func (f fit) number(n int64, path string) int64 {
+	switch b, bounded := f.budgets[path]; {
+	case bounded && n < 0:
+	case bounded && n == 0 && !b.always:
+	case bounded:
+		return max(b.least, min(n, b.most))
+	case f.most > 0 && n > f.most && slices.Contains(lengthNames, path):
+		return f.most
+	case f.most > 0 && n >= f.most && slices.Contains(budgetNames, path):
+		return f.most / 2
+	}
+	return n
 }
 
 // How OpenAI's models differ in what they take (https://platform.openai.com/docs/guides/reasoning, and "Not supported" in
@@ -143,47 +193,40 @@ func openAIKind(model string) kindOfModel {
 	return ofUnknownKind
 }
 
-func (openAIDialect) lacks(e Endpoint, from, to string) map[string]string {
-	was, is := openAIKind(from), openAIKind(to)
-	switch {
-	case e.Name != "chat.completions" && e.Name != "responses":
-		return nil
-	case is == was:
-		if is == reasoning && !isOf(to, "gpt-5") { // verbosity came with GPT-5
-			return ofVerbosity
-		}
-		return nil
+func (openAIDialect) fit(e Endpoint, from, to string) fit {
+	if e.Name != "chat.completions" && e.Name != "responses" {
+		return fit{}
+	}
+	f := fit{words: map[string]map[string]string{}}
+	if weaker := weakened(openAIEfforts(to)); weaker != nil {
+		f.words["reasoning_effort"], f.words["reasoning.effort"] = weaker, weaker
+	}
+	switch was, is := openAIKind(from), openAIKind(to); {
+	case is == reasoning && isOf(to, "o1-mini", "o1-preview"): // they reason as they do
+		f.lacks = ofReasoning
+	case was == is && is == reasoning && !isOf(to, "gpt-5"): // verbosity came with GPT-5
+		f.lacks = ofVerbosity
+	case was == is:
 	case is == sampling:
-		return ofReasoning
+		f.lacks = ofReasoning
 	case is == reasoning:
-		return ofSampling
+		f.lacks = ofSampling
 	}
-	return nil
+	return f
 }
 
-func (d azureDialect) lacks(e Endpoint, from, to string) map[string]string {
-	return d.openAIDialect.lacks(d.openAIs(e), withoutZone(from), withoutZone(to))
+func (d azureDialect) fit(e Endpoint, from, to string) fit {
+	return d.openAIDialect.fit(d.openAIs(e), withoutZone(from), withoutZone(to))
 }
 
-// unthinking are Anthropic's models without extended thinking (https://docs.claude.com/en/docs/build-with-claude/extended-thinking).
-var unthinking = []string{"claude-2", "claude-instant", "claude-3-haiku", "claude-3-sonnet", "claude-3-opus", "claude-3-5"}
-
-func thinks(claude string) bool {
-	return !slices.ContainsFunc(unthinking, func(n string) bool { return strings.HasPrefix(claude, n) })
-}
-
-func (anthropicDialect) lacks(_ Endpoint, _, to string) map[string]string {
-	if thinks(to) {
-		return nil
-	}
-	return map[string]string{"thinking": ""}
-}
+func (anthropicDialect) fit(_ Endpoint, _, to string) fit { return claudeFit("", to) }
 
 // What Google's models refuse: those before 2.5 do not think, and a level of thought, in place of a budget, came with 3
 // (https://ai.google.dev/gemini-api/docs/thinking). Google's decoder takes both spellings.
 var (
 	ofThinking = googlePaths("thinkingConfig", "thinking_config")
 	ofLevels   = googlePaths("thinkingConfig.thinkingLevel", "thinkingConfig.thinking_level", "thinking_config.thinkingLevel", "thinking_config.thinking_level")
+	ofBudgets  = googlePaths("thinkingConfig.thinkingBudget", "thinkingConfig.thinking_budget", "thinking_config.thinkingBudget", "thinking_config.thinking_budget")
 )
 
 func googlePaths(names ...string) map[string]string {
@@ -194,36 +237,50 @@ func googlePaths(names ...string) map[string]string {
 	return paths
 }
 
-func (geminiDialect) lacks(_ Endpoint, _, to string) map[string]string {
+func (geminiDialect) fit(_ Endpoint, _, to string) fit {
 	switch {
 	case isOf(to, "gemini-1", "gemini-2.0"):
-		return ofThinking
+		return fit{lacks: ofThinking}
+	case isOf(to, "gemini-2.5-pro"):
+		return fit{lacks: ofLevels, budgets: googleBudgets(budgets{least: 128, most: 32_768, always: true})}
+	case isOf(to, "gemini-2.5-flash-lite"):
+		return fit{lacks: ofLevels, budgets: googleBudgets(budgets{least: 512, most: 24_576})}
+	case isOf(to, "gemini-2.5-flash"):
+		return fit{lacks: ofLevels, budgets: googleBudgets(budgets{most: 24_576})}
 	case isOf(to, "gemini-2.5"):
-		return ofLevels
+		return fit{lacks: ofLevels}
 	}
-	return nil
+	return fit{}
 }
 
-func (d vertexDialect) lacks(e Endpoint, from, to string) map[string]string {
+func googleBudgets(b budgets) map[string]budgets {
+	paths := map[string]budgets{}
+	for name := range ofBudgets {
+		paths[name] = b
+	}
+	return paths
+}
+
+func (d vertexDialect) fit(e Endpoint, from, to string) fit {
 	if isRawPredict(e) {
-		return anthropicDialect{}.lacks(e, from, to)
+		return claudeFit("", to)
 	}
-	return d.geminiDialect.lacks(e, from, to)
+	return d.geminiDialect.fit(e, from, to)
 }
 
-// lacks leaves out what Converse hands on in the words of a model's maker, where another maker's model is to answer.
-func (bedrockDialect) lacks(e Endpoint, from, to string) map[string]string {
+// fit leaves out what Converse hands on in the words of a model's maker, where another maker's model is to answer.
+func (bedrockDialect) fit(e Endpoint, from, to string) fit {
 	converse := strings.HasPrefix(e.Name, "converse")
 	_, claude, ok := strings.Cut(to, "anthropic.")
 	switch {
 	case converse && makerOf(from) != "" && makerOf(to) != "" && makerOf(from) != makerOf(to):
-		return map[string]string{"additionalModelRequestFields": ""}
-	case !ok || thinks(claude):
-		return nil
+		return fit{lacks: map[string]string{"additionalModelRequestFields": ""}}
+	case !ok:
+		return fit{}
 	case converse:
-		return map[string]string{"additionalModelRequestFields.thinking": "", "additionalModelRequestFields.reasoning_config": ""}
+		return claudeFit("additionalModelRequestFields.", claude)
 	}
-	return map[string]string{"thinking": ""}
+	return claudeFit("", claude)
 }
 
 // makerOf is who made a model of Bedrock's: MAKER.MODEL, behind the place of a profile or an address; empty where the name does not say it.

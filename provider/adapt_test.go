@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -66,6 +67,43 @@ func TestParametersThatAModelLacksAreLeftOut(t *testing.T) {
 			`{"anthropic_version":"bedrock-2023-05-31","max_tokens":9000,"thinking":{"type":"enabled","budget_tokens":2000},"messages":[]}`, "anthropic.claude-3-haiku-20240307-v1:0", 4096,
 			`{"anthropic_version":"bedrock-2023-05-31","max_tokens":4096,"messages":[]}`},
 		"Llama in its own words on Bedrock": {"aws-bedrock", "invoke-with-response-stream", `{"prompt":"x","max_gen_len":4000}`, "meta.llama3-1-8b-instruct-v1:0", 2048, `{"prompt":"x","max_gen_len":2048}`},
+		"less effort": {"openai", "chat.completions", `{"model":"gpt-5.2","reasoning_effort":"xhigh","messages":[]}`, "gpt-5-mini", 0,
+			`{"model":"gpt-5-mini","reasoning_effort":"high","messages":[]}`},
+		"no effort where there has to be one": {"openai", "responses", `{"model":"gpt-5.2","reasoning":{"summary":"auto","effort":"none"},"input":"x"}`, "o4-mini", 0,
+			`{"model":"o4-mini","reasoning":{"summary":"auto","effort":"low"},"input":"x"}`},
+		"little effort where there can be none": {"openai", "chat.completions", `{"model":"gpt-5","reasoning_effort":"minimal","messages":[]}`, "gpt-5.1", 0,
+			`{"model":"gpt-5.1","reasoning_effort":"none","messages":[]}`},
+		"efforts that nobody knows": {"openai", "chat.completions", `{"model":"gpt-5.5","reasoning_effort":"xhigh","messages":[]}`, "gpt-6-luna", 0,
+			`{"model":"gpt-6-luna","reasoning_effort":"xhigh","messages":[]}`},
+		"an effort that is none": {"openai", "chat.completions", `{"model":"gpt-5.2","reasoning_effort":null,"messages":[]}`, "gpt-5-mini", 0,
+			`{"model":"gpt-5-mini","reasoning_effort":null,"messages":[]}`},
+		"a model that reasons as it likes": {"openai", "chat.completions", `{"model":"o3","reasoning_effort":"low","messages":[]}`, "o1-mini", 0, `{"model":"o1-mini","messages":[]}`},
+		"Azure's effort": {"azure-openai", "v1.chat.completions", `{"model":"our-new","reasoning_effort":"xhigh","messages":[]}`, "our-chat", 0,
+			`{"model":"our-chat","reasoning_effort":"high","messages":[]}`},
+		"a budget of a longer answer": {"anthropic", "messages", `{"model":"claude-opus-4-5","max_tokens":128000,"thinking":{"budget_tokens":64000,"type":"enabled"},"messages":[]}`, "claude-haiku-4-5", 64_000,
+			`{"model":"claude-haiku-4-5","max_tokens":64000,"thinking":{"budget_tokens":32000,"type":"enabled"},"messages":[]}`},
+		"a budget for one that thinks as it likes": {"anthropic", "messages", `{"model":"claude-opus-4-1","max_tokens":9000,"temperature":1,"thinking":{"type":"enabled","budget_tokens":2000},"messages":[]}`, "claude-sonnet-5", 64_000,
+			`{"model":"claude-sonnet-5","max_tokens":9000,"thinking":{"type":"adaptive"},"messages":[]}`},
+		"as it likes for one with a budget": {"anthropic", "messages", `{"model":"claude-opus-4-8","max_tokens":9000,"thinking":{"type":"adaptive"},"output_config":{"effort":"max","format":{}},"messages":[]}`, "claude-haiku-4-5-20251001", 64_000,
+			`{"model":"claude-haiku-4-5-20251001","max_tokens":9000,"output_config":{"format":{}},"messages":[]}`},
+		"either is well": {"anthropic", "messages", `{"model":"claude-opus-4-8","max_tokens":9000,"temperature":1,"thinking":{"type":"adaptive"},"output_config":{"effort":"xhigh"},"messages":[]}`, "claude-sonnet-4-6", 64_000,
+			`{"model":"claude-sonnet-4-6","max_tokens":9000,"temperature":1,"thinking":{"type":"adaptive"},"output_config":{"effort":"high"},"messages":[]}`},
+		"the first with an effort": {"anthropic", "messages", `{"model":"claude-opus-4-8","max_tokens":9000,"output_config":{"effort":"max"},"messages":[]}`, "claude-opus-4-5", 64_000,
+			`{"model":"claude-opus-4-5","max_tokens":9000,"output_config":{"effort":"high"},"messages":[]}`},
+		"a generation that nobody knows": {"anthropic", "messages", `{"model":"claude-opus-5","max_tokens":9000,"thinking":{"type":"adaptive"},"output_config":{"effort":"max"},"messages":[]}`, "claude-haiku-5-5", 64_000,
+			`{"model":"claude-haiku-5-5","max_tokens":9000,"thinking":{"type":"adaptive"},"output_config":{"effort":"max"},"messages":[]}`},
+		"Claude thinks as it likes by Converse": {"aws-bedrock", "converse",
+			`{"messages":[],"inferenceConfig":{"maxTokens":9000,"temperature":1},"additionalModelRequestFields":{"reasoning_config":{"type":"enabled","budget_tokens":2000},"top_k":5}}`, "us.anthropic.claude-opus-4-7-v1:0", 64_000,
+			`{"messages":[],"inferenceConfig":{"maxTokens":9000},"additionalModelRequestFields":{"reasoning_config":{"type":"adaptive"}}}`},
+		"Claude on Vertex that thinks as it likes": {"vertex", "rawPredict", `{"anthropic_version":"vertex-2023-10-16","max_tokens":9000,"thinking":{"type":"enabled","budget_tokens":2000},"messages":[]}`, "claude-opus-4-7@20260416", 64_000,
+			`{"anthropic_version":"vertex-2023-10-16","max_tokens":9000,"thinking":{"type":"adaptive"},"messages":[]}`},
+		"more thought than Gemini's flash has": {"gemini", "generateContent", `{"contents":[],"generationConfig":{"thinkingConfig":{"thinkingBudget":32768}}}`, "gemini-2.5-flash", 65536,
+			`{"contents":[],"generationConfig":{"thinkingConfig":{"thinkingBudget":24576}}}`},
+		"less thought than Gemini's flash lite has": {"vertex", "generateContent", `{"contents":[],"generation_config":{"thinking_config":{"thinking_budget":128}}}`, "gemini-2.5-flash-lite", 65536,
+			`{"contents":[],"generation_config":{"thinking_config":{"thinking_budget":512}}}`},
+		"Gemini cannot be kept from it": {"gemini", "generateContent", `{"contents":[],"generationConfig":{"thinkingConfig":{"thinkingBudget":0}}}`, "gemini-2.5-pro", 65536, `{"contents":[],"generationConfig":{"thinkingConfig":{"thinkingBudget":128}}}`},
+		"Gemini can be kept from it":    {"gemini", "generateContent", `{"contents":[],"generationConfig":{"thinkingConfig":{"thinkingBudget":0}}}`, "gemini-2.5-flash-lite", 65536, ""},
+		"as much thought as there is":   {"gemini", "generateContent", `{"contents":[],"generationConfig":{"thinkingConfig":{"thinkingBudget":-1}}}`, "gemini-2.5-flash-lite", 65536, ""},
 		"thinking stays": {"anthropic", "messages", `{"model":"claude-opus-4-5","max_tokens":9000,"thinking":{"type":"enabled","budget_tokens":2000},"messages":[]}`, "claude-haiku-4-5", 64_000,
 			`{"model":"claude-haiku-4-5","max_tokens":9000,"thinking":{"type":"enabled","budget_tokens":2000},"messages":[]}`},
 	} {
@@ -92,6 +130,39 @@ func TestParametersThatAModelLacksAreLeftOut(t *testing.T) {
 		}
 		if got, _, err := p.WithModel(e, r, rq, tt.to, tt.most); err != nil || string(got) != tt.want {
 			t.Errorf("%s: %v\n got %s\nwant %s", name, err, got, tt.want)
+		}
+	}
+}
+
+func TestTheGenerationOfAClaudeStandsInItsName(t *testing.T) {
+	for name, want := range map[string]int{
+		"claude-haiku-4-5-20251001": 405, "claude-3-7-sonnet-20250219": 307, "claude-sonnet-4-20250514": 400, "claude-opus-4-1@20250805": 401, "claude-opus-5": 500,
+		"claude-fable-5-1": 501, "claude-2.1": 201, "claude-haiku-4-5-20251001-v1:0": 405, "claude": 0, "claude-v1": 0, "": 0,
+	} {
+		if got := claudeVersion(name); got != want {
+			t.Errorf("%s is %d, want %d", name, got, want)
+		}
+	}
+}
+
+// Whatever effort is asked, a model is asked one that it knows, and never a stronger one where a weaker is known.
+func TestEffortsAreThoseThatAModelKnows(t *testing.T) {
+	for _, model := range []string{"o1", "o3-mini", "gpt-5", "gpt-5-nano-2025-08-07", "gpt-5-pro", "gpt-5-codex", "gpt-5.1", "gpt-5.1-codex-max", "gpt-5.2", "gpt-5.2-pro", "gpt-5.3-codex", "gpt-5.4-mini"} {
+		known := openAIEfforts(model)
+		to := weakened(known)
+		for i, asked := range efforts {
+			got, changed := to[asked]
+			if slices.Contains(known, asked) == changed || changed && !slices.Contains(known, got) {
+				t.Errorf("%s is asked %q for %q, it knows %q", model, got, asked, known)
+			}
+			if changed && slices.Index(efforts, got) > i && slices.ContainsFunc(efforts[:i], func(e string) bool { return slices.Contains(known, e) }) {
+				t.Errorf("%s is asked %q for %q", model, got, asked)
+			}
+		}
+	}
+	for _, model := range []string{"gpt-6-luna", "gpt-5-chat-latest", "gpt-5-search-api", "gpt-4o", "llama"} {
+		if known := openAIEfforts(model); known != nil {
+			t.Errorf("%s is said to know %q", model, known)
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 // ofDeployments are the models of Azure's deployments in the tests.
 func ofDeployments(name string) string {
-	return cmp.Or(map[string]string{"our-chat": "eu/gpt-5-mini", "our-old": "gpt-4.1"}[name], name)
+	return cmp.Or(map[string]string{"our-chat": "eu/gpt-5-mini", "our-old": "gpt-4.1", "our-new": "eu/gpt-5.2"}[name], name)
 }
 
 func TestAShorterAnswerIsAskedForAndNothingElseChanges(t *testing.T) {

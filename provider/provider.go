@@ -221,7 +221,7 @@ func (p Preset) ReadRequest(e Endpoint, r RawRequest) (Request, error) {
 }
 
 // WithModel gives body and path of the same request for another model, whose answers have at most so many tokens; 0 where that is not known. Of
-// OpenAI's, Anthropic's, Google's and Bedrock's models the parameters are left out that this one refuses and the asked one takes; nothing else changes.
+// OpenAI's, Anthropic's, Google's and Bedrock's models the parameters are left out, or get another value, that this one refuses and the asked one takes; nothing else changes.
 func (p Preset) WithModel(e Endpoint, r RawRequest, rq Request, model string, most int64) (body []byte, path string, err error) {
 	d := p.speaker()
 	a, ok := d.(adapter)
@@ -232,7 +232,9 @@ func (p Preset) WithModel(e Endpoint, r RawRequest, rq Request, model string, mo
 	if whole == nil { // the model stands in the path
 		whole = rq.sent(r)
 	}
-	fitting, err := adapted(whole, a.lacks(e, r.known(rq.Model), r.known(model)), most)
+	f := a.fit(e, r.known(rq.Model), r.known(model))
+	f.most = most
+	fitting, err := f.adapted(whole)
 	if fitting != nil {
 		body = fitting
 	}

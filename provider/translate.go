@@ -130,7 +130,7 @@ func Translate(from, to Speech, r RawRequest, rq Request, model string, maxOutpu
 	}
 	if _, asksNot := to.Preset.dialect.(mistralDialect); asksNot && err == nil {
 		var plain []byte
-		if plain, err = adapted(out.Body, map[string]string{"stream_options": ""}, 0); plain != nil {
+		if plain, err = (fit{lacks: map[string]string{"stream_options": ""}}).adapted(out.Body); plain != nil {
 			out.Body = plain
 		}
 	}
