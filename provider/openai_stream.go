@@ -59,7 +59,7 @@ var audioDelta = []byte(`audio.delta"`)
 
 func (r *openAIStream) read(data []byte) bool {
 	var e, response openAIEvent
-	var kind []byte
+	var kind, inChoice []byte
 	chosen := false
 	in := newReport(data)
 	for in.object(); in.member(); {
@@ -67,8 +67,11 @@ func (r *openAIStream) read(data []byte) bool {
 		case "type":
 			kind = in.text()
 		case "choices":
-			for in.list(); in.element(); in.pass() {
+			for in.list(); in.element(); {
 				chosen = true
+				if choice := in.raw(); bytes.Contains(choice, usageKey) {
+					inChoice = choiceUsage(choice)
+				}
 			}
 		case "response":
 			for in.object(); in.member(); {
@@ -85,7 +88,11 @@ func (r *openAIStream) read(data []byte) bool {
 	if whole {
 		e = response
 	}
-	if got, ok := r.dialect.report(e.usage); ok {
+	got, ok := r.dialect.report(e.usage)
+	if !ok {
+		got, ok = r.dialect.report(inChoice)
+	}
+	if ok {
 		got.Model, got.Tier = e.model, openAITier(e.tier)
 		if whole && r.dialect.ownTools {
 			got.Usage[sentinel.WebSearches] = int64(bytes.Count(data, webSearchCall))
@@ -95,6 +102,19 @@ func (r *openAIStream) read(data []byte) bool {
 		return r.hideUsage && !chosen && len(kind) == 0
 	}
 	return false
+}
+
+// choiceUsage reads the usage of the whole answer where Moonshot has it, in its last choice; an event behind repeats it when it is asked for.
+func choiceUsage(choice []byte) (usage []byte) {
+	in := newReport(choice)
+	for in.object(); in.member(); {
+		if string(in.key) == "usage" {
+			usage = in.raw()
+		} else {
+			in.pass()
+		}
+	}
+	return usage
 }
 
 func (r *openAIStream) result() (Metered, bool) { return r.reported, r.seen }
