@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -234,4 +235,72 @@ func TestSilentVaultIsGivenUp(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "it cannot be reached (no answer in time)") {
 		t.Errorf("Load from a silent server = %v", err)
 	}
+}
+
+// counting counts the requests to paths of a prefix.
+type counting struct {
+	http.RoundTripper
+	prefix string
+	n      atomic.Int64
+}
+
+func (c *counting) RoundTrip(r *http.Request) (*http.Response, error) {
+	if strings.HasPrefix(r.URL.Path, c.prefix) {
+		c.n.Add(1)
+	}
+	return c.RoundTripper.RoundTrip(r)
+}
+
+// Who asks for a secret that another is reading waits, and has what the other read. What is served costs no request, however often it is asked for.
+func TestRealVaultIsReadOnceForAllWhoAskAtOnce(t *testing.T) {
+	b := startBao(t)
+	b.put(t, "secret/openai", map[string]string{"api_key": "sk-1", "other": "sk-2"})
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	t.Cleanup(transport.CloseIdleConnections)
+	reads := &counting{RoundTripper: transport, prefix: "/v1/secret/"}
+	v := serve(t, VaultOptions{Address: b.addr, Token: sentinel.NewSecret(b.root)}, reads, Options{Refresh: time.Hour, MaxStale: time.Hour})
+	release, err := v.acquire(t.Context()) // the others come while it is another's turn
+	if err != nil {
+		t.Fatal(err)
+	}
+	const askers = 50
+	asking, done := make(chan struct{}, askers), make(chan error, askers)
+	for range askers {
+		go func() {
+			asking <- struct{}{}
+			done <- v.Load(t.Context(), []Ref{openai})
+		}()
+	}
+	for range askers {
+		<-asking
+	}
+	time.Sleep(100 * time.Millisecond) // until the last has asked too
+	release()
+	for range askers {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	mustHave(t, v, openai, "sk-1")
+	if n := reads.n.Load(); n != 1 {
+		t.Errorf("%d who asked at once made %d requests", askers, n)
+	}
+	for range 1000 {
+		v.Get(openai)
+	}
+	if n := reads.n.Load(); n != 1 {
+		t.Errorf("what is served was asked for: %d requests", n)
+	}
+	// Another field of the secret is another reading, and takes nothing away from who uses the first.
+	if err := v.Load(t.Context(), []Ref{{Path: openai.Path, Field: "other"}}); err != nil || reads.n.Load() != 2 {
+		t.Errorf("another field: %v, %d requests", err, reads.n.Load())
+	}
+	mustHave(t, v, openai, "sk-1")
+	mustHave(t, v, Ref{Path: openai.Path, Field: "other"}, "sk-2")
+	// Who asks later wants what is there then.
+	b.put(t, "secret/openai", map[string]string{"api_key": "sk-3", "other": "sk-4"})
+	if err := v.Load(t.Context(), []Ref{openai}); err != nil || reads.n.Load() != 3 {
+		t.Errorf("asked later: %v, %d requests", err, reads.n.Load())
+	}
+	mustHave(t, v, openai, "sk-3")
 }

@@ -15,6 +15,7 @@ import (
 // all are served or, with an error, nothing changes. The error has one sentence for each fault,
 // with its remedy; an unreachable source is one sentence in all.
 func (s *Secrets) Load(ctx context.Context, refs []Ref) error {
+	asked := time.Now()
 	refs = unique(refs)
 	if len(refs) > maxRefs {
 		return fmt.Errorf("%d secrets are asked for, and at most %d are served", len(refs), maxRefs)
@@ -24,15 +25,37 @@ func (s *Secrets) Load(ctx context.Context, refs []Ref) error {
 		return err
 	}
 	defer release()
-	read, err := s.readAll(ctx, refs)
+	read, err := s.readAll(ctx, s.unread(refs, asked))
 	if err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.watched = unique(append(slices.Clone(refs), s.watched...))
-	s.publish(read)
+	s.publish(s.beside(read))
 	return nil
+}
+
+// unread are those of refs whose secrets nobody has read since a time: who waited while others read has what they read.
+func (s *Secrets) unread(refs []Ref, since time.Time) []Ref {
+	served, due := s.served.Load().secrets, map[string]bool{}
+	for _, r := range refs {
+		held := served[r.Path]
+		due[r.Path] = due[r.Path] || held.readAt.Before(since) || !held.has(r.Field)
+	}
+	return slices.DeleteFunc(slices.Clone(refs), func(r Ref) bool { return !due[r.Path] })
+}
+
+// beside adds to what was read the fields that are served and were not asked for: calls under the policy before want them until Watch.
+func (s *Secrets) beside(read map[string]secret) map[string]secret {
+	for path, held := range s.served.Load().secrets {
+		for field, value := range held.fields {
+			if now, ok := read[path]; ok && !now.has(field) {
+				now.fields[field] = value
+			}
+		}
+	}
+	return read
 }
 
 // Run refreshes what is watched until ctx ends. It never gives up: what it cannot refresh is served

@@ -98,6 +98,15 @@ type secret struct {
 	readAt time.Time
 }
 
+// has tells whether a field was read; no field is an AWS key.
+func (s secret) has(field string) bool {
+	if field == "" {
+		field = awsFields[0]
+	}
+	_, ok := s.fields[field]
+	return ok
+}
+
 // NewSecrets does no I/O.
 func NewSecrets(o Options) (*Secrets, error) {
 	o.Refresh = positiveOr(o.Refresh, 30*time.Second)

@@ -8,17 +8,21 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/saas-sentinel/saas-sentinel/internal/mockapi"
+	"github.com/saas-sentinel/saas-sentinel/internal/stack"
 )
 
 // prompt stands in bodies and URLs. It may reach the provider and come back in its answer, and may stand nowhere else.
@@ -249,5 +253,36 @@ func (g *gateway) findsWhatIsPlanted(canaries map[string]string) {
 		if len(find(data, canaries)) == 0 {
 			g.t.Errorf("the search does not see what was planted in %s", place)
 		}
+	}
+}
+
+// What calls need of Vault is read before them: none asks it for anything.
+func TestCallsAskVaultNothing(t *testing.T) {
+	var asked atomic.Int64
+	g := openAt(t, func(s *stack.Stack) (string, string, error) {
+		addr, token, err := s.OpenBao()
+		if err != nil {
+			return "", "", err
+		}
+		at, err := url.Parse(addr)
+		if err != nil {
+			return "", "", err
+		}
+		to := httputil.NewSingleHostReverseProxy(at)
+		counting := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			asked.Add(1)
+			to.ServeHTTP(w, r)
+		}))
+		t.Cleanup(counting.Close)
+		return counting.URL, token, nil
+	}, mockapi.DefaultConfig(), "{}", "", (*stack.Stack).Postgres, "vault: {refresh: 1h}\n")
+	before := asked.Load()
+	for range 20 {
+		g.must(g.whole(http.MethodGet, "/weather/v1/forecast/lima", "", ""))
+		g.must(g.whole(http.MethodPost, "/openai/v1/chat/completions", chat, "choices"))
+		g.must(g.whole(http.MethodPost, "/openai/v1/chat/completions", strings.Replace(chat, "{", `{"stream":true,`, 1), "[DONE]"))
+	}
+	if n := asked.Load() - before; before == 0 || n != 0 {
+		t.Errorf("60 calls asked Vault %d times, and the start %d times", n, before)
 	}
 }
