@@ -62,15 +62,16 @@ alert-latency: tools ## SAMPLES (100) calls through Envoy that cross a budget's 
 
 rotation: export E2E ?= must
 rotation: export ROTATION ?= 5m
-rotation: tools ## a new key every 10 s for 5 minutes under calls and 50 streams, a bad key among them: no call may fail
+rotation: export ROTATION_OUT := $(CURDIR)/docs/bench/rotation.md
+rotation: tools ## a new key every 10 s for 5 minutes under 200 calls/s and 50 streams, a bad key among them: no call may fail; counts into docs/bench/rotation.md
 	go test ./e2e -run NoCallFailsWhileKeysAreRotated -count=1 -v -timeout 20m
 
 hostile: export E2E ?= must
 hostile: tools ## attack the whole gateway, and print what became of every attack
 	@cd e2e/hostile && go test -count=1 -timeout 20m -table
 
-mutate-security: tools ## remove the security model's controls one at a time, and show that a test turns red; RESULTS=file goes on where it was, WITHIN=8m ends it
-	go run ./e2e/hostile/mutate -report docs/bench/security.md $(if $(RESULTS),-results $(RESULTS)) $(if $(WITHIN),-within $(WITHIN)) $(if $(ONLY),-only "$(ONLY)")
+mutate-security: tools ## remove the security model's controls one at a time, and show that a test turns red; RESULTS=file goes on where it was, WITHIN=8m ends it, ADDED=1 tries those that the report lacks
+	go run ./e2e/hostile/mutate -report docs/bench/security.md $(if $(RESULTS),-results $(RESULTS)) $(if $(WITHIN),-within $(WITHIN)) $(if $(ONLY),-only "$(ONLY)") $(if $(ADDED),-added)
 
 accuracy: export ACCURACY := 1
 accuracy: ## price the calls of provider/testdata/accuracy, and print how many are exact, by provider
