@@ -180,6 +180,9 @@ func TestDashboardRunsItsOwnScriptsOnly(t *testing.T) {
 	if p := ask(h, "GET", "/", "", "").Header().Get("Content-Security-Policy"); !strings.Contains(p, "script-src 'self' "+hash+";") || !strings.Contains(p, "default-src 'none'") {
 		t.Errorf("the page's policy is %s, want %s in it", p, hash)
 	}
+	if frame := ask(h, "GET", "/", "", "").Header().Get("X-Frame-Options"); frame != "DENY" {
+		t.Errorf("the page may be in a frame: %q", frame)
+	}
 	if p := ask(h, "GET", "/usage", "", "").Header().Get("Content-Security-Policy"); !strings.Contains(p, "script-src 'self';") {
 		t.Errorf("the policy of a page without scripts is %s", p)
 	}

@@ -41,7 +41,7 @@ func newDoor(t *testing.T) door {
 	}
 	return door{&Callbacks{Store: st, Machine: func() *Machine { return m }, Log: zerolog.Nop(), Base: "https://gw.example",
 		Change: func(ctx context.Context, _ sentinel.AuditRow, do func(context.Context) error) error { return do(ctx) },
-		Slack:  func() []sentinel.Secret { return []sentinel.Secret{signing} },
+		Slack:  func() []sentinel.Secret { return []sentinel.Secret{{}, signing} }, // the first was not read yet
 		Twilio: func() []TwilioAccount {
 			return []TwilioAccount{{Account: "AC1", Token: held(twilioToken), API: r.http.URL + "/twilio"}}
 		},
@@ -253,11 +253,14 @@ func TestOnlyWhoMayRaisesABudget(t *testing.T) {
 		"who may not":               {"U2", "/slack/api/response/1", ErrNotAllowed, 1, sentinel.IncidentOpen},
 		"Redis away":                {"U1", "/slack/api/response/1", errors.New("redis: gone"), 1, sentinel.IncidentOpen},
 		"an answer to somewhere":    {"U1", "/webhook/1", nil, 0, sentinel.IncidentAcknowledged},
-		"an answer to another host": {"U1", "http://127.0.0.1:1/slack/api/response/1", nil, 0, sentinel.IncidentAcknowledged},
+		"an answer to another host": {"U1", "trap/slack/api/response/1", nil, 0, sentinel.IncidentAcknowledged},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
 			d := newDoor(t)
+			strayed := false
+			trap := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { strayed = true }))
+			defer trap.Close()
 			d.Client, d.Replies = r.http.Client(), func() []string { return []string{r.http.URL + "/slack/api/"} }
 			d.People = func() map[string]string { return map[string]string{"U1": "ana"} }
 			var asked []string
@@ -269,13 +272,14 @@ func TestOnlyWhoMayRaisesABudget(t *testing.T) {
 			if strings.HasPrefix(to, "/") {
 				to = r.http.URL + to
 			}
+			to = strings.Replace(to, "trap", trap.URL, 1)
 			payload := fmt.Sprintf(`{"type":"block_actions","user":{"id":%q},"response_url":%q,"actions":[{"action_id":"raise","block_id":"sentinel","value":"budget\nteam/growth/cost/day","type":"button"}]}`, tt.member, to)
 			body := url.Values{"payload": {payload}}.Encode()
 			header := slackHeader(body, time.Now())
 			if code := d.post("/slack", body, header); code != http.StatusOK || d.state() != tt.state || len(asked) != 1 || asked[0] != tt.member+" team/growth/cost/day" {
 				t.Errorf("%d, the incident is %s, asked %q", code, d.state(), asked)
 			}
-			if got := r.mock.Messages("slack"); len(got) != tt.replies || len(r.mock.Messages("webhook")) != 0 {
+			if got := r.mock.Messages("slack"); len(got) != tt.replies || len(r.mock.Messages("webhook")) != 0 || strayed {
 				t.Errorf("answers %+v, want %d", got, tt.replies)
 			}
 			if tt.state == sentinel.IncidentAcknowledged && d.st.groups["budget"].Incidents[0].By != "ana" {

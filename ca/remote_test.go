@@ -111,9 +111,10 @@ func TestAnAuthorityElsewhereIsTrustedByItsRoot(t *testing.T) {
 
 // An authority that signs anything is not taken at its word.
 func TestWhatClientsWouldRefuseIsNotServed(t *testing.T) {
-	e := newElsewhere(t, "api.openai.com")
+	e := newElsewhere(t, "api.openai.com", "api.stripe.com")
 	for name, sign := range map[string]ca.Sign{
 		"another host":    e.sign(t, "example.com"),
+		"another of ours": e.sign(t, "api.stripe.com"),
 		"one host more":   e.sign(t, "api.openai.com", "api.stripe.com"),
 		"nothing":         func(context.Context, string, string, time.Duration) (string, error) { return "", nil },
 		"another's key":   func(context.Context, string, string, time.Duration) (string, error) { return text(e.cert), nil },

@@ -19,6 +19,12 @@ func TestFirstAccountIsMadeOnceByItsLink(t *testing.T) {
 			if ok, err := s.OfferSetup(t.Context(), k); !ok || err != nil {
 				t.Fatalf("offer: %v, %v", ok, err)
 			}
+			if err := s.UseSetup(t.Context(), sha256.Sum256([]byte("guess")), ada); !errors.Is(err, ErrNoSetup) {
+				t.Errorf("a guessed link: %v", err)
+			}
+			if err := s.UseSetup(t.Context(), old.Hash, ada); !errors.Is(err, ErrNoSetup) {
+				t.Errorf("a link that is too old: %v", err)
+			}
 		}
 		if err := s.UseSetup(t.Context(), old.Hash, ada); !errors.Is(err, ErrNoSetup) {
 			t.Errorf("a link that was replaced: %v", err)

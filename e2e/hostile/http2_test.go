@@ -287,8 +287,25 @@ func http2Floods() []attack {
 				}
 			}
 			_ = h.c.SetDeadline(time.Now().Add(time.Second))
-			x := h.answer(1<<31 - 1)
-			return []answer{{raw: x.raw}}
+			refused := 0
+			for {
+				f, err := h.framer.ReadFrame()
+				if err != nil {
+					break
+				}
+				switch f := f.(type) {
+				case *http2.GoAwayFrame:
+					refused++
+				case *http2.RSTStreamFrame: // those that are answered 401 are reset too, without an error
+					if f.ErrCode == http2.ErrCodeRefusedStream {
+						refused++
+					}
+				}
+			}
+			if refused == 0 {
+				s.Errorf("none of a thousand streams was refused")
+			}
+			return nil
 		}},
 		{name: "a reader who takes no byte", hits: 1, play: func(s *stand) []answer {
 			h := s.dialH2(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})

@@ -51,6 +51,7 @@ type options struct {
 	search  bool          // run every test until one turns red, also where one is known to
 	results string        // file of results; what is there is not tried again
 	report  string        // file of the table of all controls
+	added   bool          // the controls of the report are not tried again
 	within  time.Duration // after which no other control is tried; 0: all are
 }
 
@@ -60,6 +61,7 @@ func main() {
 	flag.BoolVar(&o.search, "search", false, "run every test until one turns red, also where one is known to")
 	flag.StringVar(&o.results, "results", "", "file of results: a control that is in it is not tried again, so that a run in pieces goes on where it was")
 	flag.StringVar(&o.report, "report", "", "file to write the table of all controls to, in Markdown, once all were tried")
+	flag.BoolVar(&o.added, "added", false, "keep what the report has of its controls, and try those that it lacks")
 	flag.DurationVar(&o.within, "within", 0, "try no other control after so long, such as 8m")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -79,6 +81,11 @@ func run(ctx context.Context, o options) error {
 	done, err := openResults(o.results)
 	if err != nil {
 		return err
+	}
+	if o.added {
+		if err := done.reported(o.report); err != nil {
+			return err
+		}
 	}
 	var list []mutation
 	for _, m := range all {

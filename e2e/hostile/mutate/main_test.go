@@ -31,6 +31,15 @@ func TestResultsOutliveARun(t *testing.T) {
 	if text := second.report(list); !second.whole(list) || !strings.Contains(text, "1 of 2 removed controls") || !strings.Contains(text, "| b | `b.go` | **none** |") {
 		t.Errorf("the report: %s", text)
 	}
+	report := filepath.Join(t.TempDir(), "report.md")
+	if err := os.WriteFile(report, []byte(second.report(list)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	third := &results{}
+	err = third.reported(report)
+	if one, tried := third.of("a"); err != nil || !tried || one.By != "TestA" || third.whole(list) || len(third.list) != 1 {
+		t.Errorf("of the report %+v is kept, %v: want the control that a test guards", third.list, err)
+	}
 	if err := second.judge(list, 0); err == nil {
 		t.Error("half of the controls are enough")
 	}
