@@ -39,6 +39,7 @@ type mixedFamily struct {
 	billed, booked int64 // nano-dollars of what ran to its end
 	cutBilled      int64
 	cutBooked      int64
+	cutClose       int // of both: booked within 5 % of the money
 }
 
 func newMixed(lines []mixedLine, served []mockapi.Call, rows []domain.Entry, got map[string]int64) *mixed {
@@ -62,8 +63,37 @@ func newMixed(lines []mixedLine, served []mockapi.Call, rows []domain.Entry, got
 	for _, e := range byCall {
 		m.fault("a row that no client knows of: %+v", e)
 	}
+	if s := &m.sum; s.cut+s.broken >= enoughCut && !within5(s.cutBooked, s.cutBilled) {
+		m.fault("%d streams that were cut are booked with %s, and were billed %s: more than 5 %% apart", s.cut+s.broken, domain.NanoUSD(s.cutBooked), domain.NanoUSD(s.cutBilled))
+	}
+	m.learns()
 	return m
 }
+
+// learns tells whether prompts are estimated by what the ledger taught, and well. Calls are too few to say so where enoughCut streams were not cut.
+func (m *mixed) learns() {
+	if m.sum.cut+m.sum.broken < enoughCut {
+		return
+	}
+	if miss, some := m.missed(); !some || miss > 5 {
+		m.fault("%d prompts of cut streams were estimated by those before them, with a median error of %.1f %%: at most 5 %% is right", len(m.prompts), miss)
+	}
+}
+
+// missed is the median error of the calibrated estimates of prompts, in per cent.
+func (m *mixed) missed() (median float64, some bool) {
+	if len(m.prompts) == 0 {
+		return 0, false
+	}
+	slices.Sort(m.prompts)
+	return m.prompts[len(m.prompts)/2], true
+}
+
+// enoughCut are so many streams that the sum of what they cost no longer depends on a few.
+const enoughCut = 300
+
+// within5 tells whether a figure is within 5 % of what was billed.
+func within5(n, billed int64) bool { return max(n-billed, billed-n)*20 <= billed }
 
 func (m *mixed) fault(format string, args ...any) {
 	m.faults = append(m.faults, fmt.Sprintf(format, args...))
@@ -116,6 +146,9 @@ func (m *mixed) compare(one *mixedFamily, l mixedLine, c mockapi.Call, e domain.
 	}
 	one.billedTokens, one.seen, one.reached = c.Usage.OutputTokenSum(), e.Usage.OutputTokenSum(), tokensIn(c, got)
 	one.cutBilled, one.cutBooked = c.CostNanoUSD, int64(e.Cost)
+	if within5(one.cutBooked, one.cutBilled) {
+		one.cutClose = 1
+	}
 	m.methods[e.Method]++
 	if in, asked := e.Usage.InputTokenSum(), c.Usage.InputTokenSum(); strings.Contains(e.Method, "calibrated") {
 		m.prompts = append(m.prompts, 100*math.Abs(float64(in-asked))/float64(asked))
@@ -125,7 +158,7 @@ func (m *mixed) compare(one *mixedFamily, l mixedLine, c mockapi.Call, e domain.
 	switch {
 	case off == 0:
 		one.same, one.close = 1, 1
-	case off*20 <= one.billedTokens:
+	case within5(one.seen, one.billedTokens):
 		one.close = 1
 	case one.reached <= one.seen && one.seen < one.billedTokens:
 		one.short = 1
@@ -150,7 +183,7 @@ func (f *mixedFamily) plus(o mixedFamily) {
 	f.calls, f.streams, f.whole, f.failed, f.refused = f.calls+o.calls, f.streams+o.streams, f.whole+o.whole, f.failed+o.failed, f.refused+o.refused
 	f.cut, f.broken, f.same, f.close, f.short, f.worst = f.cut+o.cut, f.broken+o.broken, f.same+o.same, f.close+o.close, f.short+o.short, max(f.worst, o.worst)
 	f.reached, f.billedTokens, f.seen, f.billed, f.booked = f.reached+o.reached, f.billedTokens+o.billedTokens, f.seen+o.seen, f.billed+o.billed, f.booked+o.booked
-	f.cutBilled, f.cutBooked = f.cutBilled+o.cutBilled, f.cutBooked+o.cutBooked
+	f.cutBilled, f.cutBooked, f.cutClose = f.cutBilled+o.cutBilled, f.cutBooked+o.cutBooked, f.cutClose+o.cutClose
 }
 
 // money is a line of the table of what ran to its end.
@@ -160,8 +193,16 @@ func (f *mixedFamily) money(name string) string {
 
 // streamed is a line of the table of streams that were cut.
 func (f *mixedFamily) streamed(name string) string {
-	return fmt.Sprintf("| %s | %d | %d | %d | %d | %d | %d | %d | %d | %d | %d | %s | %s |\n", name, f.streams, f.cut, f.broken, f.same, f.close, f.short, f.worst,
-		f.seen, f.reached, f.billedTokens, domain.NanoUSD(f.cutBooked), domain.NanoUSD(f.cutBilled))
+	return fmt.Sprintf("| %s | %d | %d | %d | %d | %d | %d | %d | %d | %d | %d | %s | %s | %s | %d |\n", name, f.streams, f.cut, f.broken, f.same, f.close, f.short, f.worst,
+		f.seen, f.reached, f.billedTokens, domain.NanoUSD(f.cutBooked), domain.NanoUSD(f.cutBilled), f.apart(), f.cutClose)
+}
+
+// apart is by how much the money of the streams that were cut differs from the bill.
+func (f *mixedFamily) apart() string {
+	if f.cutBilled == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%+.1f %%", 100*float64(f.cutBooked-f.cutBilled)/float64(f.cutBilled))
 }
 
 // report is the document.
@@ -188,11 +229,11 @@ func (m *mixed) report(calls, seed int, took time.Duration) string {
 
 // calibrated sums the estimates of prompts up.
 func (m *mixed) calibrated() string {
-	if len(m.prompts) == 0 {
+	miss, some := m.missed()
+	if !some {
 		return ""
 	}
-	slices.Sort(m.prompts)
-	return fmt.Sprintf("Prompts of calibrated rows differ from the provider's count by %.1f %% in the median.\n", m.prompts[len(m.prompts)/2])
+	return fmt.Sprintf("Prompts of calibrated rows differ from the provider's count by %.1f %% in the median.\n", miss)
 }
 
 func counted(of map[string]int) string {
@@ -221,11 +262,12 @@ Clients cut three streams of ten at a random byte, by closing the answer or (` +
 Tokens are those of the output, thoughts that a stream reports included: by the ledger; those whose bytes Envoy had read from the provider, by its
 access log and the provider's count of what each token had put on the connection; and those that the provider billed, which sends on until it notices. A row is
 wrong when it is not within 5 % of the bill, unless it has every token that Envoy read: then the rest never reached the gateway. Money differs by more: a stream that is cut does
-not say how much of its prompt was cached (OpenAI, Bedrock), and the prompt itself is estimated. Only streams that were read to their end have models whose thoughts are hidden.
+not say how much of its prompt was cached (OpenAI, Bedrock), so that all of it is booked at the dearer rate, and the prompt itself is estimated. All of them together
+are wrong where their money is not within 5 % of the bills. Only streams that were read to their end have models whose thoughts are hidden.
 
 What this cannot show: the stand-ins speak words of one token each in OpenAI's vocabulary, so the count of a cut stream is judged for
 what it saw, not for how well that vocabulary stands for those that other providers keep to themselves.
 
-| family | streams | cut by the client | broken off by the provider | same tokens as billed | within 5 % of the bill | the rest never reached Envoy | most tokens apart | tokens, ledger | reached Envoy | billed | ledger | providers |
-|---|---|---|---|---|---|---|---|---|---|---|---|---|
+| family | streams | cut by the client | broken off by the provider | same tokens as billed | within 5 % of the bill | the rest never reached Envoy | most tokens apart | tokens, ledger | reached Envoy | billed | ledger | providers | money apart | money within 5 % |
+|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|
 `

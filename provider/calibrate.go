@@ -63,8 +63,7 @@ func (c *Calibrator) Ratios() Ratios {
 	out := Ratios{}
 	for name, ring := range c.ratios {
 		if len(ring) >= leastPrompts {
-			sorted := slices.Sorted(slices.Values(ring))
-			out[name] = sorted[len(sorted)/2]
+			out[name] = middle(slices.Clone(ring))
 		}
 	}
 	return out

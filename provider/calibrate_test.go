@@ -73,6 +73,24 @@ func TestRatios(t *testing.T) {
 	}
 }
 
+// Each prompt is judged by those before it: the first ones by weight alone, those behind by what the model, or its family, came to.
+func TestPromptsAreJudgedByThoseBeforeThem(t *testing.T) {
+	var list []Observed
+	for i := range 300 {
+		list = append(list, Observed{"m-1", 1000, 1500 + int64(i%3-1)*60}, Observed{"m-2", 1000, 1500}) // 1440, 1500, 1560
+	}
+	list = append(list, Observed{"other", 1000, 800}, Observed{"other", 0, 800}, Observed{"other", 1000, 0})
+	want := []Judged{
+		// 1,000 instead of 1,500 is 333 thousandths less; of the calibrated ones two of three miss by 60 of 1,440 or 1,560, which the median has.
+		{Model: "m-1", Prompts: 300, Calibrated: 250, Ratio: 1500, Miss: 38, Plain: 333},
+		{Model: "m-2", Prompts: 300, Calibrated: 250, Ratio: 1500, Miss: 0, Plain: 333},
+		{Model: "other", Prompts: 1, Plain: 250},
+	}
+	if got := Judge(list); !slices.Equal(got, want) {
+		t.Errorf("Judge = %+v, want %+v", got, want)
+	}
+}
+
 // The estimates of a cut stream, and of an answer that never reports, say that they are calibrated.
 func TestCalibratedEstimatesSaySo(t *testing.T) {
 	spec := MeterSpec{Endpoint: chatEndpoint(t), Status: 200, ContentType: "text/event-stream", Model: "gpt-5-mini", Weight: 80, MilliTokens: 1250}

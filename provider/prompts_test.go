@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 
@@ -178,10 +177,7 @@ func oneOf(r *rand.Rand, list string) string {
 func medianMiss(list []drawn, vocabulary int, ratio int64) int64 {
 	errs := make([]int64, len(list))
 	for i, p := range list {
-		n, _ := inputEstimate(MeterSpec{Weight: p.weight, MilliTokens: ratio})
-		tokens := p.tokens[vocabulary]
-		errs[i] = max(n-tokens, tokens-n) * milli / tokens
+		errs[i] = Observed{Weight: p.weight, Tokens: p.tokens[vocabulary]}.missed(ratio)
 	}
-	slices.Sort(errs)
-	return errs[len(errs)/2]
+	return middle(errs)
 }

@@ -93,7 +93,7 @@ func TestTheLedgersManualRuns(t *testing.T) {
 		outputs[strings.Join(args[1:3], " ")] += out
 	}
 	for command, want := range map[string]string{
-		"spool inspect": "40", "spool replay": "40 records written", "usage --config": "\"cost_nano_usd\": 1480", "usage erase": "0 entries",
+		"spool inspect": "40", "spool replay": "40 records written", "usage --config": "\"cost_nano_usd\": 1480", "usage erase": "0 entries", "usage estimates": "tokens",
 		"audit show": "ledger.erase acme/app", "audit verify": "1 rows are as they were written; 1 signed checkpoints agree",
 	} {
 		if !strings.Contains(outputs[command], want) {

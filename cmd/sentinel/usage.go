@@ -21,7 +21,7 @@ func usageCommand() *cobra.Command {
 			"  sentinel usage --by day --filter service=checkout --from 2026-11-01 --to 2026-12-01\n" +
 			"  sentinel usage --by team --json",
 	}
-	c.AddCommand(usageEraseCommand())
+	c.AddCommand(usageEraseCommand(), usageEstimatesCommand())
 	config := configFlag(c)
 	by := c.Flags().StringSlice("by", []string{"team"}, "dimensions, in order")
 	filter := c.Flags().StringToString("filter", nil, "dimension=value, repeatable")
