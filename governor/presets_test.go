@@ -28,6 +28,7 @@ func TestPresetsInYAMLArePriced(t *testing.T) {
   mail: {preset: sendgrid, credential: vault:secret/mail#key}
   places: {preset: google-places, credential: vault:secret/maps#key}
   routes: {preset: google-routes, credential: vault:secret/maps#key}
+  geocoding: {preset: google-geocoding, credential: vault:secret/maps#key}
   sqs: {preset: aws-sqs, region: us-east-1, credential: vault:secret/aws}
   sns: {preset: aws-sns, region: us-east-1, credential: vault:secret/aws}
   dynamo: {preset: aws-dynamodb, region: us-east-1, credential: vault:secret/aws}
@@ -64,6 +65,8 @@ func TestPresetsInYAMLArePriced(t *testing.T) {
 		"Places: a new field":            {"places/places.get", masked("/v1/places/x", "id,holograms", ""), 200, nil, `{}`, 25_000_000, 25_000_000, "details-atmosphere", "", ""},
 		"Places: by the query":           {"places/places.get", provider.RawRequest{Path: "/v1/places/x", Query: "fields=id,location"}, 200, nil, `{}`, 5_000_000, 5_000_000, "details-essentials", "", ""},
 		"Places: a search":               {"places/places.text_search", masked("/v1/places:searchText", "places.displayName,places.id", "{}"), 200, nil, `{}`, 32_000_000, 32_000_000, "text-search-pro", "", ""},
+		"Geocoding: an address":          {"geocoding/geocode.address", provider.RawRequest{Path: "/v4/geocode/address/Bonn"}, 200, nil, `{"results":[]}`, 5_000_000, 5_000_000, "", "", ""},
+		"Geocoding: refused":             {"geocoding/destinations.search", provider.RawRequest{Path: "/v4/geocode/destinations"}, 403, nil, `{}`, 5_000_000, 0, "", "", ""},
 		"Routes: plain":                  {"routes/routes.compute", provider.RawRequest{Body: []byte(`{"origin":{},"destination":{},"travelMode":"DRIVE"}`)}, 200, nil, `{}`, 5_000_000, 5_000_000, "routes-essentials", "", ""},
 		"Routes: traffic":                {"routes/routes.compute", provider.RawRequest{Body: []byte(`{"origin":{},"destination":{},"routingPreference":"TRAFFIC_AWARE_OPTIMAL"}`)}, 200, nil, `{}`, 10_000_000, 10_000_000, "routes-pro", "", ""},
 		"Routes: two wheels":             {"routes/routes.compute", provider.RawRequest{Body: []byte(`{"origin":{},"destination":{},"travelMode":"TWO_WHEELER"}`)}, 200, nil, `{}`, 15_000_000, 15_000_000, "routes-enterprise", "", ""},

@@ -95,7 +95,7 @@ var on = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 // covered are the presets that the suite must have calls of.
 var covered = []string{
 	"openai", "azure-openai", "anthropic", "gemini", "vertex", "aws-bedrock", "mistral", "cohere", "groq", "deepseek", "xai", "stripe",
-	"aws-s3", "aws-sqs", "aws-sns", "aws-dynamodb", "aws-lambda", "twilio", "google-places", "google-routes", "sendgrid",
+	"aws-s3", "aws-sqs", "aws-sns", "aws-dynamodb", "aws-lambda", "twilio", "google-geocoding", "google-places", "google-routes", "sendgrid",
 	"together", "fireworks", "openrouter", "cerebras", "moonshotai", "zai", "novita", "baseten", "house",
 }
 
