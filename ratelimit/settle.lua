@@ -11,18 +11,21 @@ local SETTLED_MS = '300000' -- for a second admission of the same call; settleme
 local END_DIGITS = 13 -- of a window's end, up to the year 2286; one that is longer is looked at for shares, and has none
 local LOST_MS = '172800000' -- where the record was lost, the mark alone keeps a second settlement away
 
-local memory = call('MGET', unpack(KEYS)) -- rates are texts, like the first two; of other cells it gives nothing
-local known, since, admitted = memory[1], memory[2], tonumber(ARGV[2])
+local keys, args = KEYS, ARGV
+local texts = 2 -- rates are texts, like the first two keys: those that stand behind them are read together
+while args[texts * 4 - 4] and byte(args[texts * 4 - 4]) == R do texts = texts + 1 end
+local memory = call('MGET', unpack(keys, 1, texts))
+local known, since, admitted = memory[1], memory[2], tonumber(args[2])
 if known == 's' then return { 0 } end
-if known and match(known, '^%S+ %S+ (%d+)') ~= ARGV[2] then return { 0 } end -- an earlier reservation of the same call
+if known and match(known, '^%S+ %S+ (%d+)') ~= args[2] then return { 0 } end -- an earlier reservation of the same call
 if not known then
-  if ARGV[3] == '1' then -- without a ledger what Redis lost is posted when it is settled
+  if args[3] == '1' then -- without a ledger what Redis lost is posted when it is settled
     if since and admitted >= tonumber(since) then return { 0 } end
   else
     if not since then return { -2 } end
     -- Calls in flight get their records back together with the counters, so this one was settled, or counted in the ledger; but for one that was
     -- let through without Redis since those counters are there.
-    if ARGV[2] ~= '1' or ARGV[1] ~= since then return { 0 } end
+    if args[2] ~= '1' or args[1] ~= since then return { 0 } end
   end
 end
 
@@ -71,22 +74,23 @@ local function warn(entry, list, hi, lo, last)
   return top
 end
 
-local void, charged = 'v' .. ARGV[1], 'c' .. ARGV[1]
+local void, charged = 'v' .. args[1], 'c' .. args[1]
 
 -- usual settles what nearly every settlement is: a hold that is there, and amounts below 10^15.
 -- It does in a third of the time what release does for all.
 local function usual(i, at, key, kind, field)
-  local held, actual, rest = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
+  local held, actual, rest = args[at + 1], args[at + 2], args[at + 3]
   local warns, cell = kind == W and #rest > END_DIGITS
   if warns then cell = call('HMGET', key, 'u', field, 's', 'w') else cell = call('HMGET', key, 'u', field, 's') end
   local used, pending, posted = cell[1], cell[2], cell[3]
   if not used or not pending or #used > 15 or #held > 15 or #actual > 15 then return false end
+  held, actual = tonumber(held), tonumber(actual)
   if kind == N then
     call('HSET', key, 'u', format('%d', used - held), field, format('%d', pending - held))
   else -- Redis writes a number that Lua hands it with 17 digits after a search for them; format is faster
     local total = (posted or 0) + actual
     call('HSET', key, 'u', format('%d', used - held + actual), field, format('%d', pending - held), 's', format('%d', total))
-    if warns and actual ~= '0' then
+    if warns and actual > 0 and total >= tonumber(match(rest, ':(%d+)', END_DIGITS)) then
       local last = tonumber(cell[4] or '0')
       local hi, lo = plus(0, 0, 0, total)
       local top = warn(i - 3, sub(rest, END_DIGITS + 1), hi, lo, last)
@@ -102,7 +106,7 @@ local function release(i, at, key, kind, field)
   local fields = { field, 0, 0, 0, 0, 0 } -- room for what most calls write
   local n = 0
   if known and cell[4] then -- a void hold that is buried has been taken off
-    local hh, hl = split(ARGV[at + 1])
+    local hh, hl = split(args[at + 1])
     hi, lo = minus(hi, lo, hh, hl)
     local fh, fl = split(cell[4])
     fields[2] = text(minus(fh, fl, hh, hl))
@@ -110,11 +114,11 @@ local function release(i, at, key, kind, field)
   end
   local life
   if kind == W then
-    local end_text, list = match(ARGV[at + 3], '^(%d+)(.*)$')
+    local end_text, list = match(args[at + 3], '^(%d+)(.*)$')
     local end_ms = tonumber(end_text)
     if end_ms + KEPT_MS <= now_ms then return end
-    if ARGV[at + 2] ~= '0' then
-      local ah, al = split(ARGV[at + 2])
+    if args[at + 2] ~= '0' then
+      local ah, al = split(args[at + 2])
       hi, lo = plus(hi, lo, ah, al)
       local sh, sl = plus(ah, al, split(cell[2] or '0'))
       fields[n + 1], fields[n + 2] = 's', text(sh, sl)
@@ -140,15 +144,17 @@ local function release(i, at, key, kind, field)
   if life then call('PEXPIRE', key, life) end
 end
 
-for i = 3, #KEYS do
+for i = 3, #keys do
   local at = 4 + (i - 3) * 4
-  local kind, charge = byte(ARGV[at], 1, 2)
+  local kind, charge = byte(args[at], 1, 2)
   local field = charge == ONE and charged or void
   if kind ~= R then
-    if not known or not usual(i, at, KEYS[i], kind, field) then release(i, at, KEYS[i], kind, field) end
+    if not known or not usual(i, at, keys[i], kind, field) then release(i, at, keys[i], kind, field) end
   elseif known then
-    rate(KEYS[i], memory[i], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), ARGV[at + 3])
+    local cell = memory[i]
+    if i > texts then cell = call('GET', keys[i]) end
+    rate(keys[i], cell, tonumber(args[at + 1]), tonumber(args[at + 2]), args[at + 3])
   end
 end
-call('SET', KEYS[1], 's', 'PX', known and SETTLED_MS or LOST_MS)
+call('SET', keys[1], 's', 'PX', known and SETTLED_MS or LOST_MS)
 return reply
