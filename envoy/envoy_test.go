@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -223,6 +224,50 @@ func TestAGuardLeadsToConfiguredRoutesOnly(t *testing.T) {
 	r, body := g.do(t, "GET", "/api/v1/items/1", map[string]string{"behave": "reroute"}, nil)
 	if seen := g.upstream.take(); r.StatusCode != http.StatusForbidden || len(seen) != 0 {
 		t.Errorf("status %d, %d requests upstream, body %s", r.StatusCode, len(seen), body)
+	}
+}
+
+// TestACallIsLedWhereItWasMeantToGoAlone has the guard lead calls by another policy than Envoy's: it has the provider elsewhere, or a chain that is not there.
+// The provider's key is on the request by then.
+func TestACallIsLedWhereItWasMeantToGoAlone(t *testing.T) {
+	g := startGateway(t, func(c *Config) { c.Providers[0].Place = "here" })
+	led := func(host, path string) (status, hits int, body string) {
+		r, body := g.do(t, "POST", "/api/v1/chat", map[string]string{"behave": "lead", "lead-host": host, "lead-path": path}, strings.NewReader("{}"))
+		if seen := r.Header.Get("X-Sentinel-Call"); r.StatusCode == http.StatusServiceUnavailable && seen != call {
+			t.Errorf("the meter, which gives back what was held, did not see that the call went nowhere: %q", seen)
+		}
+		return r.StatusCode, len(g.upstream.take()), body
+	}
+	const here, there = "api.here." + FallbackHost, "api.there." + FallbackHost
+	for name, tt := range map[string]struct {
+		host, path   string
+		status, hits int
+	}{
+		"where it is":                {here, "/v1/chat", 200, 1},
+		"elsewhere":                  {there, "/v1/chat", 503, 0},
+		"where another is":           {"other.here." + FallbackHost, "/v1/chat", 503, 0},
+		"by its name alone":          {"api." + FallbackHost, "/v1/chat", 503, 0},
+		"by a chain that is missing": {FallbackHost, "/api+other/v1/chat", 503, 0},
+		"by the gateway's own paths": {FallbackHost, "/api/v1/chat", 503, 0},
+		"to what it does not have":   {here, "/v1/other", 403, 0},
+	} {
+		status, hits, body := led(tt.host, tt.path)
+		if status != tt.status || hits != tt.hits || status == 503 && !strings.Contains(body, "other_place") {
+			t.Errorf("%s: status %d, %d requests upstream, body %s; want %d and %d", name, status, hits, body, tt.status, tt.hits)
+		}
+	}
+	moved := g.config
+	moved.Providers = slices.Clone(moved.Providers)
+	moved.Providers[0].Place = "there"
+	if err := g.control.Set(moved); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the provider has moved", func() bool {
+		status, hits, _ := led(there, "/v1/chat")
+		return status == 200 && hits == 1
+	})
+	if status, hits, body := led(here, "/v1/chat"); status != 503 || hits != 0 {
+		t.Errorf("where it was before: status %d, %d requests upstream, body %s", status, hits, body)
 	}
 }
 

@@ -264,6 +264,13 @@ func (p *fakeProcessor) guard(st extprocv3.ExternalProcessor_ProcessServer, firs
 		common.HeaderMutation.SetHeaders = append(common.HeaderMutation.SetHeaders, &corev3.HeaderValueOption{
 			Header: &corev3.HeaderValue{Key: ":path", RawValue: []byte("/nowhere")},
 		})
+	case "lead": // as to a fallback, or by a chain
+		common.ClearRouteCache = true
+		for name, value := range map[string]string{":authority": headers["lead-host"], ":path": headers["lead-path"]} {
+			common.HeaderMutation.SetHeaders = append(common.HeaderMutation.SetHeaders, &corev3.HeaderValueOption{
+				Header: &corev3.HeaderValue{Key: name, RawValue: []byte(value)}, AppendAction: corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD,
+			})
+		}
 	case "body":
 		return p.guardBody(st, marked, common)
 	}

@@ -3,6 +3,7 @@ package envoy
 import (
 	"net/http"
 	"regexp"
+	"strings"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
@@ -13,12 +14,20 @@ import (
 
 const routesName = "egress"
 
-// FallbackHost is how the guard addresses the gateway when a call goes to another provider than its client asked: whatever
-// host the client named, the paths are then those of the gateway.
+// FallbackHost is how the guard addresses the gateway when it leads a call by a chain. Behind a provider's name and place it is how it leads one to
+// that provider, by the provider's own paths: an Envoy that has it elsewhere has no such host.
 const FallbackHost = "fallback.sentinel.internal"
+
+// hostAt is the host by which the guard leads calls to a provider.
+func (p Provider) hostAt() string {
+	return strings.Replace(p.placed(p.Name), "@", ".", 1) + "." + FallbackHost
+}
 
 // refusal is what a request gets that no provider's endpoint fits, in the shape that most SDKs read.
 const refusal = `{"error":{"type":"sentinel_refusal","code":"no_route","message":"SaaS-Sentinel has no route for this host, method and path: only the configured endpoints of configured providers are reachable"}}` + "\n"
+
+// notHere is what a call gets that the guard led to where this Envoy leads nothing: the two have different policies for a moment.
+const notHere = `{"error":{"type":"sentinel_refusal","code":"other_place","message":"the policy has this call's provider, or its way there, where Envoy does not have it yet: try again"}}` + "\n"
 
 // routes is the whole route table: the gateway's own hosts with the provider's name as the first path
 // segment, each provider's own host for clients that keep it, and a refusal for everything else.
@@ -27,7 +36,6 @@ func routes(c Config) *routev3.RouteConfiguration {
 	for _, h := range c.Hosts {
 		gateway.Domains = append(gateway.Domains, domain(h))
 	}
-	gateway.Domains = append(gateway.Domains, FallbackHost)
 	hosts := map[string]int{}
 	for _, h := range c.Hosts {
 		hosts[domain(h)]++
@@ -38,19 +46,26 @@ func routes(c Config) *routev3.RouteConfiguration {
 			gateway.Routes = append(gateway.Routes, route(p, r, "/"+p.Name))
 		}
 	}
+	led := &routev3.VirtualHost{Name: "led", Domains: []string{FallbackHost, "*." + FallbackHost}}
 	for _, chain := range c.Chains {
-		gateway.Routes = append(gateway.Routes, chainRoutes(chain, c.Providers)...)
+		led.Routes = append(led.Routes, chainRoutes(chain, c.Providers)...)
 	}
 	all := []*routev3.VirtualHost{gateway}
 	for _, p := range c.Providers {
+		h := providerHost(p)
 		if own := domain(HostOnly(p.Host)); hosts[own] == 1 { // a host that several share does not say who is meant
-			all = append(all, providerHost(p, own))
+			h.Domains = append(h.Domains, own)
 		}
+		all = append(all, h)
 	}
-	all = append(all, &routev3.VirtualHost{Name: "unknown", Domains: []string{"*"}})
+	all = append(all, led, &routev3.VirtualHost{Name: "unknown", Domains: []string{"*"}})
 	for _, h := range all {
 		h.RequestBodyBufferLimit = wrapperspb.UInt64(uint64(c.MaxBodyBytes))
-		h.Routes = append(h.Routes, refuse())
+		last := refuse()
+		if h == led {
+			last = turnBack()
+		}
+		h.Routes = append(h.Routes, last)
 	}
 	return &routev3.RouteConfiguration{
 		Name:         routesName,
@@ -68,8 +83,8 @@ func routes(c Config) *routev3.RouteConfiguration {
 	}
 }
 
-func providerHost(p Provider, own string) *routev3.VirtualHost {
-	h := &routev3.VirtualHost{Name: "host/" + p.Name, Domains: []string{own}}
+func providerHost(p Provider) *routev3.VirtualHost {
+	h := &routev3.VirtualHost{Name: "host/" + p.Name, Domains: []string{p.hostAt()}}
 	for _, r := range p.Routes {
 		h.Routes = append(h.Routes, route(p, r, ""))
 	}
@@ -115,15 +130,23 @@ func regex(pattern string) *matcherv3.RegexMatcher { return &matcherv3.RegexMatc
 
 // refuse answers what no route before it fits.
 func refuse() *routev3.Route {
+	r := said("refused", http.StatusForbidden, refusal)
+	r.TypedPerFilterConfig = unfiltered()
+	return r
+}
+
+// turnBack answers a call that was admitted and can go nowhere from here. The meter sees that answer, and gives back what was held.
+func turnBack() *routev3.Route { return said("led", http.StatusServiceUnavailable, notHere) }
+
+func said(name string, status uint32, body string) *routev3.Route {
 	return &routev3.Route{
-		Name:  "refused",
+		Name:  name,
 		Match: &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"}},
 		Action: &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{
-			Status: http.StatusForbidden,
-			Body:   &corev3.DataSource{Specifier: &corev3.DataSource_InlineString{InlineString: refusal}},
+			Status: status,
+			Body:   &corev3.DataSource{Specifier: &corev3.DataSource_InlineString{InlineString: body}},
 		}},
 		ResponseHeadersToAdd: []*corev3.HeaderValueOption{overwrite("content-type", "application/json")},
-		TypedPerFilterConfig: unfiltered(),
 	}
 }
 

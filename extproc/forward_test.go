@@ -229,3 +229,18 @@ func TestGuardThatEndsEarlyIsAnErrorOfTheStream(t *testing.T) {
 		})
 	}
 }
+
+// A call that falls back is led to its provider by the policy's place of it: an Envoy that has it elsewhere must not send its key there.
+func TestAFallbackNamesThePlaceThatItsKeyIsFor(t *testing.T) {
+	r := newRig(t)
+	r.reserve = func(sentinel.Ask) (sentinel.Reservation, error) {
+		return sentinel.Reservation{Chosen: 1, Hold: "hold"}, nil
+	}
+	v, _ := r.judged(ask{route: "openai/chat.completions", headers: [][2]string{bearer}, body: strings.Replace(chat, "gpt-5-mini", "gpt-4.1", 1)}, "POST", "/openai/v1/chat/completions")
+	c, _ := common(t, v)
+	set, place := setOf(c.HeaderMutation), strings.TrimPrefix(placed("anthropic"), "anthropic@")
+	want := "anthropic." + place + "." + extproc.FallbackHost
+	if !slices.Equal(set[":authority"], []string{want}) || !c.ClearRouteCache || !slices.Equal(set[":path"], []string{"/v1/messages"}) {
+		t.Errorf("led to %q %q, want %s", set[":authority"], set[":path"], want)
+	}
+}

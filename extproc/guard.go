@@ -136,8 +136,11 @@ func (s *Server) tooLong(h headers, e provider.Endpoint) *sentinel.Verdict {
 	return deny(sentinel.ReasonTooLarge, "the body has "+strconv.FormatInt(n, 10)+" bytes, at most "+strconv.FormatInt(s.MaxBodyBytes, 10)+" are read")
 }
 
-// FallbackHost is the authority under which Envoy's gateway routes a call that goes to another provider.
+// FallbackHost is the authority under which Envoy has the policy's chains; behind a provider's name and place, that provider.
 const FallbackHost = "fallback.sentinel.internal"
+
+// hostAt leads to a route's provider at its place, and to no other.
+func hostAt(r governor.Route) string { return r.Provider.Name + "." + r.Place + "." + FallbackHost }
 
 // gatewayHost is Envoy's virtual host for requests that name the provider in their path. By a
 // provider's own host name the path is the provider's.

@@ -60,9 +60,9 @@ func forward(in *inbound, a governor.Admission, credential []Header, withheld []
 	set := func(name, value string) {
 		common.HeaderMutation.SetHeaders = append(common.HeaderMutation.SetHeaders, overwrite(name, value))
 	}
-	elsewhere := func(first, path string) { // Envoy chooses the route again, by the gateway's own paths
-		set(":path", "/"+first+path)
-		set(":authority", FallbackHost)
+	led := func(host, path string) { // Envoy chooses the route again
+		set(":path", path)
+		set(":authority", host)
 		common.ClearRouteCache = true
 	}
 	query, injected := in.query, false
@@ -71,9 +71,9 @@ func forward(in *inbound, a governor.Admission, credential []Header, withheld []
 	}
 	switch {
 	case a.To != nil:
-		elsewhere(a.To.Provider.Name, a.Path)
+		led(hostAt(*a.To), a.Path)
 	case a.Chain != "":
-		elsewhere(a.Chain, withQuery(a.Path, in.query))
+		led(FallbackHost, "/"+a.Chain+withQuery(a.Path, in.query))
 		if in.headers.get(idempotencyKey) != "" && !a.Ticket.Again() {
 			set(retryOn, "reset")
 		}

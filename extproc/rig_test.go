@@ -42,6 +42,7 @@ services:
   app: {team: core, identity: {token: svc_app_1234, spiffe: "spiffe://acme/app", aws: {access_key_id: SENTINELAPP00001, secret: "vault:secret/app#secret"}}}
 providers:
   openai: {preset: openai, credential: "vault:secret/openai#api_key"}
+  anthropic: {preset: anthropic, credential: "vault:secret/anthropic#api_key"}
   stripe: {preset: stripe, credential: "vault:secret/stripe#api_key"}
   gemini: {preset: gemini, credential: "vault:secret/gemini#key"}
   bedrock: {preset: aws-bedrock, region: us-east-1, credential: "vault:secret/aws"}
@@ -59,6 +60,7 @@ subjects: {user: {header: X-End-User}}
 policies:
   - {name: unusual, match: {service: app}, anomaly: {above: 0.99}, then: [deny]}
   - {name: large, match: {model: gpt-5}, budget: {usd: 1/day}, on_exceed: [{downgrade: [gpt-5-mini]}]}
+  - {name: elsewhere, match: {model: gpt-4.1}, budget: {usd: 1/day}, on_exceed: [{fallback: [anthropic/claude-haiku-4-5]}]}
   - {name: pro, match: {model: "amazon.nova-pro-v1:0"}, budget: {usd: 1/day}, on_exceed: [{downgrade: ["amazon.nova-lite-v1:0"]}]}
 `
 
