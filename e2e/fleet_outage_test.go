@@ -196,6 +196,9 @@ func TestThreeProcessesOutliveTheirRedis(t *testing.T) {
 			row["admitted_around_it"] = during.ok.Load()
 		}
 		rows[f.name] = row
+		if late := third.since(second); os.Getenv("BENCH_LIMITS") != "" && !f.quick && late.all-late.within1ms > mostSlow+late.all/10 {
+			t.Errorf("%s: %.0f of %.0f decisions after the first second took over 1 ms, want at most those that try Redis again, %d, and a tenth: %+v", f.name, late.all-late.within1ms, late.all, mostSlow, row)
+		}
 		if n := said(w.all, "limits counted again from the ledger") - seeded; n != f.seeds {
 			t.Errorf("%s: seeded %d times, want %d", f.name, n, f.seeds)
 		}
@@ -223,6 +226,9 @@ func TestThreeProcessesOutliveTheirRedis(t *testing.T) {
 		t.Errorf("%d calls were served for %s of a budget of %d", served, cost, afloatCalls)
 	}
 }
+
+// mostSlow is how many calls of three processes try a Redis again that is away, in three seconds: one each half second.
+const mostSlow = 3 * (3*2 + 1)
 
 func bounds(d decisions) map[string]any {
 	return map[string]any{"all": d.all, "within_1_ms": d.within1ms, "over_30_ms": d.all - d.within30ms}
