@@ -43,6 +43,15 @@ func boundOf(r *Request, rq *provider.Request, model string) (bound, bool) {
 		u[sentinel.OutputTokens] = orElse(price.MaxOutput, min(context, largestOutput)) * max(rq.Choices, 1)
 	}
 	cost, err := list.Bound(u)
+	for _, tier := range rq.Tiers {
+		call := r.Call
+		call.Tier = tier
+		if _, other, ok := r.State.catalogPrice(&r.Route, model, &call); ok && err == nil {
+			var dearer sentinel.NanoUSD
+			dearer, err = other.Bound(u)
+			cost = max(cost, dearer)
+		}
+	}
 	return bound{usage: u, cost: cost, price: price}, err == nil
 }
 

@@ -140,6 +140,39 @@ func TestDeploymentsCostWhatTheirModelCosts(t *testing.T) {
 	}
 }
 
+// Whatever price list a project's settings choose where a request says auto, the call costs no more than what was held for it.
+func TestAutoIsHeldAtTheDearestList(t *testing.T) {
+	s := state(t, "  openai: {preset: openai, credential: vault:secret/openai#key}\n")
+	route := s.Routes["openai/chat.completions"]
+	held := func(tier, model string) bound {
+		body := `{"model":"` + model + `","max_completion_tokens":1000,` + tier + `"messages":[]}`
+		r := Request{State: s, Route: route, Call: sentinel.Call{At: day, Provider: "openai", Endpoint: "chat.completions"}, Raw: provider.RawRequest{ContentType: "application/json", Body: []byte(body)}}
+		rq, err := route.Preset.ReadRequest(route.Endpoint, r.Raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Call.Tier = rq.Tier
+		b, ok := boundOf(&r, &rq, model)
+		if !ok || rq.Tier != "" && rq.Tier != "priority" {
+			t.Fatalf("%s is asked with tier %q, priced: %v", body, rq.Tier, ok)
+		}
+		return b
+	}
+	auto := held(`"service_tier":"auto",`, "gpt-5")
+	for _, tier := range []string{"default", "flex", "priority"} {
+		_, list, ok := s.price(&route, "gpt-5", &sentinel.Call{At: day, Tier: tier})
+		if cost, err := list.Bound(auto.usage); !ok || err != nil || cost > auto.cost {
+			t.Errorf("by %s it may cost %s, held are %s, %v", tier, cost, auto.cost, err)
+		}
+	}
+	if usual := held(`"service_tier":"default",`, "gpt-5"); auto.cost < 19*usual.cost/10 { // priority is twice as dear; a prompt of other bytes is not as long
+		t.Errorf("held are %s by auto, %s by default", auto.cost, usual.cost)
+	}
+	if auto, usual := held(`"service_tier":"auto",`, "gpt-5-nano"), held(`"service_tier":"default",`, "gpt-5-nano"); auto.usage[sentinel.OutputTokens] != 1000 || usual.cost == 0 || auto.cost > 2*usual.cost {
+		t.Errorf("a model without priority is held at %s by auto, %s by default", auto.cost, usual.cost)
+	}
+}
+
 func TestSettlePricesTheTierThatApplied(t *testing.T) {
 	s := state(t, "  openai: {preset: openai, credential: vault:secret/openai#key}\n")
 	// 1,000 input tokens of gpt-5: 1.25 dollars a million, 2.50 with priority, 0.625 with flex.

@@ -88,6 +88,9 @@ func (d openAIDialect) read(kind string, o object, pathModel string, body []byte
 	if rq.Tier, err = d.tier(o); err != nil {
 		return rq, err
 	}
+	if asked, _ := o.text("service_tier"); asked == "auto" {
+		rq.Tiers = projectTiers
+	}
 	rq.modelAt = o.members["model"].at
 	switch kind {
 	case "images.generations":
@@ -109,6 +112,9 @@ func (d openAIDialect) read(kind string, o object, pathModel string, body []byte
 	}
 	return rq, nil
 }
+
+// projectTiers are what a project's settings may choose where a request says auto (https://platform.openai.com/docs/api-reference/chat/create, service_tier).
+var projectTiers = []string{"priority", "fast", "flex"}
 
 // tier gives the price list that a request asks for: OpenAI's flex and priority have rates of their own.
 func (openAIDialect) tier(o object) (string, error) {

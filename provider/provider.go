@@ -148,7 +148,8 @@ const AsModelAllows = -1
 // Request is what admission needs to know.
 type Request struct {
 	Model  string
-	Tier   string // the price list that was asked for; see sentinel.Call
+	Tier   string   // the price list that was asked for; see sentinel.Call
+	Tiers  []string // other price lists that the provider may choose by its own settings: what is held covers them
 	Stream bool
 	// Bound is a true upper bound of the usage. InputTokens or OutputTokens may be AsModelAllows.
 	Bound     sentinel.Usage
