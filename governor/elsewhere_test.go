@@ -42,7 +42,7 @@ func TestWhatOfAProvidersCanGoToAnother(t *testing.T) {
 	}{
 		"chats":                                 {at("openai"), at("anthropic"), []string{"chat.completions"}},
 		"messages":                              {at("anthropic"), at("openai"), []string{"messages"}},
-		"to Azure":                              {at("openai"), at("azure-openai"), []string{"responses", "chat.completions", "embeddings"}},
+		"to Azure":                              {at("openai"), at("azure-openai"), []string{"responses", "chat.completions", "embeddings", "images.generations"}},
 		"from Azure":                            {at("azure-openai"), at("anthropic"), []string{"chat.completions", "v1.chat.completions"}},
 		"what the other may not be asked":       {at("openai"), at("azure-openai", "v1.embeddings"), []string{"embeddings"}},
 		"what may not be asked of it":           {at("openai", "embeddings"), at("azure-openai"), []string{"embeddings"}},

@@ -166,6 +166,7 @@ func (c accuracyCase) ready(t testing.TB, s suite, p provider.Preset) (provider.
 	rq, err := p.ReadRequest(e, provider.RawRequest{
 		Path: path, Query: c.Query, ContentType: cmp.Or(c.Send, "application/json"), Body: []byte(c.Request), Currencies: s.Currencies,
 		Header: func(name string) string { return c.With[name] },
+		Known:  func(model string) string { return cmp.Or(c.Model, model) },
 	})
 	if err != nil {
 		t.Fatalf("%s: %s", c.Name, err)
@@ -197,7 +198,7 @@ func (c accuracyCase) run(t *testing.T, s suite, catalog *pricing.Catalog) {
 
 func (c accuracyCase) spec(e provider.Endpoint, rq provider.Request) provider.MeterSpec {
 	s := provider.MeterSpec{
-		Endpoint: e, Model: rq.Model, Stream: rq.Stream, HideUsage: rq.HideUsage, Weight: rq.Weight, Status: c.Status, ContentType: c.Type,
+		Endpoint: e, Model: cmp.Or(c.Model, rq.Model), Stream: rq.Stream, HideUsage: rq.HideUsage, Weight: rq.Weight, Status: c.Status, ContentType: c.Type,
 		Tier: rq.Tier, Header: func(name string) string { return c.Header[name] },
 	}
 	s.Bound = rq.Bound

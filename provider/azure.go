@@ -13,9 +13,16 @@ var azureOpenAI = Preset{ //nolint:gosec // the name of a header
 		{Name: "chat.completions", Method: "POST", Path: "/openai/deployments/{deployment}/chat/completions", Body: BodyJSON, Meters: true},
 		{Name: "completions", Method: "POST", Path: "/openai/deployments/{deployment}/completions", Body: BodyJSON, Meters: true},
 		{Name: "embeddings", Method: "POST", Path: "/openai/deployments/{deployment}/embeddings", Body: BodyJSON, Meters: true},
+		{Name: "images.generations", Method: "POST", Path: "/openai/deployments/{deployment}/images/generations", Body: BodyJSON, Meters: true},
+		{Name: "images.edits", Method: "POST", Path: "/openai/deployments/{deployment}/images/edits", Body: BodyParts, Meters: true},
+		{Name: "audio.speech", Method: "POST", Path: "/openai/deployments/{deployment}/audio/speech", Body: BodyJSON, Meters: true},
+		{Name: "audio.transcriptions", Method: "POST", Path: "/openai/deployments/{deployment}/audio/transcriptions", Body: BodyParts, Meters: true},
+		{Name: "audio.translations", Method: "POST", Path: "/openai/deployments/{deployment}/audio/translations", Body: BodyParts, Meters: true},
 		{Name: "v1.chat.completions", Method: "POST", Path: "/openai/v1/chat/completions", Body: BodyJSON, Meters: true},
 		{Name: "v1.responses", Method: "POST", Path: "/openai/v1/responses", Body: BodyJSON, Meters: true},
 		{Name: "v1.embeddings", Method: "POST", Path: "/openai/v1/embeddings", Body: BodyJSON, Meters: true},
+		{Name: "v1.images.generations", Method: "POST", Path: "/openai/v1/images/generations", Body: BodyJSON, Meters: true},
+		{Name: "v1.images.edits", Method: "POST", Path: "/openai/v1/images/edits", Body: BodyParts, Meters: true},
 	},
 }
 
@@ -36,18 +43,29 @@ func (azureDialect) openAIs(e Endpoint) Endpoint {
 func withoutZone(model string) string { return model[strings.LastIndexByte(model, '/')+1:] }
 
 func (d azureDialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
+	model := ""
+	if !strings.HasPrefix(e.Name, azureV1) {
+		var err error
+		if model, err = pathModel(r.Path, "deployments"); err != nil {
+			return Request{}, err
+		}
+	}
+	e = d.openAIs(e)
+	known := r.known
+	r.Known = func(model string) string { return withoutZone(known(model)) }
+	if e.Body == BodyParts {
+		return d.readForm(e, r, model)
+	}
 	o, err := readObject(r.Body, openAIKeys)
 	if err != nil {
 		return Request{}, err
 	}
-	if strings.HasPrefix(e.Name, azureV1) {
-		return d.read(d.openAIs(e).Name, o, "", r.Body)
-	}
-	model, err := pathModel(r.Path, "deployments")
-	if err != nil {
-		return Request{}, err
-	}
-	return d.read(d.openAIs(e).Name, o, model, r.Body)
+	return d.read(e.Name, o, model, r)
+}
+
+func (d azureDialect) newMeter(s MeterSpec) Meter {
+	s.Endpoint, s.Model = d.openAIs(s.Endpoint), withoutZone(s.Model)
+	return d.openAIDialect.newMeter(s)
 }
 
 func (d azureDialect) withModel(e Endpoint, r RawRequest, rq Request, model string) ([]byte, string, error) {

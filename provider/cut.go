@@ -74,10 +74,13 @@ func (o object) setting(key, value string) (edit, error) {
 	}
 }
 
-// lengthKeys are those that the request has, or else the one that every model of the API knows.
+// lengthKeys are those that the request has, or else the one that every model of the API knows. Images and speech are as long as what they show.
 func (d openAIDialect) lengthKeys(e Endpoint, o object, _ string) []string {
-	if e.Name == "responses" {
+	switch {
+	case e.Name == "responses":
 		return []string{"max_output_tokens"}
+	case strings.HasPrefix(e.Name, "images."), strings.HasPrefix(e.Name, "audio."):
+		return nil
 	}
 	var keys []string
 	for _, key := range []string{"max_completion_tokens", "max_tokens"} {

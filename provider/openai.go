@@ -59,7 +59,7 @@ func (d openAIDialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
 	case e.Body == BodyNone, e.Flat && len(r.Body) == 0: // a session can be asked for without a word
 		return flatRequest(), nil
 	case e.Body == BodyParts:
-		return d.readForm(e, r)
+		return d.readForm(e, r, "")
 	}
 	o, err := readObject(r.Body, openAIKeys)
 	if err != nil {
@@ -68,11 +68,11 @@ func (d openAIDialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
 	if e.Flat {
 		return readFlat(o)
 	}
-	return d.read(e.Name, o, "", r.Body)
+	return d.read(e.Name, o, "", r)
 }
 
 // read reads a request of one kind. Where the path names the model, the body need not.
-func (d openAIDialect) read(kind string, o object, pathModel string, body []byte) (Request, error) {
+func (d openAIDialect) read(kind string, o object, pathModel string, r RawRequest) (Request, error) {
 	rq := flatRequest()
 	rq.Weight = o.weight()
 	var err error
@@ -94,21 +94,21 @@ func (d openAIDialect) read(kind string, o object, pathModel string, body []byte
 	rq.modelAt = o.members["model"].at
 	switch kind {
 	case "images.generations":
-		return rq, d.image(o, &rq, len(body))
+		return rq, d.image(o, &rq, r)
 	case "audio.speech":
-		return rq, d.speech(o, &rq, len(body))
+		return rq, d.speech(o, &rq, r)
 	}
 	if rq.Stream, err = o.flag("stream"); err != nil {
 		return rq, err
 	}
-	if err := d.bound(kind, o, &rq, len(body)); err != nil {
+	if err := d.bound(kind, o, &rq, len(r.Body)); err != nil {
 		return rq, err
 	}
 	if err := d.refuseUnpriced(kind, o, &rq); err != nil {
 		return rq, err
 	}
 	if (kind == "chat.completions" || kind == "completions") && rq.Stream && !d.reportsAlways {
-		return rq, d.askForUsage(o, &rq, body)
+		return rq, d.askForUsage(o, &rq, r.Body)
 	}
 	return rq, nil
 }

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"encoding/json"
 	"math"
 	"strings"
@@ -11,30 +12,30 @@ import (
 // leastBitrate is what a second of speech takes at least: Opus has no lower rate (RFC 6716, section 2.1.1).
 const leastBitrate = 6000
 
-// readForm reads a request in parts: of a transcription, a translation or the change of an image.
-func (d openAIDialect) readForm(e Endpoint, r RawRequest) (Request, error) {
+// readForm reads a request in parts: of a transcription, a translation or the change of an image. Where the path names the model, a part need not.
+func (d openAIDialect) readForm(e Endpoint, r RawRequest, pathModel string) (Request, error) {
 	rq := flatRequest()
 	rq.Fixed = true
 	p, err := readParts(r)
 	if err != nil {
 		return rq, err
 	}
-	if rq.Model = p.texts["model"]; !isModelName(rq.Model) {
+	if rq.Model = cmp.Or(pathModel, p.texts["model"]); !isModelName(rq.Model) {
 		return rq, badRequest("model", "name a model, in printable ASCII of at most %d bytes", maxModel)
 	}
 	rq.Weight = weightOf(p.texts["prompt"])
 	if e.Name == "images.edits" {
-		return rq, d.imageForm(p, &rq)
+		return rq, d.imageForm(p, &rq, r)
 	}
-	return rq, d.sound(e, p, &rq)
+	return rq, d.sound(e, p, &rq, r)
 }
 
 // sound bounds the transcription of a file. Whisper is billed by the second, the other models by tokens, and an answer says what it used only in
 // some formats.
-func (d openAIDialect) sound(e Endpoint, p parts, rq *Request) error {
+func (d openAIDialect) sound(e Endpoint, p parts, rq *Request, r RawRequest) error {
 	rq.Stream = p.texts["stream"] == "true"
 	format := p.texts["response_format"]
-	bySecond := strings.HasPrefix(rq.Model, "whisper")
+	bySecond := strings.HasPrefix(r.known(rq.Model), "whisper")
 	switch {
 	case format == "text" || format == "srt" || format == "vtt":
 		return badRequest("response_format", "%s does not say what was used: ask for json or verbose_json", format)

@@ -12,7 +12,7 @@ import (
 const imageTokens = 6240 + 3*100
 
 // image reads a request for images, which are billed by tokens.
-func (openAIDialect) image(o object, rq *Request, bodyBytes int) error {
+func (openAIDialect) image(o object, rq *Request, r RawRequest) error {
 	if stream, err := o.flag("stream"); err != nil || stream {
 		return badRequest("stream", "the events of an image are too long to be read: ask for it without")
 	}
@@ -21,12 +21,12 @@ func (openAIDialect) image(o object, rq *Request, bodyBytes int) error {
 		return badRequest("output_format", "the drawing of svg is billed apart and is not priced yet")
 	}
 	n, err := o.number("n")
-	rq.drawing(n, int64(bodyBytes))
+	rq.drawing(n, int64(len(r.Body)), r)
 	return err
 }
 
 // imageForm reads a request that changes images.
-func (openAIDialect) imageForm(p parts, rq *Request) error {
+func (openAIDialect) imageForm(p parts, rq *Request, r RawRequest) error {
 	switch {
 	case p.texts["stream"] == "true":
 		return badRequest("stream", "the events of an image are too long to be read: ask for it without")
@@ -34,22 +34,22 @@ func (openAIDialect) imageForm(p parts, rq *Request) error {
 		return badRequest("output_format", "the drawing of svg is billed apart and is not priced yet")
 	}
 	n, err := p.number("n")
-	rq.drawing(n, AsModelAllows)
+	rq.drawing(n, AsModelAllows, r)
 	return err
 }
 
 // drawing bounds a request for n images.
-func (rq *Request) drawing(n, input int64) {
+func (rq *Request) drawing(n, input int64, r RawRequest) {
 	rq.Choices = max(1, n)
 	rq.Bound[sentinel.InputTokens], rq.Bound[sentinel.OutputTokens] = input, AsModelAllows
-	if rq.Model == "gpt-image-1" || rq.Model == "gpt-image-1-mini" {
+	if model := r.known(rq.Model); model == "gpt-image-1" || model == "gpt-image-1-mini" {
 		rq.Bound[sentinel.OutputTokens] = imageTokens * rq.Choices
 	}
 }
 
 // speech reads a request for speech. That of OpenAI's tts models, and of Orpheus at Groq, is billed by the characters of its text. That of other
 // models is billed by tokens, which only the events of a stream tell.
-func (openAIDialect) speech(o object, rq *Request, bodyBytes int) error {
+func (openAIDialect) speech(o object, rq *Request, r RawRequest) error {
 	text, err := o.text("input")
 	if err != nil {
 		return err
@@ -57,13 +57,13 @@ func (openAIDialect) speech(o object, rq *Request, bodyBytes int) error {
 	rq.Bound[sentinel.Characters] = int64(utf8.RuneCountInString(text))
 	format, err := o.text("stream_format")
 	switch {
-	case err != nil || spokenByCharacter(rq.Model):
+	case err != nil || spokenByCharacter(r.known(rq.Model)):
 		return err
 	case format != "sse":
 		return badRequest("stream_format", "the speech of %s is billed by tokens, which only its events tell: ask for sse", clip(rq.Model))
 	}
 	rq.Stream = true
-	rq.Bound[sentinel.InputTokens], rq.Bound[sentinel.OutputTokens] = int64(bodyBytes), AsModelAllows
+	rq.Bound[sentinel.InputTokens], rq.Bound[sentinel.OutputTokens] = int64(len(r.Body)), AsModelAllows
 	return nil
 }
 
