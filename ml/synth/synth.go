@@ -274,6 +274,9 @@ func (m *maker) total(n, mean float64) float64 {
 }
 
 func (m *maker) poisson(mean float64) float64 {
+	if mean <= 0 {
+		return 0
+	}
 	if mean > 50 {
 		return max(0, math.Round(mean+math.Sqrt(mean)*m.r.NormFloat64()))
 	}

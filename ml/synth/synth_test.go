@@ -55,6 +55,29 @@ func TestEachKindDoesWhatItSays(t *testing.T) {
 	}
 }
 
+// TestCallsAreWhatWasCounted holds that a row has the calls of its rate and the tokens of its calls, and that no minute has less than none: all that a
+// detector sees of a client follows from these.
+func TestCallsAreWhatWasCounted(t *testing.T) {
+	hourly := make([]float64, 14*24)
+	for h := range hourly {
+		hourly[h] = 90 // one and a half a minute
+	}
+	s, err := Make("a", hourly, Quiet, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := 0.0
+	for i, row := range s.Rows {
+		if row[0] < 0 || (row[0] == 0) != (row[1] == 0) {
+			t.Fatalf("minute %d has %v calls and %v tokens", i, row[0], row[1])
+		}
+		calls += row[0]
+	}
+	if got := calls / float64(len(s.Rows)); math.Abs(got-1.5) > 0.05 {
+		t.Errorf("%.3f calls a minute, want 1.5", got)
+	}
+}
+
 func TestTooFewRates(t *testing.T) {
 	if _, err := Make("a", make([]float64, 10), Quiet, 1); err == nil {
 		t.Error("ten hours made a series")
