@@ -33,23 +33,22 @@ type baseline struct {
 	seen    int // hours
 }
 
-// take adds a row's rate and closes the hour before it. Closed tells that an hour ended, residual being its
-// log over the baseline in spreads.
-func (b *baseline) take(at time.Time, rate float64) (residual float64, closed bool) {
+// take adds a row's calls and closes the hour before it; closed tells that one ended, and calls are those in it.
+func (b *baseline) take(at time.Time, rate float64) (ended int64, calls float64, closed bool) {
 	hour := at.Unix() / 3600
 	if hour != b.hour && b.n > 0 {
-		residual, closed = b.close(), true
+		ended, calls, closed = b.hour, b.sum, true
+		b.close()
 	}
 	b.hour = hour
 	b.sum += rate
 	b.n++
-	return residual, closed
+	return ended, calls, closed
 }
 
-func (b *baseline) close() float64 {
+func (b *baseline) close() {
 	rate, day, week := b.sum/b.n, hourOfDay(b.hour), hourOfWeek(b.hour)
 	off := b.log(rate, b.hour)
-	z := off / b.deviation(b.hour)
 	b.level.add(rate, levelMemory)
 	b.days[day].add(rate, hourMemory)
 	b.weeks[week].add(rate, weekMemory)
@@ -59,7 +58,6 @@ func (b *baseline) close() float64 {
 		b.spreads[day].add(off*off, hourMemory)
 	}
 	b.sum, b.n = 0, 0
-	return z
 }
 
 // expected is the baseline of an hour.

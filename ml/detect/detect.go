@@ -72,7 +72,10 @@ func (d *Detector) Step(at time.Time, values []float64) Point {
 		if againstBaseline || i == failing {
 			size = way.lasting(size)
 		}
-		strength := way.strength(at, size)
+		strength := size
+		if i != dripping { // which accumulates chance by itself
+			strength = way.strength(at, size, e.against)
+		}
 		if !againstBaseline || d.watch.base.seen >= warm {
 			way.peaks.add(at.Unix()/3600, size, risk)
 		}

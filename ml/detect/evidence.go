@@ -40,10 +40,12 @@ var evidenceNames = [evidences]string{
 	callCost: "cost_usd_per_request", latency: "latency_ms", failing: "error_rate", joint: "combination", outOfHours: "requests_out_of_hours", dripping: "requests_per_day",
 }
 
-// effect is how much a row differs. Size is in units of the least that is worth an alert.
+// effect is how much a row differs. Size is in units of the least that is worth an alert; against adds to that least where something
+// speaks against one.
 type effect struct {
 	size             float64
 	actual, expected float64
+	against          float64
 }
 
 // evidence is the memory of one kind.
@@ -55,19 +57,19 @@ type evidence struct {
 
 // The rule's constants, the same for every series.
 const (
-	risk             = 0.3 / 168 // an hour and kind of evidence; the floors and the two rows keep alerts below 0.2 a week
-	clearly          = 1.05      // times the record
-	learnRows        = 24 * 60   // rows before which nothing is news: a day of minutes
-	learnHours       = 72        // or this many rows of a coarser series, and three days
-	warm             = 24        // hours of baseline from which effects against it are remembered
-	habitual         = 0.5       // strength from which the calendar remembers
-	expectedStrength = 0.95      // most that something habitual has
+	risk             = 0.15 / 168 // an hour and kind of evidence; the floors and the two rows keep alerts below 0.2 a week
+	clearly          = 1.05       // times the record
+	learnRows        = 24 * 60    // rows before which nothing is news: a day of minutes
+	learnHours       = 72         // or this many rows of a coarser series, and three days
+	warm             = 24         // hours of baseline from which effects against it are remembered
+	habitual         = 0.5        // strength from which the calendar remembers
+	expectedStrength = 0.95       // most that something habitual has
 )
 
-// strength weighs a size: over the larger of the floor (1), the size that comes by chance once in a long time
+// strength weighs a size: over the larger of the floor (1, and what speaks against it), the size that comes by chance once in a long time
 // (limit), and the record.
-func (e *evidence) strength(at time.Time, size float64) float64 {
-	s := max(0, size/max(1, e.peaks.limit, clearly*e.peaks.record()))
+func (e *evidence) strength(at time.Time, size, against float64) float64 {
+	s := max(0, size/max(1+against, e.peaks.limit, clearly*e.peaks.record()))
 	if s >= habitual && e.habits.recurs(at) {
 		s = min(s, expectedStrength)
 	}
@@ -81,9 +83,9 @@ func (e *evidence) lasting(size float64) float64 {
 	return both
 }
 
-// combine adds up what single kinds of evidence say too softly: more calls, of another kind, that fail.
-func combine(e *[evidences]effect) effect {
-	size := max(e[promptSize].size, e[completionSize].size, e[callCost].size)
+// combine adds up what single kinds of evidence say too softly: more calls, of another kind (odds are the log odds of the usual one), that fail.
+func combine(e *[evidences]effect, odds float64) effect {
+	size := max(e[promptSize].size, e[completionSize].size, e[callCost].size, -odds/strangeOdds)
 	return effect{
 		size:   (min(1, max(e[volume].size, e[hourly].size)) + min(1, size) + min(1, max(e[failing].size, e[latency].size))) / jointFloor,
 		actual: e[volume].actual, expected: e[volume].expected,
@@ -100,7 +102,6 @@ type watch struct {
 	long       mean   // requests a row
 	base       baseline
 	drip       drip
-	dripped    float64
 	prompt     ratio
 	completion ratio
 	latency    ratio
@@ -118,11 +119,11 @@ func (w *watch) take(at time.Time, r row) (out [evidences]effect) {
 	if !math.IsNaN(r.requests) {
 		w.requests.add(r.requests)
 		w.long.add(r.requests, longMean)
-		if z, closed := w.base.take(at, r.requests); closed {
-			w.dripped = w.drip.step(z)
+		if hour, calls, closed := w.base.take(at, r.requests); closed {
+			w.drip.step(hour, calls, max(allowance(at), allowance(at.AddDate(0, 0, -1))))
 		}
 		out[volume], out[hourly] = w.burst(at), w.offHours(at)
-		out[dripping] = effect{size: w.dripped, actual: w.base.level.value, expected: w.base.level.value}
+		out[dripping] = w.drip.now
 	}
 	calls := r.requests
 	out[promptSize] = sizeOf(w.prompt.step(r.prompt, calls), 2.2)
@@ -130,8 +131,12 @@ func (w *watch) take(at time.Time, r row) (out [evidences]effect) {
 	out[callCost] = sizeOf(w.cost.step(r.cost, calls), 2.5)
 	out[latency] = sizeOf(w.latency.step(r.latency*calls, calls), 4)
 	out[failing] = w.failuresNow(r)
-	out[joint] = combine(&out)
+	odds := w.prompt.same() + w.completion.same()
+	out[joint] = combine(&out, odds)
 	out[outOfHours] = w.together(out[volume], out[hourly])
+	for _, i := range []int{volume, hourly, joint} {
+		out[i].against = sameKind * max(0, odds)
+	}
 	return out
 }
 
@@ -149,12 +154,15 @@ const few = 6
 
 // The least that matters.
 const (
-	burstFloor    = 1.0 // square roots of the mean rate
-	hourFloor     = 3.0 // deviations
-	failFloor     = 0.3 // share of the calls
-	togetherFloor = 1.5 // a burst and hours together
-	burstMost     = 1.5
+	burstFloor    = 1.0  // square roots of the mean rate
+	hourFloor     = 3.0  // deviations
+	failFloor     = 0.3  // share of the calls
+	strangeOdds   = 8.0  // nats that they are not
+	quietHour     = 0.33 // of the mean rate, below which an hour is out of hours
+	togetherFloor = 1.5  // a burst and hours together
+	burstMost     = 1.2
 	burstEbbs     = 0.97 // a row
+	sameKind      = 0.12 // larger, a nat of the odds that the calls are of the usual kind
 	jointFloor    = 1.2  // floors of three groups of evidence, each counting one at most
 	monthEnd      = 2.0  // times the calls that the last two days of a month and its first may have: books are closed
 )
@@ -162,12 +170,12 @@ const (
 // burst is how many more calls come than in the last half hour and than usually at this hour. It is measured in square
 // roots, in which counts have the same deviation at every rate (Anscombe 1948), in units of the mean rate's.
 func (w *watch) burst(at time.Time) effect {
-	if w.requests.n < 32 {
+	if w.requests.n < 33 {
 		return effect{}
 	}
 	now := w.requests.mean(2, 0)
 	usual := allowance(at) * w.base.expected(at.Unix()/3600)
-	was := max(w.requests.mean(10, 2), w.requests.mean(30, 2), usual)
+	was := max(w.requests.mean(10, 3), w.requests.mean(30, 3), usual)
 	e := effect{actual: now, expected: was}
 	if 2*(now-was) >= few && now >= 1.5*was {
 		e.size = (math.Sqrt(now) - math.Sqrt(was)) / math.Sqrt(w.long.value+0.25) / burstFloor
@@ -194,6 +202,9 @@ func (w *watch) offHours(at time.Time) effect {
 func (w *watch) together(burst, hour effect) effect {
 	w.lastBurst = max(burst.size, w.lastBurst*burstEbbs)
 	hour.size = (min(w.lastBurst, burstMost) + hour.size) / togetherFloor
+	if hour.expected > quietHour*w.long.value {
+		hour.size = 0
+	}
 	return hour
 }
 

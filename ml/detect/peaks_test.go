@@ -45,25 +45,6 @@ func TestBaselineShrinks(t *testing.T) {
 	}
 }
 
-// TestDripAdds: a lasting growth of one daily deviation alarms, none of it does not.
-func TestDripAdds(t *testing.T) {
-	for name, growth := range map[string]float64{"none": 0, "a drip": 0.6} {
-		var d drip
-		r := rand.New(rand.NewPCG(4, 4))
-		most := 0.0
-		for h := range 24 * 24 {
-			v := 0.5 * r.NormFloat64()
-			if h >= 14*24 {
-				v += growth
-			}
-			most = max(most, d.step(v))
-		}
-		if alarmed := most >= 1; alarmed != (growth > 0) {
-			t.Errorf("%s: %.2f of an alarm", name, most)
-		}
-	}
-}
-
 // TestMonthEndIsGranted: the last days and the first of a month may have twice the calls.
 func TestMonthEndIsGranted(t *testing.T) {
 	for date, want := range map[string]float64{"2026-03-29": 1, "2026-03-30": 2, "2026-03-31": 2, "2026-04-01": 2, "2026-04-02": 1, "2024-02-27": 1, "2024-02-28": 2} {

@@ -51,21 +51,42 @@ func (t *ratio) step(top, bottom float64) change {
 	return c
 }
 
+// strange is the variance of a stranger's log ratio: its calls are of any size within a factor of two or so.
+const strange = 0.64
+
+// same are the log odds that the last rows are calls of the usual kind and not of a stranger's,
+//
+//	½·ln((v + τ²)/v) - ½·r²·(1/v - 1/(v + τ²))
+//
+// for a log ratio r of variance v.
+func (t *ratio) same() float64 {
+	tops, n := t.top.sum(ratioWindows[0], 0), t.bottom.sum(ratioWindows[0], 0)
+	if t.usual.n == 0 || !(n > 0) {
+		return 0
+	}
+	r, v := t.over(tops, n)
+	return (math.Log((v+strange)/v) - r*r*(1/v-1/(v+strange))) / 2
+}
+
+// over is the logarithm of a window's ratio over the usual, and its variance.
+func (t *ratio) over(tops, n float64) (log, variance float64) {
+	variance = (t.perCall.n*t.perCall.value + ratioPrior*priorPerCall) / (t.perCall.n + ratioPrior)
+	pull := min(variance, 2) // calls of the usual kind that are mixed in
+	now := (tops + pull*math.Exp(t.usual.value)) / (n + pull)
+	return math.Log(max(now, 1e-12)) - t.usual.value, variance/(n+pull) + leastRowNoise
+}
+
 // measure takes the window that differs most from the usual, by its standard error.
 func (t *ratio) measure() change {
-	variance := (t.perCall.n*t.perCall.value + ratioPrior*priorPerCall) / (t.perCall.n + ratioPrior)
 	best := change{usual: math.Exp(t.usual.value)}
 	for _, w := range ratioWindows {
 		tops, n := t.top.sum(w, 0), t.bottom.sum(w, 0)
 		if n <= 0 {
 			continue
 		}
-		pull := min(variance, 2) // calls of the usual kind that are mixed in
-		now := (tops + pull*best.usual) / (n + pull)
-		log := math.Log(max(now, 1e-12)) - t.usual.value
-		z := math.Abs(log) / math.Sqrt(variance/(n+pull)+leastRowNoise)
-		if z > best.sigmas {
-			best.log, best.sigmas, best.now, best.known = log, z, now, true
+		log, variance := t.over(tops, n)
+		if z := math.Abs(log) / math.Sqrt(variance); z > best.sigmas {
+			best.log, best.sigmas, best.now, best.known = log, z, best.usual*math.Exp(log), true
 		}
 	}
 	return best

@@ -58,10 +58,10 @@ func TestAWorseModelDoesNotReplaceABetterOne(t *testing.T) {
 	}
 }
 
-// A tie leaves everything as it is.
+// A tie leaves everything as it is: eight days of a steady service teach as much as ten.
 func TestAnEqualModelDoesNotReplace(t *testing.T) {
 	h := steady(15)
-	incumbent := h.Held() - 5*day
+	incumbent := h.Held() - 8*day
 	all, mine := Backtest(h, 0), Backtest(h, incumbent)
 	got, err := Choose(h, incumbent)
 	if err != nil || mine.Mistakes() > all.Mistakes() || got.From != incumbent {
