@@ -61,3 +61,45 @@ func TestASpentBudgetFallsBackToTheOtherProvider(t *testing.T) {
 		}
 	}
 }
+
+// A deployment of Azure's serves what OpenAI's budget does not, streams included, with Azure's key in its own header; and OpenAI what a deployment's does not, without
+// the older API's path and version.
+func TestCallsFallBackToAzureAndFromIt(t *testing.T) {
+	g := open(t, mockapi.DefaultConfig(), "{}", "")
+	g.replaces(g.policyOf("{}", `  azure: {preset: azure-openai, host: acme.openai.azure.com, address: "`+g.mock.Addr+`", plaintext: true, models: {our-chat: gpt-5-mini}, credential: "vault:secret/openai#api_key"}
+policies:
+  - {name: little openai, match: {provider: openai, model: gpt-5}, budget: {usd: 0.000001/day}, on_exceed: [{fallback: [azure/our-chat]}, throttle]}
+  - {name: little azure, match: {provider: azure, endpoint: chat.completions}, budget: {usd: 0.000001/day}, on_exceed: [{fallback: [openai/gpt-5-nano]}, throttle]}
+`))
+	const hi = `"max_completion_tokens":9,"messages":[{"role":"user","content":"hi"}]}`
+	var header http.Header
+	g.eventually("Envoy has Azure", func() bool {
+		var code int
+		code, header, _ = g.do(http.MethodPost, "/openai/v1/chat/completions", `{"model":"gpt-5",`+hi)
+		return code == http.StatusOK
+	})
+	if header.Get("X-Sentinel-Verdict") != "fallback" || header.Get("X-Sentinel-Model") != "our-chat" {
+		t.Errorf("the client is told %v", header)
+	}
+	code, header, body := g.do(http.MethodPost, "/openai/v1/chat/completions", `{"model":"gpt-5","stream":true,`+hi)
+	if code != http.StatusOK || header.Get("X-Sentinel-Model") != "our-chat" || !strings.Contains(body, "data: [DONE]") || strings.Contains(body, `"usage":{`) {
+		t.Errorf("a stream: %d %v %s", code, header, body)
+	}
+	code, header, body = g.do(http.MethodPost, "/azure/openai/deployments/our-chat/chat/completions?api-version=2024-10-21", `{`+hi)
+	if code != http.StatusOK || header.Get("X-Sentinel-Verdict") != "fallback" || header.Get("X-Sentinel-Model") != "gpt-5-nano" {
+		t.Errorf("a call to a deployment: %d %v %s", code, header, body)
+	}
+	served := 0
+	for _, e := range g.ledger(3) {
+		switch {
+		case e.Action != domain.Fallback: // before Envoy had it
+		case e.Provider == "azure" && (e.Endpoint != "v1.chat.completions" || e.Asked != "gpt-5" || e.Estimated() || e.Cost == 0), e.Provider == "openai" && (e.Asked != "our-chat" || e.Model != "gpt-5-nano"):
+			t.Errorf("booked as %s for %s at %s/%s, %s by %s", e.Model, e.Asked, e.Provider, e.Endpoint, e.Cost, e.Method)
+		default:
+			served++
+		}
+	}
+	if served != 3 || g.mock.Stats().CanarySeen {
+		t.Errorf("%d of 3 calls are booked; the service's token went out: %v", served, g.mock.Stats().CanarySeen)
+	}
+}
