@@ -1,6 +1,10 @@
 package e2e
 
 import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -14,6 +18,8 @@ func TestFirstStepsLeadToTheFirstCall(t *testing.T) {
 	var saw struct {
 		Errors, Before, After []string
 		Snippet, Connected    string
+		Snippets              map[string][]struct{ Name, Text string }
+		Everywhere            string
 	}
 	g.browse(chromium, "first.mjs", &saw, "LINK="+g.setupLink(), "GATEWAY="+g.url, "TOKEN="+token)
 	want := []string{"done: 8 of 8 providers have their credential", "done: Name the services", "done: Give a team a budget", "to do: Say who is told", "to do: Send the first call"}
@@ -30,5 +36,36 @@ func TestFirstStepsLeadToTheFirstCall(t *testing.T) {
 	}
 	if len(saw.After) > 0 || len(saw.Errors) > 0 {
 		t.Errorf("after the first call the steps are %q; errors: %q", saw.After, saw.Errors)
+	}
+	if !strings.Contains(saw.Everywhere, `base_url="http://127.0.0.1:10000/openai/v1"`) {
+		t.Errorf("the snippet of a gateway that listens everywhere is %q, want the host of the page in it", saw.Everywhere)
+	}
+	node, dir := nodeClients(t)
+	filled := strings.NewReplacer("<the service's token>", token, "<the account's SID>", "AC00000000000000000000000000000001", "<the issued id>", accessKey, "<the issued secret>", issued, "<a bucket>", "reports", "curl ", "curl -sSf ")
+	ran := 0
+	for provider, list := range saw.Snippets {
+		for i, s := range list {
+			text := filled.Replace(s.Text)
+			file := filepath.Join(dir, fmt.Sprint(provider, i)+map[string]string{"Python": ".py", "Node": ".mjs"}[s.Name])
+			g.must(os.WriteFile(file, []byte(text), 0o600))
+			var out []byte
+			var err error
+			switch {
+			case s.Name == "Python":
+				out, err = g.stack.Python(t.Context(), file)
+			case s.Name == "curl":
+				out, err = exec.CommandContext(t.Context(), "sh", file).CombinedOutput()
+			case s.Name == "Node" && provider == "openai": // the client that is installed here
+				out, err = exec.CommandContext(t.Context(), node, file).CombinedOutput()
+			default:
+				continue
+			}
+			if ran++; err != nil || len(out) == 0 {
+				t.Errorf("%s's snippet for %s: %v: %s\n%s", provider, s.Name, err, tail(out), text)
+			}
+		}
+	}
+	if want := 7 + 5 + 1; ran != want {
+		t.Errorf("%d snippets were run, want %d of %v", ran, want, saw.Snippets)
 	}
 }

@@ -33,3 +33,6 @@ export const joined = (filters: string[]) => filters.map((f) => f.replace(/[\\|]
 
 /** filtersOf reads what joined wrote. */
 export const filtersOf = (text: string) => (text.match(/(?:\\.|[^\\|])+/gs) ?? []).map((f) => f.replace(/\\(.)/gs, "$1"));
+
+/** reachable is the gateway's address for others: one that listens everywhere is reached at the host that this page came from. */
+export const reachable = (gateway: string) => gateway.replace(/^(https?:\/\/)(0\.0\.0\.0|\[::\])?(?=:\d+$)/, (_, scheme: string) => scheme + window.location.hostname);

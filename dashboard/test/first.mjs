@@ -34,5 +34,21 @@ out.connected = `${answer.status} ${await page.locator("section").first().innerT
 await page.goto(base + "/");
 await settle();
 out.after = await steps();
+
+// Every provider's snippets; and what they show of a gateway that listens everywhere.
+out.snippets = {};
+const shown = () => page.locator("section:has(pre)").evaluateAll((list) => list.map((s) => ({ name: s.querySelector("h2").innerText, text: s.querySelector("pre").innerText })));
+for (const provider of ["openai", "anthropic", "gemini", "stripe", "twilio", "bedrock", "s3"]) {
+  await page.goto(base + "/connect?provider=" + provider);
+  await page.locator("pre").first().waitFor();
+  out.snippets[provider] = await shown();
+}
+await page.route("**/api/v1/settings", async (r) => {
+  const answer = await r.fetch();
+  await r.fulfill({ response: answer, json: { ...(await answer.json()), gateway: "http://0.0.0.0:10000" } });
+});
+await page.goto(base + "/connect?provider=openai");
+await page.locator("pre").first().waitFor();
+out.everywhere = (await shown())[0].text;
 await browser.close();
 console.log(JSON.stringify(out));

@@ -1,23 +1,22 @@
 "use client";
 
+import { Filters, useFilters } from "@/components/filters";
 import { PeriodChoice, usePeriod } from "@/components/period";
 import { Badge, Button, Card, Input, Loaded, Modal, Page, Table } from "@/components/ui";
 import { api, unwrap, useApi, type Schemas } from "@/lib/api";
 import { count, usd } from "@/lib/money";
 import { moment } from "@/lib/time";
-import { filtersOf, joined, useAddress } from "@/lib/url";
+import { useAddress } from "@/lib/url";
 import { useInfiniteQuery } from "@tanstack/react-query";
-import { X } from "lucide-react";
-import { useMemo, useState } from "react";
+import { useState } from "react";
 
 export default function CallsPage() {
   const [address, set] = useAddress();
-  const id = address.get("id") ?? "", period = usePeriod("day"), text = address.get("filter") ?? "";
-  const filter = useMemo(() => filtersOf(text), [text]);
+  const id = address.get("id") ?? "", period = usePeriod("day"), [filter, setFilter] = useFilters();
   const [draft, setDraft] = useState("");
   const from = period.dates ? undefined : timeOf(address.get("from")), to = period.dates ? undefined : timeOf(address.get("to"));
   const pages = useInfiniteQuery({
-    queryKey: ["ledger", "calls", period.key, from, to, text],
+    queryKey: ["ledger", "calls", period.key, from, to, filter],
     queryFn: ({ pageParam }) => {
       const r = period.range();
       const end = period.dates || period.name === "last" ? r.to : new Date(Date.now() + 60_000);
@@ -31,12 +30,12 @@ export default function CallsPage() {
       aside={
         <>
           <PeriodChoice period={period} />
-          <form onSubmit={(e) => { e.preventDefault(); if (draft.includes(":")) { set({ filter: joined([...filter, draft]) }); setDraft(""); } }}>
+          <form onSubmit={(e) => { e.preventDefault(); if (draft.includes(":")) { setFilter([...filter, draft]); setDraft(""); } }}>
             <Input aria-label="Filter" placeholder="service:checkout" value={draft} onChange={(e) => setDraft(e.target.value)} className="w-52" />
           </form>
         </>
       }>
-      {filter.length > 0 && <ul className="flex flex-wrap gap-2" aria-label="Filters">{filter.map((f) => <li key={f}><Button aria-label={`${f.replace(":", " is ")}: remove the filter`} onClick={() => set({ filter: joined(filter.filter((x) => x !== f)) || undefined })}>{f.replace(":", " is ")} <X className="size-3.5" aria-hidden /></Button></li>)}</ul>}
+      <Filters />
       {from && to && <p className="text-sm text-muted">From {moment(from)} until {moment(to)}.</p>}
       <Card>
         <Loaded of={pages as never} empty={() => rows.length === 0 && "No call fits."}>

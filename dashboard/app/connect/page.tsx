@@ -2,31 +2,11 @@
 
 import { Badge, Button, Card, Loaded, Page, Select } from "@/components/ui";
 import { api, useApi, useSettings } from "@/lib/api";
+import { snippets, type Snippet } from "@/lib/snippets";
 import { ago, range } from "@/lib/time";
-import { useAddress } from "@/lib/url";
+import { reachable, useAddress } from "@/lib/url";
 import { Check, Copy } from "lucide-react";
 import { useState } from "react";
-
-interface Snippet { name: string; text: string }
-
-/** snippets are a provider's clients, unchanged but for base URL and key. */
-function snippets(preset: string, base: string, host: string): Snippet[] {
-  const python = (text: string): Snippet => ({ name: "Python", text });
-  switch (preset) {
-    case "openai": return [
-      python(`from openai import OpenAI\n\nclient = OpenAI(base_url="${base}/v1", api_key="<the service's token>")\nprint(client.chat.completions.create(model="gpt-5-mini", messages=[{"role": "user", "content": "hello"}]).choices[0].message.content)`),
-      { name: "Node", text: `import OpenAI from "openai";\n\nconst client = new OpenAI({ baseURL: "${base}/v1", apiKey: "<the service's token>" });` },
-      { name: "curl", text: `curl ${base}/v1/chat/completions -H "Authorization: Bearer <the service's token>" -H "Content-Type: application/json" \\\n  -d '{"model":"gpt-5-mini","messages":[{"role":"user","content":"hello"}]}'` },
-    ];
-    case "anthropic": return [python(`from anthropic import Anthropic\n\nclient = Anthropic(base_url="${base}", api_key="<the service's token>")`)];
-    case "stripe": return [python(`import stripe\n\nclient = stripe.StripeClient("<the service's token>", base_addresses={"api": "${base}"})`)];
-    case "gemini": return [python(`from google import genai\n\nclient = genai.Client(api_key="<the service's token>", http_options={"base_url": "${base}"})`)];
-    case "twilio": return [python(`from twilio.rest import Client\n\nclient = Client("<the service's token>", "unused", "<the account's SID>")\nclient.api.base_url = "${base}"`)];
-    default:
-      if (preset.startsWith("aws-")) return [python(`import boto3\n\nclient = boto3.client("${preset === "aws-bedrock" ? "bedrock-runtime" : preset.slice(4)}", endpoint_url="${base}",\n                      aws_access_key_id="<the issued id>", aws_secret_access_key="<the issued secret>")`)];
-      return [{ name: "curl", text: `# instead of https://${host}/…\ncurl ${base}/… -H "Authorization: Bearer <the service's token>"` }];
-  }
-}
 
 export default function ConnectPage() {
   const [address, set] = useAddress();
@@ -51,7 +31,7 @@ export default function ConnectPage() {
         <p className="text-sm text-muted">{first ? `${service} called ${provider} ${ago(first.at)}: ${first.action}, status ${first.status}.` : `No call of ${service} to ${provider} in the last 7 days. This turns green by itself.`}</p>
       </Card>
       <Loaded of={settings}>
-        {(s) => <>{p && snippets(p.preset, `${s.gateway}/${p.name}`, p.host).map((x) => <Code key={x.name} {...x} />)}</>}
+        {(s) => <>{p && snippets(p.preset, `${reachable(s.gateway)}/${p.name}`, p.host).map((x) => <Code key={x.name} {...x} />)}</>}
       </Loaded>
     </Page>
   );

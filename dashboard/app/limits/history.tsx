@@ -1,7 +1,7 @@
 "use client";
 
 import Link from "next/link";
-import { Badge, Loaded } from "@/components/ui";
+import { Badge, Loaded, Nothing } from "@/components/ui";
 import { api, useApi, type Schemas } from "@/lib/api";
 import { moment } from "@/lib/time";
 import { joined } from "@/lib/url";
@@ -26,22 +26,27 @@ export function LimitHistory({ limit: l }: { limit: Schemas["Limit"] }) {
           ) : <p className="text-muted">It has opened no incident of the last 500.</p>;
         }}
       </Loaded>
-      <Loaded of={changes} empty={(p) => changesOf(p.rows, l.cell).length === 0 && "Nobody has changed it."}>
-        {(p) => (
-          <ol aria-label="Changes" className="space-y-2 border-t border-line pt-3">
-            {changesOf(p.rows, l.cell).map((r) => (
-              <li key={r.seq}>{names[r.action] ?? r.action} by <span className="break-all">{r.actor}</span>{r.before && `, was ${r.before}`}{r.after && (r.failed ? `, was to be ${r.after}, but it failed` : `, is ${r.after}`)}{r.failed && !r.after && ", but it failed"}<span className="block text-xs text-muted">{moment(r.at)}</span></li>
-            ))}
-          </ol>
-        )}
-      </Loaded>
+      <Loaded of={changes}>{(p) => <Changes list={changesOf(p.rows, l.cell)} />}</Loaded>
     </div>
   );
 }
 
+type Change = Schemas["AuditRow"] & { failed: boolean };
+
+function Changes({ list }: { list: Change[] }) {
+  if (list.length === 0) return <Nothing>Nobody has changed it.</Nothing>;
+  return (
+    <ol aria-label="Changes" className="space-y-2 border-t border-line pt-3">
+      {list.map((r) => (
+        <li key={r.seq}>{names[r.action] ?? r.action} by <span className="break-all">{r.actor}</span>{r.before && `, was ${r.before}`}{r.after && (r.failed ? `, was to be ${r.after}, but it failed` : `, is ${r.after}`)}{r.failed && !r.after && ", but it failed"}<span className="block text-xs text-muted">{moment(r.at)}</span></li>
+      ))}
+    </ol>
+  );
+}
+
 /** changesOf gives a limit's changes, the newest first. How one ended is a row of its own on the chain, after it. */
-function changesOf(rows: Schemas["AuditRow"][], cell: string): (Schemas["AuditRow"] & { failed: boolean })[] {
-  const out: (Schemas["AuditRow"] & { failed: boolean })[] = [];
+function changesOf(rows: Schemas["AuditRow"][], cell: string): Change[] {
+  const out: Change[] = [];
   for (const r of rows.filter((r) => r.object === cell).sort((a, b) => a.seq - b.seq)) {
     const [, action, ending] = /^(.*?)(?:\.(done|failed))?$/.exec(r.action) ?? [];
     if (!ending) out.push({ ...r, failed: false });

@@ -3,6 +3,7 @@
 import { Button, Card, Fault, Field, Input, Loaded, Modal, Page, Select, Table } from "@/components/ui";
 import { api, unwrap, useApi, useMay, useRefresh, useSession, useSettings, type Schemas } from "@/lib/api";
 import { moment } from "@/lib/time";
+import { reachable } from "@/lib/url";
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 
@@ -17,7 +18,7 @@ export default function SettingsPage() {
         <Loaded of={settings}>
           {(s) => (
             <dl className="grid grid-cols-[8rem_1fr] gap-y-2 text-sm">
-              {[["Name", s.org], ["Time zone", s.zone], ["Gateway", s.gateway], ["Teams", s.teams.join(", ")], ["Release", s.version || "development"]].map(([k, v]) => <div key={k} className="contents"><dt className="text-muted">{k}</dt><dd>{v}</dd></div>)}
+              {[["Name", s.org], ["Time zone", s.zone], ["Gateway", reachable(s.gateway)], ["Teams", s.teams.join(", ")], ["Release", s.version || "development"]].map(([k, v]) => <div key={k} className="contents"><dt className="text-muted">{k}</dt><dd>{v}</dd></div>)}
             </dl>
           )}
         </Loaded>

@@ -2,6 +2,7 @@
 
 import Link from "next/link";
 import { Stacked } from "@/components/lazy";
+import { Filters, useFilters } from "@/components/filters";
 import { PeriodChoice, usePeriod, type Period } from "@/components/period";
 import { Button, Card, Fault, Loaded, Page, Select, Table } from "@/components/ui";
 import { api, unwrap, useApi, type Schemas } from "@/lib/api";
@@ -9,9 +10,9 @@ import { cell, download } from "@/lib/csv";
 import { change, compact, count, usd } from "@/lib/money";
 import { moment } from "@/lib/time";
 import { stacks } from "@/lib/stacks";
-import { filtersOf, joined, useAddress } from "@/lib/url";
-import { Download, X } from "lucide-react";
-import { useMemo, useState } from "react";
+import { joined, useAddress } from "@/lib/url";
+import { Download } from "lucide-react";
+import { useState } from "react";
 
 const choices = ["team", "service", "provider", "endpoint", "model", "day", "month", "action", "reason", "asked", "source", "tier"]; // in the order of drilling down
 const beside = ["org", "hour", "minute"]; // an organisation's own page has one; hours and minutes are the chart's
@@ -20,7 +21,7 @@ const timely = ["day", "month"];
 export default function UsagePage() {
   const [address, set] = useAddress();
   const period = usePeriod("month");
-  const by = address.get("by") ?? "team", filter = useFilters(address);
+  const by = address.get("by") ?? "team", [filter, setFilter] = useFilters();
   const over = timely.includes(by) ? [period.by] : [period.by, by]; // spans of time are the chart's already
   const ask = (dimensions: string[], limit: number, before = false) => {
     const r = period.range();
@@ -32,10 +33,9 @@ export default function UsagePage() {
   const series = useApi(["ledger", "series", ...key], () => api.GET("/api/v1/usage", ask(over, 10_000)), 60_000);
   const known = useApi(["dimensions"], () => api.GET("/api/v1/usage/dimensions"));
   const more = (known.data ?? []).filter((d) => !choices.includes(d) && !beside.includes(d));
-  const drop = (f: string) => set({ filter: joined(filter.filter((x) => x !== f)) || undefined });
   const pick = (k: string) => {
     if (timely.includes(by)) return set({ ...datesOfKey(k), period: undefined, by: "team" });
-    set({ filter: joined([...filter, `${by}:${k}`]), by: choices[(choices.indexOf(by) + 1) % choices.length] });
+    setFilter([...filter, `${by}:${k}`], { by: choices[(choices.indexOf(by) + 1) % choices.length] });
   };
   const calls = (k: string) => {
     const dates = timely.includes(by) ? datesOfKey(k) : period.dates;
@@ -53,11 +53,7 @@ export default function UsagePage() {
         </>
       }
     >
-      {filter.length > 0 && (
-        <ul className="flex flex-wrap gap-2" aria-label="Filters">
-          {filter.map((f) => <li key={f}><Button onClick={() => drop(f)} aria-label={`${f.replace(":", " is ")}: remove the filter`}>{f.replace(":", " is ")} <X className="size-3.5" aria-hidden /></Button></li>)}
-        </ul>
-      )}
+      <Filters />
       <Card title={`Spend by ${by}`} aside={sums.data && <span>{usd(sums.data.total.cost, 2)} {before.data && change(sums.data.total.cost, before.data.total.cost) && `(${change(sums.data.total.cost, before.data.total.cost)})`} · {compact(sums.data.total.calls)} calls · {compact(sums.data.total.input_tokens + sums.data.total.output_tokens)} tokens</span>}>
         <Loaded of={series} empty={(u) => u.rows.length === 0 && "No call in this period."}>{(u) => <Stacked {...stacks(u, period.by)} label={`Spend by ${by}`} height={300} />}</Loaded>
       </Card>
@@ -139,11 +135,6 @@ function datesOfKey(key: string): { from: string; to: string } {
   if (key.length > 7) return { from: key, to: key };
   const [year = 0, month = 0] = key.split("-").map(Number);
   return { from: key + "-01", to: new Date(Date.UTC(year, month, 0)).toISOString().slice(0, 10) };
-}
-
-function useFilters(address: URLSearchParams): string[] {
-  const text = address.get("filter") ?? "";
-  return useMemo(() => filtersOf(text), [text]);
 }
 
 function Sums({ rows, before, by, total, calls, pick }: { rows: Schemas["Sums"][]; before: Schemas["Sums"][]; by: string; total: Schemas["Sums"]; calls: (key: string) => string; pick: (key: string) => void }) {
