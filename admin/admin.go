@@ -31,6 +31,8 @@ type Backend interface {
 	Status
 	Accounts
 	ServiceTokens
+	Charges
+	Prices
 	Answers
 	Audit
 }
@@ -57,6 +59,7 @@ type Server struct {
 	live     live
 	// simulating lets one simulation run at a time: it takes a core.
 	simulating sync.Mutex
+	exporting  chan struct{} // a place each
 }
 
 const (
@@ -66,7 +69,7 @@ const (
 
 // New makes a Server.
 func New(o Options) *Server {
-	s := &Server{Options: o, mux: http.NewServeMux(), roles: map[string]sentinel.Role{}, readings: map[string]bool{}, doors: newDoors(o.Now)}
+	s := &Server{Options: o, mux: http.NewServeMux(), roles: map[string]sentinel.Role{}, readings: map[string]bool{}, doors: newDoors(o.Now), exporting: make(chan struct{}, maxExports)}
 	c := huma.DefaultConfig("SaaS-Sentinel", "1")
 	c.Info.Description = "Spend on third-party APIs: usage, limits, incidents, policies and accounts. Money is in nano-dollars, as strings: JavaScript's numbers end at 9,007,199 dollars."
 	c.OpenAPIPath, c.DocsPath, c.SchemasPath = apiRoot+"/openapi", "", ""
@@ -77,7 +80,7 @@ func New(o Options) *Server {
 	}
 	s.api = humago.New(s.mux, c)
 	s.api.UseMiddleware(s.authorise, s.once)
-	for _, group := range []func(){s.sessionRoutes, s.signOnRoutes, s.usageRoutes, s.latencyRoutes, s.callRoutes, s.overviewRoutes, s.limitRoutes, s.policyRoutes, s.incidentRoutes, s.silenceRoutes, s.alertRuleRoutes, s.anomalyRoutes, s.accountRoutes, s.tokenRoutes, s.auditRoutes, s.statusRoutes} {
+	for _, group := range []func(){s.sessionRoutes, s.signOnRoutes, s.usageRoutes, s.latencyRoutes, s.callRoutes, s.overviewRoutes, s.limitRoutes, s.policyRoutes, s.incidentRoutes, s.silenceRoutes, s.alertRuleRoutes, s.anomalyRoutes, s.accountRoutes, s.keyRoutes, s.tokenRoutes, s.priceRoutes, s.exportRoutes, s.auditRoutes, s.statusRoutes} {
 		group()
 	}
 	s.mux.Handle("GET "+apiRoot+"/events", s.signedIn(http.HandlerFunc(s.events)))

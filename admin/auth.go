@@ -26,6 +26,8 @@ type Accounts interface {
 	AddKey(ctx context.Context, k sentinel.AccountKey) error
 	FindKey(ctx context.Context, hash [32]byte) (sentinel.AccountKey, sentinel.Account, bool, error)
 	RemoveKey(ctx context.Context, hash [32]byte) error
+	// AccountKeys lists keys that have not expired, of one account or of all where it is empty: the newest first, those after one of them where that is not zero.
+	AccountKeys(ctx context.Context, account string, after sentinel.AccountKey, limit int) ([]sentinel.AccountKey, error)
 	// UseSetup makes the first account; ok is false where the link is not valid.
 	UseSetup(ctx context.Context, hash [32]byte, first sentinel.Account) (ok bool, err error)
 }

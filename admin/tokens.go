@@ -84,12 +84,6 @@ func (s *Server) listTokens(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, s.fault("service tokens", err)
 	}
-	set := func(t time.Time) *time.Time {
-		if t.IsZero() {
-			return nil
-		}
-		return &t
-	}
 	out := make([]ServiceToken, len(list))
 	for i, t := range list {
 		out[i] = ServiceToken{t.ID, t.Service, t.Label, t.State(s.Now()), t.By, t.Created, set(t.Expires), set(t.Rotated), set(t.PreviousUntil), set(t.Revoked)}
@@ -106,4 +100,12 @@ func (s *Server) shown(err error) error {
 		return huma.Error400BadRequest(err.Error())
 	}
 	return s.fault("service tokens", err)
+}
+
+// set is a time for JSON, nil for none.
+func set(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
 }

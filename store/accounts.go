@@ -142,3 +142,21 @@ func (s *Store) RemoveKey(ctx context.Context, hash [32]byte) error {
 	_, err := s.db(ctx).Exec(ctx, `DELETE FROM account_keys WHERE hash = $1`, hash[:])
 	return explain("account key", err)
 }
+
+// AccountKeys lists keys that have not expired, of one account or of all where it is empty: the newest first, those after one of them where that is not zero.
+func (s *Store) AccountKeys(ctx context.Context, account string, after sentinel.AccountKey, n int) ([]sentinel.AccountKey, error) {
+	rows, err := s.db(ctx).Query(ctx, `SELECT hash, account, kind, label, created, expires FROM account_keys
+		WHERE expires > now() AND ($1 = '' OR account = $1) AND ($2 OR (created, hash) < ($3, $4)) ORDER BY created DESC, hash DESC LIMIT $5`,
+		clean(account), after.Created.IsZero(), after.Created, after.Hash[:], limit(n))
+	if err != nil {
+		return nil, explain("account keys", err)
+	}
+	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (k sentinel.AccountKey, err error) {
+		var hash []byte
+		err = row.Scan(&hash, &k.Account, &k.Kind, &k.Label, &k.Created, &k.Expires)
+		copy(k.Hash[:], hash)
+		k.Created, k.Expires = k.Created.UTC(), k.Expires.UTC()
+		return k, err
+	})
+	return list, explain("account keys", err)
+}

@@ -3,6 +3,7 @@ package store
 import (
 	"crypto/sha256"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -74,6 +75,26 @@ func TestKeysEndWithTheirTimeTheirAccountAndItsChange(t *testing.T) {
 		}
 		if !found(lasting) || found(dead) || found(removed) {
 			t.Errorf("found: lasting %v, dead %v, removed %v", found(lasting), found(dead), found(removed))
+		}
+		newest := key("newest", time.Hour)
+		for account, want := range map[string][]string{"bob": {"newest", "lasting"}, "": {"newest", "lasting"}, "eve": nil} {
+			var labels []string
+			for after := (sentinel.AccountKey{}); ; {
+				page, err := s.AccountKeys(t.Context(), account, after, 1)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(page) == 0 {
+					break
+				}
+				labels, after = append(labels, page[0].Label), page[0]
+			}
+			if slices.Sort(labels); !slices.Equal(labels, slices.Sorted(slices.Values(want))) {
+				t.Errorf("the keys of %q are %q, want %q", account, labels, want)
+			}
+		}
+		if err := s.RemoveKey(t.Context(), newest.Hash); err != nil {
+			t.Fatal(err)
 		}
 		bob.Role, bob.Password = sentinel.RoleOperator, sentinel.Secret{}
 		put(bob)

@@ -12,6 +12,7 @@ import (
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/admin"
+	"github.com/saas-sentinel/saas-sentinel/pricing"
 	"github.com/saas-sentinel/saas-sentinel/store"
 )
 
@@ -113,6 +114,14 @@ func (b *adminBackend) Latency(ctx context.Context, q admin.LatencyQuery) ([]adm
 	}
 	return out, err
 }
+
+// EachCharge gives the ledger's charges to use.
+func (b *adminBackend) EachCharge(ctx context.Context, from, to time.Time, period string, use func(sentinel.Charge) error) error {
+	return b.Charges(ctx, store.ChargeQuery{From: from, To: to, Period: period}, use)
+}
+
+// PriceList has the prices by which calls are priced now.
+func (b *adminBackend) PriceList() *pricing.Catalog { return b.app.governor.State().Prices }
 
 // Dimensions are what the ledger can be grouped by.
 func (b *adminBackend) Dimensions() []string {
