@@ -2,12 +2,15 @@ package admin
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/policy"
 )
 
 // Org is whose gateway it is.
@@ -187,5 +190,13 @@ func (s *Server) policyRoutes() {
 			checked.Faults, checked.Warnings = append([]string{}, checked.Faults...), append([]string{}, checked.Warnings...)
 			return &answer[Checked]{checked}, nil
 		})
+	register(s, operation{id: "get-policy-schema", method: http.MethodGet, path: "/policy/schema", tag: "policy", summary: "The JSON Schema of policies, for editors", role: sentinel.RoleViewer},
+		func(context.Context, *struct{}) (*answer[json.RawMessage], error) {
+			schema, err := policySchema()
+			return &answer[json.RawMessage]{schema}, err
+		})
 	register(s, operation{id: "simulate-policy", method: http.MethodPost, path: "/policy/simulate", tag: "policy", summary: "What a candidate would have done to recorded calls", role: sentinel.RoleViewer, reads: true}, s.simulate)
 }
+
+// policySchema is made once: it is the same for every policy.
+var policySchema = sync.OnceValues(policy.Schema)

@@ -10,3 +10,6 @@ export const Compared = dynamic(() => import("./charts").then((m) => m.Compared)
 export const MonthChart = dynamic(() => import("./charts").then((m) => m.MonthChart), { ssr: false, loading: waiting });
 export const BandChart = dynamic(() => import("./charts").then((m) => m.BandChart), { ssr: false, loading: waiting });
 export const Spark = dynamic(() => import("./charts").then((m) => m.Spark), { ssr: false, loading: () => <div className="h-14" /> });
+
+// So does the editor, which is larger than the page.
+export const Editor = dynamic(() => import("./editor").then((m) => m.Editor), { ssr: false, loading: () => <div className="h-[32rem] animate-pulse rounded bg-raised" /> });

@@ -118,13 +118,29 @@ await page.getByRole("button", { name: "model is a|b\\c: remove the filter" }).w
 await page.getByText("No call fits.").waitFor();
 out.pages["filters"] = String(await page.getByRole("list", { name: "Filters" }).getByRole("listitem").count());
 
+// The editor offers what the schema has, marks faults at their line, and takes back what was written.
 await page.goto(base + "/policy");
-await page.getByLabel("Policy", { exact: true }).waitFor();
-const text = await page.getByLabel("Policy", { exact: true }).inputValue();
-await page.getByLabel("Policy", { exact: true }).fill(text + "\nnonsense: 1\n");
-await page.getByText("unknown key").waitFor();
+const editor = page.getByLabel("Policy", { exact: true });
+await editor.waitFor();
+const end = async (text) => { await editor.click(); await page.keyboard.press("Control+End"); await page.keyboard.insertText(text); };
+await end("nonsense: 1");
+await page.locator(".cm-lintRange-error", { hasText: "nonsense" }).waitFor();
+await page.getByText("unknown key").first().waitFor();
+await page.locator(".cm-lint-marker-error").waitFor();
 out.pages["policy faults"] = await page.locator("main").innerText();
-await page.getByLabel("Policy", { exact: true }).fill(text + "\n# reviewed\n");
+await judge("policy with a fault");
+await shot("policy-fault");
+await page.getByRole("button", { name: "Take back" }).click();
+await editor.click();
+await page.keyboard.press("Control+End");
+await page.keyboard.type("poli");
+await page.locator(".cm-tooltip-autocomplete").getByText("policies", { exact: true }).waitFor();
+await shot("policy-completion");
+await page.waitForTimeout(100); // an option is not taken that has only just been offered
+await page.keyboard.press("Enter");
+await page.locator(".cm-line", { hasText: /^policies: $/ }).waitFor();
+await page.getByRole("button", { name: "Take back" }).click();
+await end("# reviewed\n");
 await page.getByText("It compiles").waitFor();
 await page.getByRole("button", { name: "Simulate" }).click();
 await page.getByText("calls are judged otherwise").waitFor();

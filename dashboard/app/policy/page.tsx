@@ -3,22 +3,24 @@
 import { History, Proposals, Shadows, touched } from "./history";
 import { Simulation } from "./simulation";
 import { Suggestions } from "./suggestions";
+import { Editor } from "@/components/lazy";
 import { Button, Card, Fault, Field, Input, Loaded, Modal, Page } from "@/components/ui";
-import { api, unwrap, useApi, useMay, useRefresh, type Schemas } from "@/lib/api";
+import { api, unwrap, useApi, useMay, useRefresh, useSettings, type Schemas } from "@/lib/api";
+import type { Names, Node } from "@/lib/complete";
 import { difference } from "@/lib/difference";
 import { useMutation, useQuery } from "@tanstack/react-query";
-import { useDeferredValue, useState } from "react";
+import { useDeferredValue, useMemo, useState } from "react";
 
 export default function PolicyPage() {
   const policy = useApi(["policy"], () => api.GET("/api/v1/policy"));
   return (
     <Page title="Policy" lead={policy.data && <>Version <code className="font-mono">{policy.data.version}</code> is in force{policy.data.masked && ", the services' tokens are masked"}. A published policy takes effect on the next call; counters go on.</>}>
-      <Loaded of={policy}>{(p) => <><Proposals /><Editor key={p.version} {...p} /><Suggestions /><Shadows /><History policy={p} /></>}</Loaded>
+      <Loaded of={policy}>{(p) => <><Proposals /><Draft key={p.version} {...p} /><Suggestions /><Shadows /><History policy={p} /></>}</Loaded>
     </Page>
   );
 }
 
-function Editor({ version, text, file, managed, review }: Schemas["Policy"]) {
+function Draft({ version, text, file, managed, review }: Schemas["Policy"]) {
   const refresh = useRefresh();
   const may = useMay("admin") && !managed;
   const [draft, setDraft] = useState(text), [asking, setAsking] = useState(false), [reason, setReason] = useState("");
@@ -28,13 +30,15 @@ function Editor({ version, text, file, managed, review }: Schemas["Policy"]) {
     mutationFn: () => unwrap(api.PUT("/api/v1/policy", { params: { header: { "If-Match": `"${version}"` } }, body: { text: draft, reason } })),
     onSuccess: () => { setAsking(false); refresh(...touched); },
   });
-  const faults = check.data?.faults ?? [];
-  const warnings = check.data?.warnings ?? [];
+  const faults = check.data?.faults ?? none;
+  const warnings = check.data?.warnings ?? none;
+  const schema = useApi(["policy schema"], () => api.GET("/api/v1/policy/schema"));
+  const names = useNames();
   const changed = draft !== text;
   return (
     <div className="grid gap-4 xl:grid-cols-2">
       <Card title={<span className="break-all">{file}</span>} aside={may && changed && <><Button onClick={() => setDraft(text)}>Take back</Button><Button kind="main" disabled={faults.length > 0 || check.isFetching} onClick={() => setAsking(true)}>{review ? "Propose …" : "Publish …"}</Button></>}>
-        <textarea aria-label="Policy" aria-invalid={faults.length > 0} readOnly={!may} spellCheck={false} value={draft} onChange={(e) => setDraft(e.target.value)} className="h-[32rem] w-full resize-y rounded-md border border-line bg-page p-3 font-mono text-xs leading-5" />
+        <Editor label="Policy" readOnly={!may} value={draft} change={setDraft} faults={faults} warnings={changed ? warnings : none} schema={schema.data as Node | undefined} names={names} />
       </Card>
       <Card title={changed ? "What changes" : "Check"}>
         <div aria-live="polite" className="space-y-3">
@@ -62,4 +66,20 @@ function Editor({ version, text, file, managed, review }: Schemas["Policy"]) {
       </Modal>
     </div>
   );
+}
+
+const none: string[] = [];
+
+/** useNames are names that a policy may have as a value, by the key that takes them. */
+function useNames(): Names {
+  const settings = useSettings();
+  const providers = useApi(["providers"], () => api.GET("/api/v1/providers"));
+  const prices = useApi(["prices"], () => api.GET("/api/v1/prices", { params: { query: { limit: 1000 } } }));
+  return useMemo(() => {
+    const models = [...new Set((prices.data?.prices ?? []).map((p) => p.model ?? "").filter(Boolean))];
+    return {
+      team: settings.data?.teams ?? [], service: (settings.data?.services ?? []).map((s) => s.name), provider: (providers.data ?? []).map((p) => p.name),
+      model: models, downgrade: models,
+    };
+  }, [settings.data, providers.data, prices.data]);
 }
