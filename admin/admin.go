@@ -33,6 +33,7 @@ type Backend interface {
 	ServiceTokens
 	Charges
 	Prices
+	Configured
 	Answers
 	Audit
 }
@@ -80,7 +81,7 @@ func New(o Options) *Server {
 	}
 	s.api = humago.New(s.mux, c)
 	s.api.UseMiddleware(s.authorise, s.once)
-	for _, group := range []func(){s.sessionRoutes, s.signOnRoutes, s.usageRoutes, s.latencyRoutes, s.callRoutes, s.overviewRoutes, s.limitRoutes, s.policyRoutes, s.incidentRoutes, s.silenceRoutes, s.alertRuleRoutes, s.anomalyRoutes, s.accountRoutes, s.keyRoutes, s.tokenRoutes, s.priceRoutes, s.exportRoutes, s.auditRoutes, s.statusRoutes} {
+	for _, group := range []func(){s.sessionRoutes, s.signOnRoutes, s.usageRoutes, s.latencyRoutes, s.callRoutes, s.overviewRoutes, s.limitRoutes, s.policyRoutes, s.incidentRoutes, s.silenceRoutes, s.alertRuleRoutes, s.anomalyRoutes, s.accountRoutes, s.keyRoutes, s.tokenRoutes, s.priceRoutes, s.exportRoutes, s.auditRoutes, s.statusRoutes, s.settingRoutes} {
 		group()
 	}
 	s.mux.Handle("GET "+apiRoot+"/events", s.signedIn(http.HandlerFunc(s.events)))

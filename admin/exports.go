@@ -23,9 +23,9 @@ type Export struct {
 	Name    string `json:"name" doc:"For the path."`
 	Type    string `json:"type" doc:"Media type of the file."`
 	Summary string `json:"summary"`
+	Monthly bool   `json:"monthly" doc:"It is of one month of UTC."`
 
 	extension string
-	monthly   bool // it is of a month
 	open      func(w io.Writer, from time.Time) (export.Writer, error)
 }
 
@@ -36,12 +36,12 @@ func written(open func(io.Writer) (export.Writer, error)) func(io.Writer, time.T
 
 // exports are the files of sentinel export.
 var exports = []Export{
-	{"focus", "text/csv; charset=utf-8", "Cost and usage in FOCUS " + export.FOCUSVersion, ".csv", false, written(export.NewFOCUSCSV)},
-	{"focus-parquet", "application/vnd.apache.parquet", "Cost and usage in FOCUS " + export.FOCUSVersion + ", as Parquet", ".parquet", false,
+	{"focus", "text/csv; charset=utf-8", "Cost and usage in FOCUS " + export.FOCUSVersion, false, ".csv", written(export.NewFOCUSCSV)},
+	{"focus-parquet", "application/vnd.apache.parquet", "Cost and usage in FOCUS " + export.FOCUSVersion + ", as Parquet", false, ".parquet",
 		func(w io.Writer, _ time.Time) (export.Writer, error) { return export.NewFOCUSParquet(w), nil }},
-	{"csv", "text/csv; charset=utf-8", "Cost and every unit of usage for a spreadsheet", ".csv", false, written(export.NewCSV)},
-	{"opencost", "application/json", "Cost as OpenCost's plugins for custom costs answer it", ".json", false, written(export.NewOpenCost)},
-	{"chargeback", "text/csv; charset=utf-8", "What each team owes for a month", ".csv", true, func(w io.Writer, from time.Time) (export.Writer, error) {
+	{"csv", "text/csv; charset=utf-8", "Cost and every unit of usage for a spreadsheet", false, ".csv", written(export.NewCSV)},
+	{"opencost", "application/json", "Cost as OpenCost's plugins for custom costs answer it", false, ".json", written(export.NewOpenCost)},
+	{"chargeback", "text/csv; charset=utf-8", "What each team owes for a month", true, ".csv", func(w io.Writer, from time.Time) (export.Writer, error) {
 		report := export.NewChargeback(from)
 		return chargeback{report, w}, nil
 	}},
@@ -87,7 +87,7 @@ func (s *Server) export(ctx context.Context, in *exportInput) (*huma.StreamRespo
 	case !in.From.Before(in.To) || in.To.Sub(in.From) > maxSpan:
 		return nil, huma.Error400BadRequest("from: it has to be before to, by three years at most")
 	}
-	if first := in.From.UTC(); kind.monthly && (first.Day() != 1 || !first.Equal(first.Truncate(24*time.Hour)) || !first.AddDate(0, 1, 0).Equal(in.To)) {
+	if first := in.From.UTC(); kind.Monthly && (first.Day() != 1 || !first.Equal(first.Truncate(24*time.Hour)) || !first.AddDate(0, 1, 0).Equal(in.To)) {
 		return nil, huma.Error400BadRequest("from: this export is of a month of UTC, such as from 2026-11-01T00:00:00Z to 2026-12-01T00:00:00Z")
 	}
 	select {

@@ -28,7 +28,35 @@ type LatencyRow struct {
 // Latencies are how long calls took: the groups with the most calls first, the row of all last.
 type Latencies interface {
 	Latency(ctx context.Context, q LatencyQuery) ([]LatencyRow, error)
+	// LatencyTrend gives the spans of [from, to) that have a call, in their order.
+	LatencyTrend(ctx context.Context, from, to time.Time, span time.Duration) ([]LatencySpan, error)
 }
+
+// LatencySpan is how long the newest calls of a span took that were not refused.
+type LatencySpan struct {
+	At                  time.Time
+	Calls               int64
+	FirstByte, Duration [3]time.Duration // of 50, 95 and 99 of 100
+}
+
+// Trend is how long calls took over time.
+type Trend struct {
+	From    time.Time   `json:"from"`
+	To      time.Time   `json:"to"`
+	Seconds int64       `json:"seconds" doc:"Length of a span."`
+	Spans   []TrendSpan `json:"spans" nullable:"false" doc:"Those that have a call."`
+}
+
+// TrendSpan is a part of a trend.
+type TrendSpan struct {
+	At        time.Time `json:"at"`
+	Calls     int64     `json:"calls" doc:"That are counted: the newest of the span that went to a provider, at most 200."`
+	FirstByte Spread    `json:"first_byte_ms"`
+	Duration  Spread    `json:"duration_ms"`
+}
+
+// trendSpans is in how many parts a trend is cut.
+const trendSpans = 48
 
 // Latency is how long calls took, and how they ended.
 type Latency struct {
@@ -65,6 +93,24 @@ type latencyInput struct {
 
 func (s *Server) latencyRoutes() {
 	register(s, operation{id: "get-latency", method: http.MethodGet, path: "/usage/latency", tag: "usage", summary: "How long the newest calls took, and how they ended", role: sentinel.RoleViewer}, s.latency)
+	register(s, operation{id: "get-latency-trend", method: http.MethodGet, path: "/usage/latency/trend", tag: "usage", summary: "How long calls took over time, in 48 spans", role: sentinel.RoleViewer}, s.trend)
+}
+
+func (s *Server) trend(ctx context.Context, in *struct{ Period }) (*answer[Trend], error) {
+	if err := in.resolve(s); err != nil {
+		return nil, err
+	}
+	minutes := int64(in.To.Sub(in.From) / time.Minute)
+	span := time.Duration((minutes+trendSpans-1)/trendSpans) * time.Minute
+	list, err := s.Backend.LatencyTrend(ctx, in.From, in.To, span)
+	if err != nil {
+		return nil, s.fault("latency", err)
+	}
+	out := Trend{From: in.From, To: in.To, Seconds: int64(span / time.Second), Spans: make([]TrendSpan, len(list))}
+	for i, l := range list {
+		out.Spans[i] = TrendSpan{l.At, l.Calls, spread(l.FirstByte), spread(l.Duration)}
+	}
+	return &answer[Trend]{out}, nil
 }
 
 func (s *Server) latency(ctx context.Context, in *latencyInput) (*answer[Latency], error) {

@@ -59,3 +59,20 @@ func TestLatencyTellsSinceWhenCallsAreCounted(t *testing.T) {
 		t.Errorf("by=tier is answered %d", code)
 	}
 }
+
+func (timed) LatencyTrend(_ context.Context, from, to time.Time, span time.Duration) ([]admin.LatencySpan, error) {
+	return []admin.LatencySpan{{At: from, Calls: int64(to.Sub(from) / span), FirstByte: [3]time.Duration{time.Millisecond, 2 * time.Millisecond, 3 * time.Millisecond}}}, nil
+}
+
+func TestATrendIsCutInWholeMinutes(t *testing.T) {
+	h := admin.New(admin.Options{Backend: timed{}, Log: zerolog.Nop(), Now: func() time.Time { return noon }}).Handler()
+	for query, want := range map[string]struct{ seconds, spans int64 }{
+		"from=2026-11-23T12:00:00Z&to=2026-11-24T12:00:00Z": {1800, 48}, "from=2026-11-24T11:00:00Z&to=2026-11-24T12:00:00Z": {120, 30}, "from=2026-11-24T11:59:00Z&to=2026-11-24T12:00:00Z": {60, 1},
+	} {
+		w := ask(h, "GET", "/api/v1/usage/latency/trend?"+query, viewer, "")
+		var got admin.Trend
+		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || got.Seconds != want.seconds || got.Spans[0].Calls != want.spans || got.Spans[0].FirstByte.P95 != 2 {
+			t.Errorf("%s: %v %s", query, err, w.Body)
+		}
+	}
+}

@@ -64,6 +64,7 @@ func TestDashboardInABrowser(t *testing.T) {
 	}
 	var saw struct {
 		Errors, Axe []string
+		Wide        []string // pages that are wider than a telephone
 		Pages       map[string]string
 		Ran         bool
 		LiveMs      int `json:"live_ms"`
@@ -71,6 +72,9 @@ func TestDashboardInABrowser(t *testing.T) {
 	g.browse(chromium, "walk.mjs", &saw, "LINK="+g.setupLink(), "SHOTS="+shots, "CALL="+records[len(records)-1].Entry.ID.String(), "GATEWAY="+g.url, "TOKEN="+token)
 	for _, e := range saw.Errors {
 		t.Errorf("the browser's console has an error: %s", e)
+	}
+	if len(saw.Wide) > 0 {
+		t.Errorf("at 375 pixels these pages are wider: %q", saw.Wide)
 	}
 	for _, v := range saw.Axe {
 		t.Errorf("axe finds: %s", v)
@@ -87,11 +91,12 @@ func TestDashboardInABrowser(t *testing.T) {
 	}
 	last := records[len(records)-1].Entry.ID.String()
 	for page, want := range map[string]string{
-		"dark /": "Month to date and forecast", "light /usage?period=week&by=model": hostileName, "dark /usage?period=week&by=model": "constructor", "dark /limits": "team core", "dark /alerts": "Nothing is wrong",
+		"dark /": "Wait for the first byte, last 24 hours", "phone /": "Month to date and forecast", "light /usage?period=week&by=model": hostileName, "dark /usage?period=week&by=model": "constructor", "dark /limits": "team core", "dark /alerts": "Nothing is wrong",
 		"light /usage": "Latency and errors by team", "light /calls?id=" + last: last, "light /nowhere": "There is no such page", "light /connect": "base_url=",
 		"limit's history": "Overridden by ada", "usage of dates": "Latency and errors by team", "calls of dates": "openai", "audit file": "limit.override", "light /usage?by=user": "by user", "light /": "First byte in the last hour",
 		"policy faults": "nonsense: unknown key", "audit after writes": "launch week", "policy versions": "not needed", "policy suggestions": "suggested budget a day of team core", "simulation": "policy in force",
-		"light /anomalies": "12 dollars a minute, where 1.5 was expected (8.0 times)", "dark /anomalies": hostileName, "light /anomalies?service=app&hours=24": "the band holds 95 of 100 hours", "token rotated": "true", "account as it is": "operator", "filters": "2", "light /alerts?part=rules": "count >= 20 && rate >= 0.25", "sample sent": "finops: taken", "dark /alerts?part=messages": "Nothing was sent yet", "wide /anomalies": "false", "wide /providers": "false", "light /providers": "secret/openai#api_key", "dark /providers": "by hand", "viewer buttons": "0", "wide /": "false", "wide /usage": "false", "wide /limits": "false",
+		"light /anomalies": "12 dollars a minute, where 1.5 was expected (8.0 times)", "dark /anomalies": hostileName, "light /anomalies?service=app&hours=24": "the band holds 95 of 100 hours", "token rotated": "true", "account as it is": "operator", "filters": "2", "light /alerts?part=rules": "count >= 20 && rate >= 0.25", "sample sent": "finops: taken", "dark /alerts?part=messages": "Nothing was sent yet", "light /providers": "secret/openai#api_key", "dark /providers": "by hand", "viewer buttons": "0",
+		"script's token": "200 401", "configuration": "database.retention", "colours": "dark", "focus file": "BilledCost",
 	} {
 		if !strings.Contains(saw.Pages[page], want) {
 			t.Errorf("%s does not show %q:\n%s", page, want, saw.Pages[page])

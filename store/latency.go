@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -9,7 +10,10 @@ import (
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
 
-var latencyQuestion = question("latency", "{flat}", sentinel.VersionFlat, "{unpriced}", sentinel.VersionUnpriced)
+var (
+	latencyQuestion = question("latency", "{flat}", sentinel.VersionFlat, "{unpriced}", sentinel.VersionUnpriced)
+	trendQuestion   = question("trend")
+)
 
 // LatencyQuery asks how long the newest calls took, and how they ended.
 type LatencyQuery struct {
@@ -49,6 +53,36 @@ func (s *Store) Latency(ctx context.Context, q LatencyQuery) ([]LatencyRow, erro
 			r.Oldest = oldest.UTC()
 		}
 		return r, err
+	})
+	return list, explain("latency", err)
+}
+
+// Bounds of a trend: what it reads at most is their product.
+const (
+	maxSpans   = 60
+	spanSample = 200 // calls of a span that are looked at
+)
+
+// LatencySpan is how long the newest calls of a span took that were not refused.
+type LatencySpan struct {
+	At                  time.Time
+	Calls               int64            // that were looked at, at most 200
+	FirstByte, Duration [3]time.Duration // of 50, 95 and 99 of 100
+}
+
+// LatencyTrend gives the spans of [from, to) that have a call, in their order.
+func (s *Store) LatencyTrend(ctx context.Context, from, to time.Time, span time.Duration) ([]LatencySpan, error) {
+	if span <= 0 || !from.Before(to) || to.Sub(from) > maxSpans*span {
+		return nil, fmt.Errorf("latency from %s to %s by %s: at most %d spans", from.Format(time.RFC3339), to.Format(time.RFC3339), span, maxSpans)
+	}
+	rows, err := s.db(ctx).Query(ctx, trendQuestion, from, to, span, spanSample)
+	if err != nil {
+		return nil, explain("latency", err)
+	}
+	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (l LatencySpan, err error) {
+		err = row.Scan(&l.At, &l.Calls, &l.FirstByte, &l.Duration)
+		l.At = l.At.UTC()
+		return l, err
 	})
 	return list, explain("latency", err)
 }

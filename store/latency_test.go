@@ -2,6 +2,7 @@ package store
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
 	"testing"
@@ -111,6 +112,37 @@ func TestLatencyIsOfTheNewestCallsThatWentOut(t *testing.T) {
 		}
 		if _, err := s.Latency(t.Context(), LatencyQuery{By: "nothing"}); err == nil {
 			t.Error("an unknown dimension is taken")
+		}
+	})
+}
+
+func TestATrendLooksAtTheNewestCallsOfEachSpan(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Store) {
+		from := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
+		var records []sentinel.Record
+		add := func(at time.Time, took time.Duration, action sentinel.Action) {
+			e := entry(len(records), 0, sentinel.SourceMeter)
+			e.At, e.Duration, e.FirstByte, e.Action = at, took, took/2, action
+			e.ID = sentinel.CallIDOf(at, fmt.Sprint(len(records)))
+			records = append(records, ofEntry(e))
+		}
+		for n := range 300 { // the newest 200 take a second, those before a minute
+			add(from.Add(time.Duration(n)*time.Second), map[bool]time.Duration{true: time.Second, false: time.Minute}[n >= 100], sentinel.Allow)
+		}
+		add(from.Add(2*time.Hour+time.Minute), 3*time.Second, sentinel.Downgrade)
+		add(from.Add(2*time.Hour+2*time.Minute), time.Hour, sentinel.Deny)
+		add(from.Add(4*time.Hour), time.Second, sentinel.Allow) // past the end
+		if err := s.Write(t.Context(), records); err != nil {
+			t.Fatal(err)
+		}
+		all := func(d time.Duration) [3]time.Duration { return [3]time.Duration{d, d, d} }
+		want := []LatencySpan{{from, spanSample, all(time.Second / 2), all(time.Second)}, {from.Add(2 * time.Hour), 1, all(3 * time.Second / 2), all(3 * time.Second)}}
+		got, err := s.LatencyTrend(t.Context(), from, from.Add(4*time.Hour), time.Hour)
+		if diff := gocmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("error %v (-want +got)\n%s", err, diff)
+		}
+		if _, err := s.LatencyTrend(t.Context(), from, from.Add(4*time.Hour), time.Minute); err == nil {
+			t.Error("240 spans are read")
 		}
 	})
 }

@@ -2,7 +2,7 @@
 
 import Link from "next/link";
 import { Guide } from "@/components/guide";
-import { MonthChart, Spark, Stacked } from "@/components/lazy";
+import { LatencyChart, MonthChart, Spark, Stacked } from "@/components/lazy";
 import { Badge, Card, Loaded, Meter, Page, Table, Tile } from "@/components/ui";
 import { api, useApi, type Schemas } from "@/lib/api";
 import type { UseQueryResult } from "@tanstack/react-query";
@@ -25,6 +25,7 @@ export default function Overview() {
         <Today />
         <Movers />
       </div>
+      <FirstBytes />
       <div className="grid gap-4 xl:grid-cols-2">
         <Incidents />
         <Health />
@@ -78,6 +79,21 @@ function Slowness() {
   return (
     <Tile label="First byte in the last hour" value={wait?.p95 ? ms(wait.p50) : "—"}
       note={<>{wait?.p95 ? `95 of 100 within ${ms(wait.p95)} · ` : "no call · "}<Link href="/usage?period=day&by=provider" className="underline">by provider</Link></>} />
+  );
+}
+
+/** FirstBytes is how long calls waited for their first byte in the last day. */
+function FirstBytes() {
+  const trend = useApi(["latency", "trend"], () => {
+    const r = range("day");
+    return api.GET("/api/v1/usage/latency/trend", { params: { query: { from: r.from.toISOString(), to: r.to.toISOString() } } });
+  }, 60_000);
+  return (
+    <Card title="Wait for the first byte, last 24 hours" aside="half, 95 and 99 of 100 of each half-hour's newest 200 calls">
+      <Loaded of={trend} empty={(t) => t.spans.length === 0 && "No call went out."}>
+        {(t) => <LatencyChart label="Wait for the first byte by the half-hour" points={t.spans.map((x) => ({ at: x.at, calls: x.calls, p50: x.first_byte_ms.p50, p95: x.first_byte_ms.p95, p99: x.first_byte_ms.p99 }))} />}
+      </Loaded>
+    </Card>
   );
 }
 

@@ -192,3 +192,27 @@ export function Spark({ values, label }: { values: { key: string; n: number }[];
     </Frame>
   );
 }
+
+/** A span of time with quantiles of milliseconds. */
+export interface LatencyPoint { at: string; p50: number; p95: number; p99: number; calls: number }
+
+/** LatencyChart draws how long calls took: the middle one, and those that 95 and 99 of 100 stay within. */
+export function LatencyChart({ points, label, height = 180 }: { points: LatencyPoint[]; label: string; height?: number }) {
+  const ms = (n: number) => `${n < 10 ? n.toFixed(1) : compact(Math.round(n))} ms`;
+  return (
+    <Frame label={label} height={height}>
+      <ComposedChart data={points} margin={{ top: 8, right: 0, bottom: 0, left: 0 }} accessibilityLayer>
+        <CartesianGrid vertical={false} stroke="var(--color-line)" strokeDasharray="2 4" />
+        <XAxis dataKey="at" tickFormatter={shortMoment} minTickGap={48} {...axis} />
+        <YAxis tickFormatter={ms} width={64} {...axis} axisLine={false} />
+        <Tooltip
+          content={({ active, payload }) => {
+            const p = active && (payload?.[0]?.payload as LatencyPoint | undefined);
+            return p ? <Tip title={shortMoment(p.at)} lines={[{ name: "99 of 100", value: ms(p.p99), color: color(3) }, { name: "95 of 100", value: ms(p.p95), color: color(1) }, { name: "half", value: ms(p.p50), color: color(0) }, { name: "calls looked at", value: compact(p.calls) }]} /> : null;
+          }}
+        />
+        {(["p50", "p95", "p99"] as const).map((q, i) => <Line key={q} dataKey={q} stroke={color([0, 1, 3][i]!)} strokeWidth={1.75} dot={points.length < 2} isAnimationActive={false} />)}
+      </ComposedChart>
+    </Frame>
+  );
+}

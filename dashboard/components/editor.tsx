@@ -56,7 +56,7 @@ export function Editor({ label, value, change, readOnly, faults, warnings, schem
           lineNumbers(), lintGutter(), history(), drawSelection(), bracketMatching(), closeBrackets(), highlightActiveLine(), yaml(), colours, look,
           autocompletion({ override: [fits], icons: false }), keymap.of([...defaultKeymap, ...historyKeymap]),
           EditorView.updateListener.of((u) => { if (u.docChanged) now.current.change(u.state.doc.toString()); }),
-          locked.current.of([]), EditorView.contentAttributes.of({ "aria-label": label, spellcheck: "false" }),
+          locked.current.of([]), EditorView.contentAttributes.of({ "aria-label": label, spellcheck: "false", tabindex: "0" }),
         ],
       }),
     });

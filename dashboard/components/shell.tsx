@@ -1,6 +1,7 @@
 "use client";
 
 import { api, Problem, useRefresh, useSession } from "@/lib/api";
+import { setTheme, useTheme } from "@/lib/theme";
 import { QueryClient, QueryClientProvider, useQueryClient } from "@tanstack/react-query";
 import { Activity, Bell, ChartSpline, ChartNoAxesCombined, Gauge, KeyRound, LayoutDashboard, ListTree, LogOut, Menu, Moon, Plug, ScrollText, Search, Settings, ShieldCheck, Sun } from "lucide-react";
 import Link from "next/link";
@@ -92,23 +93,11 @@ function Brand() {
   return <span className="flex items-center gap-2 text-sm font-semibold tracking-tight"><Activity className="size-4 text-accent" aria-hidden /> SaaS-Sentinel</span>;
 }
 
-/** Theme follows the system until somebody chooses. */
+/** Theme turns the colours over. */
 function Theme() {
-  const [dark, setDark] = useState<boolean>();
-  useEffect(() => {
-    const chosen = localStorage.getItem("theme");
-    setDark(chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches);
-  }, []);
-  useEffect(() => {
-    if (dark !== undefined && localStorage.getItem("theme")) document.documentElement.style.colorScheme = dark ? "dark" : "light";
-  }, [dark]);
+  const { dark } = useTheme();
   const Icon = dark ? Sun : Moon;
-  return (
-    <button type="button" aria-label={dark ? "Light colours" : "Dark colours"} className="cursor-pointer rounded p-1.5 hover:bg-raised hover:text-ink" onClick={() => {
-      localStorage.setItem("theme", dark ? "light" : "dark");
-      setDark(!dark);
-    }}><Icon className="size-4" aria-hidden /></button>
-  );
+  return <button type="button" aria-label={dark ? "Light colours" : "Dark colours"} className="cursor-pointer rounded p-1.5 hover:bg-raised hover:text-ink" onClick={() => setTheme(dark ? "light" : "dark")}><Icon className="size-4" aria-hidden /></button>;
 }
 
 function SignOut() {

@@ -11,7 +11,7 @@ const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.mi
 const { URL: base, LINK: link, SHOTS: shots, CALL: call, GATEWAY: gateway, TOKEN: token } = process.env;
 if (shots) mkdirSync(shots, { recursive: true });
 const password = "correct horse battery staple";
-const out = { errors: [], axe: [], pages: {}, ran: false, live_ms: 0 };
+const out = { errors: [], axe: [], pages: {}, wide: [], ran: false, live_ms: 0 };
 
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"] });
 const context = await browser.newContext({ viewport: { width: 1360, height: 900 }, bypassCSP: false, timezoneId: "Europe/Berlin", locale: "en-US" });
@@ -62,12 +62,12 @@ for (const scheme of ["light", "dark"]) {
   }
 }
 await page.setViewportSize({ width: 375, height: 800 });
-for (const path of ["/", "/usage", "/limits", "/anomalies", "/providers"]) {
+for (const path of pages.filter((p) => !/[?&](part|period|service)=/.test(p))) {
   await page.goto(base + path);
   await page.locator("h1").first().waitFor();
   await judge("phone " + path);
-  out.pages["wide " + path] = String(await page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth + 1));
-  await shot("phone" + path.replaceAll("/", "-"));
+  if (await page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth + 1)) out.wide.push(path);
+  await shot("phone " + path.replaceAll(/[^a-z]+/g, "-"));
 }
 await page.setViewportSize({ width: 1360, height: 900 });
 
@@ -206,6 +206,31 @@ const [chain] = await Promise.all([page.waitForEvent("download"), page.getByRole
 await page.getByText(/^The file has \d+ rows/).waitFor();
 out.pages["audit file"] = readFileSync(await chain.path(), "utf8");
 out.pages["audit after writes"] = await page.locator("main").innerText();
+
+// A token for scripts from its issue to its end, the configuration in force, and this browser's colours.
+await page.goto(base + "/settings");
+await page.getByLabel("What it is for").fill("nightly report");
+await page.getByRole("button", { name: "Issue for 90 days" }).click();
+await page.getByText("it is not shown again").waitFor();
+const script = await page.locator("code").last().innerText();
+const status = async () => (await fetch(base + "/api/v1/session", { headers: { Authorization: "Bearer " + script } })).status;
+out.pages["script's token"] = String(await status());
+await page.getByRole("button", { name: "End token nightly report" }).click();
+await page.getByRole("button", { name: "End token nightly report" }).waitFor({ state: "detached" });
+out.pages["script's token"] += " " + (await status());
+await page.getByLabel("Find a setting").fill("retention");
+await page.getByRole("cell", { name: "database.retention", exact: true }).waitFor();
+out.pages["configuration"] = await page.locator("main").innerText();
+await page.getByLabel("Colours").selectOption("dark");
+await page.getByRole("button", { name: "Light colours" }).waitFor();
+out.pages["colours"] = await page.evaluate(() => document.documentElement.style.colorScheme);
+await page.getByLabel("Colours").selectOption("system");
+
+// A file for other systems has the ledger's charges.
+await page.goto(base + "/usage?period=week");
+await settle();
+const [focus] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: /^Cost and usage in FOCUS [0-9.]+$/ }).click()]);
+out.pages["focus file"] = readFileSync(await focus.path(), "utf8").slice(0, 20_000);
 
 // A service's token from its issue to its end.
 await page.goto(base + "/providers");

@@ -115,6 +115,16 @@ func (b *adminBackend) Latency(ctx context.Context, q admin.LatencyQuery) ([]adm
 	return out, err
 }
 
+// LatencyTrend asks how long calls took over time.
+func (b *adminBackend) LatencyTrend(ctx context.Context, from, to time.Time, span time.Duration) ([]admin.LatencySpan, error) {
+	rows, err := b.Store.LatencyTrend(ctx, from, to, span)
+	out := make([]admin.LatencySpan, len(rows))
+	for i, r := range rows {
+		out[i] = admin.LatencySpan(r)
+	}
+	return out, err
+}
+
 // EachCharge gives the ledger's charges to use.
 func (b *adminBackend) EachCharge(ctx context.Context, from, to time.Time, period string, use func(sentinel.Charge) error) error {
 	return b.Charges(ctx, store.ChargeQuery{From: from, To: to, Period: period}, use)

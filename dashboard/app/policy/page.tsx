@@ -46,7 +46,7 @@ function Draft({ version, text, file, managed, review }: Schemas["Policy"]) {
           {publish.data?.proposal.state === "waiting" && <p className="text-sm text-warn">Proposal {publish.data.proposal.id} waits for a second person.</p>}
           {!changed && !managed && <p className="text-sm text-muted">Edit the policy: its faults and what changes show here before anything takes effect.</p>}
           <Fault error={check.error} />
-          {faults.length > 0 && <ul role="alert" className="space-y-1 font-mono text-xs text-bad">{faults.map((f) => <li key={f}>{f}</li>)}</ul>}
+          {faults.length > 0 && <div role="alert"><ul className="space-y-1 font-mono text-xs text-bad">{faults.map((f) => <li key={f}>{f}</li>)}</ul></div>}
           {changed && warnings.length > 0 && <ul className="space-y-1 font-mono text-xs text-warn">{warnings.map((w) => <li key={w}>{w}</li>)}</ul>}
           {changed && faults.length === 0 && check.data && <p className="text-sm text-good">It compiles, as version {check.data.version}.</p>}
           {changed && (

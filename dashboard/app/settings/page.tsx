@@ -4,14 +4,16 @@ import { Button, Card, Fault, Field, Input, Loaded, Modal, Page, Select, Table }
 import { api, unwrap, useApi, useMay, useRefresh, useSession, useSettings, type Schemas } from "@/lib/api";
 import { moment } from "@/lib/time";
 import { reachable } from "@/lib/url";
+import { setTheme, useTheme, type Theme } from "@/lib/theme";
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
+import { Configuration, Keys, Token } from "./keys";
 
 const roles = { viewer: "looks at everything", "team-admin": "changes the limits of one team", operator: "answers alerts, changes limits", admin: "changes policies and accounts" };
 
 export default function SettingsPage() {
   const settings = useSettings();
-  const admin = useMay("admin");
+  const admin = useMay("admin"), operator = useMay("operator");
   return (
     <Page title="Settings">
       <Card title="Organisation">
@@ -24,25 +26,21 @@ export default function SettingsPage() {
         </Loaded>
         <p className="mt-3 text-xs text-muted">These come from the policy and from sentinel.yaml.</p>
       </Card>
-      <Token />
       {admin && <Accounts />}
+      <Token />
+      <Keys />
+      {operator && <Configuration />}
+      <Appearance />
     </Page>
   );
 }
 
-function Token() {
-  const [label, setLabel] = useState("");
-  const issue = useMutation({ mutationFn: () => unwrap(api.POST("/api/v1/session/tokens", { body: { label, days: 90 } })) });
+/** Appearance is this browser's own. */
+function Appearance() {
+  const { theme } = useTheme();
   return (
-    <Card title="Token for scripts">
-      <form className="flex flex-wrap items-end gap-3" onSubmit={(e) => { e.preventDefault(); issue.mutate(); }}>
-        <Field label="What it is for"><Input required maxLength={100} value={label} onChange={(e) => setLabel(e.target.value)} /></Field>
-        <Button type="submit" kind="main" disabled={issue.isPending}>Issue for 90 days</Button>
-      </form>
-      <div aria-live="polite" className="mt-3">
-        <Fault error={issue.error} />
-        {issue.data && <p className="text-sm">Copy it now, it is not shown again: <code className="font-mono text-xs break-all">{issue.data.token}</code></p>}
-      </div>
+    <Card title="Appearance">
+      <Field label="Colours" hint="Kept in this browser."><Select className="max-w-60" value={theme} onChange={(e) => setTheme(e.target.value as Theme)}><option value="system">as the system</option><option value="light">light</option><option value="dark">dark</option></Select></Field>
     </Card>
   );
 }

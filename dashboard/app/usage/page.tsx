@@ -64,6 +64,7 @@ export default function UsagePage() {
       </Card>
       <Took period={period} by={by} filter={filter} />
       <Savings />
+      <Files period={period} />
     </Page>
   );
 }
@@ -98,6 +99,20 @@ function Took({ period, by, filter }: { period: Period; by: string; filter: stri
           ]} />
         )}
       </Loaded>
+    </Card>
+  );
+}
+
+/** Files are those that other systems read, of the page's period and of all calls. */
+function Files({ period }: { period: Period }) {
+  const list = useApi(["exports"], () => api.GET("/api/v1/exports"));
+  const address = (x: Schemas["Export"]) => {
+    const r = period.range(), month = (n: number) => new Date(Date.UTC(r.from.getUTCFullYear(), r.from.getUTCMonth() + n, 1));
+    return `/api/v1/exports/${x.name}?` + new URLSearchParams({ from: (x.monthly ? month(0) : r.from).toISOString(), to: (x.monthly ? month(1) : r.to).toISOString() }).toString();
+  };
+  return (
+    <Card title="Files for other systems" aside="days of UTC, every call of the period">
+      <Loaded of={list}>{(l) => <ul className="flex flex-wrap gap-x-6 gap-y-2 text-sm">{(l ?? []).map((x) => <li key={x.name}><a className="underline decoration-line" href={address(x)} download onClick={(e) => { e.currentTarget.href = address(x); }}>{x.summary}</a></li>)}</ul>}</Loaded>
     </Card>
   );
 }

@@ -1,0 +1,96 @@
+"use client";
+
+import { Badge, Button, Card, Fault, Field, Input, Loaded, Select, Table } from "@/components/ui";
+import { api, unwrap, useApi, useMay, useRefresh, type Schemas } from "@/lib/api";
+import { moment } from "@/lib/time";
+import { useInfiniteQuery, useMutation } from "@tanstack/react-query";
+import { useState } from "react";
+
+/** Token issues a token for scripts. */
+export function Token() {
+  const refresh = useRefresh();
+  const [label, setLabel] = useState("");
+  const issue = useMutation({ mutationFn: () => unwrap(api.POST("/api/v1/session/tokens", { body: { label, days: 90 } })), onSuccess: () => refresh("keys", "audit") });
+  return (
+    <Card title="Token for scripts">
+      <form className="flex flex-wrap items-end gap-3" onSubmit={(e) => { e.preventDefault(); issue.mutate(); }}>
+        <Field label="What it is for"><Input required maxLength={100} value={label} onChange={(e) => setLabel(e.target.value)} /></Field>
+        <Button type="submit" kind="main" disabled={issue.isPending}>Issue for 90 days</Button>
+      </form>
+      <div aria-live="polite" className="mt-3">
+        <Fault error={issue.error} />
+        {issue.data && <p className="text-sm">Copy it now, it is not shown again: <code className="font-mono text-xs break-all">{issue.data.token}</code></p>}
+      </div>
+    </Card>
+  );
+}
+
+/** Keys lists sessions and tokens that are good, and ends them. */
+export function Keys() {
+  const refresh = useRefresh();
+  const admin = useMay("admin");
+  const [whose, setWhose] = useState("");
+  const pages = useInfiniteQuery({
+    queryKey: ["keys", whose], queryFn: ({ pageParam }) => unwrap(api.GET("/api/v1/keys", { params: { query: { account: whose || undefined, cursor: pageParam || undefined, limit: 50 } } })),
+    initialPageParam: "", getNextPageParam: (last) => last.next || undefined,
+  });
+  const end = useMutation({ mutationFn: (k: Schemas["Key"]) => unwrap(api.DELETE("/api/v1/keys/{id}", { params: { path: { id: k.id } } })), onSuccess: () => refresh("keys", "audit", "session") });
+  const rows = pages.data?.pages.flatMap((p) => p.keys) ?? [];
+  return (
+    <Card title="Sessions and tokens" aside={admin && <Select aria-label="Whose" value={whose} onChange={(e) => setWhose(e.target.value)}><option value="">mine</option><option value="*">everybody&apos;s</option></Select>}>
+      <Fault error={end.error} />
+      <Loaded of={pages as never}>
+        {() => (
+          <>
+            <Table caption="Sessions and tokens" rows={rows} id={(k) => k.id} columns={[
+              { head: "Account", cell: (k) => <>{k.account}{k.current && <span className="block text-xs text-muted">this one</span>}</> },
+              { head: "Kind", cell: (k) => <>{k.kind}<span className="block text-xs text-muted">{k.label}</span></> },
+              { head: "Since", cell: (k) => moment(k.created) },
+              { head: "Until", cell: (k) => moment(k.expires) },
+              { head: "", right: true, cell: (k) => <Button kind="danger" disabled={end.isPending} aria-label={`End ${k.kind} ${k.label || `of ${k.account}`}`} onClick={() => confirm(k.current ? "End this session? You are signed out." : `End it? What uses it is refused at once.`) && end.mutate(k)}>End</Button> },
+            ]} />
+            {pages.hasNextPage && <div className="mt-4 text-center"><Button disabled={pages.isFetchingNextPage} onClick={() => pages.fetchNextPage()}>More</Button></div>}
+          </>
+        )}
+      </Loaded>
+    </Card>
+  );
+}
+
+/** Configuration shows what the gateway was started with, and how to change it. */
+export function Configuration() {
+  const of = useApi(["configuration"], () => api.GET("/api/v1/settings/configuration"));
+  const [all, setAll] = useState(false), [text, setText] = useState("");
+  const shown = (s: Schemas["Setting"]) => (all || s.changed || /^database\.(retention|compress_after)$/.test(s.key)) && (!text || (s.key + s.doc).toLowerCase().includes(text.toLowerCase()));
+  return (
+    <>
+      <Card title="Channels" aside="changed in the policy, under alerts.channels">
+        <Loaded of={of} empty={(c) => c.channels.length === 0 && "The policy has no channel yet: nobody is told of incidents."}>
+          {(c) => (
+            <Table caption="Channels" rows={c.channels} id={(x) => x.name} columns={[
+              { head: "Channel", cell: (x) => x.name }, { head: "Kind", cell: (x) => <Badge>{x.kind}</Badge> }, { head: "Reaches", cell: (x) => <span className="break-all">{x.to.join(", ") || "—"}</span> },
+              { head: "Secret", cell: (x) => x.secret || "—", mono: true },
+            ]} />
+          )}
+        </Loaded>
+      </Card>
+      <Card title="Configuration" aside={
+        <>
+          <Input aria-label="Find a setting" placeholder="retention" value={text} onChange={(e) => setText(e.target.value)} className="w-40" />
+          <Select aria-label="Which settings" value={all ? "all" : "own"} onChange={(e) => setAll(e.target.value === "all")}><option value="own">chosen here</option><option value="all">all</option></Select>
+        </>
+      }>
+        <p className="mb-3 text-sm text-muted">Sources of secrets, retention and addresses, as they hold in the process that answers. Change a key in sentinel.yaml and start the gateway again; secrets come from its environment, and are not shown.</p>
+        <Loaded of={of} empty={(c) => !c.settings.some(shown) && "No setting fits."}>
+          {(c) => (
+            <Table caption="Configuration" rows={c.settings.filter(shown)} id={(s) => s.key} columns={[
+              { head: "Key", cell: (s) => <span className="break-all">{s.key}</span>, mono: true },
+              { head: "Value", cell: (s) => <span className="break-all">{s.value || "—"}</span>, mono: true },
+              { head: "What it does", cell: (s) => <span className="text-xs text-muted">{s.doc}</span> },
+            ]} />
+          )}
+        </Loaded>
+      </Card>
+    </>
+  );
+}
