@@ -76,6 +76,7 @@ func written(v reflect.Value) string {
 			}
 		}
 		return "{" + strings.Join(list, ", ") + "}"
+	default:
+		return fmt.Sprint(v.Interface())
 	}
-	return fmt.Sprint(v.Interface())
 }
