@@ -68,11 +68,13 @@ func (s *Server) keys(ctx context.Context, in *struct {
 	var after sentinel.AccountKey
 	if in.Cursor != "" {
 		b, err := hex.DecodeString(in.Cursor)
-		if err != nil || len(b) != 8+len(after.Hash) {
+		if err == nil && len(b) == 8+len(after.Hash) {
+			after.Created = time.UnixMicro(int64(binary.BigEndian.Uint64(b))).UTC()
+			copy(after.Hash[:], b[8:])
+		}
+		if y := after.Created.Year(); y <= 2000 || y >= 2200 {
 			return nil, huma.Error400BadRequest("cursor: it is not one that this API gave")
 		}
-		after.Created = time.UnixMicro(int64(binary.BigEndian.Uint64(b))).UTC()
-		copy(after.Hash[:], b[8:])
 	}
 	list, err := s.Backend.AccountKeys(ctx, account, after, in.Limit)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -84,8 +85,10 @@ func TestKeysAreListedAndEndedByTheirOwnersAndAdmins(t *testing.T) {
 	if len(first) != 2 || len(rest) != 1 || last != "" || rest[0] != own[1] {
 		t.Errorf("an admin's pages are %q, and after %q %q, and after %q", first, next, rest, last)
 	}
-	if _, _, code := get(ada, "?cursor=1234"); code != http.StatusBadRequest {
-		t.Errorf("a cursor of somebody's own is answered %d", code)
+	for _, cursor := range []string{"1234", strings.Repeat("f", 80), strings.Repeat("0", 80)} {
+		if _, _, code := get(ada, "?cursor="+cursor); code != http.StatusBadRequest {
+			t.Errorf("the cursor %s of somebody's own is answered %d", cursor, code)
+		}
 	}
 	for name, tt := range map[string]struct {
 		token string
