@@ -221,10 +221,10 @@ out.pages["script's token"] += " " + (await status());
 await page.getByLabel("Find a setting").fill("retention");
 await page.getByRole("cell", { name: "database.retention", exact: true }).waitFor();
 out.pages["configuration"] = await page.locator("main").innerText();
-await page.getByLabel("Colours").selectOption("dark");
+await page.getByRole("combobox", { name: /^Colours/ }).selectOption("dark");
 await page.getByRole("button", { name: "Light colours" }).waitFor();
 out.pages["colours"] = await page.evaluate(() => document.documentElement.style.colorScheme);
-await page.getByLabel("Colours").selectOption("system");
+await page.getByRole("combobox", { name: /^Colours/ }).selectOption("system");
 
 // A file for other systems has the ledger's charges.
 await page.goto(base + "/usage?period=week");
