@@ -84,8 +84,8 @@ export function Configuration() {
         <Loaded of={of} empty={(c) => !c.settings.some(shown) && "No setting fits."}>
           {(c) => (
             <Table caption="Configuration" rows={c.settings.filter(shown)} id={(s) => s.key} columns={[
-              { head: "Key", cell: (s) => <span className="break-all">{s.key}</span>, mono: true },
-              { head: "Value", cell: (s) => <span className="break-all">{s.value || "—"}</span>, mono: true },
+              { head: "Key", cell: (s) => <span className="inline-block min-w-40 break-words">{s.key}</span>, mono: true },
+              { head: "Value", cell: (s) => <span className="inline-block min-w-32 break-all">{s.value || "—"}</span>, mono: true },
               { head: "What it does", cell: (s) => <span className="text-xs text-muted">{s.doc}</span> },
             ]} />
           )}
