@@ -69,8 +69,10 @@ func fallbackTo(r *Request, rq *provider.Request, t policy.Target) (*fallback, b
 		f.Request = *rq
 		f.Request.Model = t.Model
 	} else {
+		to := route.speech()
+		to.Known = f.route.Provider.Known
 		var err error
-		if f.Translated, err = provider.Translate(r.Route.speech(), route.speech(), r.Raw, *rq, t.Model, most); err != nil {
+		if f.Translated, err = provider.Translate(r.Route.speech(), to, r.Raw, *rq, t.Model, most); err != nil {
 			return nil, bound{}, err
 		}
 	}

@@ -23,7 +23,7 @@ func speechOf(t *testing.T, preset, endpoint string) Speech {
 	if !ok {
 		t.Fatal(endpoint)
 	}
-	return Speech{p, e}
+	return Speech{Preset: p, Endpoint: e}
 }
 
 // memberAt reads a member of a member of an event's data.
@@ -138,7 +138,7 @@ func TestOnlyStreamsAreEnded(t *testing.T) {
 		if !ok {
 			t.Fatal(preset)
 		}
-		if NewEnding(Speech{p, p.Endpoints[0]}, kind, spentAbove) != nil {
+		if NewEnding(Speech{Preset: p, Endpoint: p.Endpoints[0]}, kind, spentAbove) != nil {
 			t.Errorf("an answer of %s in %q can be ended", preset, kind)
 		}
 	}

@@ -47,6 +47,7 @@ func tongueOf(p Preset, endpoint string) tongue {
 type Speech struct {
 	Preset   Preset
 	Endpoint Endpoint
+	Known    func(model string) string // the catalog's name of a model by the provider's own; nil: the same
 }
 
 func (s Speech) tongue() tongue { return tongueOf(s.Preset, s.Endpoint.Name) }
@@ -58,7 +59,7 @@ func (s Speech) Counterpart(p Preset) (Speech, bool) {
 	case chatTongue, messagesTongue:
 		for _, e := range p.Endpoints {
 			if tongueOf(p, e.Name) != otherTongue && !strings.Contains(e.Path, "{") {
-				return Speech{p, e}, true
+				return Speech{Preset: p, Endpoint: e}, true
 			}
 		}
 		return Speech{}, false
@@ -72,7 +73,7 @@ func (s Speech) Counterpart(p Preset) (Speech, bool) {
 		name = azureV1 + name
 	}
 	e, ok := p.Endpoint(name)
-	return Speech{p, e}, ok
+	return Speech{Preset: p, Endpoint: e}, ok
 }
 
 // speaksOpenAI tells whether an API's requests are OpenAI's.
@@ -138,7 +139,7 @@ func Translate(from, to Speech, r RawRequest, rq Request, model string, maxOutpu
 		return out, err
 	}
 	sent := r
-	sent.Query = ""
+	sent.Query, sent.Known = "", to.Known
 	sent.Path, sent.Body = out.Path, out.Body
 	if out.Request, err = to.Preset.ReadRequest(to.Endpoint, sent); err != nil {
 		return out, err

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -20,7 +22,7 @@ var (
 func speech(preset, endpoint string) Speech {
 	p, _ := Find(preset)
 	e, _ := p.Endpoint(endpoint)
-	return Speech{p, e}
+	return Speech{Preset: p, Endpoint: e}
 }
 
 // golden compares with the file beside a case.
@@ -170,6 +172,14 @@ func TestCallsFallBackToAzureAndFromIt(t *testing.T) {
 		if err != nil || got.Path != tt.wantPath || string(got.Body) != tt.want || got.Request.Model != "m" {
 			t.Errorf("%s: %v\n got %s %s\nwant %s %s", name, err, got.Path, got.Body, tt.wantPath, tt.want)
 		}
+	}
+	// What a deployment can use goes by the model that it has.
+	draw := RawRequest{Path: "/v1/images/generations", ContentType: "application/json", Body: []byte(`{"model":"dall-e-3","prompt":"x"}`)}
+	to, _ := speech("openai", "images.generations").Counterpart(azureOpenAI)
+	to.Known = func(model string) string { return map[string]string{"our-images": "gpt-image-1"}[model] }
+	got, err := Translate(speech("openai", "images.generations"), to, draw, Request{Model: "dall-e-3"}, "our-images", 0)
+	if err != nil || got.Path != "/openai/v1/images/generations" || got.Request.Bound[sentinel.OutputTokens] != imageTokens {
+		t.Errorf("a deployment of a known model: %s is bound to %v, %v", got.Path, got.Request.Bound, err)
 	}
 	if _, ok := speech("openai", "completions").Counterpart(azureOpenAI); ok {
 		t.Error("Azure has completions by deployment only, whose versions nobody knows")
