@@ -98,12 +98,12 @@ func (a *AWSSecrets) explain(err error, name string) error {
 		return a.faultf(errForbidden, "the gateway may not read %s: check its key, and grant secretsmanager:GetSecretValue on it to its role", clip(name))
 	}
 	if !ok {
-		return a.faultf(errUnreachable, "it cannot be reached (%s): check the network, the region and the machine's role", clip(cause(err)))
+		return a.faultf(ErrUnreachable, "it cannot be reached (%s): check the network, the region and the machine's role", clip(cause(err)))
 	}
 	if answer.ErrorCode() == "InvalidRequestException" {
 		return a.Faultf("%s is marked for deletion: aws secretsmanager restore-secret --secret-id %s", clip(name), clip(name))
 	}
-	return a.faultf(errUnreachable, "reading %s was answered with %s", clip(name), clip(answer.ErrorCode()))
+	return a.faultf(ErrUnreachable, "reading %s was answered with %s", clip(name), clip(answer.ErrorCode()))
 }
 
 // Advice is the command that writes fields.

@@ -13,10 +13,12 @@ import (
 	"github.com/hashicorp/vault/api"
 )
 
+// ErrUnreachable says that a source of secrets does not answer, or not now.
+var ErrUnreachable = errors.New("unreachable")
+
 var (
-	errUnreachable = errors.New("unreachable")
-	errForbidden   = errors.New("forbidden")
-	errNotFound    = errors.New("not found")
+	errForbidden = errors.New("forbidden")
+	errNotFound  = errors.New("not found")
 )
 
 // fault is one sentence for the operator, with the class of the failure for errors.Is.
@@ -117,7 +119,7 @@ func (v *Vault) explain(err error, path string) error {
 	switch {
 	case errors.As(err, &answer):
 	case errors.As(err, &transport), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return v.faultf(errUnreachable, "it cannot be reached (%s): start it, or correct the address", clip(cause(err)))
+		return v.faultf(ErrUnreachable, "it cannot be reached (%s): start it, or correct the address", clip(cause(err)))
 	default:
 		return v.faultf(nil, "its answer about %s was not understood (%s): check what %s is mounted as", path, clip(cause(err)), mount)
 	}
@@ -125,7 +127,7 @@ func (v *Vault) explain(err error, path string) error {
 	case answer.StatusCode == http.StatusForbidden:
 		return v.faultf(errForbidden, "the gateway may not read %s: check that its token is valid and that its policy grants read on %s", path, v.granted(path, mount, name))
 	case overloaded(answer.StatusCode):
-		return v.faultf(errUnreachable, "it is sealed, on standby or overloaded (HTTP %d): vault status tells which", answer.StatusCode)
+		return v.faultf(ErrUnreachable, "it is sealed, on standby or overloaded (HTTP %d): vault status tells which", answer.StatusCode)
 	}
 	return v.faultf(nil, "reading %s was answered with HTTP %d (%s): check what %s is mounted as", path, answer.StatusCode, clip(strings.Join(answer.Errors, "; ")), mount)
 }

@@ -183,7 +183,7 @@ func (s *Secrets) readSource(ctx context.Context, scheme string, fields map[stri
 			read[path] = held
 			continue
 		}
-		if errors.Is(err, errUnreachable) { // the next path would wait as long, and say the same
+		if errors.Is(err, ErrUnreachable) { // the next path would wait as long, and say the same
 			return err
 		}
 		faults = append(faults, err)

@@ -97,3 +97,23 @@ func keysOf(m map[string]string) (names []string) {
 }
 
 func must[T any](v T, _ error) T { return v }
+
+// A schedule whose rotation cannot even begin is told to people: the key would grow old and nobody would know.
+func TestAScheduleThatCannotBeKeptIsTold(t *testing.T) {
+	g := open(t, mockapi.DefaultConfig(), "{}", "")
+	g.put(strings.TrimPrefix(g.env[0], "VAULT_ADDR="), g.root, "second", map[string]string{"api_key": vaultKey, "api_key_rotated": "some day"})
+	mock, _ := g.tell("{}")
+	plain := `openai: {preset: openai, credential: "vault:secret/openai#api_key",`
+	spare := `openai: {preset: openai, credential: {vault: "secret/openai#api_key", also: [{vault: "secret/second#api_key",
+    rotate: {make: openai, every: 720h, admin: "vault:secret/openai#api_key", project: proj_1}}]},`
+	policies := string(g.files("policies.yaml"))
+	g.write("policies.yaml", strings.Replace(policies, plain, spare, 1))
+	g.eventually("people are told", func() bool {
+		for _, m := range posts(mock) {
+			if strings.Contains(m.Body, "the+key+of+openai%2C+credential+1+was+not+rotated") && strings.Contains(m.Body, "schedule+cannot+be+kept") {
+				return true
+			}
+		}
+		return false
+	})
+}

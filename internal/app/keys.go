@@ -192,15 +192,17 @@ func (k *providerKey) run(ctx context.Context, c Config, v *credential.Vault, st
 	if !tried {
 		return err
 	}
-	return errors.Join(err, tellRotation(ctx, c, st, state, k.provider.Name, err))
+	return errors.Join(err, tellRotation(ctx, c, st, state, k.provider.Name, k.number, err))
 }
 
-// name is the provider's, with the credential's number where it is not the first.
-func (k *providerKey) name() string {
-	if k.number == 0 {
-		return k.provider.Name
+func (k *providerKey) name() string { return credentialName(k.provider.Name, k.number) }
+
+// credentialName is the provider's, with the credential's number where it is not the first.
+func credentialName(provider string, number int) string {
+	if number == 0 {
+		return provider
 	}
-	return fmt.Sprintf("%s, credential %d", k.provider.Name, k.number)
+	return fmt.Sprintf("%s, credential %d", provider, number)
 }
 
 // farewell says who takes the key before away.

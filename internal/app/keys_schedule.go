@@ -74,6 +74,14 @@ func (a *App) rotateWhenDue(ctx context.Context, state *governor.State, provider
 
 // rotateKey rotates one credential if its time has come, and takes the one before away if its time is over.
 func (a *App) rotateKey(ctx context.Context, state *governor.State, provider string, number int) (rotated bool, err error) {
+	begun := false
+	defer func() {
+		if err == nil || begun || ctx.Err() != nil || errors.Is(err, credential.ErrUnreachable) { // a source that is away for long is told of by the credentials that end
+			return
+		}
+		err = fmt.Errorf("%w: %w", errNotBegun, err)
+		err = errors.Join(err, tellRotation(ctx, a.config, a.store, state, provider, number, err))
+	}()
 	k, err := keyOf(state, a.config, KeyRotation{Provider: provider, Key: number})
 	if err != nil {
 		return false, err
@@ -98,6 +106,7 @@ func (a *App) rotateKey(ctx context.Context, state *governor.State, provider str
 		_, err := v.ForgetPrevious(ctx, k.rotation)
 		return false, err
 	}
+	begun = true // from here on its end is told
 	err = k.run(ctx, a.config, v, a.store, a.audit, state, "sentinel "+a.instance)
 	return err == nil, err
 }
@@ -116,7 +125,7 @@ func (a *App) replaceLeases(state *governor.State, provider string, number int, 
 		defer k.close()
 		ctx, cancel := context.WithTimeout(context.Background(), followTime)
 		defer cancel()
-		if err := errors.Join(err, tellRotation(ctx, a.config, a.store, state, provider, err)); err != nil {
+		if err := errors.Join(err, tellRotation(ctx, a.config, a.store, state, provider, number, err)); err != nil {
 			a.log.Error().Err(err).Str("provider", provider).Int("credential", number).Msg("lease not replaced, the one in use stays")
 			return
 		}
