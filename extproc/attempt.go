@@ -60,9 +60,9 @@ func (s *Server) attempt(st *answeredStream, first *extprocv3.ProcessingRequest)
 	if !ok {
 		return status.Error(codes.PermissionDenied, errNoTicket.Error())
 	}
-	in := s.attempted(t, first)
+	in := s.attempted(&t, first)
 	to, place, _ := strings.Cut(attribute(first, HostAttribute), "@")
-	if place != s.Governor.PlaceOf(t, to) {
+	if place != s.Governor.PlaceOf(&t, to) {
 		return status.Error(codes.PermissionDenied, errOtherPlace.Error())
 	}
 	switch {
@@ -83,11 +83,11 @@ func (s *Server) attempt(st *answeredStream, first *extprocv3.ProcessingRequest)
 	default:
 		return status.Error(codes.PermissionDenied, errOtherProvider.Error())
 	}
-	return s.outcome(st, t, in.headers.get(idempotencyKey) != "")
+	return s.outcome(st, &t, in.headers.get(idempotencyKey) != "")
 }
 
 // attempted is the request of an attempt as the router sends it: the provider's own path, and no credential but that of an earlier attempt.
-func (s *Server) attempted(t governor.Ticket, first *extprocv3.ProcessingRequest) *inbound {
+func (s *Server) attempted(t *governor.Ticket, first *extprocv3.ProcessingRequest) *inbound {
 	h := headersOf(first.GetRequestHeaders())
 	in := &inbound{headers: h, method: h.get(":method"), host: h.get(":authority"), started: s.Governor.Now(), bodyUnread: true}
 	in.path, in.query, _ = strings.Cut(h.get(":path"), "?")
@@ -108,7 +108,7 @@ func (s *Server) secondAttempt(st *answeredStream, in *inbound, t *governor.Tick
 	keyed := in.headers.get(idempotencyKey) != ""
 	granted := first.Failed > 0 // its answer was judged
 	if !granted {
-		granted = s.Governor.Retry(first, governor.NoAnswer, keyed)
+		granted = s.Governor.Retry(&first, governor.NoAnswer, keyed)
 		if err := s.bookUnanswered(st, &first, keyed); err != nil {
 			return false, err
 		}
@@ -146,7 +146,7 @@ func (s *Server) secondAttempt(st *answeredStream, in *inbound, t *governor.Tick
 func (s *Server) bookUnanswered(st *answeredStream, t *governor.Ticket, keyed bool) error {
 	m := provider.Metered{Reported: true}
 	if keyed {
-		m = governor.Unseen(*t)
+		m = governor.Unseen(t)
 	}
 	entry, err := s.book(st, governor.Outcome{Ticket: *t, Metered: m})
 	if err != nil {
@@ -180,27 +180,28 @@ func (s *Server) attemptRefused(st *answeredStream, in *inbound, a governor.Admi
 
 // outcome waits for the headers of an attempt's answer. A failure that the next provider is to make good is booked here; every other answer is
 // the meter's.
-func (s *Server) outcome(st *answeredStream, t governor.Ticket, keyed bool) error {
+func (s *Server) outcome(st *answeredStream, t *governor.Ticket, keyed bool) error {
 	r, err := st.Recv()
 	if err != nil {
 		return nil //nolint:nilerr // the attempt was reset, or its client has gone: the next stage, or the reconciler, books it
 	}
-	answer := r.GetResponseHeaders()
-	if answer == nil {
+	head := r.GetResponseHeaders()
+	if head == nil {
 		return status.Errorf(codes.InvalidArgument, "expected the headers of an answer, got %T", r.Request)
 	}
-	h := headersOf(answer)
+	h := headersOf(head)
 	code, _ := strconv.Atoi(h.get(":status"))
 	s.heed(t, code, h)
 	if !s.Governor.Retry(t, code, keyed) {
 		return st.SendFinal(attemptAnswer(nil))
 	}
-	a, _ := s.open(t, h)
+	a := &answer{ticket: *t}
+	s.open(a, h)
 	if err := s.settleAnswer(st, a); err != nil {
 		return st.SendFinal(attemptAnswer(nil)) // the meter tries again, on an answer that goes to the client
 	}
 	t.Failed = code
-	return st.SendFinal(attemptAnswer(&t))
+	return st.SendFinal(attemptAnswer(t))
 }
 
 // settleAnswer books the answer of a failed attempt, whose body nobody will see.

@@ -17,7 +17,7 @@ func (s *Server) events(st *answeredStream, first *extprocv3.ProcessingRequest) 
 	if !ok {
 		return status.Error(codes.PermissionDenied, errNoTicket.Error())
 	}
-	in := s.attempted(t, first)
+	in := s.attempted(&t, first)
 	chain, err := s.eventsOf(in, attribute(first, HeadAttribute))
 	if err != nil {
 		return s.attemptRefused(st, in, governor.Admission{Ticket: t}, err)

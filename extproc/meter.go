@@ -44,21 +44,45 @@ type answer struct {
 }
 
 // meter reads one answer. It settles on the last chunk, before that is released, or when the
-// stream ends without one: a client that hung up, or a reset upstream.
+// stream ends without one: a client that hung up, or a reset upstream. What waits for the chunks waits on a small stack: most of a long answer's memory
+// is that.
 func (s *Server) meter(st *answeredStream, first *extprocv3.ProcessingRequest) error {
-	t, ok := ticketOf(first)
+	a, ok := answerTo(first)
 	if !ok { // a refusal of ours on its way out: it is booked already
-		return st.SendFinal(readAnswer(governor.Ticket{}, filterv3.ProcessingMode_NONE, nil, false))
+		return st.SendFinal(readAnswer(&a.ticket, filterv3.ProcessingMode_NONE, nil, false))
 	}
-	s.metering.Store(t.Call.ID, struct{}{})
-	defer s.metering.Delete(t.Call.ID)
+	s.metering.Store(a.ticket.Call.ID, struct{}{})
+	defer s.metering.Delete(a.ticket.Call.ID)
+	reads, err := s.begin(st, a, first)
+	defer s.leave(st, a)
+	if err != nil || !reads {
+		return err
+	}
+	return s.chunks(st, a)
+}
+
+// leave ends the metering of an answer, however it ended.
+func (s *Server) leave(st *answeredStream, a *answer) {
+	defer s.abandon(st, a)
+	s.captureResponse(a)
+}
+
+// answerTo reads whose answer it is. Inlined, it would leave the answer and its ticket on the stack that waits.
+//
+//go:noinline
+func answerTo(first *extprocv3.ProcessingRequest) (a *answer, ok bool) {
+	a = new(answer)
+	a.ticket, ok = ticketOf(first)
+	return a, ok
+}
+
+// begin answers the head of an answer, and tells whether its body comes.
+func (s *Server) begin(st *answeredStream, a *answer, first *extprocv3.ProcessingRequest) (reads bool, err error) {
 	h := headersOf(first.GetResponseHeaders())
-	a, meters := s.open(t, h)
+	meters := s.open(a, h)
 	origin := attribute(first, OriginAttribute)
 	// A request of events that is cut has been served until then, whoever answers for the provider.
-	a.unseen = unseen(origin) || s.Governor.Route(t).Endpoint.Events && origin != "via_upstream"
-	defer s.abandon(st, a)
-	defer s.captureResponse(a)
+	a.unseen = unseen(origin) || s.Governor.Route(&a.ticket).Endpoint.Events && origin != "via_upstream"
 	ends := first.GetResponseHeaders().GetEndOfStream()
 	if !meters || ends {
 		s.settle(st, a, true)
@@ -67,21 +91,20 @@ func (s *Server) meter(st *answeredStream, first *extprocv3.ProcessingRequest) e
 	switch n, err := strconv.Atoi(h.get("content-length")); {
 	case a.translate != nil && !ends && !isEventStream(h):
 		mode = filterv3.ProcessingMode_BUFFERED // its headers wait until its length is known
-	case ends, !meters && !t.Capture.Response && a.said.most == 0 && (a.scrub.Needles == nil || !textual(h.get("content-type"))):
+	case ends, !meters && !a.ticket.Capture.Response && a.said.most == 0 && (a.scrub.Needles == nil || !textual(h.get("content-type"))):
 	case err == nil && n <= maxBuffered && !isEventStream(h):
 		mode = filterv3.ProcessingMode_BUFFERED
 	default:
 		mode = filterv3.ProcessingMode_STREAMED
 	}
-	if err := st.SendFinal(readAnswer(t, mode, h.blanked(a.scrub.Needles), a.translate != nil)); err != nil || mode == filterv3.ProcessingMode_NONE {
-		return err
-	}
-	return s.chunks(st, a)
+	err = st.SendFinal(readAnswer(&a.ticket, mode, h.blanked(a.scrub.Needles), a.translate != nil))
+	return mode != filterv3.ProcessingMode_NONE, err
 }
 
 // open begins to meter an answer, and tells whether its body must be read for that.
-func (s *Server) open(t governor.Ticket, h headers) (*answer, bool) {
-	a := &answer{ticket: t, settled: t.Failed != 0, firstByte: max(0, s.Governor.Now().Sub(t.Call.At))} // Redis' clock may be put back
+func (s *Server) open(a *answer, h headers) (meters bool) {
+	t := &a.ticket
+	a.settled, a.firstByte = t.Failed != 0, max(0, s.Governor.Now().Sub(t.Call.At)) // Redis' clock may be put back
 	if t.Capture.Response {
 		a.body.most = t.Capture.MaxBytes
 	}
@@ -116,7 +139,7 @@ func (s *Server) open(t governor.Ticket, h headers) (*answer, bool) {
 	if t.Hard && a.status < 300 {
 		a.ending = provider.NewEnding(words, spec.ContentType, provider.Refusal{Status: http.StatusTooManyRequests, Code: string(sentinel.ReasonBudget), Message: endedMessage})
 	}
-	return a, route.Endpoint.Meters && a.status < 300 && provider.Reads(a.meter)
+	return route.Endpoint.Meters && a.status < 300 && provider.Reads(a.meter)
 }
 
 // unseen tells by Envoy's response code details whether an answer is Envoy's own, for a provider that had the request, or a part of it, and
@@ -132,7 +155,7 @@ func unseen(details string) bool {
 var beforeTheRequest = []string{"remote_connection_failure", "local_connection_failure", "connection_timeout", "overflow", "remote_refused_stream_reset"}
 
 // heed keeps calls away from a provider that asks for a pause.
-func (s *Server) heed(t governor.Ticket, status int, h headers) {
+func (s *Server) heed(t *governor.Ticket, status int, h headers) {
 	if s.Governor.Quarantine(t, status) {
 		s.Quarantined(t.Call.Provider)
 		s.Log.Error().Str("provider", t.Call.Provider).Int("credential", t.Key).Msg("provider refuses a credential, the others are used")
@@ -141,7 +164,7 @@ func (s *Server) heed(t governor.Ticket, status int, h headers) {
 }
 
 // paused tells that calls are kept away from a provider for so long.
-func (s *Server) paused(t governor.Ticket, status int, d time.Duration) {
+func (s *Server) paused(t *governor.Ticket, status int, d time.Duration) {
 	if d == 0 {
 		return
 	}
@@ -190,7 +213,7 @@ func (s *Server) chunks(st *answeredStream, a *answer) error {
 
 // last reads the last chunk, settles, and only then lets it go.
 func (s *Server) last(st *answeredStream, a *answer, chunk []byte) error {
-	s.paused(a.ticket, a.status, s.Governor.HeedBody(a.ticket, a.said.data))
+	s.paused(&a.ticket, a.status, s.Governor.HeedBody(&a.ticket, a.said.data))
 	out := a.translated(a.meter.Write(chunk))
 	if tail := s.settle(st, a, true); len(tail) > 0 {
 		out = append(append([]byte(nil), out...), a.translated(tail)...)
@@ -227,7 +250,7 @@ func (s *Server) settle(st *answeredStream, a *answer, complete bool) []byte {
 	a.settled = true
 	m := a.meter.Finish(complete)
 	if a.unseen {
-		m = governor.Unseen(a.ticket)
+		m = governor.Unseen(&a.ticket)
 	}
 	entry, _ := s.book(st, governor.Outcome{Ticket: a.ticket, Metered: m, Status: a.status, FirstByte: a.firstByte})
 	s.settled(a.ticket, &entry)
@@ -243,7 +266,7 @@ func (s *Server) abandon(st *answeredStream, a *answer) {
 }
 
 // told gives the headers that tell a client what became of its call, which went out.
-func told(t governor.Ticket, each func(name, value string)) {
+func told(t *governor.Ticket, each func(name, value string)) {
 	each("x-sentinel-call", t.Call.ID.String())
 	each("x-sentinel-verdict", verdictOf(t))
 	if t.Action == sentinel.Downgrade || t.Action == sentinel.Fallback {
@@ -259,13 +282,13 @@ func told(t governor.Ticket, each func(name, value string)) {
 // ToldOf lists the headers that the answer to an admitted call has of the gateway, whatever its provider answers; names are in lower case.
 func ToldOf(t governor.Ticket) map[string]string {
 	out := map[string]string{}
-	told(t, func(name, value string) { out[name] = value })
+	told(&t, func(name, value string) { out[name] = value })
 	return out
 }
 
 // readAnswer answers the response headers: how the body is to be read, what the client is told, and which headers
 // change.
-func readAnswer(t governor.Ticket, mode filterv3.ProcessingMode_BodySendMode, changed []Header, translated bool) *extprocv3.ProcessingResponse {
+func readAnswer(t *governor.Ticket, mode filterv3.ProcessingMode_BodySendMode, changed []Header, translated bool) *extprocv3.ProcessingResponse {
 	common := &extprocv3.CommonResponse{}
 	if t.Call.ID != (sentinel.CallID{}) {
 		set := make([]*corev3.HeaderValueOption, 0, 4)
@@ -287,7 +310,7 @@ func readAnswer(t governor.Ticket, mode filterv3.ProcessingMode_BodySendMode, ch
 }
 
 // verdictOf tells a client what became of its call: also why, where that was decided after it had gone out.
-func verdictOf(t governor.Ticket) string {
+func verdictOf(t *governor.Ticket) string {
 	if t.Attempt > 0 || t.Action.Refused() {
 		return t.Action.String() + "; reason=" + string(t.Reason)
 	}

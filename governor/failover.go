@@ -22,7 +22,7 @@ const statusOverloaded = 529
 // Retry tells whether another provider, or another credential of the same, is to make good what a call's provider has answered: the policy says
 // so, the call cannot be billed twice by it or its client's key says that it may be repeated, and the budget of retries has one left, which is
 // taken. A credential that is refused takes none: the calls after it use the others.
-func (g *Governor) Retry(t Ticket, status int, keyed bool) bool {
+func (g *Governor) Retry(t *Ticket, status int, keyed bool) bool {
 	if t.Next == "" || t.Failed != 0 || !covered(t.On, status) {
 		return false
 	}
@@ -67,7 +67,7 @@ type Failed struct {
 func (g *Governor) Failover(ctx context.Context, f Failed) (Admission, error) {
 	t := f.Ticket
 	s := g.stateOf(t.PolicyVersion)
-	r := Request{State: s, Route: g.Route(t), Call: t.Call, Raw: f.Raw, Scores: g.Scores.Load(), Trace: t.Trace, capture: t.Capture}
+	r := Request{State: s, Route: g.Route(&t), Call: t.Call, Raw: f.Raw, Scores: g.Scores.Load(), Trace: t.Trace, capture: t.Capture}
 	rq, err := r.Route.Preset.ReadRequest(r.Route.Endpoint, f.Raw)
 	if err != nil {
 		return f.refused(err.Error(), 0), nil

@@ -20,18 +20,18 @@ func TestOnlyWhatCannotBeBilledTwiceIsTriedAgain(t *testing.T) {
 	} {
 		for keyed, want := range map[bool]bool{false: want.keyless, true: want.keyed} {
 			w := newWorld(t, strings.Replace(failover, "on: [429, unreachable], ", "", 1))
-			if got := w.Retry(ticket, status, keyed); got != want {
+			if got := w.Retry(&ticket, status, keyed); got != want {
 				t.Errorf("a call with status %d, with a key: %v, is tried again: %v, want %v", status, keyed, got, want)
 			}
 		}
 	}
 	narrow := newWorld(t, failover)
 	ticket = narrow.admit(narrow.request("app", chat, large)).Ticket
-	if narrow.Retry(ticket, 503, true) || !narrow.Retry(ticket, 429, false) {
+	if narrow.Retry(&ticket, 503, true) || !narrow.Retry(&ticket, 429, false) {
 		t.Error("a rule on 429 alone is about 503, or not about 429")
 	}
 	ticket.Failed = 429
-	if narrow.Retry(ticket, 429, true) {
+	if narrow.Retry(&ticket, 429, true) {
 		t.Error("a call is tried a third time")
 	}
 }
@@ -136,9 +136,9 @@ func TestACallGoesOnWithTheNextCredential(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			w.Quarantine(ticket, tt.status)
-			w.Heed(ticket, tt.status, func(string) string { return "" })
-			if got := w.Retry(ticket, tt.status, false); got != tt.want {
+			w.Quarantine(&ticket, tt.status)
+			w.Heed(&ticket, tt.status, func(string) string { return "" })
+			if got := w.Retry(&ticket, tt.status, false); got != tt.want {
 				t.Fatalf("tried again: %v, want %v", got, tt.want)
 			}
 			if !tt.want {
@@ -153,9 +153,9 @@ func TestACallGoesOnWithTheNextCredential(t *testing.T) {
 			if in.ID != first.ID || in.Attempt != 1 || in.BoundCost != first.BoundCost || in.Demand == first.Demand {
 				t.Errorf("the second attempt's intent is %+v, the first's %+v", in, first)
 			}
-			w.Quarantine(second.Ticket, 401)
+			w.Quarantine(&second.Ticket, 401)
 			ticket.Failed = 0 // as if its answer came only now
-			if w.Retry(ticket, 401, false) {
+			if w.Retry(&ticket, 401, false) {
 				t.Error("a call is tried again with every credential left out")
 			}
 		})

@@ -98,14 +98,14 @@ func (g *Governor) MilliTokens(model string) int64 {
 }
 
 // Asked finds the route that the client of a fallback called.
-func (g *Governor) Asked(t Ticket) Route { return g.stateOf(t.PolicyVersion).Routes[t.From] }
+func (g *Governor) Asked(t *Ticket) Route { return g.stateOf(t.PolicyVersion).Routes[t.From] }
 
 // PlaceOf names where the policy that admitted a call has a provider; empty for one that it does not have.
-func (g *Governor) PlaceOf(t Ticket, provider string) string {
+func (g *Governor) PlaceOf(t *Ticket, provider string) string {
 	return g.stateOf(t.PolicyVersion).places[provider]
 }
 
 // Route finds where a ticket's call went, under the state that admitted it.
-func (g *Governor) Route(t Ticket) Route {
+func (g *Governor) Route(t *Ticket) Route {
 	return g.stateOf(t.PolicyVersion).Routes[t.Call.Provider+"/"+t.Call.Endpoint].Keyed(t.Key)
 }

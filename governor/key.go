@@ -92,7 +92,7 @@ func (g *Governor) left(r Route, model string) time.Duration {
 }
 
 // Quarantine leaves a credential out that its provider has refused, where there is another, and tells whether it did.
-func (g *Governor) Quarantine(t Ticket, status int) bool {
+func (g *Governor) Quarantine(t *Ticket, status int) bool {
 	r := g.Route(t)
 	if g.Pauses == nil || status != http.StatusUnauthorized || len(r.Provider.Spares) == 0 {
 		return false

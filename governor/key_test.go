@@ -19,16 +19,16 @@ const severalKeys = `  several:
 `
 
 // keys counts the credentials that so many calls of a service go out with, and gives a ticket of each.
-func (w *world) keys(service string, calls int) (counts map[int]int, tickets map[int]governor.Ticket) {
+func (w *world) keys(service string, calls int) (counts map[int]int, tickets map[int]*governor.Ticket) {
 	w.Helper()
-	counts, tickets = map[int]int{}, map[int]governor.Ticket{}
+	counts, tickets = map[int]int{}, map[int]*governor.Ticket{}
 	for range calls {
 		a := w.admit(w.request(service, "several/chat.completions", large))
 		if a.Verdict.Action != sentinel.Allow {
 			w.Fatalf("judged %+v", a.Verdict)
 		}
 		counts[a.Ticket.Key]++
-		tickets[a.Ticket.Key] = a.Ticket
+		tickets[a.Ticket.Key] = &a.Ticket
 	}
 	return counts, tickets
 }
@@ -42,7 +42,7 @@ func TestCredentialsAreChosenByWeightAndTeam(t *testing.T) {
 	}
 	for n, want := range map[int]string{0: "main", 1: "second"} {
 		again, err := governor.ParseTicket(tickets[n].Encode())
-		if got := w.Route(again).Provider.Credential.Field; err != nil || got != want {
+		if got := w.Route(&again).Provider.Credential.Field; err != nil || got != want {
 			t.Errorf("the answer's stage finds credential %q, %v; want %q", got, err, want)
 		}
 	}
@@ -72,7 +72,8 @@ func TestARefusedCredentialIsLeftOut(t *testing.T) {
 	}
 	one := newWorld(t, "")
 	one.Pauses = wishes{}
-	if one.Quarantine(one.admit(one.request("app", chat, large)).Ticket, http.StatusUnauthorized) {
+	alone := one.admit(one.request("app", chat, large))
+	if one.Quarantine(&alone.Ticket, http.StatusUnauthorized) {
 		t.Error("the only credential of a provider was left out")
 	}
 }
@@ -126,7 +127,7 @@ func TestLimitsOfACredentialCountTheOneThatIsUsed(t *testing.T) {
 				t.Errorf("the record %q reads as %+v, %v", intent.Demand, wanted, ok)
 			}
 			if key == 0 && seen[0] == calls/4 {
-				w.Quarantine(a.Ticket, http.StatusUnauthorized)
+				w.Quarantine(&a.Ticket, http.StatusUnauthorized)
 			}
 		}
 		return seen

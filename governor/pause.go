@@ -19,7 +19,7 @@ type Pauses interface {
 const LongestPause = 5 * time.Minute
 
 // Heed reads from an answer for how long its provider wants no more such calls, and keeps them away for that time.
-func (g *Governor) Heed(t Ticket, status int, header func(string) string) time.Duration {
+func (g *Governor) Heed(t *Ticket, status int, header func(string) string) time.Duration {
 	if g.Pauses == nil {
 		return 0
 	}
@@ -32,7 +32,7 @@ func (g *Governor) Heed(t Ticket, status int, header func(string) string) time.D
 }
 
 // HeedBody is Heed of what an answer's body says.
-func (g *Governor) HeedBody(t Ticket, body []byte) time.Duration {
+func (g *Governor) HeedBody(t *Ticket, body []byte) time.Duration {
 	if g.Pauses == nil || len(body) == 0 {
 		return 0
 	}

@@ -18,7 +18,7 @@ const others = "  anthropic: {preset: anthropic, credential: \"vault:secret/anth
 
 // told lets a provider ask for a pause in the answer to a call.
 func (w *world) told(t governor.Ticket, seconds string) time.Duration {
-	return w.Heed(t, 429, func(name string) string {
+	return w.Heed(&t, 429, func(name string) string {
 		if name == "retry-after" {
 			return seconds
 		}

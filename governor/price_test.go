@@ -247,9 +247,9 @@ func TestSettlePricesTheTierThatAppliedUnderAContract(t *testing.T) {
 func TestAnUnreadAnswerCostsItsBound(t *testing.T) {
 	s := state(t, "  anthropic: {preset: anthropic, credential: vault:secret/a#key}\n")
 	route := s.Routes["anthropic/messages"]
-	for name, metered := range map[string]func(Ticket) provider.Metered{
+	for name, metered := range map[string]func(*Ticket) provider.Metered{
 		"unseen": Unseen,
-		"compressed": func(ticket Ticket) provider.Metered {
+		"compressed": func(ticket *Ticket) provider.Metered {
 			encoding := map[string]string{"content-encoding": "gzip"}
 			m := route.Preset.NewMeter(provider.MeterSpec{Endpoint: route.Endpoint, Status: 200, Bound: ticket.Bound, ContentType: "application/json", Header: func(n string) string { return encoding[n] }})
 			return m.Finish(true)
@@ -269,7 +269,7 @@ func TestAnUnreadAnswerCostsItsBound(t *testing.T) {
 			if usual, err := list.Cost(a.Ticket.Bound); err != nil || held <= int64(usual) {
 				t.Fatalf("%d are held for what usually costs %d, %v: tokens written to the cache cost more", held, usual, err)
 			}
-			e, err := g.Settle(t.Context(), Outcome{Ticket: a.Ticket, Metered: metered(a.Ticket), Status: 200})
+			e, err := g.Settle(t.Context(), Outcome{Ticket: a.Ticket, Metered: metered(&a.Ticket), Status: 200})
 			if err != nil || int64(e.Cost) != held || e.Method != methodBound || l.settled[0].Actual[sentinel.MeasureCost] != held {
 				t.Errorf("booked %d by %q, %v, settled %d; held were %d", e.Cost, e.Method, err, l.settled[0].Actual[sentinel.MeasureCost], held)
 			}

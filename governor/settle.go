@@ -44,7 +44,7 @@ func (g *Governor) Settle(ctx context.Context, o Outcome) (sentinel.Entry, error
 	if o.Metered.Sampled > 0 {
 		g.outputs.learn(provider.Observed{Model: t.Call.Model, Weight: o.Metered.Sampled, Tokens: o.Metered.Usage[sentinel.OutputTokens]}, g.Now())
 	}
-	released, booked := g.book(ctx, &entry, func() error { return g.release(ctx, t.Hold, entry, g.inShadow(t, entry)) })
+	released, booked := g.book(ctx, &entry, func() error { return g.release(ctx, t.Hold, entry, g.inShadow(&t, entry)) })
 	if booked != nil {
 		booked = fmt.Errorf("book call %s: %w", t.Call.ID, booked)
 	}
@@ -152,7 +152,7 @@ type Evidence struct {
 }
 
 // Unseen is the usage of an attempt that may have been served, and whose answer nobody saw: the provider may bill its bound.
-func Unseen(t Ticket) provider.Metered { return provider.Metered{Usage: t.Bound, Method: methodBound} }
+func Unseen(t *Ticket) provider.Metered { return provider.Metered{Usage: t.Bound, Method: methodBound} }
 
 // Methods of entries whose answer nobody metered.
 const (

@@ -260,7 +260,7 @@ func TestCallsInFlightKeepTheirPriceThroughASwap(t *testing.T) {
 	if b.Ticket.PriceVersion == a.Ticket.PriceVersion || w.journal.intents[1].BoundCost != 260_000_000 {
 		t.Errorf("a new call has the bound %s by %s", w.journal.intents[1].BoundCost, b.Ticket.PriceVersion)
 	}
-	if w.Route(a.Ticket).Name != "weather/forecast" {
+	if w.Route(&a.Ticket).Name != "weather/forecast" {
 		t.Error("the old call's route is gone")
 	}
 }

@@ -135,7 +135,7 @@ func limited(list []sentinel.Candidate) bool {
 
 // inShadow gives what an entry's call would have taken in each of its shadows: the same usage, at the price of the model that would have
 // served it. Where that has no price of the entry's provider, the call's own cost stands.
-func (g *Governor) inShadow(t Ticket, e sentinel.Entry) []sentinel.Amounts {
+func (g *Governor) inShadow(t *Ticket, e sentinel.Entry) []sentinel.Amounts {
 	var out []sentinel.Amounts
 	for _, s := range t.Shadow.Read() {
 		actual, other := sentinel.AmountsOf(e.Usage, e.Cost), e

@@ -81,7 +81,7 @@ func (u *unreadEvents) add(data []byte, isText bool) {
 	if isText {
 		head |= 1
 	}
-	b := u.buffer()
+	b := u.room(unreadHead + len(data))
 	*b = append(binary.LittleEndian.AppendUint32(*b, head), data...)
 }
 

@@ -50,8 +50,8 @@ type bodyKeeper struct {
 }
 
 func (k *bodyKeeper) write(chunk []byte) {
-	b := k.buffer()
-	n := min(len(chunk), maxUnread-len(*b))
+	n := min(len(chunk), maxUnread-len(k.held()))
+	b := k.room(n)
 	*b = append(*b, chunk[:n]...)
 	k.lost += int64(len(chunk) - n)
 }
