@@ -23,6 +23,10 @@ const (
 	// upstreamIdle is below the 60 s after which many load balancers close an idle connection, so that a
 	// request is not sent into a closing one.
 	upstreamIdle = 45 * time.Second
+
+	// upstreamCalls bounds what runs at one provider at a time. Over HTTP/1.1 every call has a connection of its own, and one past the bound waits for
+	// another to end, so there are as many connections.
+	upstreamCalls = 16_384
 )
 
 func clusterName(p Provider) string { return "provider/" + p.placed(p.Name) }
@@ -46,7 +50,7 @@ func providerCluster(p Provider, byADS bool) *clusterv3.Cluster {
 		ConnectTimeout:                durationpb.New(5 * time.Second),
 		PerConnectionBufferLimitBytes: wrapperspb.UInt32(connectionKB << 10),
 		LoadAssignment:                endpoints(clusterName(p), at),
-		CircuitBreakers:               breakers(4096, 16_384),
+		CircuitBreakers:               breakers(upstreamCalls, upstreamCalls),
 	}
 	c.LoadAssignment.Endpoints[0].LbEndpoints[0].Metadata = named(p)
 	locate(c, at)

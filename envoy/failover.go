@@ -65,7 +65,7 @@ func named(p Provider) *corev3.Metadata {
 // chainCluster gives the first attempt to one provider and the second to the other. The stage of an attempt has to stand here: filters of the
 // members' own do not run.
 func chainCluster(c Chain, providers []Provider) *clusterv3.Cluster {
-	limits := breakers(4096, 16_384)
+	limits := breakers(upstreamCalls, upstreamCalls)
 	limits.Thresholds[0].MaxRetries = nil
 	percent := float64(retryPercent)
 	if c.again() {

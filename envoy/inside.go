@@ -144,7 +144,7 @@ func insideCluster(listener string) *clusterv3.Cluster {
 			TypedConfig: packed(&internalv3.InternalUpstreamTransport{TransportSocket: &corev3.TransportSocket{Name: "envoy.transport_sockets.raw_buffer",
 				ConfigType: &corev3.TransportSocket_TypedConfig{TypedConfig: packed(&rawv3.RawBuffer{})}}}),
 		}},
-		CircuitBreakers: breakers(16_384, 16_384),
+		CircuitBreakers: breakers(upstreamCalls, upstreamCalls),
 		LoadAssignment: &endpointv3.ClusterLoadAssignment{ClusterName: listener, Endpoints: []*endpointv3.LocalityLbEndpoints{{LbEndpoints: []*endpointv3.LbEndpoint{{
 			HostIdentifier: &endpointv3.LbEndpoint_Endpoint{Endpoint: &endpointv3.Endpoint{Address: &corev3.Address{Address: &corev3.Address_EnvoyInternalAddress{
 				EnvoyInternalAddress: &corev3.EnvoyInternalAddress{AddressNameSpecifier: &corev3.EnvoyInternalAddress_ServerListenerName{ServerListenerName: listener}},

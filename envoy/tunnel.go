@@ -98,7 +98,7 @@ func otherClusters(p *Proxy) []*clusterv3.Cluster {
 		return nil
 	}
 	out := []*clusterv3.Cluster{{
-		Name: othersName, ConnectTimeout: durationpb.New(5 * time.Second), LbPolicy: clusterv3.Cluster_CLUSTER_PROVIDED, CircuitBreakers: breakers(16_384, 16_384),
+		Name: othersName, ConnectTimeout: durationpb.New(5 * time.Second), LbPolicy: clusterv3.Cluster_CLUSTER_PROVIDED, CircuitBreakers: breakers(upstreamCalls, upstreamCalls),
 		ClusterDiscoveryType: &clusterv3.Cluster_ClusterType{ClusterType: &clusterv3.Cluster_CustomClusterType{
 			Name: "envoy.clusters.dynamic_forward_proxy",
 			TypedConfig: packed(&dfpclusterv3.ClusterConfig{
@@ -109,7 +109,7 @@ func otherClusters(p *Proxy) []*clusterv3.Cluster {
 	for _, o := range p.Others {
 		if o.Address != "" {
 			c := &clusterv3.Cluster{Name: otherPrefix + o.Host, ConnectTimeout: durationpb.New(5 * time.Second),
-				LoadAssignment: endpoints(otherPrefix+o.Host, o.Address), CircuitBreakers: breakers(16_384, 16_384)}
+				LoadAssignment: endpoints(otherPrefix+o.Host, o.Address), CircuitBreakers: breakers(upstreamCalls, upstreamCalls)}
 			locate(c, o.Address)
 			out = append(out, c)
 		}
