@@ -164,8 +164,8 @@ mixed: tools ## MIXED_CALLS (10000) calls by every official client, three stream
 
 capacity: export E2E ?= must
 capacity: export CAPACITY := $(CURDIR)/docs/bench
-capacity: tools ## what a call, a connection and a stream cost one unit, into docs/bench/capacity.json; then docs/scale.md
-	CAPACITY_CALLS=10000 CAPACITY_CONNECTIONS=2000 CAPACITY_STREAMS=200 go test ./e2e -run CapacityOfOneUnit -count=1 -v -timeout 20m
+capacity: tools ## what a call, a connection and a stream cost one unit, into docs/bench/capacity.json, and 10,000 idle streams, into docs/bench/idle.json; then docs/scale.md
+	CAPACITY_CALLS=10000 CAPACITY_CONNECTIONS=2000 CAPACITY_STREAMS=200 IDLE_STREAMS=10000 go test ./e2e -run 'CapacityOfOneUnit|IdleStreams' -count=1 -v -timeout 20m
 	$(MAKE) scale-model
 
 scale-model: ## a site of a thousand Envoys, worked out from docs/bench/capacity.json, into docs/scale.md

@@ -25,12 +25,7 @@ func (g *gateway) fleet(env ...string) []*gateway {
 	all := []*gateway{g}
 	for _, name := range []string{"two", "three"} {
 		s := g.sibling(name, "", env...)
-		code, bootstrap, stderr := sentinelIn(g.t, s.dir, s.env, "envoy", "bootstrap")
-		if code != 0 {
-			g.t.Fatalf("envoy bootstrap: %s", stderr)
-		}
-		s.bootstrap = []byte(bootstrap)
-		s.startEnvoy()
+		s.boots()
 		all = append(all, s)
 	}
 	return all

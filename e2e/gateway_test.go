@@ -130,13 +130,19 @@ reconcile: {after: 1s, every: 300ms}
 		t.Fatalf("migrate: %s", stderr)
 	}
 	g.start()
-	code, bootstrap, stderr := sentinelIn(t, g.dir, g.env, "envoy", "bootstrap")
+	g.boots()
+	return g
+}
+
+// boots starts Envoy with the bootstrap that sentinel writes for it now.
+func (g *gateway) boots() {
+	g.t.Helper()
+	code, bootstrap, stderr := sentinelIn(g.t, g.dir, g.env, "envoy", "bootstrap")
 	if code != 0 {
-		t.Fatalf("envoy bootstrap: %s", stderr)
+		g.t.Fatalf("envoy bootstrap: %s", stderr)
 	}
 	g.bootstrap = []byte(bootstrap)
 	g.startEnvoy()
-	return g
 }
 
 // vaults puts the credentials of policyOf into Vault.
