@@ -9,6 +9,8 @@ import (
 // naivePrior is what all forecasts are shrunk to the last season by: what is better has to show it.
 const naivePrior = 3
 
+const naiveName = "seasonal naive"
+
 // profiles are the models that repeat a season in one way or another.
 func profiles(m int, longer bool) []candidate {
 	past := &profiler{season: m, medians: map[int][]float64{}}
@@ -18,7 +20,7 @@ func profiles(m int, longer bool) []candidate {
 		seasons int
 		run     func(y []float64, h int) []float64
 	}{
-		{"seasonal naive", 1, func(y []float64, h int) []float64 { return seasonalNaive(y, m, h) }},
+		{naiveName, 1, func(y []float64, h int) []float64 { return seasonalNaive(y, m, h) }},
 		{"seasonal median", 2, func(y []float64, h int) []float64 { return repeat(past.median(y), h) }},
 		{"seasonal mean", 2, func(y []float64, h int) []float64 { return repeat(past.mean(y), h) }},
 		{"profile at the last level", 2, past.atLevel},

@@ -2,6 +2,7 @@ package trial
 
 import (
 	"math"
+	"slices"
 	"testing"
 )
 
@@ -28,5 +29,18 @@ func TestForecastsOfEveryKind(t *testing.T) {
 	t.Logf("over the sets: 80 %% %.3f, 95 %% %.3f, totals %.3f; MASE %.3f of the seasonal naive's", in80, in95, inTotal, relative)
 	if math.Abs(in80-0.8) > 0.03 || math.Abs(in95-0.95) > 0.025 || math.Abs(inTotal-0.8) > 0.04 || relative > 0.85 {
 		t.Errorf("over the sets: 80 %% %.3f, 95 %% %.3f, totals %.3f; MASE %.3f of the seasonal naive's", in80, in95, inTotal, relative)
+	}
+}
+
+// TestWalksAreNotForecastWorse holds, on more random walks than other tests have, that models which look better by chance do not lose to the last value.
+func TestWalksAreNotForecastWorse(t *testing.T) {
+	const seeds = 3
+	for seed := range uint64(seeds) {
+		walks := slices.DeleteFunc(Made(100, 300+200*seed), func(c Case) bool { return c.Set != "random walk" })
+		s := Judge(walks, Ours)[0]
+		t.Logf("seed %d: MASE %.3f, the last value's %.3f", 300+200*seed, s.MASE, s.Naive)
+		if s.MASE > 1.0005*s.Naive {
+			t.Errorf("seed %d: MASE %.3f, the last value's is %.3f", 300+200*seed, s.MASE, s.Naive)
+		}
 	}
 }
