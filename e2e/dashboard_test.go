@@ -90,12 +90,17 @@ func TestDashboardInABrowser(t *testing.T) {
 		t.Errorf("%d messages at Slack, want the sample that was asked for", n)
 	}
 	last := records[len(records)-1].Entry.ID.String()
+	for role, want := range map[string]string{"viewer": "nothing", "team-admin": "Change", "operator": "Change, Silence …, see the configuration"} {
+		if saw.Pages[role] != want {
+			t.Errorf("a %s may: %s; want: %s", role, saw.Pages[role], want)
+		}
+	}
 	for page, want := range map[string]string{
 		"dark /": "Wait for the first byte, last 24 hours", "phone /": "Month to date and forecast", "light /usage?period=week&by=model": hostileName, "dark /usage?period=week&by=model": "constructor", "dark /limits": "team core", "dark /alerts": "Nothing is wrong",
 		"light /usage": "Latency and errors by team", "light /calls?id=" + last: last, "light /nowhere": "There is no such page", "light /connect": "base_url=",
 		"limit's history": "Overridden by ada", "usage of dates": "Latency and errors by team", "calls of dates": "openai", "audit file": "limit.override", "light /usage?by=user": "by user", "light /": "First byte in the last hour",
 		"policy faults": "nonsense: unknown key", "audit after writes": "launch week", "policy versions": "not needed", "policy suggestions": "suggested budget a day of team core", "simulation": "policy in force",
-		"light /anomalies": "12 dollars a minute, where 1.5 was expected (8.0 times)", "dark /anomalies": hostileName, "light /anomalies?service=app&hours=24": "the band holds 95 of 100 hours", "token rotated": "true", "account as it is": "operator", "filters": "2", "light /alerts?part=rules": "count >= 20 && rate >= 0.25", "sample sent": "finops: taken", "dark /alerts?part=messages": "Nothing was sent yet", "light /providers": "secret/openai#api_key", "dark /providers": "by hand", "viewer buttons": "0",
+		"light /anomalies": "12 dollars a minute, where 1.5 was expected (8.0 times)", "dark /anomalies": hostileName, "light /anomalies?service=app&hours=24": "the band holds 95 of 100 hours", "token rotated": "true", "account as it is": "operator", "filters": "2", "light /alerts?part=rules": "count >= 20 && rate >= 0.25", "sample sent": "finops: taken", "dark /alerts?part=messages": "Nothing was sent yet", "light /providers": "secret/openai#api_key", "dark /providers": "by hand",
 		"script's token": "200 401", "configuration": "database.retention", "colours": "dark", "focus file": "BilledCost",
 	} {
 		if !strings.Contains(saw.Pages[page], want) {

@@ -258,16 +258,36 @@ await page.getByPlaceholder(/A page, a team/).fill("budgets");
 await page.keyboard.press("Enter");
 await page.waitForURL(/\/limits/);
 
-// A viewer looks, and changes nothing.
-await page.getByRole("button", { name: "Sign out" }).click();
-await page.waitForURL(/\/signin/);
-await page.getByLabel("Name").fill("vera");
-await page.getByLabel("Password").fill(password);
-await page.getByRole("button", { name: "Sign in" }).click();
-await page.waitForURL((u) => !u.pathname.startsWith("/signin"));
-await page.goto(base + "/limits");
-await page.locator("table").waitFor();
-out.pages["viewer buttons"] = String(await page.getByRole("button", { name: "Change" }).count());
+// Each role has what it may change, and nothing else: viewer, team admin, operator.
+const kinds = { Change: "/limits", "Silence …": "/alerts?part=silences", Issue: "/providers", "Add …": "/settings", "Take back": "/policy" };
+const as = async (role, team) => {
+  const name = "person-" + role;
+  const put = await page.request.put(`${base}/api/v1/accounts/${name}`, { data: { role, team, password } });
+  if (!put.ok()) out.errors.push(`${name} is not put: ${put.status()} ${await put.text()}`);
+  return name;
+};
+const people = { viewer: await as("viewer"), "team-admin": await as("team-admin", "core"), operator: await as("operator") };
+for (const [role, name] of Object.entries(people)) {
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.waitForURL(/\/signin/);
+  await page.getByLabel("Name").fill(name);
+  await page.getByLabel("Password").fill(password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.waitForURL((u) => !u.pathname.startsWith("/signin"));
+  const may = [];
+  for (const [button, path] of Object.entries(kinds)) {
+    await page.goto(base + path);
+    await page.locator("h1").first().waitFor();
+    if (button === "Take back") {
+      await page.locator(".cm-content").waitFor();
+      if ((await page.locator(".cm-content").getAttribute("aria-readonly")) !== "true") may.push("edit the policy");
+    }
+    await settle();
+    if (await page.getByRole("button", { name: button, exact: true }).count()) may.push(button);
+  }
+  if (await page.goto(base + "/settings").then(settle).then(() => page.getByRole("heading", { name: "Configuration" }).count())) may.push("see the configuration");
+  out.pages[role] = may.join(", ") || "nothing";
+}
 
 await browser.close();
 console.log(JSON.stringify(out));
