@@ -48,6 +48,19 @@ func ledger(t *testing.T) string {
 	return dsn
 }
 
+// site writes the files of a gateway into a folder, and has commands find its ledger. No Vault answers them.
+func site(t *testing.T, dir, dsn string, files map[string]string) {
+	t.Helper()
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for k, v := range map[string]string{"SENTINEL_DATABASE_URL": dsn, "VAULT_ADDR": "http://127.0.0.1:1", "VAULT_TOKEN": "t"} {
+		t.Setenv(k, v)
+	}
+}
+
 // command runs sentinel and gives its output and error as one text.
 func command(t *testing.T, args ...string) (string, error) {
 	t.Helper()
@@ -65,18 +78,11 @@ func command(t *testing.T, args ...string) (string, error) {
 func TestOverridesAreAuditedAndTamperingIsNamed(t *testing.T) {
 	m, dir, dsn := counted(t), t.TempDir(), ledger(t)
 	config := filepath.Join(dir, "sentinel.yaml")
-	for name, text := range map[string]string{
+	site(t, dir, dsn, map[string]string{
 		"sentinel.yaml": "policies: policies.yaml\nredis: {address: \"" + m.Addr() + "\"}\naudit: {key: audit.key, checkpoints: audit.checkpoints}\n",
 		"policies.yaml": "org: acme\nteams: {a: {budget: {usd: 20/month}}}\nservices: {s: {team: a, identity: {token: abcdefgh}}}\n" +
 			"providers: {openai: {preset: openai, credential: secret/a#b}}\n",
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for k, v := range map[string]string{"SENTINEL_DATABASE_URL": dsn, "VAULT_ADDR": "http://127.0.0.1:1", "VAULT_TOKEN": "t"} {
-		t.Setenv(k, v)
-	}
+	})
 	expect := func(want string, fail bool, args ...string) {
 		t.Helper()
 		if out, err := command(t, append(args, "--config", config)...); (err != nil) != fail || !strings.Contains(out, want) {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -65,18 +64,11 @@ func TestLimitsAreShownOverriddenAndReset(t *testing.T) {
 	m := counted(t)
 	dir := t.TempDir()
 	config, dsn := filepath.Join(dir, "sentinel.yaml"), ledger(t)
-	for name, text := range map[string]string{
+	site(t, dir, dsn, map[string]string{
 		"sentinel.yaml": "policies: policies.yaml\nredis: {address: \"" + m.Addr() + "\"}\n",
 		"policies.yaml": "org: acme\nteams: {a: {budget: {usd: 20/month}}}\nservices: {s: {team: a, identity: {token: abcdefgh}}}\n" +
 			"providers: {openai: {preset: openai, credential: {vault: secret/a#b, also: [{vault: secret/a#c}]}}}\npolicies: [{name: r, limits: {tokens: 5k/day}, per: [service, model]}, {name: key, limits: {requests: 7/day}, per: credential}]\n",
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for k, v := range map[string]string{"SENTINEL_DATABASE_URL": dsn, "VAULT_ADDR": "http://127.0.0.1:1", "VAULT_TOKEN": "t"} {
-		t.Setenv(k, v)
-	}
+	})
 	alive, lost := spools(t, dsn)
 	run := func(args ...string) (string, error) {
 		var out strings.Builder

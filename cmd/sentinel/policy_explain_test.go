@@ -19,14 +19,7 @@ import (
 func configured(t *testing.T, redis, dsn, policy string) string {
 	t.Helper()
 	dir := t.TempDir()
-	for name, text := range map[string]string{"sentinel.yaml": "policies: policies.yaml\nredis: {address: \"" + redis + "\"}\n", "policies.yaml": policy} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for k, v := range map[string]string{"SENTINEL_DATABASE_URL": dsn, "VAULT_ADDR": "http://127.0.0.1:1", "VAULT_TOKEN": "t"} {
-		t.Setenv(k, v)
-	}
+	site(t, dir, dsn, map[string]string{"sentinel.yaml": "policies: policies.yaml\nredis: {address: \"" + redis + "\"}\n", "policies.yaml": policy})
 	return filepath.Join(dir, "sentinel.yaml")
 }
 

@@ -107,18 +107,11 @@ func TestRerateShowsWhatDiffers(t *testing.T) {
 func TestRerateBooksWhatDiffersOnce(t *testing.T) {
 	m, dir, dsn := miniredis.RunT(t), t.TempDir(), ledger(t)
 	config := filepath.Join(dir, "sentinel.yaml")
-	for name, text := range map[string]string{
+	site(t, dir, dsn, map[string]string{
 		"sentinel.yaml": "policies: policies.yaml\nredis: {address: \"" + m.Addr() + "\"}\n",
 		"policies.yaml": "org: acme\nteams: {a: {}, b: {}}\nservices: {s: {team: a, identity: {token: abcdefgh}}, u: {team: b, identity: {token: abcdefgi}}}\n" +
 			"providers: {openai: {preset: openai, credential: secret/a#b}, claude: {preset: anthropic, credential: secret/a#c}}\n",
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for k, v := range map[string]string{"SENTINEL_DATABASE_URL": dsn, "VAULT_ADDR": "http://127.0.0.1:1", "VAULT_TOKEN": "t"} {
-		t.Setenv(k, v)
-	}
+	})
 	st, err := store.Open(t.Context(), store.Options{DSN: sentinel.NewSecret(dsn)})
 	if err != nil {
 		t.Fatal(err)

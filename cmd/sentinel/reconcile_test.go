@@ -3,7 +3,6 @@ package main
 import (
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -21,20 +20,13 @@ import (
 func TestDriftIsShownAndTruedUpOnce(t *testing.T) {
 	m, dir, dsn := miniredis.RunT(t), t.TempDir(), ledger(t)
 	config, key := filepath.Join(dir, "sentinel.yaml"), filepath.Join(dir, "admin.key")
-	for name, text := range map[string]string{
+	site(t, dir, dsn, map[string]string{
 		"sentinel.yaml": "policies: policies.yaml\nredis: {address: \"" + m.Addr() + "\"}\n",
 		"policies.yaml": "org: acme\nteams: {a: {}}\nservices: {s: {team: a, identity: {token: abcdefgh}}}\n" +
 			"providers:\n  openai: {preset: openai, credential: secret/a#b}\n  groq: {preset: groq, credential: secret/a#c}\n" +
 			"  s3: {preset: aws-s3, credential: \"vault:secret/a\", region: us-east-1}\n  queue: {preset: aws-sqs, credential: \"vault:secret/a\", region: us-east-1}\n",
 		"admin.key": "sk-admin-1\n", "aws.key": "AKIAEXAMPLE:aws-secret\n", "stolen.key": "AKIAEXAMPLE:other-secret\n",
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for k, v := range map[string]string{"SENTINEL_DATABASE_URL": dsn, "VAULT_ADDR": "http://127.0.0.1:1", "VAULT_TOKEN": "t"} {
-		t.Setenv(k, v)
-	}
+	})
 	day := time.Now().UTC().AddDate(0, 0, -2).Truncate(24 * time.Hour)
 	cost, provider := servedTwice(t, day.Add(9*time.Hour))
 
@@ -105,7 +97,7 @@ func TestDriftIsShownAndTruedUpOnce(t *testing.T) {
 func TestABatchIsTruedUpByItsResultsOnce(t *testing.T) {
 	m, dir, dsn := miniredis.RunT(t), t.TempDir(), ledger(t)
 	config := filepath.Join(dir, "sentinel.yaml")
-	for name, text := range map[string]string{
+	site(t, dir, dsn, map[string]string{
 		"sentinel.yaml": "policies: policies.yaml\nredis: {address: \"" + m.Addr() + "\"}\n",
 		"policies.yaml": "org: acme\nteams: {a: {}}\nservices: {s: {team: a, identity: {token: abcdefgh}}}\n" +
 			"providers:\n  claude: {preset: anthropic, credential: secret/a#b}\n",
@@ -116,14 +108,7 @@ func TestABatchIsTruedUpByItsResultsOnce(t *testing.T) {
 		// An item that does not say what it used, behind one that does: the batch stays at its bound.
 		"silent.jsonl": `{"custom_id":"x","result":{"type":"succeeded","message":{"model":"claude-haiku-4-5-20251001","usage":{"input_tokens":1000,"output_tokens":200}}}}` + "\n" +
 			`{"custom_id":"y","result":{"type":"succeeded","message":{"model":"claude-haiku-4-5-20251001","content":[]}}}` + "\n",
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for k, v := range map[string]string{"SENTINEL_DATABASE_URL": dsn, "VAULT_ADDR": "http://127.0.0.1:1", "VAULT_TOKEN": "t"} {
-		t.Setenv(k, v)
-	}
+	})
 	st, err := store.Open(t.Context(), store.Options{DSN: sentinel.NewSecret(dsn)})
 	if err != nil {
 		t.Fatal(err)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -16,12 +15,7 @@ import (
 func TestEstimatesAreJudgedByTheLedger(t *testing.T) {
 	dir, dsn := t.TempDir(), ledger(t)
 	config := filepath.Join(dir, "sentinel.yaml")
-	if err := os.WriteFile(config, []byte("policies: policies.yaml\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for k, v := range map[string]string{"SENTINEL_DATABASE_URL": dsn, "VAULT_ADDR": "http://127.0.0.1:1", "VAULT_TOKEN": "t"} {
-		t.Setenv(k, v)
-	}
+	site(t, dir, dsn, map[string]string{"sentinel.yaml": "policies: policies.yaml\n"})
 	st, err := store.Open(t.Context(), store.Options{DSN: sentinel.NewSecret(dsn)})
 	if err != nil {
 		t.Fatal(err)

@@ -15,7 +15,6 @@ import (
 	"github.com/saas-sentinel/saas-sentinel/audit"
 	"github.com/saas-sentinel/saas-sentinel/governor"
 	"github.com/saas-sentinel/saas-sentinel/policy"
-	"github.com/saas-sentinel/saas-sentinel/pricing"
 	"github.com/saas-sentinel/saas-sentinel/ratelimit"
 )
 
@@ -44,18 +43,7 @@ func (h *heldRows) AppendAudit(ctx context.Context, link func(sentinel.AuditRow)
 
 // TestOfTwoPressesAtOnceOneRaisesABudget presses the button of one alert twice at the same time, then once more.
 func TestOfTwoPressesAtOnceOneRaisesABudget(t *testing.T) {
-	set, err := policy.Compile(policy.File{Name: "policies.yaml", Data: []byte("org: acme\nteams: {growth: {budget: {usd: 100/month, mode: hard}}}\n")}, policy.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	catalog, err := pricing.Embedded()
-	if err != nil {
-		t.Fatal(err)
-	}
-	state, err := governor.NewState(set, catalog)
-	if err != nil {
-		t.Fatal(err)
-	}
+	state := compiled(t, "org: acme\nteams: {growth: {budget: {usd: 100/month, mode: hard}}}\n")
 	limiter, err := ratelimit.Dial(t.Context(), ratelimit.Options{Addresses: []string{miniredis.RunT(t).Addr()}})
 	if err != nil {
 		t.Fatal(err)

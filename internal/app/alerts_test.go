@@ -21,7 +21,6 @@ import (
 	"github.com/saas-sentinel/saas-sentinel/extproc"
 	"github.com/saas-sentinel/saas-sentinel/governor"
 	"github.com/saas-sentinel/saas-sentinel/policy"
-	"github.com/saas-sentinel/saas-sentinel/pricing"
 	"github.com/saas-sentinel/saas-sentinel/store"
 )
 
@@ -185,24 +184,13 @@ func TestCertificatesEndInDays(t *testing.T) {
 
 // Of the certificates that the gateway issues operators hear of those alone that could not be renewed, by the key of every provider that is shown one.
 func TestCertificatesThatAreNotRenewedAreTold(t *testing.T) {
-	set, err := policy.Compile(policy.File{Name: "policies.yaml", Data: []byte(`org: acme
+	state := compiled(t, `org: acme
 teams: {core: {}}
 services: {app: {team: core, identity: {token: svc_app_1234}}}
 providers:
   bank: {host: bank.example, certificate: {vault: "vault:pki#gateway", name: gateway.acme.example}, credential: {vault: "secret/bank#key"}, endpoints: [{method: GET, path: /v1/things, price: {per_request_usd: 0.01}}]}
   fine: {host: fine.example, certificate: {vault: "vault:pki#gateway", name: other.acme.example}, credential: {vault: "secret/bank#key"}, endpoints: [{method: GET, path: /v1/things, price: {per_request_usd: 0.01}}]}
-`)}, policy.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	catalog, err := pricing.Embedded()
-	if err != nil {
-		t.Fatal(err)
-	}
-	state, err := governor.NewState(set, catalog)
-	if err != nil {
-		t.Fatal(err)
-	}
+`)
 	const life = 40 * 24 * time.Hour
 	down := map[string]error{}
 	a := &App{governor: governor.New(governor.Options{}, state), shown: newLeaves(func(_ context.Context, of policy.Certificate) (ca.Leaf, error) {

@@ -11,27 +11,25 @@ import (
 	"github.com/saas-sentinel/saas-sentinel/credential"
 	"github.com/saas-sentinel/saas-sentinel/governor"
 	"github.com/saas-sentinel/saas-sentinel/policy"
-	"github.com/saas-sentinel/saas-sentinel/pricing"
 	"github.com/saas-sentinel/saas-sentinel/ratelimit"
 )
+
+// compiled is a policy in force, from its text.
+func compiled(t *testing.T, text string) *governor.State {
+	t.Helper()
+	state, err := compile(policy.File{Name: "policies.yaml", Data: []byte(text)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return state
+}
 
 // TestAnOutageOfRedisIsAMetricAndAFact stops Redis under a limiter and starts it again: sentinel_limiter_degraded is 1 for just that time, and so
 // long there is a fact for the alert.
 func TestAnOutageOfRedisIsAMetricAndAFact(t *testing.T) {
-	set, err := policy.Compile(policy.File{Name: "policies.yaml", Data: []byte(`org: acme
+	state := compiled(t, `org: acme
 defaults: {when_redis_is_down: {hard_budgets: closed, rates: open}}
-`)}, policy.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	catalog, err := pricing.Embedded()
-	if err != nil {
-		t.Fatal(err)
-	}
-	state, err := governor.NewState(set, catalog)
-	if err != nil {
-		t.Fatal(err)
-	}
+`)
 	secrets, err := credential.NewSecrets(credential.Options{})
 	if err != nil {
 		t.Fatal(err)
