@@ -105,12 +105,21 @@ type stand struct {
 	lost     int           // admitted calls that could not reach their provider
 }
 
-var binary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "sentinel-hostile-")
-	if err != nil {
-		return "", err
+// programs is a folder that goes with the tests.
+var programs string
+
+func TestMain(m *testing.M) {
+	var err error
+	if programs, err = os.MkdirTemp("", "sentinel-hostile-"); err != nil {
+		panic(err)
 	}
-	file := filepath.Join(dir, "sentinel")
+	code := m.Run()
+	_ = os.RemoveAll(programs)
+	os.Exit(code)
+}
+
+var binary = sync.OnceValues(func() (string, error) {
+	file := filepath.Join(programs, "sentinel")
 	if out, err := exec.Command("go", "build", "-o", file, repo+"/cmd/sentinel").CombinedOutput(); err != nil {
 		return "", errors.New(string(out))
 	}
