@@ -45,6 +45,7 @@ func (a *App) watch(ctx context.Context) error {
 	var due <-chan time.Time
 	var latest time.Time
 	var last glance
+	a.follow(ctx) // who publishes now waits for this process too
 	for {
 		a.loops.policy.round()
 		select {
