@@ -40,12 +40,18 @@ func Bootstrap(c Config) ([]byte, error) {
 			ApiType:             corev3.ApiConfigSource_DELTA_GRPC,
 			TransportApiVersion: corev3.ApiVersion_V3,
 			GrpcServices: []*corev3.GrpcService{{TargetSpecifier: &corev3.GrpcService_EnvoyGrpc_{
-				EnvoyGrpc: &corev3.GrpcService_EnvoyGrpc{ClusterName: sentinelCluster},
+				EnvoyGrpc: &corev3.GrpcService_EnvoyGrpc{ClusterName: sentinelCluster, RetryPolicy: soon()},
 			}}},
 			SetNodeOnFirstMessageOnly: true,
 		},
 	}
 	return toYAML(b)
+}
+
+// soon is how Envoy comes back to a control plane that was away. By its own measure it would wait for up to 30 s after a long time, and refuse calls to places
+// that the policy has since then.
+func soon() *corev3.RetryPolicy {
+	return &corev3.RetryPolicy{RetryBackOff: &corev3.BackoffStrategy{BaseInterval: durationpb.New(250 * time.Millisecond), MaxInterval: durationpb.New(2 * time.Second)}}
 }
 
 // Static is the same configuration as one file that needs no control plane, for `envoy --mode validate`.

@@ -292,3 +292,12 @@ func TestAccessLogHoldsNoHeader(t *testing.T) {
 		}
 	}
 }
+
+// Envoy's own pause between attempts at a control plane that was away grows to 30 s, and as long calls go where the policy no longer has their provider.
+func TestEnvoyComesBackToSentinelSoon(t *testing.T) {
+	text, err := Bootstrap(valid())
+	_, ads, _ := strings.Cut(string(text), "\n  ads_config:\n")
+	if err != nil || !strings.Contains(ads, "max_interval: 2s") {
+		t.Errorf("%v: the stream of configuration is tried again so:\n%s", err, ads)
+	}
+}
