@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/binary"
 	"net/http"
 	"time"
@@ -88,9 +87,8 @@ func (s *Server) calls(ctx context.Context, in *callsInput) (*answer[Calls], err
 	}
 	q := EntryQuery{From: in.From, To: in.To, Filter: filter, Limit: in.Limit}
 	if in.Cursor != "" {
-		var ok bool
-		if q.Before, ok = parseCursor(in.Cursor); !ok {
-			return nil, huma.Error400BadRequest("cursor: it is not one that this API gave")
+		if q.Before, err = readCallCursor(in.Cursor); err != nil {
+			return nil, err
 		}
 	}
 	list, err := s.Backend.Entries(ctx, q)
@@ -99,7 +97,7 @@ func (s *Server) calls(ctx context.Context, in *callsInput) (*answer[Calls], err
 	}
 	out := Calls{Calls: shown(list)}
 	if len(list) == in.Limit {
-		out.Next = cursor(list[len(list)-1])
+		out.Next = callCursor(list[len(list)-1])
 	}
 	return &answer[Calls]{out}, nil
 }
@@ -126,22 +124,15 @@ func shown(list []sentinel.Entry) []Call {
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// cursorSize is microseconds, call id and attempt.
-const cursorSize = 8 + 16 + 2
-
-func cursor(e sentinel.Entry) string {
-	b := binary.BigEndian.AppendUint64(make([]byte, 0, cursorSize), uint64(e.At.UnixMicro()))
-	b = append(b, e.ID[:]...)
-	return base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint16(b, uint16(e.Attempt)))
+// callCursor names a call by its id and attempt.
+func callCursor(e sentinel.Entry) string {
+	return cursor(e.At, binary.BigEndian.AppendUint16(e.ID[:], uint16(e.Attempt)))
 }
 
-func parseCursor(text string) (k EntryKey, ok bool) {
-	b, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil || len(b) != cursorSize {
-		return k, false
-	}
-	k.At = time.UnixMicro(int64(binary.BigEndian.Uint64(b))).UTC()
-	copy(k.CallID[:], b[8:])
-	k.Attempt = int16(binary.BigEndian.Uint16(b[24:]))
-	return k, k.At.Year() > 2000 && k.At.Year() < 2200
+func readCallCursor(text string) (k EntryKey, err error) {
+	row := make([]byte, len(k.CallID)+2)
+	k.At, err = readCursor(text, row)
+	n := copy(k.CallID[:], row)
+	k.Attempt = int16(binary.BigEndian.Uint16(row[n:]))
+	return k, err
 }

@@ -37,8 +37,7 @@ func written(open func(io.Writer) (export.Writer, error)) func(io.Writer, time.T
 // exports are the files of sentinel export.
 var exports = []Export{
 	{"focus", "text/csv; charset=utf-8", "Cost and usage in FOCUS " + export.FOCUSVersion, false, ".csv", written(export.NewFOCUSCSV)},
-	{"focus-parquet", "application/vnd.apache.parquet", "Cost and usage in FOCUS " + export.FOCUSVersion + ", as Parquet", false, ".parquet",
-		func(w io.Writer, _ time.Time) (export.Writer, error) { return export.NewFOCUSParquet(w), nil }},
+	{"focus-parquet", "application/vnd.apache.parquet", "Cost and usage in FOCUS " + export.FOCUSVersion + ", as Parquet", false, ".parquet", written(export.NewFOCUSParquet)},
 	{"csv", "text/csv; charset=utf-8", "Cost and every unit of usage for a spreadsheet", false, ".csv", written(export.NewCSV)},
 	{"opencost", "application/json", "Cost as OpenCost's plugins for custom costs answer it", false, ".json", written(export.NewOpenCost)},
 	{"chargeback", "text/csv; charset=utf-8", "What each team owes for a month", true, ".csv", func(w io.Writer, from time.Time) (export.Writer, error) {

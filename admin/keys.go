@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"encoding/binary"
 	"encoding/hex"
 	"net/http"
 	"time"
@@ -67,13 +66,9 @@ func (s *Server) keys(ctx context.Context, in *struct {
 	}
 	var after sentinel.AccountKey
 	if in.Cursor != "" {
-		b, err := hex.DecodeString(in.Cursor)
-		if err == nil && len(b) == 8+len(after.Hash) {
-			after.Created = time.UnixMicro(int64(binary.BigEndian.Uint64(b))).UTC()
-			copy(after.Hash[:], b[8:])
-		}
-		if y := after.Created.Year(); y <= 2000 || y >= 2200 {
-			return nil, huma.Error400BadRequest("cursor: it is not one that this API gave")
+		var err error
+		if after.Created, err = readCursor(in.Cursor, after.Hash[:]); err != nil {
+			return nil, err
 		}
 	}
 	list, err := s.Backend.AccountKeys(ctx, account, after, in.Limit)
@@ -86,7 +81,7 @@ func (s *Server) keys(ctx context.Context, in *struct {
 	}
 	if len(list) == in.Limit {
 		last := list[len(list)-1]
-		out.Next = hex.EncodeToString(binary.BigEndian.AppendUint64(nil, uint64(last.Created.UnixMicro()))) + out.Keys[len(list)-1].ID
+		out.Next = cursor(last.Created, last.Hash[:])
 	}
 	return &answer[Keys]{out}, nil
 }

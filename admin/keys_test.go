@@ -85,7 +85,7 @@ func TestKeysAreListedAndEndedByTheirOwnersAndAdmins(t *testing.T) {
 	if len(first) != 2 || len(rest) != 1 || last != "" || rest[0] != own[1] {
 		t.Errorf("an admin's pages are %q, and after %q %q, and after %q", first, next, rest, last)
 	}
-	for _, cursor := range []string{"1234", strings.Repeat("f", 80), strings.Repeat("0", 80)} {
+	for _, cursor := range []string{"1234", strings.Repeat("f", 80), strings.Repeat("0", 80), strings.Repeat("A", 54), strings.Repeat("_", 53) + "8"} {
 		if _, _, code := get(ada, "?cursor="+cursor); code != http.StatusBadRequest {
 			t.Errorf("the cursor %s of somebody's own is answered %d", cursor, code)
 		}

@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
-
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/pricing"
 )
@@ -70,7 +68,7 @@ func (s *Server) prices(_ context.Context, in *struct {
 	if in.Cursor != "" {
 		var err error
 		if first, err = strconv.Atoi(in.Cursor); err != nil || first < 0 {
-			return nil, huma.Error400BadRequest("cursor: it is not one that this API gave")
+			return nil, badCursor()
 		}
 	}
 	list := s.Backend.PriceList().Listing(in.Provider, in.Name, out.At)

@@ -72,6 +72,11 @@ func BenchmarkGateway(b *testing.B) {
 	}
 }
 
+// chatHeader is that of a call with a body of JSON.
+func chatHeader() http.Header {
+	return http.Header{"Authorization": {"Bearer " + token}, "Content-Type": {"application/json"}}
+}
+
 // benchLoad is one load on every subject.
 type benchLoad struct {
 	name, body string
@@ -102,7 +107,7 @@ type gatewayBench struct {
 
 func newBench(g *gateway) *gatewayBench {
 	sends := func(more ...string) http.Header {
-		h := http.Header{"Authorization": {"Bearer " + token}, "Content-Type": {"application/json"}}
+		h := chatHeader()
 		for i := 0; i+1 < len(more); i += 2 {
 			h.Set(more[i], more[i+1])
 		}

@@ -66,7 +66,7 @@ func TestCapacityOfOneUnit(t *testing.T) {
 	redisBefore, pgBefore := redisCPU(t, c), g.postgresCPU()
 	result, err := load.Run(t.Context(), load.Options{
 		URL: g.url + "/openai/v1/chat/completions", Body: []byte(chat), Clients: 32, Duration: 10 * time.Minute, Requests: got.Calls,
-		Header: http.Header{"Authorization": {"Bearer " + token}, "Content-Type": {"application/json"}}, Processes: pids,
+		Header: chatHeader(), Processes: pids,
 	})
 	g.must(err)
 	if result.Errors > 0 || result.Requests != got.Calls {

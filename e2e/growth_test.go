@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"image/color"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -94,7 +93,7 @@ func (g *gateway) callMicros(calls int64) float64 {
 	g.t.Helper()
 	r, err := load.Run(g.t.Context(), load.Options{
 		URL: g.url + "/openai/v1/chat/completions", Body: []byte(chat), Clients: 16, Warmup: time.Second, Duration: time.Minute, Requests: calls,
-		Header: http.Header{"Authorization": {"Bearer " + token}, "Content-Type": {"application/json"}}, Processes: map[string]int{"sentinel": g.child.Process.Pid},
+		Header: chatHeader(), Processes: map[string]int{"sentinel": g.child.Process.Pid},
 	})
 	g.must(err)
 	if r.Errors > 0 {

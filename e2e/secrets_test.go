@@ -204,7 +204,7 @@ func TestNoSecretIsWrittenOrAnswered(t *testing.T) {
 	for _, model := range []string{"gpt-5", "gpt-5", "gpt-5", "gpt-5-nano", "gpt-5-nano", "gpt-99", "gpt-5-mini\x1f"} {
 		quoted, _ := json.Marshal(model)
 		body := `{"model":` + string(quoted) + `,"max_completion_tokens":20,"messages":[{"role":"user","content":"` + prompt + `"}]}`
-		answers = append(answers, g.raw("POST", "/openai/v1/chat/completions", body, http.Header{"Authorization": {"Bearer " + token}, "Content-Type": {"application/json"}})...)
+		answers = append(answers, g.raw("POST", "/openai/v1/chat/completions", body, chatHeader())...)
 	}
 	for _, h := range []http.Header{
 		{"X-Api-Key": {token}}, {"X-Api-Key": {token, token}}, {"Authorization": {"Bearer " + token, "Bearer " + wrong}}, {"X-Api-Key": {wrong}},

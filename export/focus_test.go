@@ -222,7 +222,11 @@ func TestFOCUSTotalsEqualTheLedgerToTheNanoDollar(t *testing.T) {
 
 func TestParquetHoldsTheSameRows(t *testing.T) {
 	var b bytes.Buffer
-	written(t, NewFOCUSParquet(&b))
+	w, err := NewFOCUSParquet(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	written(t, w)
 	got, err := parquet.Read[FOCUSRow](bytes.NewReader(b.Bytes()), int64(b.Len()))
 	if err != nil {
 		t.Fatal(err)

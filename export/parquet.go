@@ -18,9 +18,9 @@ type parquetWriter struct {
 }
 
 // NewFOCUSParquet writes FOCUS rows as Parquet: amounts as decimals of scale 9, times in milliseconds of UTC.
-func NewFOCUSParquet(w io.Writer) Writer {
+func NewFOCUSParquet(w io.Writer) (Writer, error) {
 	return &parquetWriter{to: parquet.NewGenericWriter[FOCUSRow](w, parquet.Compression(&parquet.Zstd),
-		parquet.KeyValueMetadata("FocusVersion", FOCUSVersion), parquet.CreatedBy("saas-sentinel", "", ""))}
+		parquet.KeyValueMetadata("FocusVersion", FOCUSVersion), parquet.CreatedBy("saas-sentinel", "", ""))}, nil
 }
 
 func (w *parquetWriter) Write(c sentinel.Charge) error {

@@ -16,11 +16,10 @@ type adapter interface {
 }
 
 // lengthNames are the members that say how long an answer may be, by their path.
-var lengthNames = []string{
-	"max_completion_tokens", "max_tokens", "max_output_tokens", "max_gen_len",
+var lengthNames = append([]string{
+	"max_completion_tokens", "max_output_tokens",
 	"generationConfig.maxOutputTokens", "generationConfig.max_output_tokens", "generation_config.maxOutputTokens", "generation_config.max_output_tokens",
-	"inferenceConfig.maxTokens", "inferenceConfig.max_new_tokens", "textGenerationConfig.maxTokenCount",
-}
+}, nativeLengths...)
 
 // budgetNames are those of the tokens of an answer that Claude may think with, which are fewer than all.
 var budgetNames = []string{"thinking.budget_tokens", "additionalModelRequestFields.thinking.budget_tokens", "additionalModelRequestFields.reasoning_config.budget_tokens"}

@@ -109,7 +109,7 @@ func exportFOCUSCommand() *cobra.Command {
 		case "csv":
 			return p.write(c, export.NewFOCUSCSV)
 		case "parquet":
-			return p.write(c, func(w io.Writer) (export.Writer, error) { return export.NewFOCUSParquet(w), nil })
+			return p.write(c, export.NewFOCUSParquet)
 		default:
 			return refused(fmt.Errorf("--format: %q is neither csv nor parquet", *format))
 		}
