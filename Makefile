@@ -120,6 +120,26 @@ outage: export E2E ?= must
 outage: tools ## stop PostgreSQL for SECONDS (600) under 200 calls/s: nothing lost, and how fast the backlog is written
 	LEDGER_OUTAGE_SECONDS=$(or $(SECONDS),600) go test ./e2e -run OutliveAStopped -count=1 -v -timeout 60m
 
+.PHONY: soak aborts race-load
+soak: export E2E ?= must
+soak: export SOAK ?= 30m
+soak: export SOAK_OUT := $(CURDIR)/docs
+soak: tools ## every kind of call for SOAK (30m), clients that leave and policies put in force among them: how memory, goroutines and files grow, into docs/bench/soak.json and docs/img/soak.svg
+	go test ./e2e -run ALongLoadLeavesNothingBehind -count=1 -v -timeout 70m
+
+aborts: export E2E ?= must
+aborts: export ABORTS ?= 100000
+aborts: export ABORTS_OUT := $(CURDIR)/docs/bench/aborts.json
+aborts: tools ## ABORTS (100000) calls that their clients leave, at every stage: what they leave behind, into docs/bench/aborts.json
+	go test ./e2e -run AbortedCallsLeaveNothingBehind -count=1 -v -timeout 70m
+
+race-load: export E2E ?= must
+race-load: export RACE := 1
+race-load: export SOAK ?= 3m
+race-load: export ABORTS ?= 5000
+race-load: tools ## sentinel with the race detector, which ends it at the first race, under the loads of soak and aborts
+	go test ./e2e -run 'LeavesNothingBehind|LeaveNothingBehind' -count=1 -v -timeout 40m
+
 .PHONY: growth
 growth: export E2E ?= must
 growth: export GROWTH := $(CURDIR)/docs
