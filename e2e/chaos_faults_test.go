@@ -3,6 +3,7 @@ package e2e
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -32,10 +34,13 @@ type fault struct {
 	name      string
 	lasts     time.Duration
 	inject    func(w *world) (heal func())
-	alert     string // the rule that has to tell of it once; empty where nothing is to be told
-	estimated bool   // calls that broke after the provider had them are booked at their bound
-	short     bool   // also in the short form
-	faulty    bool   // sentinel is a build that can be told to fail
+	alert     string                  // the rule that has to tell of it once; empty where nothing is to be told
+	estimated bool                    // calls that broke after the provider had them are booked at their bound
+	short     bool                    // also in the short form
+	faulty    bool                    // sentinel is a build that can be told to fail
+	unharmed  bool                    // no call of the load may fail
+	open      func(*testing.T) *world // where newWorld is not enough
+	before    time.Duration           // of load before the fault, where more is to be measured than usual
 }
 
 func faults() (all []fault) {
@@ -160,6 +165,10 @@ func (w *world) limited(resource int, value uint64) (back func()) {
 
 var processFaults = []fault{
 	{name: "sentinel killed (the only one)", lasts: time.Second, short: true, estimated: true, inject: func(w *world) func() { w.kill(); return w.start }},
+	{name: "sentinel killed (one of two)", lasts: 5 * time.Second, estimated: true, open: twoSentinels, inject: func(w *world) func() {
+		w.fleet.end(sentinelHost(0))
+		return func() { w.fleet.begin(sentinelHost(0)) }
+	}},
 	{name: "sentinel hung (SIGSTOP)", lasts: 5 * time.Second, estimated: true, inject: func(w *world) func() {
 		w.must(w.child.Process.Signal(syscall.SIGSTOP))
 		return func() { w.must(w.child.Process.Signal(syscall.SIGCONT)) }
@@ -279,16 +288,19 @@ var outsideFaults = []fault{
 	}},
 	messengerDown("Slack", "slack"),
 	messengerDown("Twilio", "twilio"),
-	{name: "100 × overload by one team", lasts: 5 * time.Second, inject: func(w *world) func() {
-		return repeat(64, 0, func(int) {
-			r, err := w.request(http.MethodGet, "/weather/v1/forecast/lima", "")
-			w.must(err)
-			r.Header.Set("Authorization", "Bearer "+noisyToken)
-			if answer, err := http.DefaultClient.Do(r); err == nil {
-				_, _ = io.Copy(io.Discard, answer.Body)
-				_ = answer.Body.Close()
+	{name: "100 × overload by one team", before: 20 * time.Second, lasts: 20 * time.Second, unharmed: true, inject: func(w *world) func() {
+		ctx, end := context.WithCancel(context.Background())
+		var group sync.WaitGroup
+		group.Go(func() {
+			_, err := load.Run(ctx, load.Options{
+				Method: http.MethodGet, URL: w.url + "/weather/v1/forecast/lima", Header: http.Header{"Authorization": {"Bearer " + noisyToken}},
+				Clients: 512, Rate: 100 * noisyLimit, Duration: time.Minute,
+			})
+			if ctx.Err() == nil {
+				w.t.Errorf("the overload ended by itself: %v", err)
 			}
 		})
+		return func() { end(); group.Wait() }
 	}},
 }
 

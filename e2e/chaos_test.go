@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -31,7 +33,9 @@ const (
 	afterFault  = 8 * time.Second   // more than the 5 s in which everything has to go again
 	tightUSD    = domain.USD / 2000 // the hard budget that runs out in each row
 	tightModel  = "gpt-5-nano"
+	tightRule   = "  - {name: tight, match: {model: " + tightModel + "}, budget: {usd: 0.0005/day, mode: hard}}\n"
 	noisyToken  = "svc_canary-noisy-11c0"
+	noisyLimit  = 5 // calls a second of the team that overloads
 )
 
 // link is the network between sentinel and one part.
@@ -80,10 +84,11 @@ type world struct {
 	*gateway
 	db, cache, vault, provider *link
 	messengers                 *mockalerts.Server // Slack and Twilio
+	fleet                      *fleet             // where there is more than one sentinel
 }
 
 // newWorld starts a gateway with a link in front of each part, a hard budget that will run out, a team that may call little, and both Slack and text messages for alerts.
-func newWorld(t testing.TB) *world {
+func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{}
 	w.gateway = openOn(t, mockapi.DefaultConfig(), "{budget: {usd: 1000000/day}}", "", func(s *stack.Stack) (string, error) {
@@ -112,18 +117,25 @@ func newWorld(t testing.TB) *world {
 	w.must(err)
 	w.write("sentinel.yaml", strings.Replace(string(text), w.redis, w.cache.proxy.Listen, 1))
 	policy := w.policyOf("{budget: {usd: 1000000/day}}, noisy: {}", fmt.Sprintf(`policies:
-  - {name: tight, match: {model: %[1]s}, budget: {usd: 0.0005/day, mode: hard}}
-  - {name: noisy, match: {team: noisy}, limits: {requests: 10/minute}}
+%[1]s  - {name: noisy, match: {team: noisy}, limits: {requests: %[3]d/second}}
 alerts:
   channels:
     finops: {slack: {channel: "#finops", token: "vault:secret/alerts#slack", api: "%[2]s/slack/api"}}
     text: {sms: {account: AC1, token: "vault:secret/alerts#twilio", from: "+15550100000", to: [ana], api: "%[2]s/twilio"}}
   people: {ana: {phone: "+15550100001"}}
-`, tightModel, told.URL))
+`, tightRule, told.URL, noisyLimit))
 	policy = strings.Replace(policy, "providers:\n", "  flood: {team: noisy, identity: {token: "+noisyToken+"}}\nproviders:\n", 1)
 	w.write("policies.yaml", strings.ReplaceAll(policy, w.mock.TLSAddr, w.provider.proxy.Listen))
 	w.start()
 	return w
+}
+
+// twoSentinels is a gateway of two sentinels behind one Envoy, without links or alerts.
+func twoSentinels(t *testing.T) *world {
+	t.Helper()
+	f := openFleet(t, mockapi.DefaultConfig(), "{budget: {usd: 1000000/day}}", "policies:\n"+tightRule, 2, 1)
+	f.probes = f.probe(sentinelHost(1))
+	return &world{gateway: f.gateway, fleet: f}
 }
 
 // call is one call of the load, as its client saw it.
@@ -169,39 +181,61 @@ func (w *world) calls() (stop func() []call) {
 
 // outcome is a row of the table.
 type outcome struct {
-	fault                string
-	calls, failed        int
-	lost, twice          int64
-	drift                domain.NanoUSD // between the provider's bill and the ledger
-	tight, overshoot     domain.NanoUSD // spent of the budget that runs out, and above it
-	recovery             time.Duration
-	alerts               []string
-	told                 int
-	wantAlert, estimated bool
+	Fault     string         `json:"fault"`
+	Calls     int            `json:"calls"`
+	Failed    int            `json:"failed"`
+	Lost      int64          `json:"records_lost"`
+	Twice     int64          `json:"records_twice"`
+	Drift     domain.NanoUSD `json:"ledger_minus_bill_nusd"`
+	Overshoot domain.NanoUSD `json:"overshoot_nusd"` // above the budget that runs out
+	Recovery  int64          `json:"recovery_ms"`
+	Alerts    []string       `json:"incidents"`
+	Told      int            `json:"told"`
+	Before    int64          `json:"p99_before_us,omitempty"` // of calls that were answered before the fault, and of those that began within it
+	During    int64          `json:"p99_during_us,omitempty"`
+
+	wantAlert, estimated, unharmed bool
 }
 
 // suffer runs load through one fault.
 func (w *world) suffer(f fault) outcome {
 	w.t.Helper()
-	o := outcome{fault: f.name, wantAlert: f.alert != "", estimated: f.estimated}
+	o := outcome{Fault: f.name, wantAlert: f.alert != "", estimated: f.estimated, unharmed: f.unharmed}
 	stop := w.calls()
-	time.Sleep(beforeFault) // the load itself is the test
+	time.Sleep(max(beforeFault, f.before)) // the load itself is the test
+	broken := time.Now()
 	heal := f.inject(w)
 	time.Sleep(f.lasts)
 	heal()
 	healed := time.Now()
 	time.Sleep(afterFault)
 	all := stop()
+	var before, during []time.Duration
 	for _, c := range all {
-		o.calls++
-		if c.status != http.StatusOK {
-			o.failed++
-			o.recovery = max(o.recovery, c.ended.Sub(healed))
+		o.Calls++
+		switch {
+		case c.status != http.StatusOK:
+			o.Failed++
+			o.Recovery = max(o.Recovery, c.ended.Sub(healed).Milliseconds())
+		case c.ended.Before(broken):
+			before = append(before, c.ended.Sub(c.began))
+		case c.began.After(broken) && c.began.Before(healed):
+			during = append(during, c.ended.Sub(c.began))
 		}
 	}
+	o.Before, o.During = p99(before), p99(during)
 	w.reckon(&o)
 	w.incidents(&o, f.alert)
 	return o
+}
+
+// p99 is what 99 of 100 do not exceed, in microseconds.
+func p99(all []time.Duration) int64 {
+	if len(all) == 0 {
+		return 0
+	}
+	slices.Sort(all)
+	return all[(len(all)*99+99)/100-1].Microseconds()
 }
 
 // reckon compares what the provider served with the ledger.
@@ -209,16 +243,16 @@ func (w *world) reckon(o *outcome) {
 	w.t.Helper()
 	calls, cost, twice := w.settled()
 	served := w.mock.Stats()
-	bill := domain.NanoUSD(served.CostNanoUSD)
+	bill, tight := domain.NanoUSD(served.CostNanoUSD), domain.NanoUSD(0)
 	for _, r := range served.Rows {
 		if r.Provider == "weather" { // only the policy has a price for it
 			bill += domain.NanoUSD(r.Calls-r.Failed)*forecast - domain.NanoUSD(r.CostNanoUSD)
 		}
 		if r.Model == tightModel {
-			o.tight = domain.NanoUSD(r.CostNanoUSD)
+			tight = domain.NanoUSD(r.CostNanoUSD)
 		}
 	}
-	o.lost, o.twice, o.drift, o.overshoot = served.Calls-calls, twice, cost-bill, max(0, o.tight-tightUSD)
+	o.Lost, o.Twice, o.Drift, o.Overshoot = served.Calls-calls, twice, cost-bill, max(0, tight-tightUSD)
 }
 
 // incidents reads what was raised beside the budget, and how often Slack was told of what was expected.
@@ -242,14 +276,14 @@ func (w *world) incidents(o *outcome, kind string) {
 		slices.Sort(names)
 		return names, told
 	}
-	o.alerts, o.told = read()
+	o.Alerts, o.Told = read()
 	if kind != "" {
 		for range 100 { // it may be told after the fault only
-			if o.told > 0 {
+			if o.Told > 0 {
 				break
 			}
 			time.Sleep(100 * time.Millisecond)
-			o.alerts, o.told = read()
+			o.Alerts, o.Told = read()
 		}
 	}
 }
@@ -257,56 +291,95 @@ func (w *world) incidents(o *outcome, kind string) {
 // faulty tells what a row has that must not be.
 func (o outcome) faulty() error {
 	var errs []error
-	if o.lost > 0 {
-		errs = append(errs, fmt.Errorf("%d records lost", o.lost))
+	if o.Lost > 0 {
+		errs = append(errs, fmt.Errorf("%d records lost", o.Lost))
 	}
-	if o.twice > 0 {
-		errs = append(errs, fmt.Errorf("%d records twice", o.twice))
+	if o.Twice > 0 {
+		errs = append(errs, fmt.Errorf("%d records twice", o.Twice))
 	}
-	if !o.estimated && (o.lost < 0 || o.drift != 0) {
-		errs = append(errs, fmt.Errorf("%d records too many, the ledger is %s off", -o.lost, o.drift))
+	if !o.estimated && (o.Lost < 0 || o.Drift != 0) {
+		errs = append(errs, fmt.Errorf("%d records too many, the ledger is %s off", -o.Lost, o.Drift))
 	}
-	if o.overshoot > 0 {
-		errs = append(errs, fmt.Errorf("the hard budget was passed by %s", o.overshoot))
+	if o.Overshoot > 0 {
+		errs = append(errs, fmt.Errorf("the hard budget was passed by %s", o.Overshoot))
 	}
-	if o.recovery > 5*time.Second {
-		errs = append(errs, fmt.Errorf("calls failed until %s after the fault", o.recovery.Round(time.Millisecond)))
+	if o.Recovery > 5_000 {
+		errs = append(errs, fmt.Errorf("calls failed until %d ms after the fault", o.Recovery))
 	}
-	if o.wantAlert && o.told == 0 {
-		errs = append(errs, fmt.Errorf("nobody was told; there are incidents %q", o.alerts))
+	if o.unharmed && o.Failed > 0 {
+		errs = append(errs, fmt.Errorf("%d calls of others failed", o.Failed))
 	}
-	if once := slices.Compact(slices.Clone(o.alerts)); len(once) != len(o.alerts) {
-		errs = append(errs, fmt.Errorf("incidents are there twice: %q", o.alerts))
+	if o.wantAlert && o.Told == 0 {
+		errs = append(errs, fmt.Errorf("nobody was told; there are incidents %q", o.Alerts))
+	}
+	if once := slices.Compact(slices.Clone(o.Alerts)); len(once) != len(o.Alerts) {
+		errs = append(errs, fmt.Errorf("incidents are there twice: %q", o.Alerts))
 	}
 	return errors.Join(errs...)
 }
 
-// TestEveryFaultLosesNothing goes through the table of faults; without CHAOS_OUT through a few of them.
+// TestEveryFaultLosesNothing goes through the table of faults; without CHAOS_OUT through a few of them. CHAOS_OUT names the table's file, beside which its rows are
+// as JSON; CHAOS_ROWS is an expression for the faults that are to be measured anew, the other rows being kept.
 func TestEveryFaultLosesNothing(t *testing.T) {
 	out := os.Getenv("CHAOS_OUT")
-	var rows []outcome
+	wanted, err := regexp.Compile(os.Getenv("CHAOS_ROWS"))
+	if err != nil {
+		t.Fatalf("CHAOS_ROWS: %v", err)
+	}
+	measured := map[string]outcome{}
 	for _, f := range faults() {
-		if out == "" && !f.short {
+		if out == "" && !f.short || !wanted.MatchString(f.name) {
 			continue
 		}
 		t.Run(f.name, func(t *testing.T) {
-			w := newWorld(t)
+			open := newWorld
+			if f.open != nil {
+				open = f.open
+			}
+			w := open(t)
 			if f.faulty {
 				w.faulty()
 			}
 			o := w.suffer(f)
-			rows = append(rows, o)
+			measured[f.name] = o
 			t.Logf("%+v", o)
 			if err := o.faulty(); err != nil {
 				t.Error(err)
 			}
 		})
 	}
-	if out != "" {
-		if err := os.WriteFile(out, []byte(faultTable(rows)), 0o644); err != nil {
-			t.Fatal(err)
+	if out == "" {
+		return
+	}
+	rows, err := mergedRows(strings.TrimSuffix(out, ".md")+".json", measured)
+	if err == nil {
+		err = os.WriteFile(out, []byte(faultTable(rows)), 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// mergedRows writes the rows of all faults to a file, in their order: those measured now, and the others as the file has them.
+func mergedRows(file string, measured map[string]outcome) (rows []outcome, err error) {
+	var old []outcome
+	if text, err := os.ReadFile(file); err == nil {
+		if err := json.Unmarshal(text, &old); err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
 		}
 	}
+	for _, f := range faults() {
+		if o, ok := measured[f.name]; ok {
+			rows = append(rows, o)
+		} else if i := slices.IndexFunc(old, func(o outcome) bool { return o.Fault == f.name }); i >= 0 {
+			rows = append(rows, old[i])
+		}
+	}
+	text, err := json.MarshalIndent(rows, "", " ")
+	if err != nil {
+		return nil, err
+	}
+	return rows, os.WriteFile(file, append(text, '\n'), 0o644)
 }
 
 // faultTable is docs/bench/faults.md.
@@ -315,11 +388,16 @@ func faultTable(rows []outcome) string {
 	b.WriteString("# Faults\n\nWritten by `make chaos`: real Envoy, PostgreSQL, Redis and OpenBao, 40 calls a second, a hard budget that runs out on the way, the policy's\n" +
 		"default for a Redis that is down (closed). Failed are calls without the provider's answer, refusals of the gateway among them. Records are compared with\n" +
 		"the provider's own account. Recovery is the time from the end of the fault to the end of the last call that failed. Told counts incidents that\n" +
-		"had to reach Slack and phones and did; calls that broke in the middle are booked at their bound.\n\n" +
-		"| fault | calls | failed | records lost | records twice | ledger − bill | overshoot | recovery | incidents | told |\n|---|---|---|---|---|---|---|---|---|---|\n")
+		"had to reach Slack and phones and did; calls that broke in the middle are booked at their bound. p99 is of calls that were answered, before the fault and\n" +
+		"within it, where it was measured; most rows have a hundred calls for it.\n\n" +
+		"| fault | calls | failed | records lost | records twice | ledger − bill | overshoot | recovery | p99 before → within | incidents | told |\n|---|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, o := range rows {
-		_, _ = fmt.Fprintf(&b, "| %s | %d | %d | %d | %d | %s | %s | %.1f s | %s | %d |\n", o.fault, o.calls, o.failed, max(0, o.lost), o.twice, o.drift, o.overshoot,
-			o.recovery.Seconds(), strings.Join(o.alerts, ", "), o.told)
+		tail := "–"
+		if o.Before > 0 && o.During > 0 {
+			tail = fmt.Sprintf("%.1f → %.1f ms", float64(o.Before)/1000, float64(o.During)/1000)
+		}
+		_, _ = fmt.Fprintf(&b, "| %s | %d | %d | %d | %d | %s | %s | %.1f s | %s | %s | %d |\n", o.Fault, o.Calls, o.Failed, max(0, o.Lost), o.Twice, o.Drift, o.Overshoot,
+			float64(o.Recovery)/1000, tail, strings.Join(o.Alerts, ", "), o.Told)
 	}
 	return b.String()
 }
