@@ -22,9 +22,13 @@ const (
 // readers are kept, because a fresh buffer for each stream would be most of the client's own cost.
 var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, maxLine) }}
 
-// call makes one call and measures it from when it was due. A failed one leaves no latency behind.
-func (r *run) call(ctx context.Context, start time.Time) (status int, err error) {
-	rq, err := http.NewRequestWithContext(ctx, r.o.Method, r.o.URL, bytes.NewReader(r.o.Body))
+// call makes the n-th call and measures it from when it was due. A failed one leaves no latency behind.
+func (r *run) call(ctx context.Context, n int64, start time.Time) (status int, err error) {
+	sent := r.o.Body
+	if r.o.Bodies != nil {
+		sent = r.o.Bodies(n)
+	}
+	rq, err := http.NewRequestWithContext(ctx, r.o.Method, r.o.URL, bytes.NewReader(sent))
 	if err != nil {
 		return 0, err
 	}

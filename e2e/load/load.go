@@ -37,10 +37,11 @@ type Options struct {
 	Method   string // POST when empty
 	Header   http.Header
 	Body     []byte
-	Mode     Mode          // JSON when empty
-	Clients  int           // calls in flight, each client's next starts when its last has ended
-	Warmup   time.Duration // calls that start within it are not measured
-	Duration time.Duration // of the measured part; calls that started within it are awaited
+	Bodies   func(n int64) []byte // the body of the n-th call, from 1, in place of Body; calls at once ask at once
+	Mode     Mode                 // JSON when empty
+	Clients  int                  // calls in flight, each client's next starts when its last has ended
+	Warmup   time.Duration        // calls that start within it are not measured
+	Duration time.Duration        // of the measured part; calls that started within it are awaited
 	// Ramp spreads the clients' first calls: streams that beat at one pace and began at one instant would
 	// all send in the same instant, and each would measure the queue of the others.
 	Ramp time.Duration
@@ -199,10 +200,11 @@ func (r *run) drive(ctx context.Context, deadline time.Time) {
 			case <-time.After(r.o.Ramp * time.Duration(i) / time.Duration(r.o.Clients)):
 			}
 			for ctx.Err() == nil && time.Now().Before(deadline) {
-				if n := begun.Add(1); r.o.Requests > 0 && n > r.o.Requests {
+				n := begun.Add(1)
+				if r.o.Requests > 0 && n > r.o.Requests {
 					return
 				}
-				if !r.once(ctx, time.Now()) {
+				if !r.once(ctx, n, time.Now()) {
 					return
 				}
 			}
@@ -211,9 +213,9 @@ func (r *run) drive(ctx context.Context, deadline time.Time) {
 	clients.Wait()
 }
 
-// once makes a call that was due at a time, and counts it unless ctx has ended.
-func (r *run) once(ctx context.Context, due time.Time) bool {
-	status, err := r.call(ctx, due)
+// once makes the n-th call, which was due at a time, and counts it unless ctx has ended.
+func (r *run) once(ctx context.Context, n int64, due time.Time) bool {
+	status, err := r.call(ctx, n, due)
 	if ctx.Err() != nil {
 		return false
 	}
@@ -239,7 +241,7 @@ func (r *run) pace(ctx context.Context, deadline time.Time) {
 		case <-ctx.Done():
 		case free <- struct{}{}:
 			clients.Go(func() {
-				r.once(ctx, due)
+				r.once(ctx, n+1, due)
 				<-free
 			})
 		}
