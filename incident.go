@@ -87,6 +87,14 @@ type Incident struct {
 	Notified     time.Time
 }
 
+// IncidentQuery chooses incidents, the newest first.
+type IncidentQuery struct {
+	Open  bool   // leave out those that are resolved
+	Scope string // only those of a scope; empty is any
+	After Cursor // only those after it in the list
+	Limit int
+}
+
 // IncidentID names the incident of a rule on a scope in a window: the same cause has the same id on every replica.
 func IncidentID(rule, scope, window string) string {
 	h := sha256.New()

@@ -51,9 +51,8 @@ type Calls struct {
 
 type callsInput struct {
 	Period
+	PageQuery
 	Filter []string `query:"filter,explode" maxItems:"10" doc:"dimension:value pairs that must hold."`
-	Cursor string   `query:"cursor" maxLength:"100"`
-	Limit  int      `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 }
 
 func (s *Server) callRoutes() {
@@ -86,20 +85,14 @@ func (s *Server) calls(ctx context.Context, in *callsInput) (*answer[Calls], err
 		return nil, err
 	}
 	q := EntryQuery{From: in.From, To: in.To, Filter: filter, Limit: in.Limit}
-	if in.Cursor != "" {
-		if q.Before, err = readCallCursor(in.Cursor); err != nil {
-			return nil, err
-		}
+	if q.Before, err = in.call(); err != nil {
+		return nil, err
 	}
 	list, err := s.Backend.Entries(ctx, q)
 	if err != nil {
 		return nil, s.fault("calls", err)
 	}
-	out := Calls{Calls: shown(list)}
-	if len(list) == in.Limit {
-		out.Next = callCursor(list[len(list)-1])
-	}
-	return &answer[Calls]{out}, nil
+	return &answer[Calls]{Calls{shown(list), next(list, in.Limit, callCursor)}}, nil
 }
 
 func shown(list []sentinel.Entry) []Call {
@@ -125,13 +118,15 @@ func shown(list []sentinel.Entry) []Call {
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // callCursor names a call by its id and attempt.
-func callCursor(e sentinel.Entry) string {
-	return cursor(e.At, binary.BigEndian.AppendUint16(e.ID[:], uint16(e.Attempt)))
+func callCursor(e sentinel.Entry) sentinel.Cursor {
+	return sentinel.Cursor{At: e.At, Row: string(binary.BigEndian.AppendUint16(e.ID[:], uint16(e.Attempt)))}
 }
 
-func readCallCursor(text string) (k EntryKey, err error) {
+// call is the row that a page of calls begins after.
+func (in *callsInput) call() (k EntryKey, err error) {
 	row := make([]byte, len(k.CallID)+2)
-	k.At, err = readCursor(text, row)
+	c, err := in.afterRow(row)
+	k.At = c.At
 	n := copy(k.CallID[:], row)
 	k.Attempt = int16(binary.BigEndian.Uint16(row[n:]))
 	return k, err

@@ -1,31 +1,55 @@
 package admin
 
 import (
-	"encoding/base64"
-	"encoding/binary"
-	"time"
-
 	"github.com/danielgtaylor/huma/v2"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
+
+// PageQuery asks for a part of a list.
+type PageQuery struct {
+	Cursor string `query:"cursor" maxLength:"100" doc:"next of the page before; the first page has none."`
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+}
 
 // badCursor is the answer to one of somebody's own.
 func badCursor() error { return huma.Error400BadRequest("cursor: it is not one that this API gave") }
 
-// cursor names a row of a list whose newest come first: its time, in microseconds, and what tells rows of one time apart.
-func cursor(at time.Time, row []byte) string {
-	return base64.RawURLEncoding.EncodeToString(append(binary.BigEndian.AppendUint64(nil, uint64(at.UnixMicro())), row...))
+// after is the row that a page begins after.
+func (q PageQuery) after() (sentinel.Cursor, error) {
+	c, err := sentinel.ParseCursor(q.Cursor)
+	if err != nil {
+		return c, badCursor()
+	}
+	return c, nil
 }
 
-// readCursor gives the time, and fills row with the rest. The database does not hold every time.
-func readCursor(text string, row []byte) (time.Time, error) {
-	b, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil || len(b) != 8+len(row) {
-		return time.Time{}, badCursor()
+// afterRow is after where rows are told apart by the bytes of an id: it fills row with them.
+func (q PageQuery) afterRow(row []byte) (sentinel.Cursor, error) {
+	c, err := q.after()
+	if err != nil || c == (sentinel.Cursor{}) {
+		return c, err
 	}
-	copy(row, b[8:])
-	at := time.UnixMicro(int64(binary.BigEndian.Uint64(b))).UTC()
-	if at.Year() <= 2000 || at.Year() >= 2200 {
-		return time.Time{}, badCursor()
+	if len(c.Row) != len(row) {
+		return c, badCursor()
 	}
-	return at, nil
+	copy(row, c.Row)
+	return c, nil
+}
+
+// next is the cursor of the page after a list: none after one that is not full.
+func next[T any](list []T, limit int, of func(T) sentinel.Cursor) string {
+	if len(list) < limit {
+		return ""
+	}
+	return of(list[len(list)-1]).String()
+}
+
+// each shows a list's rows.
+func each[T, U any](list []T, show func(T) U) []U {
+	out := make([]U, len(list))
+	for i, one := range list {
+		out[i] = show(one)
+	}
+	return out
 }

@@ -12,7 +12,8 @@ import (
 
 // Incidents is what is wrong, and what people did about it.
 type Incidents interface {
-	Incidents(ctx context.Context, open bool, limit int) ([]sentinel.Incident, error)
+	// Incidents lists those of a scope, or all where it is empty, the newest first.
+	Incidents(ctx context.Context, q sentinel.IncidentQuery) ([]sentinel.Incident, error)
 	History(ctx context.Context, incident string, limit int) ([]sentinel.IncidentChange, error)
 	// AnswerIncidents applies an act (acknowledge, snooze, plan, resolve, confirm, dismiss) to a group's open incidents; ok is false without such a group.
 	AnswerIncidents(ctx context.Context, group, act, by string, snooze time.Duration) (ok bool, err error)
@@ -39,6 +40,12 @@ type Incident struct {
 	Held         string     `json:"held" doc:"Why people are not told: inhibited, silenced or empty."`
 }
 
+// IncidentPage is a part of the incidents, the newest first.
+type IncidentPage struct {
+	Incidents []Incident `json:"incidents" nullable:"false"`
+	Next      string     `json:"next" doc:"Cursor of the next page; empty on the last."`
+}
+
 // Change is one line of an incident's history.
 type Change struct {
 	At   time.Time `json:"at"`
@@ -49,18 +56,20 @@ type Change struct {
 func (s *Server) incidentRoutes() {
 	register(s, operation{id: "list-incidents", method: http.MethodGet, path: "/incidents", tag: "incidents", summary: "Incidents, the newest first", role: sentinel.RoleViewer},
 		func(ctx context.Context, in *struct {
-			Open  bool `query:"open" doc:"Leave out those that are resolved."`
-			Limit int  `query:"limit" minimum:"1" maximum:"1000" default:"200"`
-		}) (*answer[[]Incident], error) {
-			list, err := s.Backend.Incidents(ctx, in.Open, in.Limit)
+			PageQuery
+			Open  bool   `query:"open" doc:"Leave out those that are resolved."`
+			Scope string `query:"scope" maxLength:"500" doc:"Only those of a scope, such as the cell of a limit."`
+		}) (*answer[IncidentPage], error) {
+			after, err := in.after()
+			if err != nil {
+				return nil, err
+			}
+			list, err := s.Backend.Incidents(ctx, sentinel.IncidentQuery{Open: in.Open, Scope: in.Scope, After: after, Limit: in.Limit})
 			if err != nil {
 				return nil, s.fault("incidents", err)
 			}
-			out := make([]Incident, len(list))
-			for i, n := range list {
-				out[i] = incidentOf(n)
-			}
-			return &answer[[]Incident]{out}, nil
+			at := func(i sentinel.Incident) sentinel.Cursor { return sentinel.Cursor{At: i.Opened, Row: i.ID} }
+			return &answer[IncidentPage]{IncidentPage{each(list, incidentOf), next(list, in.Limit, at)}}, nil
 		})
 	register(s, operation{id: "get-incident-history", method: http.MethodGet, path: "/incidents/{id}/history", tag: "incidents", summary: "What happened to an incident", role: sentinel.RoleViewer},
 		func(ctx context.Context, in *struct {

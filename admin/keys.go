@@ -50,9 +50,8 @@ func (s *Server) keyRoutes() {
 }
 
 func (s *Server) keys(ctx context.Context, in *struct {
+	PageQuery
 	Account string `query:"account" maxLength:"100" doc:"Whose, for admins; * is everybody's. Default: one's own."`
-	Cursor  string `query:"cursor" maxLength:"100"`
-	Limit   int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 }) (*answer[Keys], error) {
 	me := who(ctx)
 	account := in.Account
@@ -65,12 +64,11 @@ func (s *Server) keys(ctx context.Context, in *struct {
 		account = ""
 	}
 	var after sentinel.AccountKey
-	if in.Cursor != "" {
-		var err error
-		if after.Created, err = readCursor(in.Cursor, after.Hash[:]); err != nil {
-			return nil, err
-		}
+	c, err := in.afterRow(after.Hash[:])
+	if err != nil {
+		return nil, err
 	}
+	after.Created = c.At
 	list, err := s.Backend.AccountKeys(ctx, account, after, in.Limit)
 	if err != nil {
 		return nil, s.fault("keys", err)
@@ -79,9 +77,8 @@ func (s *Server) keys(ctx context.Context, in *struct {
 	for i, k := range list {
 		out.Keys[i] = Key{hex.EncodeToString(k.Hash[:]), k.Account, string(k.Kind), k.Label, k.Created, k.Expires, k.Hash == me.key.Hash}
 	}
-	if len(list) == in.Limit {
-		last := list[len(list)-1]
-		out.Next = cursor(last.Created, last.Hash[:])
-	}
+	out.Next = next(list, in.Limit, func(k sentinel.AccountKey) sentinel.Cursor {
+		return sentinel.Cursor{At: k.Created, Row: string(k.Hash[:])}
+	})
 	return &answer[Keys]{out}, nil
 }

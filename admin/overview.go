@@ -94,7 +94,7 @@ func (s *Server) overview(ctx context.Context) (*Overview, error) {
 		return nil, err
 	}
 	o.Downgrades.Calls = o.Month.Downgraded
-	open, err := s.Backend.Incidents(ctx, true, maxRows)
+	open, err := s.Backend.Incidents(ctx, sentinel.IncidentQuery{Open: true, Limit: maxRows})
 	if err != nil {
 		return nil, err
 	}

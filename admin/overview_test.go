@@ -39,7 +39,9 @@ func (c clocked) Usage(_ context.Context, q admin.UsageQuery) ([]admin.UsageRow,
 
 func (clocked) Entries(context.Context, admin.EntryQuery) ([]sentinel.Entry, error) { return nil, nil }
 
-func (clocked) Incidents(context.Context, bool, int) ([]sentinel.Incident, error) { return nil, nil }
+func (clocked) Incidents(context.Context, sentinel.IncidentQuery) ([]sentinel.Incident, error) {
+	return nil, nil
+}
 
 func (clocked) Health(context.Context) []admin.Component { return nil }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,12 +22,14 @@ type Publishing interface {
 	RollbackPolicy(ctx context.Context, version string, d PolicyDraft) (Publication, error)
 	// DecidePolicy approves a proposal, or rejects it.
 	DecidePolicy(ctx context.Context, id int64, by, note string, approve bool) (Publication, error)
-	// PolicyVersions lists what was in force, the latest first; PolicyText is one of them or of the proposals, masked for all but admins.
-	PolicyVersions(ctx context.Context, limit int) ([]PolicyVersion, error)
+	// PolicyVersions lists what was in force, the latest first: what came into force before the change of a number, 0 for none.
+	PolicyVersions(ctx context.Context, before int64, limit int) ([]PolicyVersion, error)
+	// PolicyText is the text of a version or of a proposal, masked for all but admins.
 	PolicyText(ctx context.Context, version string, secrets bool) (string, error)
 	// DiffPolicies compares two versions; an empty to is the one in force.
 	DiffPolicies(ctx context.Context, from, to string, secrets bool) (PolicyDiff, error)
-	Proposals(ctx context.Context, limit int) ([]sentinel.PolicyProposal, error)
+	// Proposals lists those below a number, 0 for all, the latest first.
+	Proposals(ctx context.Context, before int64, limit int) ([]sentinel.PolicyProposal, error)
 	// PolicyProcesses lists the gateway's processes.
 	PolicyProcesses(ctx context.Context) ([]sentinel.PolicyProcess, error)
 }
@@ -46,6 +49,14 @@ type PolicyVersion struct {
 	Since   time.Time `json:"since"`
 	Author  string    `json:"author"`
 	Reason  string    `json:"reason" doc:"Empty where a file changed by itself."`
+
+	Seq int64 `json:"-"` // number of the change
+}
+
+// PolicyVersionPage is a part of what was in force, the latest first.
+type PolicyVersionPage struct {
+	Versions []PolicyVersion `json:"versions" nullable:"false"`
+	Next     string          `json:"next" doc:"Cursor of the next page; empty on the last."`
 }
 
 // PolicyDiff is what one version says otherwise than another.
@@ -75,6 +86,12 @@ type Proposal struct {
 	By      string    `json:"by" doc:"Who decided."`
 	Decided time.Time `json:"decided"`
 	Note    string    `json:"note"`
+}
+
+// ProposalPage is a part of what was put forward, the latest first.
+type ProposalPage struct {
+	Proposals []Proposal `json:"proposals" nullable:"false"`
+	Next      string     `json:"next" doc:"Cursor of the next page; empty on the last."`
 }
 
 // PolicyProcess is what one gateway process has in force.
@@ -151,8 +168,21 @@ type publishedAnswer struct {
 	Body   Published
 }
 
-type listInput struct {
-	Limit int `query:"limit" minimum:"1" maximum:"1000" default:"50"`
+// number is the numbered row that a page begins after; 0 for none.
+func (q PageQuery) number() (int64, error) {
+	c, err := q.after()
+	if err != nil || c == (sentinel.Cursor{}) {
+		return 0, err
+	}
+	n, err := strconv.ParseInt(c.Row, 10, 64)
+	if err != nil || n < 1 {
+		return 0, badCursor()
+	}
+	return n, nil
+}
+
+func numbered(at time.Time, n int64) sentinel.Cursor {
+	return sentinel.Cursor{At: at, Row: strconv.FormatInt(n, 10)}
 }
 
 func (s *Server) publishingRoutes() {
@@ -176,12 +206,17 @@ func (s *Server) publishingRoutes() {
 			return s.publication(p, err)
 		})
 	register(s, policies("list-policy-versions", http.MethodGet, "/versions", "What was in force, the latest first", sentinel.RoleViewer),
-		func(ctx context.Context, in *listInput) (*answer[[]PolicyVersion], error) {
-			list, err := s.Backend.PolicyVersions(ctx, in.Limit)
+		func(ctx context.Context, in *PageQuery) (*answer[PolicyVersionPage], error) {
+			before, err := in.number()
+			if err != nil {
+				return nil, err
+			}
+			list, err := s.Backend.PolicyVersions(ctx, before, in.Limit)
 			if err != nil {
 				return nil, s.fault("policy versions", err)
 			}
-			return &answer[[]PolicyVersion]{append([]PolicyVersion{}, list...)}, nil
+			at := func(v PolicyVersion) sentinel.Cursor { return numbered(v.Since, v.Seq) }
+			return &answer[PolicyVersionPage]{PolicyVersionPage{append([]PolicyVersion{}, list...), next(list, in.Limit, at)}}, nil
 		})
 	register(s, policies("get-policy-version", http.MethodGet, "/versions/{version}", "The text of a version, with hashes for tokens", sentinel.RoleViewer),
 		func(ctx context.Context, in *versionInput) (*policyAnswer, error) {
@@ -211,16 +246,17 @@ func (s *Server) publishingRoutes() {
 		})
 }
 
-func (s *Server) proposals(ctx context.Context, in *listInput) (*answer[[]Proposal], error) {
-	list, err := s.Backend.Proposals(ctx, in.Limit)
+func (s *Server) proposals(ctx context.Context, in *PageQuery) (*answer[ProposalPage], error) {
+	before, err := in.number()
+	if err != nil {
+		return nil, err
+	}
+	list, err := s.Backend.Proposals(ctx, before, in.Limit)
 	if err != nil {
 		return nil, s.fault("proposals", err)
 	}
-	out := make([]Proposal, len(list))
-	for i, p := range list {
-		out[i] = proposalOf(p)
-	}
-	return &answer[[]Proposal]{out}, nil
+	at := func(p sentinel.PolicyProposal) sentinel.Cursor { return numbered(p.At, p.ID) }
+	return &answer[ProposalPage]{ProposalPage{each(list, proposalOf), next(list, in.Limit, at)}}, nil
 }
 
 func (s *Server) publication(p Publication, err error) (*publishedAnswer, error) {

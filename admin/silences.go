@@ -13,7 +13,8 @@ import (
 
 // Silences is what people asked to be kept quiet while the gateway runs. Those of the policy file are in the file.
 type Silences interface {
-	Silences(ctx context.Context) ([]sentinel.AlertSilence, error)
+	// Silences lists those that have not ended, the next to end first.
+	Silences(ctx context.Context, after sentinel.Cursor, limit int) ([]sentinel.AlertSilence, error)
 	AddSilence(ctx context.Context, q sentinel.AlertSilence) (id string, err error)
 	EndSilence(ctx context.Context, id string) (ok bool, err error)
 }
@@ -29,18 +30,25 @@ type Silence struct {
 	Why   string    `json:"why"`
 }
 
+// SilencePage is a part of the silences, the next to end first.
+type SilencePage struct {
+	Silences []Silence `json:"silences" nullable:"false"`
+	Next     string    `json:"next" doc:"Cursor of the next page; empty on the last."`
+}
+
 func (s *Server) silenceRoutes() {
 	register(s, operation{id: "list-silences", method: http.MethodGet, path: "/silences", tag: "incidents", summary: "Silences that have not ended, without those of the policy", role: sentinel.RoleViewer},
-		func(ctx context.Context, _ *struct{}) (*answer[[]Silence], error) {
-			list, err := s.Backend.Silences(ctx)
+		func(ctx context.Context, in *PageQuery) (*answer[SilencePage], error) {
+			after, err := in.after()
+			if err != nil {
+				return nil, err
+			}
+			list, err := s.Backend.Silences(ctx, after, in.Limit)
 			if err != nil {
 				return nil, s.fault("silences", err)
 			}
-			out := make([]Silence, len(list))
-			for i, q := range list {
-				out[i] = Silence(q)
-			}
-			return &answer[[]Silence]{out}, nil
+			at := func(q sentinel.AlertSilence) sentinel.Cursor { return sentinel.Cursor{At: q.Until, Row: q.ID} }
+			return &answer[SilencePage]{SilencePage{each(list, func(q sentinel.AlertSilence) Silence { return Silence(q) }), next(list, in.Limit, at)}}, nil
 		})
 	register(s, operation{id: "add-silence", method: http.MethodPost, path: "/silences", tag: "incidents", summary: "Keep incidents quiet for a time, on all processes within seconds",
 		role: sentinel.RoleOperator, status: http.StatusCreated}, s.addSilence)

@@ -17,7 +17,8 @@ var ErrRefused = errors.New("refused")
 // ServiceTokens issues and ends the tokens of services. It records every change in the audit chain itself. An error that
 // wraps ErrRefused is shown.
 type ServiceTokens interface {
-	ListServiceTokens(ctx context.Context, service string) ([]sentinel.ServiceToken, error)
+	// ListServiceTokens lists those of a service, or all where it is empty, the newest first.
+	ListServiceTokens(ctx context.Context, service string, after sentinel.Cursor, limit int) ([]sentinel.ServiceToken, error)
 	IssueServiceToken(ctx context.Context, by, service, label string, life time.Duration) (id, token string, err error)
 	ReissueServiceToken(ctx context.Context, by, id string, grace time.Duration) (token string, err error)
 	EndServiceToken(ctx context.Context, by, id string) error
@@ -35,6 +36,12 @@ type ServiceToken struct {
 	Rotated       *time.Time `json:"rotated,omitempty"`
 	PreviousUntil *time.Time `json:"previous_until,omitempty" doc:"When the token before the last rotation ends."`
 	Revoked       *time.Time `json:"revoked,omitempty"`
+}
+
+// ServiceTokenPage is a part of the tokens, the newest first.
+type ServiceTokenPage struct {
+	Tokens []ServiceToken `json:"tokens" nullable:"false"`
+	Next   string         `json:"next" doc:"Cursor of the next page; empty on the last."`
 }
 
 // NewServiceToken is a token that was just made. It is shown this once.
@@ -78,17 +85,25 @@ func (s *Server) tokenRoutes() {
 }
 
 func (s *Server) listTokens(ctx context.Context, in *struct {
-	Service string `query:"service" maxLength:"100"`
-}) (*answer[[]ServiceToken], error) {
-	list, err := s.Backend.ListServiceTokens(ctx, in.Service)
+	PageQuery
+	Service string `query:"service" maxLength:"100" doc:"Only those of a service."`
+}) (*answer[ServiceTokenPage], error) {
+	after, err := in.after()
+	if err != nil {
+		return nil, err
+	}
+	list, err := s.Backend.ListServiceTokens(ctx, in.Service, after, in.Limit)
 	if err != nil {
 		return nil, s.fault("service tokens", err)
 	}
-	out := make([]ServiceToken, len(list))
-	for i, t := range list {
-		out[i] = ServiceToken{t.ID, t.Service, t.Label, t.State(s.Now()), t.By, t.Created, set(t.Expires), set(t.Rotated), set(t.PreviousUntil), set(t.Revoked)}
+	show := func(t sentinel.ServiceToken) ServiceToken {
+		return ServiceToken{t.ID, t.Service, t.Label, t.State(s.Now()), t.By, t.Created, set(t.Expires), set(t.Rotated), set(t.PreviousUntil), set(t.Revoked)}
 	}
-	return &answer[[]ServiceToken]{out}, nil
+	return &answer[ServiceTokenPage]{ServiceTokenPage{each(list, show), next(list, in.Limit, tokenCursor)}}, nil
+}
+
+func tokenCursor(t sentinel.ServiceToken) sentinel.Cursor {
+	return sentinel.Cursor{At: t.Created, Row: t.ID}
 }
 
 // shown answers with an error that the client can correct, and hides others.

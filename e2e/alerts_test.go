@@ -96,7 +96,7 @@ func TestBudgetAt80PercentIsOneSlackMessageWithinFiveSeconds(t *testing.T) {
 	st, err := store.Open(t.Context(), store.Options{DSN: domain.NewSecret(g.dsn), MaxConns: 1})
 	g.must(err)
 	defer st.Close()
-	open, err := st.Incidents(t.Context(), true, 10)
+	open, err := st.Incidents(t.Context(), domain.IncidentQuery{Open: true, Limit: 10})
 	g.must(err)
 	if len(open) != 1 || open[0].State != domain.IncidentAcknowledged || open[0].Scope != "team/core/cost/day" {
 		t.Errorf("incidents: %+v", open)
@@ -147,10 +147,12 @@ func TestASilenceHoldsUntilItIsEnded(t *testing.T) {
 	}
 	id, _, _ := strings.Cut(out, " ")
 	ana := g.signedUp()
-	var list []struct{ ID, Rule, Scope, Why string }
-	ana.want(http.StatusOK, "GET", "/silences", "", &list)
-	if len(list) != 1 || list[0].ID != id || list[0].Why != "a move" || list[0].Scope != "team/*" {
-		t.Errorf("silences of the API: %+v", list)
+	var page struct {
+		Silences []struct{ ID, Rule, Scope, Why string }
+	}
+	ana.want(http.StatusOK, "GET", "/silences", "", &page)
+	if list := page.Silences; len(list) != 1 || list[0].ID != id || list[0].Why != "a move" || list[0].Scope != "team/*" {
+		t.Errorf("silences of the API: %+v", page)
 	}
 	var added struct{ ID string }
 	ana.want(http.StatusCreated, "POST", "/silences", `{"rule":"errors","minutes":5}`, &added)

@@ -262,7 +262,7 @@ func (w *world) incidents(o *outcome, kind string) {
 	w.must(err)
 	defer st.Close()
 	read := func() (names []string, told int) {
-		all, err := st.Incidents(w.t.Context(), false, 100)
+		all, err := st.Incidents(w.t.Context(), domain.IncidentQuery{Limit: 100})
 		w.must(err)
 		for _, i := range all {
 			if strings.HasPrefix(i.Rule, "budget") || strings.HasPrefix(i.Rule, "refused") || strings.HasPrefix(i.Rule, "forecast") || strings.HasPrefix(i.Rule, "first_seen") {

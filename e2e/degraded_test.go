@@ -49,7 +49,7 @@ func TestAnOutageOfRedisIsShownAndTold(t *testing.T) {
 	st, err := store.Open(t.Context(), store.Options{DSN: domain.NewSecret(g.dsn), MaxConns: 1})
 	g.must(err)
 	defer st.Close()
-	if incidents, err := st.Incidents(t.Context(), true, 10); err != nil || len(incidents) != 1 || incidents[0].Rule != "dependency" || incidents[0].Scope != "dependency/redis" {
+	if incidents, err := st.Incidents(t.Context(), domain.IncidentQuery{Open: true, Limit: 10}); err != nil || len(incidents) != 1 || incidents[0].Rule != "dependency" || incidents[0].Scope != "dependency/redis" {
 		t.Errorf("incidents: %+v, %v", incidents, err)
 	}
 	if !shows(1)() {

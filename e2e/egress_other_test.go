@@ -70,7 +70,7 @@ func TestOtherHostsAreCarriedUntouchedOrRefused(t *testing.T) {
 	g.must(err)
 	defer st.Close()
 	g.eventually("an incident tells of the host", func() bool {
-		open, err := st.Incidents(t.Context(), true, 10)
+		open, err := st.Incidents(t.Context(), domain.IncidentQuery{Open: true, Limit: 10})
 		g.must(err)
 		return slices.ContainsFunc(open, func(i domain.Incident) bool { return i.Rule == "other_host" && i.Scope == "other_host/files.example" })
 	})

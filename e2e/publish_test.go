@@ -258,10 +258,25 @@ func TestASecondPersonApprovesWhatIsPublished(t *testing.T) {
 	if cost := g.forecast(3); cost != 100 {
 		t.Errorf("a call costs %d tenths of a cent after the roll-back, want 100", cost)
 	}
-	var versions []struct{ Version, Author, Reason string }
-	bob.want(http.StatusOK, "GET", "/policy/versions", "", &versions)
+	var page struct {
+		Versions []struct{ Version, Author, Reason string }
+		Next     string
+	}
+	bob.want(http.StatusOK, "GET", "/policy/versions", "", &page)
+	versions := page.Versions
 	if len(versions) != 3 || versions[0].Reason != "too dear" || versions[0].Author != "ada" || versions[1].Author != "ada" {
 		t.Errorf("versions: %+v", versions)
+	}
+	bob.want(http.StatusOK, "GET", "/policy/versions?limit=2", "", &page)
+	if next := page.Next; len(page.Versions) != 2 || next == "" {
+		t.Errorf("the first page: %+v", page)
+	} else if bob.want(http.StatusOK, "GET", "/policy/versions?limit=2&cursor="+next, "", &page); len(page.Versions) != 1 || page.Versions[0] != versions[2] || page.Next != "" {
+		t.Errorf("the page after: %+v, want %+v", page, versions[2])
+	}
+	bob.want(http.StatusBadRequest, "GET", "/policy/versions?cursor=own", "", nil)
+	text := g.policy(0, "versions", "--limit", "2")
+	if _, after, ok := strings.Cut(text, "--after "); !ok || !strings.Contains(g.policy(0, "versions", "--after", strings.TrimSpace(after)), versions[2].Version) {
+		t.Errorf("sentinel policy versions: %s", text)
 	}
 }
 

@@ -224,8 +224,9 @@ func (s *Store) FirstSeen(ctx context.Context, mark string, until time.Time) (bo
 }
 
 // Incidents lists incidents, the newest first; open leaves out those that are resolved.
-func (s *Store) Incidents(ctx context.Context, open bool, limit int) ([]sentinel.Incident, error) {
-	rows, err := s.db(ctx).Query(ctx, `SELECT doc FROM incidents WHERE NOT $1 OR resolved IS NULL ORDER BY opened DESC, id LIMIT $2`, open, limit)
+func (s *Store) Incidents(ctx context.Context, q sentinel.IncidentQuery) ([]sentinel.Incident, error) {
+	rows, err := s.db(ctx).Query(ctx, `SELECT doc FROM incidents WHERE (NOT $1 OR resolved IS NULL) AND ($2 = '' OR scope = $2)
+		AND ($3::timestamptz IS NULL OR (opened, id) < ($3, $4)) ORDER BY opened DESC, id DESC LIMIT $5`, q.Open, clean(q.Scope), orNull(q.After.At), clean(q.After.Row), q.Limit)
 	if err != nil {
 		return nil, explain("incidents", err)
 	}

@@ -53,11 +53,11 @@ func TestGroupsComeBackAsTheyWere(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		openOnes, err := s.Incidents(t.Context(), true, 10)
+		openOnes, err := s.Incidents(t.Context(), sentinel.IncidentQuery{Open: true, Limit: 10})
 		if err != nil || len(openOnes) != 1 || openOnes[0].ID != "b" {
 			t.Errorf("open: %+v, %v", openOnes, err)
 		}
-		if all, err := s.Incidents(t.Context(), false, 10); err != nil || len(all) != 2 {
+		if all, err := s.Incidents(t.Context(), sentinel.IncidentQuery{Limit: 10}); err != nil || len(all) != 2 {
 			t.Errorf("all: %d, %v", len(all), err)
 		}
 		if h, err := s.History(t.Context(), "a", 10); err != nil || len(h) != 1 || h[0].What != "opened" {

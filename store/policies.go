@@ -69,9 +69,9 @@ func keepText(ctx context.Context, tx pgx.Tx, version string, files []PolicyFile
 	return err
 }
 
-// PolicyChanges gives what was in force, the latest first.
-func (s *Store) PolicyChanges(ctx context.Context, limit int) ([]PolicyChange, error) {
-	rows, err := s.db(ctx).Query(ctx, `SELECT seq, at, version, author, reason FROM policy_changes ORDER BY seq DESC LIMIT $1`, min(limit, maxPolicyChanges))
+// PolicyChanges gives what was in force, the latest first: changes before one's number, 0 for all.
+func (s *Store) PolicyChanges(ctx context.Context, before int64, limit int) ([]PolicyChange, error) {
+	rows, err := s.db(ctx).Query(ctx, `SELECT seq, at, version, author, reason FROM policy_changes WHERE $1 = 0 OR seq < $1 ORDER BY seq DESC LIMIT $2`, before, min(limit, maxPolicyChanges))
 	if err != nil {
 		return nil, explain("policy versions", err)
 	}

@@ -26,7 +26,7 @@ func TestVersionsOfThePolicyAreKept(t *testing.T) {
 			if added {
 				want = append([]PolicyChange{c}, want...)
 			}
-			got, err := s.PolicyChanges(t.Context(), 10)
+			got, err := s.PolicyChanges(t.Context(), 0, 10)
 			if !slices.IsSortedFunc(got, func(x, y PolicyChange) int { return cmp.Compare(y.Seq, x.Seq) }) {
 				t.Errorf("the changes do not descend: %+v", got)
 			}

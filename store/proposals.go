@@ -157,9 +157,9 @@ func (s *Store) Proposal(ctx context.Context, id int64) (p sentinel.PolicyPropos
 	return p, err
 }
 
-// Proposals gives proposals, the latest first.
-func (s *Store) Proposals(ctx context.Context, limit int) ([]sentinel.PolicyProposal, error) {
-	rows, err := s.db(ctx).Query(ctx, `SELECT `+proposalColumns+` FROM policy_proposals ORDER BY id DESC LIMIT $1`, min(limit, maxPolicyChanges))
+// Proposals gives proposals, the latest first: those below a number, 0 for all.
+func (s *Store) Proposals(ctx context.Context, before int64, limit int) ([]sentinel.PolicyProposal, error) {
+	rows, err := s.db(ctx).Query(ctx, `SELECT `+proposalColumns+` FROM policy_proposals WHERE $1 = 0 OR id < $1 ORDER BY id DESC LIMIT $2`, before, min(limit, maxPolicyChanges))
 	if err != nil {
 		return nil, explain("proposals", err)
 	}

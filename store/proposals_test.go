@@ -48,7 +48,7 @@ func TestASecondPersonApprovesAndTheBaseMustBeInForce(t *testing.T) {
 		}
 		decide(b.ID, "bob", true, sentinel.ErrProposalDecided)
 		decide(c.ID, "ada", true, sentinel.ErrPolicyOutdated)
-		if list, err := s.Proposals(t.Context(), 10); err != nil || len(list) != 2 || list[0].State != sentinel.ProposalOutdated {
+		if list, err := s.Proposals(t.Context(), 0, 10); err != nil || len(list) != 2 || list[0].State != sentinel.ProposalOutdated {
 			t.Errorf("proposals: %+v, %v", list, err)
 		}
 		if got := decide(c.ID, "bob", false, nil); got.State != sentinel.ProposalRejected {
@@ -65,7 +65,7 @@ func TestASecondPersonApprovesAndTheBaseMustBeInForce(t *testing.T) {
 		if _, _, ok, _ = s.Publication(t.Context(), 2); ok {
 			t.Error("a publication after the last one")
 		}
-		changes, err := s.PolicyChanges(t.Context(), 10)
+		changes, err := s.PolicyChanges(t.Context(), 0, 10)
 		if err != nil || len(changes) != 3 || changes[0].Version != "a" || changes[0].Author != "ada" || changes[0].Reason != "why a" {
 			t.Errorf("changes: %+v, %v", changes, err)
 		}

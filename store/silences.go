@@ -18,9 +18,10 @@ var ErrSilences = fmt.Errorf("there are %d silences already: end some first", se
 // silenceID is the length of a silence's id.
 const silenceID = 8
 
-// Silences lists those that have not ended, the next to end first.
-func (s *Store) Silences(ctx context.Context) ([]sentinel.AlertSilence, error) {
-	rows, err := s.db(ctx).Query(ctx, `SELECT id, rule, scope, begins, ends, by, why FROM alert_silences WHERE ends > now() ORDER BY ends, id LIMIT $1`, sentinel.MaxSilences)
+// Silences lists those that have not ended, the next to end first; sentinel.MaxSilences are all.
+func (s *Store) Silences(ctx context.Context, after sentinel.Cursor, limit int) ([]sentinel.AlertSilence, error) {
+	rows, err := s.db(ctx).Query(ctx, `SELECT id, rule, scope, begins, ends, by, why FROM alert_silences
+		WHERE ends > now() AND ($1::timestamptz IS NULL OR (ends, id) > ($1, $2)) ORDER BY ends, id LIMIT $3`, orNull(after.At), clean(after.Row), limit)
 	if err != nil {
 		return nil, explain("silences", err)
 	}

@@ -23,7 +23,7 @@ func TestSilencesComeBackUntilTheyEnd(t *testing.T) {
 		if _, err := s.AddSilence(t.Context(), over); err != nil {
 			t.Fatal(err)
 		}
-		list, err := s.Silences(t.Context())
+		list, err := s.Silences(t.Context(), sentinel.Cursor{}, sentinel.MaxSilences)
 		if diff := cmp.Diff([]sentinel.AlertSilence{q}, list); err != nil || diff != "" {
 			t.Errorf("%v (-want +got):\n%s", err, diff)
 		}
@@ -32,7 +32,7 @@ func TestSilencesComeBackUntilTheyEnd(t *testing.T) {
 				t.Errorf("ended %v, %v; want %v", ok, err, want)
 			}
 		}
-		if list, err := s.Silences(t.Context()); err != nil || len(list) != 0 {
+		if list, err := s.Silences(t.Context(), sentinel.Cursor{}, sentinel.MaxSilences); err != nil || len(list) != 0 {
 			t.Errorf("after its end: %v, %v", list, err)
 		}
 	})
@@ -56,7 +56,7 @@ func TestOldAlertsAreDroppedAndOpenOnesStay(t *testing.T) {
 		if err := s.DropAlerts(t.Context(), old.Resolved.Add(time.Second)); err != nil {
 			t.Fatal(err)
 		}
-		left, err := s.Incidents(t.Context(), false, 10)
+		left, err := s.Incidents(t.Context(), sentinel.IncidentQuery{Limit: 10})
 		if err != nil || len(left) != 1 || left[0].ID != "open" {
 			t.Errorf("incidents left: %+v, %v", left, err)
 		}

@@ -183,9 +183,12 @@ func readByToday(t *testing.T, s *Store, version int64) {
 			list, err := s.Pending(ctx, PendingQuery{Instance: "boot-1", OwnBefore: long})
 			return len(list), err
 		}, 5},
-		"incidents": {12, func() (int, error) { list, err := s.Incidents(ctx, true, 10); return len(list), err }, 1},
-		"history":   {12, func() (int, error) { list, err := s.History(ctx, "budget/team core", 10); return len(list), err }, 2},
-		"messages":  {12, func() (int, error) { list, err := s.AlertMessages(ctx, 10); return len(list), err }, 2},
+		"incidents": {12, func() (int, error) {
+			list, err := s.Incidents(ctx, sentinel.IncidentQuery{Open: true, Limit: 10})
+			return len(list), err
+		}, 1},
+		"history":  {12, func() (int, error) { list, err := s.History(ctx, "budget/team core", 10); return len(list), err }, 2},
+		"messages": {12, func() (int, error) { list, err := s.AlertMessages(ctx, 10); return len(list), err }, 2},
 		"audit": {13, func() (n int, err error) {
 			for _, err := range s.Audit(ctx) {
 				if err != nil {
@@ -199,7 +202,10 @@ func readByToday(t *testing.T, s *Store, version int64) {
 		"tokens":   {61, func() (int, error) { list, _, err := s.ServiceTokens(ctx); return len(list), err }, 1},
 		"scores":   {85, func() (int, error) { list, err := s.UnusualScores(ctx, noon.AddDate(0, 0, -1)); return len(list), err }, 9},
 		"models":   {86, func() (int, error) { list, err := s.Models(ctx); return len(list), err }, 1},
-		"silences": {91, func() (int, error) { list, err := s.Silences(ctx); return len(list), err }, 1},
+		"silences": {91, func() (int, error) {
+			list, err := s.Silences(ctx, sentinel.Cursor{}, sentinel.MaxSilences)
+			return len(list), err
+		}, 1},
 		"policies": {132, func() (int, error) {
 			list, err := s.PolicyText(ctx, "beef")
 			if errors.Is(err, sentinel.ErrNoPolicyVersion) {
@@ -207,8 +213,8 @@ func readByToday(t *testing.T, s *Store, version int64) {
 			}
 			return len(list), err
 		}, 1},
-		"changes":   {132, func() (int, error) { list, err := s.PolicyChanges(ctx, 10); return len(list), err }, 2},
-		"proposals": {141, func() (int, error) { list, err := s.Proposals(ctx, 10); return len(list), err }, 2},
+		"changes":   {132, func() (int, error) { list, err := s.PolicyChanges(ctx, 0, 10); return len(list), err }, 2},
+		"proposals": {141, func() (int, error) { list, err := s.Proposals(ctx, 0, 10); return len(list), err }, 2},
 		"bodies":    {142, func() (int, error) { list, err := s.Bodies(ctx, BodyQuery{}); return len(list), err }, 3},
 		"spools":    {145, func() (int, error) { list, err := s.Spools(ctx, "redis:7000"); return len(list), err }, 1},
 	} {

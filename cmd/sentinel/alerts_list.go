@@ -11,9 +11,6 @@ import (
 	"github.com/saas-sentinel/saas-sentinel/store"
 )
 
-// maxListed bounds what the commands about incidents print.
-const maxListed = 1_000
-
 func alertsList() *cobra.Command {
 	c := &cobra.Command{
 		Use: "list", Short: "List incidents that are not resolved", Args: none,
@@ -21,10 +18,19 @@ func alertsList() *cobra.Command {
 		Example: "  sentinel alerts list --config sentinel.yaml",
 	}
 	config := configFlag(c)
-	all := c.Flags().Bool("all", false, "those that are resolved too")
+	all, part := c.Flags().Bool("all", false, "those that are resolved too"), pageFlags(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		after, err := part.begin()
+		if err != nil {
+			return err
+		}
 		return printOf(c, *config, "ID\tOPENED\tSTATE\tSEVERITY\tRULE\tSCOPE\tHELD\tBY\tTITLE", func(ctx context.Context, st *store.Store) ([]sentinel.Incident, error) {
-			return st.Incidents(ctx, !*all, maxListed)
+			list, err := st.Incidents(ctx, sentinel.IncidentQuery{Open: !*all, After: after, Limit: *part.limit})
+			part.end(c.ErrOrStderr(), len(list), func() sentinel.Cursor {
+				last := list[len(list)-1]
+				return sentinel.Cursor{At: last.Opened, Row: last.ID}
+			})
+			return list, err
 		}, func(i sentinel.Incident) []string {
 			return []string{i.ID, i.Opened.UTC().Format(time.RFC3339), i.State.String(), i.Severity.String(), i.Rule, i.Scope, i.Held, i.By, i.Title}
 		})

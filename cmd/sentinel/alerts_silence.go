@@ -83,8 +83,20 @@ func alertsSilences() *cobra.Command {
 		Example: "  sentinel alerts silences --config sentinel.yaml",
 	}
 	config := configFlag(c)
+	part := pageFlags(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		return printOf(c, *config, "ID\tRULE\tSCOPE\tFROM\tUNTIL\tBY\tWHY", func(ctx context.Context, st *store.Store) ([]sentinel.AlertSilence, error) { return st.Silences(ctx) },
+		after, err := part.begin()
+		if err != nil {
+			return err
+		}
+		return printOf(c, *config, "ID\tRULE\tSCOPE\tFROM\tUNTIL\tBY\tWHY", func(ctx context.Context, st *store.Store) ([]sentinel.AlertSilence, error) {
+			list, err := st.Silences(ctx, after, *part.limit)
+			part.end(c.ErrOrStderr(), len(list), func() sentinel.Cursor {
+				last := list[len(list)-1]
+				return sentinel.Cursor{At: last.Until, Row: last.ID}
+			})
+			return list, err
+		},
 			func(q sentinel.AlertSilence) []string {
 				return []string{q.ID, q.Rule, q.Scope, q.From.Format(time.RFC3339), q.Until.Format(time.RFC3339), q.By, q.Why}
 			})

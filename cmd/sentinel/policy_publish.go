@@ -127,13 +127,19 @@ func policyProposalsCommand() *cobra.Command {
 		Example: "  sentinel policy proposals --limit 20",
 	}
 	config := configFlag(c)
-	limit := c.Flags().Int("limit", 50, "how many, at most 1000")
+	part := pageFlags(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		if *limit < 1 {
-			return refused(fmt.Errorf("--limit: %d is below 1", *limit))
+		before, err := part.number()
+		if err != nil {
+			return err
 		}
 		return printOf(c, *config, "PROPOSAL\tVERSION\tAT\tAUTHOR\tREASON\tSTATE\tDECIDED BY\tNOTE", func(ctx context.Context, st *store.Store) ([]sentinel.PolicyProposal, error) {
-			return st.Proposals(ctx, *limit)
+			list, err := st.Proposals(ctx, before, *part.limit)
+			part.end(c.ErrOrStderr(), len(list), func() sentinel.Cursor {
+				last := list[len(list)-1]
+				return sentinel.Cursor{At: last.At, Row: fmt.Sprint(last.ID)}
+			})
+			return list, err
 		}, func(p sentinel.PolicyProposal) []string {
 			return []string{fmt.Sprint(p.ID), p.Version, p.At.Format(time.RFC3339), p.Author, p.Reason, string(p.State), orDash(p.By), orDash(p.Note)}
 		})

@@ -21,13 +21,19 @@ func policyVersionsCommand() *cobra.Command {
 		Example: "  sentinel policy versions --limit 20",
 	}
 	config := configFlag(c)
-	limit := c.Flags().Int("limit", 50, "how many, at most 1000")
+	part := pageFlags(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		if *limit < 1 {
-			return refused(fmt.Errorf("--limit: %d is below 1", *limit))
+		before, err := part.number()
+		if err != nil {
+			return err
 		}
 		return printOf(c, *config, "VERSION\tSINCE\tAUTHOR\tREASON", func(ctx context.Context, st *store.Store) ([]store.PolicyChange, error) {
-			return st.PolicyChanges(ctx, *limit)
+			list, err := st.PolicyChanges(ctx, before, *part.limit)
+			part.end(c.ErrOrStderr(), len(list), func() sentinel.Cursor {
+				last := list[len(list)-1]
+				return sentinel.Cursor{At: last.At, Row: fmt.Sprint(last.Seq)}
+			})
+			return list, err
 		},
 			func(v store.PolicyChange) []string {
 				return []string{v.Version, v.At.Format(time.RFC3339), v.Author, orDash(v.Reason)}

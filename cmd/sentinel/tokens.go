@@ -91,18 +91,26 @@ func tokensRevoke() *cobra.Command {
 }
 
 func tokensList() *cobra.Command {
-	c := &cobra.Command{Use: "list [SERVICE]", Short: "List tokens by their ids; the tokens themselves are not kept", Args: atMost(1, "one service"),
+	c := &cobra.Command{Use: "list [SERVICE]", Short: "List tokens by their ids, the newest first; the tokens themselves are not kept", Args: atMost(1, "one service"),
 		Example: "  sentinel tokens list checkout"}
-	asJSON := c.Flags().Bool("json", false, "print JSON")
+	asJSON, part := c.Flags().Bool("json", false, "print JSON"), pageFlags(c)
 	return tokensVerb(c, false, func(c *cobra.Command, d app.TokenDesk, _ string, args []string) error {
 		service := ""
 		if len(args) > 0 {
 			service = args[0]
 		}
-		list, err := d.List(c.Context(), service)
+		after, err := part.begin()
 		if err != nil {
 			return err
 		}
+		list, err := d.Store.ListServiceTokens(c.Context(), service, after, *part.limit)
+		if err != nil {
+			return err
+		}
+		part.end(c.ErrOrStderr(), len(list), func() sentinel.Cursor {
+			last := list[len(list)-1]
+			return sentinel.Cursor{At: last.Created, Row: last.ID}
+		})
 		return printTokens(c.OutOrStdout(), list, *asJSON)
 	})
 }

@@ -110,6 +110,24 @@ export function Loaded<T>({ of: q, empty, children }: { of: UseQueryResult<T, Er
   );
 }
 
+type Pages<T> = Pick<UseQueryResult<unknown, Error>, "error"> & { data?: { pages: T[] }; hasNextPage: boolean; isFetchingNextPage: boolean; fetchNextPage: () => unknown; refetch: () => unknown };
+
+/** Listed shows the pages of a list that are there, and asks for one more. */
+export function Listed<P, T>({ of: q, rows, empty, children }: { of: Pages<P>; rows: (page: P) => T[]; empty: ReactNode; children: (rows: T[]) => ReactNode }) {
+  const all = q.data?.pages.flatMap(rows);
+  return (
+    <Loaded of={{ data: all, error: q.error, refetch: q.refetch } as UseQueryResult<T[], Error>} empty={(l) => l.length === 0 && empty}>
+      {(l) => (
+        <>
+          {children(l)}
+          {q.hasNextPage && <div className="mt-4 text-center"><Button disabled={q.isFetchingNextPage} onClick={() => q.fetchNextPage()}>More</Button></div>}
+          {q.data && q.error && <div className="mt-4"><Fault error={q.error} /></div>}
+        </>
+      )}
+    </Loaded>
+  );
+}
+
 export function Nothing({ children, icon }: { children: ReactNode; icon?: ReactNode }) {
   return (
     <div className="flex flex-col items-center gap-2 py-8 text-center text-sm text-muted">

@@ -1,7 +1,7 @@
 "use client";
 
 import createClient from "openapi-fetch";
-import { keepPreviousData, useQuery, useQueryClient, type UseQueryResult } from "@tanstack/react-query";
+import { keepPreviousData, useInfiniteQuery, useQuery, useQueryClient, type UseQueryResult } from "@tanstack/react-query";
 import type { components, paths } from "./api.gen";
 
 export const api = createClient<paths>({ baseUrl: "/", credentials: "same-origin", querySerializer: { array: { style: "form", explode: true } } });
@@ -43,6 +43,14 @@ export async function unwrap<T>(answer: Promise<Answer<T>>): Promise<T> {
 /** useApi asks once and keeps the answer fresh; keys of "ledger" are asked again when something new was booked. */
 export function useApi<T>(key: readonly unknown[], ask: () => Promise<Answer<T>>, every?: number): UseQueryResult<T, Error> {
   return useQuery({ queryKey: key, queryFn: () => unwrap(ask()), placeholderData: keepPreviousData, refetchInterval: every });
+}
+
+/** useList asks for a list page by page; more is there where the last page names a next one. */
+export function useList<T extends { next: string }>(key: readonly unknown[], ask: (cursor: string | undefined) => Promise<Answer<T>>, every?: number) {
+  return useInfiniteQuery({
+    queryKey: key, queryFn: ({ pageParam }) => unwrap(ask(pageParam || undefined)), refetchInterval: every, placeholderData: keepPreviousData,
+    initialPageParam: "", getNextPageParam: (last) => last.next || undefined,
+  });
 }
 
 export function useSession() {

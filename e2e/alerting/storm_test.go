@@ -99,7 +99,7 @@ func TestStormOverThreeProcessesIsFewMessages(t *testing.T) {
 // missedNone checks that there was one incident of each service, and that people were told of it.
 func (f *field) missedNone(s storm) {
 	f.t.Helper()
-	list, err := f.store.Incidents(f.t.Context(), false, 10*s.Services)
+	list, err := f.store.Incidents(f.t.Context(), sentinel.IncidentQuery{Limit: 10 * s.Services})
 	f.must(err)
 	told := map[string]int{}
 	for _, i := range list {

@@ -54,11 +54,11 @@ func (b *adminBackend) awaited(ctx context.Context, p sentinel.PolicyProposal, e
 }
 
 // PolicyVersions lists what was in force.
-func (b *adminBackend) PolicyVersions(ctx context.Context, limit int) ([]admin.PolicyVersion, error) {
-	changes, err := b.PolicyChanges(ctx, limit)
+func (b *adminBackend) PolicyVersions(ctx context.Context, before int64, limit int) ([]admin.PolicyVersion, error) {
+	changes, err := b.PolicyChanges(ctx, before, limit)
 	out := make([]admin.PolicyVersion, len(changes))
 	for i, c := range changes {
-		out[i] = admin.PolicyVersion{Version: c.Version, Since: c.At, Author: c.Author, Reason: c.Reason}
+		out[i] = admin.PolicyVersion{Version: c.Version, Since: c.At, Author: c.Author, Reason: c.Reason, Seq: c.Seq}
 	}
 	return out, err
 }

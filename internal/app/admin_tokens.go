@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/admin"
 	"github.com/saas-sentinel/saas-sentinel/credential"
 	"github.com/saas-sentinel/saas-sentinel/store"
@@ -27,12 +26,6 @@ func refusedInput(err error) error {
 		return fmt.Errorf("%w: %w", admin.ErrRefused, err)
 	}
 	return err
-}
-
-// ListServiceTokens lists the tokens of a service, or all.
-func (b *adminBackend) ListServiceTokens(ctx context.Context, service string) ([]sentinel.ServiceToken, error) {
-	d, _ := b.desk(false)
-	return d.List(ctx, service)
 }
 
 // IssueServiceToken makes a token.

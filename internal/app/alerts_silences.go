@@ -37,7 +37,7 @@ func (al *alerting) machine() *alerts.Machine {
 // readSilences keeps the silences that people asked for up to date. While the database is away the last ones hold, until they end.
 func (al *alerting) readSilences(ctx context.Context) error {
 	for ctx.Err() == nil {
-		list, err := al.app.store.Silences(ctx)
+		list, err := al.app.store.Silences(ctx, sentinel.Cursor{}, sentinel.MaxSilences)
 		if err == nil {
 			al.silences.Store(&list)
 		} else if ctx.Err() == nil {

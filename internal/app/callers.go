@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
@@ -115,15 +114,6 @@ func (d TokenDesk) Revoke(ctx context.Context, by, id string) error {
 	return d.Audit.Do(ctx, sentinel.AuditRow{Actor: by, Action: "token.revoke", Object: id}, func(ctx context.Context) error {
 		return d.Store.RevokeServiceToken(ctx, id, time.Now().UTC())
 	})
-}
-
-// List gives the tokens of a service, or all of them.
-func (d TokenDesk) List(ctx context.Context, service string) ([]sentinel.ServiceToken, error) {
-	all, _, err := d.Store.ServiceTokens(ctx)
-	if service == "" {
-		return all, err
-	}
-	return slices.DeleteFunc(all, func(t sentinel.ServiceToken) bool { return t.Service != service }), err
 }
 
 // OpenTokenDesk opens a desk for a command. The key is needed only where tokens are made; lacking is as of OpenAudit.

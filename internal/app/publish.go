@@ -52,7 +52,7 @@ type PolicyDraft struct {
 
 // InForce is the version that was put in force last.
 func (d PolicyDesk) InForce(ctx context.Context) (string, error) {
-	changes, err := d.Store.PolicyChanges(ctx, 1)
+	changes, err := d.Store.PolicyChanges(ctx, 0, 1)
 	if err != nil || len(changes) == 0 {
 		return "", err
 	}
@@ -95,7 +95,7 @@ const mostBack = 1000
 
 // earlier is the last version that was in force before the one that is.
 func (d PolicyDesk) earlier(ctx context.Context) (string, error) {
-	changes, err := d.Store.PolicyChanges(ctx, mostBack)
+	changes, err := d.Store.PolicyChanges(ctx, 0, mostBack)
 	if err != nil {
 		return "", err
 	}

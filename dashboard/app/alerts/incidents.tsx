@@ -1,19 +1,19 @@
 "use client";
 
-import { Badge, Button, Card, Fault, Loaded, Select } from "@/components/ui";
-import { api, unwrap, useApi, useMay, useRefresh, type Schemas } from "@/lib/api";
+import { Badge, Button, Card, Fault, Listed, Loaded, Select } from "@/components/ui";
+import { api, unwrap, useApi, useList, useMay, useRefresh, type Schemas } from "@/lib/api";
 import { ago, moment } from "@/lib/time";
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 
 export function Incidents({ all, show }: { all: boolean; show: (all: boolean) => void }) {
-  const list = useApi(["incidents", all ? "all" : "open"], () => api.GET("/api/v1/incidents", { params: { query: { open: !all, limit: 500 } } }), 5_000);
+  const list = useList(["incidents", "pages", all], (cursor) => api.GET("/api/v1/incidents", { params: { query: { open: !all, limit: 50, cursor } } }), 5_000);
   return (
     <>
       <Select aria-label="Show" value={all ? "all" : "open"} onChange={(e) => show(e.target.value === "all")}><option value="open">not resolved</option><option value="all">all</option></Select>
-      <Loaded of={list} empty={(l) => !l?.length && (all ? "There was no incident yet." : "Nothing is wrong.")}>
-        {(l) => <ul className="space-y-3">{(l ?? []).map((i) => <li key={i.id + i.opened}><Incident i={i} /></li>)}</ul>}
-      </Loaded>
+      <Listed of={list} rows={(p) => p.incidents} empty={all ? "There was no incident yet." : "Nothing is wrong."}>
+        {(l) => <ul className="space-y-3">{l.map((i) => <li key={i.id + i.opened}><Incident i={i} /></li>)}</ul>}
+      </Listed>
     </>
   );
 }

@@ -1,14 +1,14 @@
 "use client";
 
-import { Button, Card, Fault, Field, Input, Loaded, Modal, Table } from "@/components/ui";
-import { api, unwrap, useApi, useMay, useRefresh } from "@/lib/api";
+import { Button, Card, Fault, Field, Input, Listed, Modal, Table } from "@/components/ui";
+import { api, unwrap, useList, useMay, useRefresh } from "@/lib/api";
 import { moment } from "@/lib/time";
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 
 /** Silences lists maintenance that people asked for, and asks for more. Those of the policy are in its file. */
 export function Silences() {
-  const list = useApi(["silences"], () => api.GET("/api/v1/silences"), 5_000);
+  const list = useList(["silences"], (cursor) => api.GET("/api/v1/silences", { params: { query: { cursor } } }), 5_000);
   const may = useMay("operator");
   const refresh = useRefresh();
   const [adding, setAdding] = useState(false);
@@ -17,9 +17,9 @@ export function Silences() {
     <Card title="Silences" aside={may && <Button onClick={() => setAdding(true)}>Silence …</Button>}>
       <p className="mb-3 text-sm text-muted">What matches is opened and kept as ever, and people are told when the silence ends if it is not resolved then.</p>
       <Fault error={end.error} />
-      <Loaded of={list} empty={(l) => !l?.length && "Nothing is silenced."}>
+      <Listed of={list} rows={(p) => p.silences} empty="Nothing is silenced.">
         {(l) => (
-          <Table caption="Silences" rows={l ?? []} id={(q) => q.id} columns={[
+          <Table caption="Silences" rows={l} id={(q) => q.id} columns={[
             { head: "Rules", cell: (q) => q.rule || "all" },
             { head: "Scopes", cell: (q) => q.scope || "all" },
             { head: "From", cell: (q) => moment(q.from) },
@@ -28,7 +28,7 @@ export function Silences() {
             { head: "", right: true, cell: (q) => may && <Button disabled={end.isPending} aria-label={`End the silence of ${q.rule || "all rules"}`} onClick={() => end.mutate(q.id)}>End</Button> },
           ]} />
         )}
-      </Loaded>
+      </Listed>
       <Modal open={adding} onClose={() => setAdding(false)} title="Silence for a time"><Add done={() => { setAdding(false); refresh("silences"); }} /></Modal>
     </Card>
   );

@@ -22,7 +22,7 @@ export default function AnomaliesPage() {
     const r = period.range();
     return api.GET("/api/v1/anomalies", { params: { query: { from: r.from.toISOString(), to: r.to.toISOString(), service: service || undefined } } });
   }, 30_000);
-  const incidents = useApi(["incidents", "all"], () => api.GET("/api/v1/incidents", { params: { query: { limit: 500 } } }), 30_000);
+  const incidents = useApi(["incidents", "newest"], () => api.GET("/api/v1/incidents", { params: { query: { limit: 500 } } }), 30_000);
   const charted = service || list.data?.[0]?.service || settings.data?.services[0]?.name || "";
   return (
     <Page title="Anomalies" lead="When services were unusual beside their own past. What you say of one changes how the service is judged from then on."
@@ -34,7 +34,7 @@ export default function AnomaliesPage() {
       }>
       {charted && <Timeline service={charted} hours={Number(address.get("hours") ?? 72)} set={set} anomalies={(list.data ?? []).filter((a) => a.service === charted)} />}
       <Loaded of={list} empty={(l) => !l?.length && "Nothing was unusual in this period."}>
-        {(l) => <ul className="space-y-3">{(l ?? []).map((a) => <li key={a.service + a.from}><One a={a} known={!!incidents.data} incident={incidents.data?.find((i) => i.scope.split("/")[1] === a.service && i.scope.endsWith("/any") && overlaps(i, a))} /></li>)}</ul>}
+        {(l) => <ul className="space-y-3">{(l ?? []).map((a) => <li key={a.service + a.from}><One a={a} known={!!incidents.data} incident={incidents.data?.incidents.find((i) => i.scope.split("/")[1] === a.service && i.scope.endsWith("/any") && overlaps(i, a))} /></li>)}</ul>}
       </Loaded>
     </Page>
   );

@@ -1,6 +1,6 @@
 "use client";
 
-import { Button, Card, Fault, Input, Loaded, Page, Table } from "@/components/ui";
+import { Button, Card, Fault, Input, Listed, Page, Table } from "@/components/ui";
 import { api, unwrap, useMay } from "@/lib/api";
 import { cell, download } from "@/lib/csv";
 import { count } from "@/lib/money";
@@ -34,7 +34,6 @@ export default function AuditPage() {
   });
   const verify = useMutation({ mutationFn: () => unwrap(api.GET("/api/v1/audit/verify")) });
   const save = useMutation({ mutationFn: () => exported(contains) });
-  const rows = pages.data?.pages.flatMap((p) => p.rows) ?? [];
   return (
     <Page title="Audit" lead="What operators changed. Each row's hash covers the row before: none can be changed, moved or taken out unnoticed."
       aside={
@@ -50,23 +49,20 @@ export default function AuditPage() {
         {save.data && <p className="text-sm text-muted">{save.data}</p>}
       </div>
       <Card>
-        <Loaded of={pages as never} empty={() => rows.length === 0 && "Nothing fits."}>
-          {() => (
-            <>
-              <Table caption="Changes, newest first" rows={rows} id={(r) => String(r.seq)} columns={[
-                { head: "Row", right: true, cell: (r) => r.seq },
-                { head: "When", cell: (r) => <span className="whitespace-nowrap">{moment(r.at)}</span> },
-                { head: "Who", cell: (r) => <span className="break-all">{r.actor}</span> },
-                { head: "What", cell: (r) => r.action },
-                { head: "To what", cell: (r) => <span className="break-all">{r.object}</span> },
-                { head: "Before", cell: (r) => <span className="break-words text-muted">{r.before}</span> },
-                { head: "After", cell: (r) => <span className="break-words">{r.after}</span> },
-                { head: "Hash", cell: (r) => <span title={r.hash}>{r.hash.slice(0, 12)}</span>, mono: true },
-              ]} />
-              {pages.hasNextPage && <div className="mt-4 text-center"><Button onClick={() => pages.fetchNextPage()}>More</Button></div>}
-            </>
+        <Listed of={pages} rows={(p) => p.rows} empty="Nothing fits.">
+          {(rows) => (
+            <Table caption="Changes, newest first" rows={rows} id={(r) => String(r.seq)} columns={[
+              { head: "Row", right: true, cell: (r) => r.seq },
+              { head: "When", cell: (r) => <span className="whitespace-nowrap">{moment(r.at)}</span> },
+              { head: "Who", cell: (r) => <span className="break-all">{r.actor}</span> },
+              { head: "What", cell: (r) => r.action },
+              { head: "To what", cell: (r) => <span className="break-all">{r.object}</span> },
+              { head: "Before", cell: (r) => <span className="break-words text-muted">{r.before}</span> },
+              { head: "After", cell: (r) => <span className="break-words">{r.after}</span> },
+              { head: "Hash", cell: (r) => <span title={r.hash}>{r.hash.slice(0, 12)}</span>, mono: true },
+            ]} />
           )}
-        </Loaded>
+        </Listed>
       </Card>
     </Page>
   );

@@ -2,12 +2,11 @@
 
 import { Filters, useFilters } from "@/components/filters";
 import { PeriodChoice, usePeriod } from "@/components/period";
-import { Badge, Button, Card, Input, Loaded, Modal, Page, Table } from "@/components/ui";
-import { api, unwrap, useApi, type Schemas } from "@/lib/api";
+import { Badge, Card, Input, Listed, Loaded, Modal, Page, Table } from "@/components/ui";
+import { api, useApi, useList, type Schemas } from "@/lib/api";
 import { count, usd } from "@/lib/money";
 import { moment } from "@/lib/time";
 import { useAddress } from "@/lib/url";
-import { useInfiniteQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
 export default function CallsPage() {
@@ -15,16 +14,11 @@ export default function CallsPage() {
   const id = address.get("id") ?? "", period = usePeriod("day"), [filter, setFilter] = useFilters();
   const [draft, setDraft] = useState("");
   const from = period.dates ? undefined : timeOf(address.get("from")), to = period.dates ? undefined : timeOf(address.get("to"));
-  const pages = useInfiniteQuery({
-    queryKey: ["ledger", "calls", period.key, from, to, filter],
-    queryFn: ({ pageParam }) => {
-      const r = period.range();
-      const end = period.dates || period.name === "last" ? r.to : new Date(Date.now() + 60_000);
-      return unwrap(api.GET("/api/v1/calls", { params: { query: { from: from ?? r.from.toISOString(), to: to ?? end.toISOString(), filter, cursor: pageParam || undefined, limit: 100 } } }));
-    },
-    initialPageParam: "", getNextPageParam: (last) => last.next || undefined,
+  const pages = useList(["ledger", "calls", period.key, from, to, filter], (cursor) => {
+    const r = period.range();
+    const end = period.dates || period.name === "last" ? r.to : new Date(Date.now() + 60_000);
+    return api.GET("/api/v1/calls", { params: { query: { from: from ?? r.from.toISOString(), to: to ?? end.toISOString(), filter, cursor, limit: 100 } } });
   });
-  const rows = pages.data?.pages.flatMap((p) => p.calls) ?? [];
   return (
     <Page title="Calls" lead="Every call on the ledger, with its verdict and what it cost. What was asked and answered is not kept."
       aside={
@@ -38,23 +32,20 @@ export default function CallsPage() {
       <Filters />
       {from && to && <p className="text-sm text-muted">From {moment(from)} until {moment(to)}.</p>}
       <Card>
-        <Loaded of={pages as never} empty={() => rows.length === 0 && "No call fits."}>
-          {() => (
-            <>
-              <Table caption="Calls, newest first" rows={rows} id={(c) => c.id + c.attempt} onRow={(c) => set({ id: c.id })} columns={[
-                { head: "When", cell: (c) => <button type="button" className="cursor-pointer whitespace-nowrap underline decoration-line" onClick={() => set({ id: c.id })}>{moment(c.at)}</button> },
-                { head: "Service", cell: (c) => <>{c.service} <span className="text-xs text-muted">{c.team}</span></> },
-                { head: "Provider", cell: (c) => <>{c.provider} <span className="text-xs text-muted">{c.endpoint}</span></> },
-                { head: "Model", cell: (c) => c.model || "—" },
-                { head: "Verdict", cell: (c) => <><Badge>{c.action}</Badge> <span className="text-xs text-muted">{c.reason}</span></> },
-                { head: "Status", right: true, cell: (c) => c.status || "—" },
-                { head: "Time", right: true, cell: (c) => count(Math.round(c.duration_ms)) + " ms" },
-                { head: "Cost", right: true, cell: (c) => <>{usd(c.cost)}{c.method && <span title={"estimated: " + c.method}> ≈</span>}</> },
-              ]} />
-              {pages.hasNextPage && <div className="mt-4 text-center"><Button disabled={pages.isFetchingNextPage} onClick={() => pages.fetchNextPage()}>More</Button></div>}
-            </>
+        <Listed of={pages} rows={(p) => p.calls} empty="No call fits.">
+          {(rows) => (
+            <Table caption="Calls, newest first" rows={rows} id={(c) => c.id + c.attempt} onRow={(c) => set({ id: c.id })} columns={[
+              { head: "When", cell: (c) => <button type="button" className="cursor-pointer whitespace-nowrap underline decoration-line" onClick={() => set({ id: c.id })}>{moment(c.at)}</button> },
+              { head: "Service", cell: (c) => <>{c.service} <span className="text-xs text-muted">{c.team}</span></> },
+              { head: "Provider", cell: (c) => <>{c.provider} <span className="text-xs text-muted">{c.endpoint}</span></> },
+              { head: "Model", cell: (c) => c.model || "—" },
+              { head: "Verdict", cell: (c) => <><Badge>{c.action}</Badge> <span className="text-xs text-muted">{c.reason}</span></> },
+              { head: "Status", right: true, cell: (c) => c.status || "—" },
+              { head: "Time", right: true, cell: (c) => count(Math.round(c.duration_ms)) + " ms" },
+              { head: "Cost", right: true, cell: (c) => <>{usd(c.cost)}{c.method && <span title={"estimated: " + c.method}> ≈</span>}</> },
+            ]} />
           )}
-        </Loaded>
+        </Listed>
       </Card>
       <Modal open={id !== ""} onClose={() => set({ id: undefined })} title="Call"><One id={id} /></Modal>
     </Page>

@@ -9,7 +9,7 @@ import { joined } from "@/lib/url";
 /** LimitHistory tells what a limit did: when it opened incidents, whom it refused, and how people changed it. */
 export function LimitHistory({ limit: l }: { limit: Schemas["Limit"] }) {
   const changes = useApi(["audit", "limit", l.cell], () => api.GET("/api/v1/audit", { params: { query: { contains: l.cell, limit: 100 } } }));
-  const incidents = useApi(["incidents", "all"], () => api.GET("/api/v1/incidents", { params: { query: { limit: 500 } } }));
+  const incidents = useApi(["incidents", l.cell], () => api.GET("/api/v1/incidents", { params: { query: { scope: l.cell, limit: 20 } } }));
   const whose = ["team", "service", "provider"].includes(l.scope) ? [`${l.scope}:${l.subject}`] : []; // the ledger does not have which rule it was
   const calls = (action: string) => "/calls?" + new URLSearchParams({ period: "week", filter: joined([`action:${action}`, `reason:${reason(l)}`, ...whose]) }).toString();
   return (
@@ -19,11 +19,10 @@ export function LimitHistory({ limit: l }: { limit: Schemas["Limit"] }) {
         <Link className="underline" href={calls("downgrade")}>downgraded</Link>{whose.length > 0 && ` in ${l.scope} ${l.subject}`} by a limit of this kind ({reason(l)}).
       </p>
       <Loaded of={incidents}>
-        {(list) => {
-          const own = (list ?? []).filter((i) => i.scope === l.cell);
+        {({ incidents: own, next }) => {
           return own.length ? (
-            <ol aria-label="Incidents" className="space-y-2">{own.map((i) => <li key={i.id}><Badge>{i.state}</Badge> {i.title}<span className="block text-xs text-muted">{moment(i.opened)}{i.resolved && ` until ${moment(i.resolved)}`}</span></li>)}</ol>
-          ) : <p className="text-muted">It has opened no incident of the last 500.</p>;
+            <ol aria-label="Incidents" className="space-y-2">{own.map((i) => <li key={i.id + i.opened}><Badge>{i.state}</Badge> {i.title}<span className="block text-xs text-muted">{moment(i.opened)}{i.resolved && ` until ${moment(i.resolved)}`}</span></li>)}{next && <li className="text-muted">and older ones: see <Link className="underline" href="/alerts?show=all">Alerts</Link></li>}</ol>
+          ) : <p className="text-muted">It has opened no incident.</p>;
         }}
       </Loaded>
       <Loaded of={changes}>{(p) => <Changes list={changesOf(p.rows, l.cell)} />}</Loaded>

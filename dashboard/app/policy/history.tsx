@@ -1,7 +1,7 @@
 "use client";
 
-import { Badge, Button, Card, Fault, Field, Input, Loaded, Modal, Table } from "@/components/ui";
-import { api, unwrap, useApi, useMay, useRefresh, useSession, type Schemas } from "@/lib/api";
+import { Badge, Button, Card, Fault, Field, Input, Listed, Loaded, Modal, Table } from "@/components/ui";
+import { api, unwrap, useApi, useList, useMay, useRefresh, useSession, type Schemas } from "@/lib/api";
 import { count } from "@/lib/money";
 import { moment } from "@/lib/time";
 import { useMutation } from "@tanstack/react-query";
@@ -29,9 +29,8 @@ function Difference({ from, to }: { from: string; to: string }) {
 
 /** Proposals wait for a second person. */
 export function Proposals() {
-  const list = useApi(["proposals"], () => api.GET("/api/v1/policy/proposals"), 10_000);
-  const waiting = list.data?.filter((p) => p.state === "waiting") ?? [];
-  return <>{waiting.map((p) => <Proposal key={p.id} {...p} />)}</>;
+  const list = useApi(["proposals"], () => api.GET("/api/v1/policy/proposals", { params: { query: { limit: 100 } } }), 10_000);
+  return <>{list.data?.proposals.filter((p) => p.state === "waiting").map((p) => <Proposal key={p.id} {...p} />)}</>;
 }
 
 function Proposal({ id, version, was, author, reason, at }: Schemas["Proposal"]) {
@@ -85,7 +84,7 @@ export function Shadows() {
 
 /** History lists what was in force, and brings a version back. */
 export function History({ policy }: { policy: Schemas["Policy"] }) {
-  const versions = useApi(["versions"], () => api.GET("/api/v1/policy/versions", { params: { query: { limit: 50 } } }));
+  const versions = useList(["versions"], (cursor) => api.GET("/api/v1/policy/versions", { params: { query: { limit: 20, cursor } } }));
   const processes = useApi(["processes"], () => api.GET("/api/v1/policy/processes"), 10_000);
   const may = useMay("admin") && !policy.managed;
   const refresh = useRefresh();
@@ -97,9 +96,9 @@ export function History({ policy }: { policy: Schemas["Policy"] }) {
   return (
     <div className="grid gap-4 xl:grid-cols-2">
       <Card title="Versions">
-        <Loaded of={versions}>
+        <Listed of={versions} rows={(p) => p.versions} empty="No policy is in force yet.">
           {(list) => (
-            <Table caption="Versions" rows={list ?? []} id={(x, i) => x.version + i} columns={[
+            <Table caption="Versions" rows={list} id={(x, i) => x.version + i} columns={[
               { head: "Version", mono: true, cell: (x) => x.version }, { head: "Since", cell: (x) => moment(x.since) }, { head: "Author", cell: (x) => x.author }, { head: "Reason", cell: (x) => x.reason },
               { head: "", right: true, cell: (x) => x.version !== policy.version && (
                 <span className="inline-flex gap-1">
@@ -109,7 +108,7 @@ export function History({ policy }: { policy: Schemas["Policy"] }) {
               ) },
             ]} />
           )}
-        </Loaded>
+        </Listed>
       </Card>
       <Card title="Processes">
         <Loaded of={processes}>

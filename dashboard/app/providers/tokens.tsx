@@ -1,7 +1,7 @@
 "use client";
 
-import { Badge, Button, Card, Fault, Field, Input, Loaded, Modal, Select, Table } from "@/components/ui";
-import { api, unwrap, useApi, useMay, useRefresh, useSettings, type Schemas } from "@/lib/api";
+import { Badge, Button, Card, Fault, Field, Input, Listed, Modal, Select, Table } from "@/components/ui";
+import { api, unwrap, useList, useMay, useRefresh, useSettings, type Schemas } from "@/lib/api";
 import { ago, moment } from "@/lib/time";
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
@@ -12,14 +12,14 @@ type Asked = { what: "issue" } | { what: "rotate" | "revoke"; token: Token };
 /** Tokens are those that were issued to services: admins issue, rotate and revoke them, operators look. */
 export function Tokens({ service }: { service: string }) {
   const may = useMay("admin");
-  const list = useApi(["service-tokens", service], () => api.GET("/api/v1/service-tokens", { params: { query: { service: service || undefined } } }));
+  const list = useList(["service-tokens", service], (cursor) => api.GET("/api/v1/service-tokens", { params: { query: { service: service || undefined, limit: 50, cursor } } }));
   const [asked, setAsked] = useState<Asked>();
   const titles = { issue: "Issue a token", rotate: "Rotate the token", revoke: "Revoke the token" };
   return (
     <Card title="Service tokens" aside={may && <Button onClick={() => setAsked({ what: "issue" })}>Issue</Button>}>
-      <Loaded of={list} empty={(l) => !l?.length && "No token was issued yet. Services may also have tokens of the policy."}>
+      <Listed of={list} rows={(p) => p.tokens} empty="No token was issued yet. Services may also have tokens of the policy.">
         {(l) => (
-          <Table caption="Service tokens" rows={l ?? []} id={(t) => t.id} columns={[
+          <Table caption="Service tokens" rows={l} id={(t) => t.id} columns={[
             { head: "Service", cell: (t) => <>{t.service}<span className="block text-xs text-muted">{t.label}</span></> },
             { head: "Id", cell: (t) => t.id, mono: true },
             { head: "State", cell: (t) => <><Badge>{t.state}</Badge>{t.state === "rotating" && <span className="block text-xs text-muted">the one before ends {ago(t.previous_until)}</span>}</> },
@@ -33,7 +33,7 @@ export function Tokens({ service }: { service: string }) {
             ) }] : []),
           ]} />
         )}
-      </Loaded>
+      </Listed>
       <Modal open={!!asked} onClose={() => setAsked(undefined)} title={asked ? titles[asked.what] : ""}>{asked && <Act asked={asked} service={service} done={() => setAsked(undefined)} />}</Modal>
     </Card>
   );

@@ -1,9 +1,9 @@
 "use client";
 
-import { Badge, Button, Card, Fault, Field, Input, Loaded, Select, Table } from "@/components/ui";
-import { api, unwrap, useApi, useMay, useRefresh, type Schemas } from "@/lib/api";
+import { Badge, Button, Card, Fault, Field, Input, Listed, Loaded, Select, Table } from "@/components/ui";
+import { api, unwrap, useApi, useList, useMay, useRefresh, type Schemas } from "@/lib/api";
 import { moment } from "@/lib/time";
-import { useInfiniteQuery, useMutation } from "@tanstack/react-query";
+import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 
 /** Token issues a token for scripts. */
@@ -30,29 +30,22 @@ export function Keys() {
   const refresh = useRefresh();
   const admin = useMay("admin");
   const [whose, setWhose] = useState("");
-  const pages = useInfiniteQuery({
-    queryKey: ["keys", whose], queryFn: ({ pageParam }) => unwrap(api.GET("/api/v1/keys", { params: { query: { account: whose || undefined, cursor: pageParam || undefined, limit: 50 } } })),
-    initialPageParam: "", getNextPageParam: (last) => last.next || undefined,
-  });
+  const pages = useList(["keys", whose], (cursor) => api.GET("/api/v1/keys", { params: { query: { account: whose || undefined, cursor, limit: 50 } } }));
   const end = useMutation({ mutationFn: (k: Schemas["Key"]) => unwrap(api.DELETE("/api/v1/keys/{id}", { params: { path: { id: k.id } } })), onSuccess: () => refresh("keys", "audit", "session") });
-  const rows = pages.data?.pages.flatMap((p) => p.keys) ?? [];
   return (
     <Card title="Sessions and tokens" aside={admin && <Select aria-label="Whose" value={whose} onChange={(e) => setWhose(e.target.value)}><option value="">mine</option><option value="*">everybody&apos;s</option></Select>}>
       <Fault error={end.error} />
-      <Loaded of={pages as never}>
-        {() => (
-          <>
-            <Table caption="Sessions and tokens" rows={rows} id={(k) => k.id} columns={[
-              { head: "Account", cell: (k) => <>{k.account}{k.current && <span className="block text-xs text-muted">this one</span>}</> },
-              { head: "Kind", cell: (k) => <>{k.kind}<span className="block text-xs text-muted">{k.label}</span></> },
-              { head: "Since", cell: (k) => moment(k.created) },
-              { head: "Until", cell: (k) => moment(k.expires) },
-              { head: "", right: true, cell: (k) => <Button kind="danger" disabled={end.isPending} aria-label={`End ${k.kind} ${k.label || `of ${k.account}`}`} onClick={() => confirm(k.current ? "End this session? You are signed out." : `End it? What uses it is refused at once.`) && end.mutate(k)}>End</Button> },
-            ]} />
-            {pages.hasNextPage && <div className="mt-4 text-center"><Button disabled={pages.isFetchingNextPage} onClick={() => pages.fetchNextPage()}>More</Button></div>}
-          </>
+      <Listed of={pages} rows={(p) => p.keys} empty="No session and no token is good.">
+        {(rows) => (
+          <Table caption="Sessions and tokens" rows={rows} id={(k) => k.id} columns={[
+            { head: "Account", cell: (k) => <>{k.account}{k.current && <span className="block text-xs text-muted">this one</span>}</> },
+            { head: "Kind", cell: (k) => <>{k.kind}<span className="block text-xs text-muted">{k.label}</span></> },
+            { head: "Since", cell: (k) => moment(k.created) },
+            { head: "Until", cell: (k) => moment(k.expires) },
+            { head: "", right: true, cell: (k) => <Button kind="danger" disabled={end.isPending} aria-label={`End ${k.kind} ${k.label || `of ${k.account}`}`} onClick={() => confirm(k.current ? "End this session? You are signed out." : `End it? What uses it is refused at once.`) && end.mutate(k)}>End</Button> },
+          ]} />
         )}
-      </Loaded>
+      </Listed>
     </Card>
   );
 }
