@@ -16,7 +16,8 @@ type UsageQuery struct {
 	From, To time.Time
 	By       []string
 	Filter   map[string]string
-	Zone     *time.Location // of days and months
+	Among    map[string][]string // dimension → values of which it must have one
+	Zone     *time.Location      // of days and months
 	Limit    int
 }
 
@@ -38,6 +39,18 @@ func (r *UsageRow) Add(o UsageRow) {
 	r.CachedInputTokens += o.CachedInputTokens
 	r.OutputTokens += o.OutputTokens
 	r.Cost += o.Cost
+}
+
+// sub takes a part away.
+func (r *UsageRow) sub(o UsageRow) {
+	r.Calls -= o.Calls
+	r.Refused -= o.Refused
+	r.Downgraded -= o.Downgraded
+	r.Estimated -= o.Estimated
+	r.InputTokens -= o.InputTokens
+	r.CachedInputTokens -= o.CachedInputTokens
+	r.OutputTokens -= o.OutputTokens
+	r.Cost -= o.Cost
 }
 
 // EntryQuery chooses rows of the ledger, newest first.
@@ -128,7 +141,7 @@ type usageInput struct {
 	Period
 	By     []string `query:"by,explode" maxItems:"4" doc:"Dimensions to group by, such as team, model, day."`
 	Filter []string `query:"filter,explode" maxItems:"10" doc:"dimension:value pairs that must hold."`
-	Limit  int      `query:"limit" minimum:"1" maximum:"10000" default:"1000"`
+	Top    int      `query:"top" minimum:"1" maximum:"1000" default:"100" doc:"Groups that have rows of their own: those that cost most within the period. The rest is summed in other. By days, hours and the like an answer has at most 10,000 rows, where need be of fewer groups."`
 }
 
 // Sums is what a group of calls used and cost.
@@ -151,8 +164,16 @@ type Usage struct {
 	Zone  string    `json:"zone"`
 	By    []string  `json:"by" nullable:"false"`
 	Rows  []Sums    `json:"rows" nullable:"false"`
-	Total Sums      `json:"total"`
-	More  bool      `json:"more" doc:"Groups were left out: the limit was reached. The total has them."`
+	Other *Folded   `json:"other,omitempty" doc:"The groups without rows of their own."`
+	Total Sums      `json:"total" doc:"Of all rows, the others' included."`
+	More  bool      `json:"more" doc:"The period has more than 10,000 spans of time: the last ones were left out. The total has them."`
+}
+
+// Folded is the sum of the groups that cost least.
+type Folded struct {
+	Groups  int64  `json:"groups" doc:"How many they are."`
+	AtLeast bool   `json:"at_least" doc:"They are so many or more: the ledger has over 10,000 groups."`
+	Rows    []Sums `json:"rows" doc:"Their sums, one for each span of time that by names, else one. Keys are the spans' alone." nullable:"false"`
 }
 
 func (s *Server) usageRoutes() {
@@ -172,35 +193,11 @@ func (s *Server) usage(ctx context.Context, in *usageInput) (*answer[Usage], err
 	if err != nil {
 		return nil, err
 	}
-	q := UsageQuery{From: in.From, To: in.To, By: in.By, Filter: filter, Zone: in.zone, Limit: maxRows}
-	rows, err := s.Backend.Usage(ctx, q)
+	out, err := s.folded(ctx, UsageQuery{From: in.From, To: in.To, By: in.By, Filter: filter, Zone: in.zone, Limit: maxRows}, in.Top)
 	if err != nil {
 		return nil, s.fault("usage", err)
 	}
-	out := Usage{From: in.From, To: in.To, Zone: in.zone.String(), By: append([]string{}, in.By...), Rows: []Sums{}, Total: Sums{Keys: []string{}}}
-	if len(rows) >= maxRows { // the sum of what came is not the sum of all
-		q.By = nil
-		all, err := s.Backend.Usage(ctx, q)
-		if err != nil {
-			return nil, s.fault("usage", err)
-		}
-		for _, r := range all {
-			out.Total.add(r)
-		}
-	} else {
-		for _, r := range rows {
-			out.Total.add(r)
-		}
-	}
-	for i, r := range rows {
-		if i == in.Limit {
-			out.More = true
-			break
-		}
-		one := Sums{Keys: r.Keys}
-		one.add(r)
-		out.Rows = append(out.Rows, one)
-	}
+	out.From, out.To, out.Zone, out.By = in.From, in.To, in.zone.String(), append([]string{}, in.By...)
 	return &answer[Usage]{out}, nil
 }
 

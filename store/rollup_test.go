@@ -54,6 +54,7 @@ func sameSums(t *testing.T, s *Store, when string) {
 		"of a tag":         {By: []string{"service"}, Filter: map[string]string{"tag.cost_center": "7"}},
 		"by verdict":       {By: []string{"action", "provider"}},
 		"by hour":          {By: []string{"hour"}},
+		"by day of some":   {By: []string{"day", "service"}, Among: map[string][]string{"service": {"checkout", "mailer"}}},
 		"by day of a team": {By: []string{"day", "service"}, Filter: map[string]string{"team": "growth"}},
 		"one day":          {By: []string{"model"}, From: day, To: day.AddDate(0, 0, 1)},
 		"some hours":       {By: []string{"endpoint"}, From: day.Add(3 * time.Hour), To: day.Add(8 * time.Hour)},

@@ -57,10 +57,11 @@ func expressionOf(name string) (string, bool) {
 
 // UsageQuery asks for sums of the ledger.
 type UsageQuery struct {
-	From, To time.Time         // [From, To); a zero time is no bound
-	By       []string          // Dimensions; empty sums everything into one row
-	Filter   map[string]string // dimension → the value that it must have
-	Limit    int               // rows, 0 is 1,000, at most 10,000
+	From, To time.Time           // [From, To); a zero time is no bound
+	By       []string            // Dimensions; empty sums everything into one row
+	Filter   map[string]string   // dimension → the value that it must have
+	Among    map[string][]string // dimension → values of which it must have one
+	Limit    int                 // rows, 0 is 1,000, at most 10,000
 	// Rolled asks the sums by minute, hour and day instead of the entries: the same figures for a ledger of any size, as of
 	// the last RefreshUsage. From and To must be whole minutes, and the dimensions those that the sums keep.
 	Rolled bool
@@ -123,7 +124,7 @@ func (q UsageQuery) table() (usageTable, error) {
 	if !q.Rolled {
 		return entriesTable, nil
 	}
-	for _, name := range slices.Concat(q.By, slices.Collect(maps.Keys(q.Filter))) {
+	for _, name := range slices.Concat(q.By, slices.Collect(maps.Keys(q.Filter)), slices.Collect(maps.Keys(q.Among))) {
 		if _, tag := strings.CutPrefix(name, tagDimension); !tag && !slices.Contains(rolledDimensions, name) {
 			return usageTable{}, fmt.Errorf("usage by %q: the sums by minute, hour and day have %s", name, strings.Join(rolledDimensions, ", "))
 		}
@@ -180,8 +181,9 @@ func (q UsageQuery) finest() time.Duration {
 
 // names tells whether q groups or filters by a dimension.
 func (q UsageQuery) names(dimension string) bool {
-	_, ok := q.Filter[dimension]
-	return ok || slices.Contains(q.By, dimension)
+	_, filtered := q.Filter[dimension]
+	_, among := q.Among[dimension]
+	return filtered || among || slices.Contains(q.By, dimension)
 }
 
 // zoned tells whether the answer depends on the zone.
@@ -265,6 +267,17 @@ func (q UsageQuery) build() (string, []any, error) {
 			return "", nil, err
 		}
 		w.add(expression+" = $%d", clean(q.Filter[name]))
+	}
+	for _, name := range slices.Sorted(maps.Keys(q.Among)) {
+		expression, err := table.dimension(name, zone)
+		if err != nil {
+			return "", nil, err
+		}
+		values := make([]string, len(q.Among[name]))
+		for i, v := range q.Among[name] {
+			values[i] = clean(v)
+		}
+		w.add(expression+" = ANY($%d::text[])", values)
 	}
 	grouping, order := "", places
 	if len(places) > 0 {

@@ -183,6 +183,9 @@ func TestUsageSumsByAnyDimension(t *testing.T) {
 				sum(entries, []string{"downgrade"}, func(e sentinel.Entry) bool {
 					return e.Source == sentinel.SourceMeter && e.Caller.Service == "checkout"
 				})}},
+			"one of several values": {UsageQuery{By: []string{"service"}, Among: map[string][]string{"service": {"checkout", "none", "'"}, "org": {"acme"}}}, []UsageRow{
+				sum(entries, []string{"checkout"}, service("checkout"))}},
+			"one of no values": {UsageQuery{By: []string{"service"}, Among: map[string][]string{"service": {}}}, nil},
 			"a filter that is an attack": {UsageQuery{By: []string{"org"}, Filter: map[string]string{"org": "acme' OR '1'='1"}}, nil},
 			"a limit": {UsageQuery{By: []string{"service"}, Limit: 1}, []UsageRow{
 				sum(entries, []string{"summariser"}, service("summariser"))}},
@@ -207,6 +210,7 @@ func TestUsageTakesNamesFromAFixedList(t *testing.T) {
 		"unknown":          {By: []string{"hold"}},
 		"sql":              {By: []string{"org; DROP TABLE entries"}},
 		"twice":            {By: []string{"org", "org"}},
+		"among":            {Among: map[string][]string{"1=1 OR org": {"x"}}},
 		"filter":           {Filter: map[string]string{"1=1 OR org": "x"}},
 		"case is not kept": {By: []string{"Org"}},
 	} {

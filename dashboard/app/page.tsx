@@ -130,11 +130,11 @@ function runOut(l: Schemas["Limit"]): string {
 function Today() {
   const usage = useApi(["ledger", "day"], () => {
     const r = range("day");
-    return api.GET("/api/v1/usage", { params: { query: { from: r.from.toISOString(), to: r.to.toISOString(), by: ["hour", "team"], limit: 5000 } } });
+    return api.GET("/api/v1/usage", { params: { query: { from: r.from.toISOString(), to: r.to.toISOString(), by: ["hour", "team"], top: 7 } } });
   });
   const calls = useApi(["ledger", "minutes"], () => {
     const h = range("hour");
-    return api.GET("/api/v1/usage", { params: { query: { from: h.from.toISOString(), to: h.to.toISOString(), by: ["minute"], limit: 100 } } });
+    return api.GET("/api/v1/usage", { params: { query: { from: h.from.toISOString(), to: h.to.toISOString(), by: ["minute"] } } });
   });
   return (
     <Card title="Last 24 hours by team" aside={usage.data && <span>{usd(usage.data.total.cost, 2)} · {compact(usage.data.total.calls)} calls</span>}>
@@ -148,7 +148,7 @@ function Today() {
 }
 
 function Movers() {
-  const ask = (from: Date, to: Date) => api.GET("/api/v1/usage", { params: { query: { from: from.toISOString(), to: to.toISOString(), by: ["service", "model"], limit: 1000 } } });
+  const ask = (from: Date, to: Date) => api.GET("/api/v1/usage", { params: { query: { from: from.toISOString(), to: to.toISOString(), by: ["service", "model"], top: 1000 } } });
   const now = useApi(["movers", "now"], () => ask(range("week").from, range("week").to), 300_000);
   const before = useApi(["movers", "before"], () => ask(range("week").before, range("week").until), 300_000);
   return (
@@ -176,11 +176,11 @@ const diff = (x: { cost: string; was: string }) => {
 };
 
 function Incidents() {
-  const list = useApi(["incidents", "open"], () => api.GET("/api/v1/incidents", { params: { query: { open: true } } }), 10_000);
+  const list = useApi(["incidents", "open"], () => api.GET("/api/v1/incidents", { params: { query: { open: true, limit: 6 } } }), 10_000);
   return (
     <Card title="Open incidents" aside={<Link href="/alerts" className="underline">all</Link>}>
-      <Loaded of={list} empty={(l) => !l?.length && "Nothing is wrong."}>
-        {(l) => <ul className="divide-y divide-line/60">{(l ?? []).slice(0, 6).map((i) => <li key={i.id + i.opened} className="flex items-start justify-between gap-3 py-2 text-sm"><span>{i.title}<span className="block text-xs text-muted">{ago(i.opened)}</span></span><Badge>{i.severity}</Badge></li>)}</ul>}
+      <Loaded of={list} empty={(p) => p.incidents.length === 0 && "Nothing is wrong."}>
+        {(p) => <ul className="divide-y divide-line/60">{p.incidents.map((i) => <li key={i.id + i.opened} className="flex items-start justify-between gap-3 py-2 text-sm"><span>{i.title}<span className="block text-xs text-muted">{ago(i.opened)}</span></span><Badge>{i.severity}</Badge></li>)}</ul>}
       </Loaded>
     </Card>
   );

@@ -1,9 +1,8 @@
 import type { Stack } from "@/components/charts";
 import { daysOf } from "@/lib/time";
 
-type Row = { keys: string[] | null; cost: string };
-
-const most = 7;
+type Row = { keys: string[]; cost: string };
+type Folded = { groups: number; at_least: boolean; rows: Row[] };
 
 /** keysOf lists the spans of a range as the API writes their keys: hours and minutes of UTC, days of the zone. */
 function keysOf(from: Date, to: Date, by: "minute" | "hour" | "day", zone: string): string[] {
@@ -13,22 +12,25 @@ function keysOf(from: Date, to: Date, by: "minute" | "hour" | "day", zone: strin
   return out;
 }
 
-/** stacks turns rows by time and one more dimension into a chart's points: every span of the range, and the largest series, the rest summed in a last one. */
-export function stacks({ rows, from, to, zone }: { rows: Row[]; from: string; to: string; zone: string }, by: "minute" | "hour" | "day"): { points: Stack[]; series: string[] } {
+/** others names the groups that an answer folds. */
+export const others = ({ groups, at_least }: Folded) => `${at_least ? "at least " : ""}${groups.toLocaleString()} ${groups === 1 ? "other" : "others"}`;
+
+/** stacks turns rows by time and one more dimension into a chart's points: every span of the range, and the largest series; the last one is what the answer folds. */
+export function stacks({ rows, other, from, to, zone }: { rows: Row[]; other?: Folded; from: string; to: string; zone: string }, by: "minute" | "hour" | "day"): { points: Stack[]; series: string[] } {
   const totals = new Map<string, bigint>();
-  for (const r of rows) totals.set(r.keys?.[1] ?? "", (totals.get(r.keys?.[1] ?? "") ?? 0n) + BigInt(r.cost));
+  for (const r of rows) totals.set(r.keys[1] ?? "", (totals.get(r.keys[1] ?? "") ?? 0n) + BigInt(r.cost));
   const order = [...totals].sort((a, b) => (b[1] > a[1] ? 1 : b[1] < a[1] ? -1 : 0)).map(([name]) => name);
-  const kept = order.length > most + 1 ? order.slice(0, most) : order;
-  const place = new Map(kept.map((name, i) => [name, i])); // amounts go by place: names are the callers', and any word may be one
-  const series = kept.length < order.length ? [...kept, `${order.length - kept.length} others`] : kept;
+  const place = new Map(order.map((name, i) => [name, i])); // amounts go by place: names are the callers', and any word may be one
+  const series = other ? [...order, others(other)] : order;
   const points = new Map<string, bigint[]>();
   const none = () => series.map(() => 0n);
   for (const key of keysOf(new Date(from), new Date(to), by, zone)) points.set(key, none());
-  for (const r of rows) {
-    const key = r.keys?.[0] ?? "", i = place.get(r.keys?.[1] ?? "") ?? kept.length;
-    const amounts = points.get(key) ?? none();
+  const add = (r: Row, i: number) => {
+    const key = r.keys[0] ?? "", amounts = points.get(key) ?? none();
     amounts[i] = (amounts[i] ?? 0n) + BigInt(r.cost);
     points.set(key, amounts);
-  }
+  };
+  for (const r of rows) add(r, place.get(r.keys[1] ?? "") ?? 0);
+  for (const r of other?.rows ?? []) add(r, order.length);
   return { series, points: [...points].sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, amounts]) => ({ key, amounts: amounts.map(String) })) };
 }

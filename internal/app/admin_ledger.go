@@ -21,7 +21,7 @@ const sumLag = 2 * time.Minute
 
 // Usage sums the ledger: the past from its sums by hour and minute, the last minutes from the entries themselves.
 func (b *adminBackend) Usage(ctx context.Context, q admin.UsageQuery) ([]admin.UsageRow, error) {
-	whole := store.UsageQuery{From: q.From, To: q.To, By: q.By, Filter: q.Filter, Zone: q.Zone, Limit: maxGroups}
+	whole := store.UsageQuery{From: q.From, To: q.To, By: q.By, Filter: q.Filter, Among: q.Among, Zone: q.Zone, Limit: maxGroups}
 	pieces := []store.UsageQuery{whole}
 	if whole.CanRoll() {
 		pieces = split(whole, time.Now().UTC().Add(-sumLag))

@@ -115,13 +115,16 @@ func (p *pastSums) drop(key string) {
 }
 
 func pastKey(q store.UsageQuery) string {
-	var filter []string
+	var filter, among []string
 	for _, name := range slices.Sorted(maps.Keys(q.Filter)) {
 		filter = append(filter, name, q.Filter[name])
+	}
+	for _, name := range slices.Sorted(maps.Keys(q.Among)) {
+		among = append(append(among, name, ""), q.Among[name]...)
 	}
 	zone := ""
 	if q.Zone != nil {
 		zone = q.Zone.String()
 	}
-	return fmt.Sprintf("%d %d %s %d %q %q", q.From.Unix(), q.To.Unix(), zone, q.Limit, strings.Join(q.By, ","), filter)
+	return fmt.Sprintf("%d %d %s %d %q %q %q", q.From.Unix(), q.To.Unix(), zone, q.Limit, strings.Join(q.By, ","), filter, among)
 }

@@ -9,28 +9,28 @@ import { api, unwrap, useApi, type Schemas } from "@/lib/api";
 import { cell, download } from "@/lib/csv";
 import { change, compact, count, usd } from "@/lib/money";
 import { moment } from "@/lib/time";
-import { stacks } from "@/lib/stacks";
+import { others, stacks } from "@/lib/stacks";
 import { joined, useAddress } from "@/lib/url";
 import { Download } from "lucide-react";
 import { useState } from "react";
 
 const choices = ["team", "service", "provider", "endpoint", "model", "day", "month", "action", "reason", "asked", "source", "tier"]; // in the order of drilling down
 const beside = ["org", "hour", "minute"]; // an organisation's own page has one; hours and minutes are the chart's
-const timely = ["day", "month"];
+const timely = ["day", "month"], spanned = ["minute", "hour", ...timely];
 
 export default function UsagePage() {
   const [address, set] = useAddress();
   const period = usePeriod("month");
   const by = address.get("by") ?? "team", [filter, setFilter] = useFilters();
   const over = timely.includes(by) ? [period.by] : [period.by, by]; // spans of time are the chart's already
-  const ask = (dimensions: string[], limit: number, before = false) => {
+  const ask = (dimensions: string[], top: number, before = false) => {
     const r = period.range();
-    return { params: { query: { from: (before ? r.before : r.from).toISOString(), to: (before ? r.until : r.to).toISOString(), by: dimensions, filter, limit } } };
+    return { params: { query: { from: (before ? r.before : r.from).toISOString(), to: (before ? r.until : r.to).toISOString(), by: dimensions, filter, top } } };
   };
-  const key = [period.key, by, filter.join()];
-  const sums = useApi(["ledger", "usage", ...key], () => api.GET("/api/v1/usage", ask([by], 1000)), 60_000);
-  const before = useApi(["before", ...key], () => api.GET("/api/v1/usage", ask([by], 1000, true)), 60_000);
-  const series = useApi(["ledger", "series", ...key], () => api.GET("/api/v1/usage", ask(over, 10_000)), 60_000);
+  const key = [period.key, by, filter.join()], top = topOf(address.get("top"));
+  const sums = useApi(["ledger", "usage", ...key, top], () => api.GET("/api/v1/usage", ask([by], top)), 60_000);
+  const before = useApi(["before", ...key], () => api.GET("/api/v1/usage", ask([by], most, true)), 60_000);
+  const series = useApi(["ledger", "series", ...key], () => api.GET("/api/v1/usage", ask(over, drawn)), 60_000);
   const known = useApi(["dimensions"], () => api.GET("/api/v1/usage/dimensions"));
   const more = (known.data ?? []).filter((d) => !choices.includes(d) && !beside.includes(d));
   const pick = (k: string) => {
@@ -49,7 +49,7 @@ export default function UsagePage() {
         <>
           <PeriodChoice period={period} />
           <Select aria-label="Group by" value={by} onChange={(e) => set({ by: e.target.value })}>{[...choices, ...more].map((c) => <option key={c} value={c}>by {c.replace("_", " ")}</option>)}</Select>
-          <Save ask={() => ask(over, 10_000)} name={`usage-${period.key.replace("/", "-")}-${by}.csv`} head={over} />
+          <Save ask={() => ask(over, most)} name={`usage-${period.key.replace("/", "-")}-${by}.csv`} head={over} />
         </>
       }
     >
@@ -59,7 +59,12 @@ export default function UsagePage() {
       </Card>
       <Card title="Sums" aside="against the period before">
         <Loaded of={sums} empty={(u) => u.rows.length === 0 && "No call in this period."}>
-          {(u) => <Sums rows={u.rows} before={before.data?.rows ?? []} by={by} total={u.total} calls={calls} pick={pick} />}
+          {(u) => (
+            <>
+              <Sums of={u} before={before.data} by={by} calls={calls} pick={pick} />
+              {u.other && top < most && <div className="mt-4 text-center"><Button disabled={sums.isPlaceholderData} onClick={() => set({ top: String(Math.min(most, top * 4)) })}>Show more</Button></div>}
+            </>
+          )}
         </Loaded>
       </Card>
       <Took period={period} by={by} filter={filter} />
@@ -68,6 +73,11 @@ export default function UsagePage() {
     </Page>
   );
 }
+
+/** The groups that the chart draws, that the table shows at first, and that one answer can have. */
+const drawn = 7, few = 25, most = 1000;
+
+const topOf = (text: string | null) => Math.min(most, Math.max(few, Math.trunc(Number(text)) || few));
 
 const timed = ["team", "service", "provider", "endpoint", "model"] as const;
 
@@ -152,14 +162,22 @@ function datesOfKey(key: string): { from: string; to: string } {
   return { from: key + "-01", to: new Date(Date.UTC(year, month, 0)).toISOString().slice(0, 10) };
 }
 
-function Sums({ rows, before, by, total, calls, pick }: { rows: Schemas["Sums"][]; before: Schemas["Sums"][]; by: string; total: Schemas["Sums"]; calls: (key: string) => string; pick: (key: string) => void }) {
-  const old = new Map(before.map((x) => [x.keys[0], x.cost]));
-  return <Table caption={`Sums by ${by}`} rows={rows} id={(x) => x.keys.join()} columns={[
-    { head: by, cell: (x) => <button type="button" className="cursor-pointer text-left underline decoration-line" onClick={() => pick(x.keys[0] ?? "")}>{x.keys[0] || "none"}</button> },
+type Row = Schemas["Sums"] & { others?: string };
+
+function Sums({ of, before, by, calls, pick }: { of: Schemas["Usage"]; before?: Schemas["Usage"]; by: string; calls: (key: string) => string; pick: (key: string) => void }) {
+  const old = new Map(before?.rows.map((x) => [x.keys[0], x.cost])), { total, other } = of;
+  const since = (x: Row) => {
+    if (x.others) return "";
+    const was = old.get(x.keys[0]);
+    return was === undefined && before?.other ? "—" : change(x.cost, was ?? "0") || "new"; // what was folded then may have been there
+  };
+  const rows: Row[] = [...of.rows, ...(other?.rows.map((x) => ({ ...x, others: others(other) })) ?? [])];
+  return <Table caption={`Sums by ${by}`} rows={rows} id={(x) => x.others ? "others" : "group " + x.keys.join()} columns={[
+    { head: by, cell: (x) => (x.others ? <span className="text-muted">{x.others}</span> : <button type="button" className="cursor-pointer text-left break-all underline decoration-line" onClick={() => pick(x.keys[0] ?? "")}>{x.keys[0] || "none"}</button>) },
     { head: "Spend", right: true, cell: (x) => usd(x.cost) },
     { head: "Share", right: true, cell: (x) => (total.cost === "0" ? "—" : Number((BigInt(x.cost) * 1000n) / BigInt(total.cost)) / 10 + "\u202f%") },
-    ...(timely.includes(by) ? [] : [{ head: "Change", right: true, cell: (x: Schemas["Sums"]) => change(x.cost, old.get(x.keys[0]) ?? "0") || "new" }]),
-    { head: "Calls", right: true, cell: (x) => <Link className="underline decoration-line" href={calls(x.keys[0] ?? "")}>{count(x.calls)}</Link> },
+    ...(timely.includes(by) ? [] : [{ head: "Change", right: true, cell: since }]),
+    { head: "Calls", right: true, cell: (x) => (x.others ? count(x.calls) : <Link className="underline decoration-line" href={calls(x.keys[0] ?? "")}>{count(x.calls)}</Link>) },
     { head: "Refused", right: true, cell: (x) => count(x.refused) },
     { head: "Downgraded", right: true, cell: (x) => count(x.downgraded) },
     { head: "Estimated", right: true, cell: (x) => count(x.estimated) },
@@ -168,7 +186,7 @@ function Sums({ rows, before, by, total, calls, pick }: { rows: Schemas["Sums"][
   ]} />;
 }
 
-type Asked = { params: { query: { from: string; to: string; by: string[]; filter: string[]; limit: number } } };
+type Asked = { params: { query: { from: string; to: string; by: string[]; filter: string[]; top: number } } };
 
 function Save({ ask, name, head }: { ask: () => Asked; name: string; head: string[] }) {
   const [error, setError] = useState<Error | null>(null);
@@ -176,9 +194,11 @@ function Save({ ask, name, head }: { ask: () => Asked; name: string; head: strin
     try {
       const u = await unwrap(api.GET("/api/v1/usage", ask()));
       const lines = [[...head, "calls", "refused", "downgraded", "estimated", "input_tokens", "output_tokens", "cost_usd"].join(",")];
-      for (const r of u.rows) lines.push([...(r.keys ?? []).map(cell), r.calls, r.refused, r.downgraded, r.estimated, r.input_tokens, r.output_tokens, usd(r.cost, 9).replace(/[$,]/g, "").replace("−", "-")].join(","));
+      const spans = head.flatMap((name, i) => (spanned.includes(name) ? [i] : [])); // the others have keys for these alone
+      const rest = u.other?.rows.map((r) => ({ ...r, keys: head.map((_, i) => (spans.includes(i) ? (r.keys[spans.indexOf(i)] ?? "") : others(u.other!))) })) ?? [];
+      for (const r of [...u.rows, ...rest]) lines.push([...r.keys.map(cell), r.calls, r.refused, r.downgraded, r.estimated, r.input_tokens, r.output_tokens, usd(r.cost, 9).replace(/[$,]/g, "").replace("−", "-")].join(","));
       download(name, lines);
-      setError(u.more ? new Error("The file has the first 10,000 groups; sentinel export csv has all.") : null);
+      setError(u.more ? new Error("The file ends after 10,000 spans of time; sentinel export csv has all.") : u.other ? new Error(`The file has one line a span for ${others(u.other)}; sentinel export csv has all.`) : null);
     } catch (e) {
       setError(e as Error);
     }
