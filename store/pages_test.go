@@ -69,7 +69,9 @@ func TestPagesHoldEveryRowOnce(t *testing.T) {
 			for name, tt := range map[string]struct{ got, want []string }{
 				"incidents": {incidents(""), newest}, "incidents of a scope": {incidents("team/id4"), newest[2:3]}, "incidents of another": {incidents("team/x\x00"), nil},
 				"tokens": {tokens(""), newest}, "tokens of a service": {tokens("mailer"), []string{"id5", "id3", "id1"}},
-				"silences": {read(t, limit, func(after sentinel.Cursor) ([]sentinel.AlertSilence, error) { return s.Silences(t.Context(), after, limit) },
+				"silences": {read(t, limit, func(after sentinel.Cursor) ([]sentinel.AlertSilence, error) {
+					return s.Silences(t.Context(), after, limit)
+				},
 					func(q sentinel.AlertSilence) sentinel.Cursor { return sentinel.Cursor{At: q.Until, Row: q.ID} }), soonest},
 			} {
 				if !slices.Equal(tt.got, tt.want) {

@@ -29,7 +29,7 @@ func (s *Store) ServiceTokens(ctx context.Context) (list []sentinel.ServiceToken
 	if changes, err = s.ServiceTokensChanged(ctx); err != nil {
 		return nil, 0, err
 	}
-	rows, err := s.db(ctx).Query(ctx, `SELECT `+serviceTokenColumns+` FROM service_tokens ORDER BY created, id LIMIT $1`, maxServiceTokens)
+	rows, err := s.db(ctx).Query(ctx, `SELECT `+serviceColumns+` FROM service_tokens ORDER BY created, id LIMIT $1`, maxServiceTokens)
 	if err != nil {
 		return nil, 0, explain("service tokens", err)
 	}
@@ -37,11 +37,11 @@ func (s *Store) ServiceTokens(ctx context.Context) (list []sentinel.ServiceToken
 	return list, changes, explain("service tokens", err)
 }
 
-const serviceTokenColumns = `id, service, label, issued_by, created, expires, rotated, revoked, hash, previous, previous_until`
+const serviceColumns = `id, service, label, issued_by, created, expires, rotated, revoked, hash, previous, previous_until`
 
 // ListServiceTokens lists the tokens of a service, or all where it is empty, the newest first.
 func (s *Store) ListServiceTokens(ctx context.Context, service string, after sentinel.Cursor, limit int) ([]sentinel.ServiceToken, error) {
-	rows, err := s.db(ctx).Query(ctx, `SELECT `+serviceTokenColumns+` FROM service_tokens WHERE ($1 = '' OR service = $1)
+	rows, err := s.db(ctx).Query(ctx, `SELECT `+serviceColumns+` FROM service_tokens WHERE ($1 = '' OR service = $1)
 		AND ($2::timestamptz IS NULL OR (created, id) < ($2, $3)) ORDER BY created DESC, id DESC LIMIT $4`, clean(service), orNull(after.At), clean(after.Row), limit)
 	if err != nil {
 		return nil, explain("service tokens", err)

@@ -185,7 +185,7 @@ func TestUsageSumsByAnyDimension(t *testing.T) {
 				})}},
 			"one of several values": {UsageQuery{By: []string{"service"}, Among: map[string][]string{"service": {"checkout", "none", "'"}, "org": {"acme"}}}, []UsageRow{
 				sum(entries, []string{"checkout"}, service("checkout"))}},
-			"one of no values": {UsageQuery{By: []string{"service"}, Among: map[string][]string{"service": {}}}, nil},
+			"one of no values":           {UsageQuery{By: []string{"service"}, Among: map[string][]string{"service": {}}}, nil},
 			"a filter that is an attack": {UsageQuery{By: []string{"org"}, Filter: map[string]string{"org": "acme' OR '1'='1"}}, nil},
 			"a limit": {UsageQuery{By: []string{"service"}, Limit: 1}, []UsageRow{
 				sum(entries, []string{"summariser"}, service("summariser"))}},
