@@ -2,6 +2,7 @@ package provider
 
 import (
 	"bytes"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -192,30 +193,41 @@ func openAIKind(model string) kindOfModel {
 	return ofUnknownKind
 }
 
-func (openAIDialect) fit(e Endpoint, from, to string) fit {
+func (d openAIDialect) fit(e Endpoint, from, to string) fit {
 	if e.Name != "chat.completions" && e.Name != "responses" {
 		return fit{}
 	}
-	f := fit{words: map[string]map[string]string{}}
-	if weaker := weakened(openAIEfforts(to)); weaker != nil {
+	f := fit{words: map[string]map[string]string{}, lacks: maps.Clone(lackedBy(withoutZone(from), withoutZone(to)))}
+	switch known := d.host.effortsOf(to); {
+	case known == nil:
+	case len(known) == 0:
+		f.lacks["reasoning_effort"] = ""
+	default:
+		weaker := weakened(known)
 		f.words["reasoning_effort"], f.words["reasoning.effort"] = weaker, weaker
 	}
-	switch was, is := openAIKind(from), openAIKind(to); {
-	case is == reasoning && isOf(to, "o1-mini", "o1-preview"): // they reason as they do
-		f.lacks = ofReasoning
-	case was == is && is == reasoning && !isOf(to, "gpt-5"): // verbosity came with GPT-5
-		f.lacks = ofVerbosity
-	case was == is:
-	case is == sampling:
-		f.lacks = ofReasoning
-	case is == reasoning:
-		f.lacks = ofSampling
-	}
+	d.host.fitTo(&f, to)
 	return f
 }
 
+// lackedBy is what one of OpenAI's models refuses of a request to another model.
+func lackedBy(from, to string) map[string]string {
+	switch was, is := openAIKind(from), openAIKind(to); {
+	case is == reasoning && isOf(to, "o1-mini", "o1-preview"): // they reason as they do
+		return ofReasoning
+	case was == is && is == reasoning && !isOf(to, "gpt-5"): // verbosity came with GPT-5
+		return ofVerbosity
+	case was == is:
+	case is == sampling:
+		return ofReasoning
+	case is == reasoning:
+		return ofSampling
+	}
+	return map[string]string{}
+}
+
 func (d azureDialect) fit(e Endpoint, from, to string) fit {
-	return d.openAIDialect.fit(d.openAIs(e), withoutZone(from), withoutZone(to))
+	return d.openAIDialect.fit(d.openAIs(e), from, to)
 }
 
 func (anthropicDialect) fit(_ Endpoint, _, to string) fit { return claudeFit("", to) }

@@ -5,12 +5,12 @@ package provider
 var hosts = []Preset{
 	mistral,
 	groq,
-	compatible("deepseek", "api.deepseek.com", "/v1", openAIDialect{}),
-	compatible("xai", "api.x.ai", "/v1", openAIDialect{reasoningApart: true}),
+	compatible("deepseek", "api.deepseek.com", "/v1", openAIDialect{host: deepseekFit}),
+	compatible("xai", "api.x.ai", "/v1", openAIDialect{reasoningApart: true, host: xaiFit}),
 	compatible("together", "api.together.xyz", "/v1", openAIDialect{}),
 	compatible("fireworks", "api.fireworks.ai", "/inference/v1", openAIDialect{}),
 	compatible("openrouter", "openrouter.ai", "/api/v1", openAIDialect{}),
-	compatible("cerebras", "api.cerebras.ai", "/v1", openAIDialect{}),
+	compatible("cerebras", "api.cerebras.ai", "/v1", openAIDialect{host: cerebrasFit}),
 	compatible("moonshotai", "api.moonshot.ai", "/v1", openAIDialect{}),
 	compatible("zai", "api.z.ai", "/api/paas/v4", openAIDialect{}),
 	compatible("novita", "api.novita.ai", "/openai/v1", openAIDialect{}),
@@ -21,7 +21,7 @@ var hosts = []Preset{
 // groq also reads speech aloud, and writes it down: by the second, at least ten (https://console.groq.com/docs/speech-to-text).
 var groq = func() Preset {
 	const prefix = "/openai/v1"
-	p := compatible("groq", "api.groq.com", prefix, openAIDialect{leastSeconds: 10})
+	p := compatible("groq", "api.groq.com", prefix, openAIDialect{leastSeconds: 10, host: groqFit})
 	p.Endpoints = append(p.Endpoints,
 		Endpoint{Name: "audio.speech", Method: "POST", Path: prefix + "/audio/speech", Body: BodyJSON},
 		Endpoint{Name: "audio.transcriptions", Method: "POST", Path: prefix + "/audio/transcriptions", Body: BodyParts, Meters: true},

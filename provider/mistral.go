@@ -11,7 +11,7 @@ import (
 var mistral = withOCR(compatible("mistral", "api.mistral.ai", "/v1", openAIDialect{}))
 
 func withOCR(p Preset) Preset {
-	p.dialect = mistralDialect{openAIDialect{reportsAlways: true}}
+	p.dialect = mistralDialect{openAIDialect{reportsAlways: true, host: mistralFit}}
 	p.Endpoints = append(p.Endpoints, Endpoint{Name: "ocr", Method: "POST", Path: "/v1/ocr", Body: BodyJSON, Meters: true})
 	return p
 }

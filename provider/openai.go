@@ -42,11 +42,12 @@ var openAI = Preset{
 
 // openAIDialect is OpenAI's, with what differs at the hosts that speak it.
 type openAIDialect struct {
-	reportsAlways  bool  // a chat stream ends with its usage without being asked, and asking is an error
-	reasoningApart bool  // reasoning is counted beside the completion, not within it
-	ownTools       bool  // searches of responses have prices by the call
-	leastSeconds   int64 // of sound are billed at least, and an answer says how long it was only in verbose_json
-	draws          bool  // the answer has images: what it does not tell apart are their tokens
+	reportsAlways  bool     // a chat stream ends with its usage without being asked, and asking is an error
+	reasoningApart bool     // reasoning is counted beside the completion, not within it
+	ownTools       bool     // searches of responses have prices by the call
+	leastSeconds   int64    // of sound are billed at least, and an answer says how long it was only in verbose_json
+	draws          bool     // the answer has images: what it does not tell apart are their tokens
+	host           *hostFit // that differs in what its models take; nil for OpenAI itself
 }
 
 var openAIKeys = []string{

@@ -129,17 +129,18 @@ func Translate(from, to Speech, r RawRequest, rq Request, model string, maxOutpu
 	default:
 		err = ErrUntranslatable
 	}
-	if _, asksNot := to.Preset.dialect.(mistralDialect); asksNot && err == nil {
-		var plain []byte
-		if plain, err = (fit{lacks: map[string]string{"stream_options": ""}}).adapted(out.Body); plain != nil {
-			out.Body = plain
-		}
-	}
 	if err != nil {
 		return out, err
 	}
 	sent := r
 	sent.Query, sent.Known = "", to.Known
+	asked := ""
+	if from.tongue() == to.tongue() {
+		asked = r.known(rq.Model)
+	}
+	if out.Body, err = to.fitting(out.Body, rq, asked, sent.known(model), maxOutput); err != nil {
+		return out, err
+	}
 	sent.Path, sent.Body = out.Path, out.Body
 	if out.Request, err = to.Preset.ReadRequest(to.Endpoint, sent); err != nil {
 		return out, err
@@ -147,6 +148,36 @@ func Translate(from, to Speech, r RawRequest, rq Request, model string, maxOutpu
 	out.Body = out.Request.sent(sent)
 	out.Request.HideUsage = out.Request.HideUsage || rq.HideUsage
 	return out, nil
+}
+
+// fitting is a body in the words of an API as one of its models takes it, which the client did not ask for. Asked is the model that it did, where
+// that was asked in the same words.
+func (s Speech) fitting(body []byte, rq Request, asked, model string, most int64) ([]byte, error) {
+	if err := s.host().refuses(body, rq, model); err != nil {
+		return nil, err
+	}
+	d, ok := s.Preset.dialect.(adapter)
+	if !ok {
+		return body, nil
+	}
+	f := d.fit(s.Endpoint, asked, model)
+	f.most = most
+	fitted, err := f.adapted(body)
+	if fitted == nil {
+		return body, err
+	}
+	return fitted, err
+}
+
+// host is how one that speaks as OpenAI does differs from it.
+func (s Speech) host() *hostFit {
+	switch d := s.Preset.dialect.(type) {
+	case openAIDialect:
+		return d.host
+	case mistralDialect:
+		return d.host
+	}
+	return nil
 }
 
 // onlyVersion tells whether a query says no more than which version of Azure's API is asked: others have one.

@@ -202,6 +202,56 @@ func TestAHostThatSpeaksAlikeGetsAnotherModelsNameOnly(t *testing.T) {
 	}
 }
 
+// A host that speaks alike is sent what its model takes: the rest is left out, or renamed. What cannot be left out makes it unusable.
+func TestAHostIsSentWhatItsModelTakes(t *testing.T) {
+	const said = `"messages":[{"role":"user","content":"x"}]}`
+	host := func(preset string) Speech { return speech(preset, "chat.completions") }
+	for name, tt := range map[string]struct {
+		from, to           Speech
+		body, model, refer string // refer: what the refusal names; empty for none
+		want               string
+	}{
+		"Groq's open model": {chatSpeech, host("groq"), `{"model":"gpt-5","reasoning_effort":"minimal","verbosity":"low","logprobs":true,"service_tier":"auto","max_completion_tokens":9,` + said, "openai/gpt-oss-120b", "",
+			`{"model":"openai/gpt-oss-120b","reasoning_effort":"low","max_completion_tokens":9,` + said},
+		"Groq's Llama":            {chatSpeech, host("groq"), `{"model":"gpt-5","reasoning_effort":"low",` + said, "llama-3.3-70b-versatile", "", `{"model":"llama-3.3-70b-versatile",` + said},
+		"Groq answers once":       {chatSpeech, host("groq"), `{"model":"gpt-5","n":2,` + said, "llama-3.3-70b-versatile", "n: there is one answer only", ""},
+		"Groq answers once, said": {chatSpeech, host("groq"), `{"model":"gpt-5","n":1,` + said, "llama-3.3-70b-versatile", "", `{"model":"llama-3.3-70b-versatile","n":1,` + said},
+		"Cerebras": {chatSpeech, host("cerebras"), `{"model":"gpt-4o","frequency_penalty":0.1,"parallel_tool_calls":true,"temperature":0.2,` + said, "gpt-oss-120b", "",
+			`{"model":"gpt-oss-120b","temperature":0.2,` + said},
+		"Mistral": {chatSpeech, host("mistral"), `{"model":"gpt-5","seed":4,"user":"u","reasoning_effort":"high","max_completion_tokens":9,` + said, "mistral-small", "",
+			`{"model":"mistral-small","random_seed":4,"max_tokens":9,` + said},
+		"DeepSeek knows one length": {chatSpeech, host("deepseek"), `{"model":"gpt-5","max_completion_tokens":9,` + said, "deepseek-chat", "", `{"model":"deepseek-chat","max_tokens":9,` + said},
+		"a longer answer than there is": {chatSpeech, host("deepseek"), `{"model":"gpt-5","max_completion_tokens":9000,` + said, "deepseek-chat", "",
+			`{"model":"deepseek-chat","max_tokens":4096,` + said},
+		"Grok reasons":        {chatSpeech, host("xai"), `{"model":"gpt-4o","presence_penalty":1,"temperature":0.2,` + said, "grok-4", "", `{"model":"grok-4","temperature":0.2,` + said},
+		"Grok that does not":  {chatSpeech, host("xai"), `{"model":"gpt-4o","presence_penalty":1,"stop":"a",` + said, "grok-4-fast-non-reasoning", "", `{"model":"grok-4-fast-non-reasoning","presence_penalty":1,"stop":"a",` + said},
+		"Grok's effort":       {chatSpeech, host("xai"), `{"model":"gpt-5","reasoning_effort":"medium",` + said, "grok-3-mini", "", `{"model":"grok-3-mini","reasoning_effort":"low",` + said},
+		"Grok without effort": {chatSpeech, host("xai"), `{"model":"gpt-5","reasoning_effort":"low",` + said, "grok-4", "", `{"model":"grok-4",` + said},
+		"Grok does not stop":  {chatSpeech, host("xai"), `{"model":"gpt-5","stop":["a"],` + said, "grok-4", "stop: grok-4 does not take it", ""},
+		"a host that nobody knows": {chatSpeech, host("together"), `{"model":"gpt-5","reasoning_effort":"low","seed":1,` + said, "meta-llama/Llama-4", "",
+			`{"model":"meta-llama/Llama-4","reasoning_effort":"low","seed":1,` + said},
+		"OpenAI's by another": {chatSpeech, host("openrouter"), `{"model":"gpt-5.2","reasoning_effort":"xhigh",` + said, "openai/gpt-5-mini", "", `{"model":"openai/gpt-5-mini","reasoning_effort":"high",` + said},
+		"back to OpenAI":      {host("groq"), chatSpeech, `{"model":"llama-3.3-70b-versatile","temperature":0.2,"max_tokens":9,` + said, "gpt-5-mini", "", `{"model":"gpt-5-mini","max_completion_tokens":9,` + said},
+		"an Azure deployment": {chatSpeech, speech("azure-openai", "v1.chat.completions"), `{"model":"gpt-5","reasoning_effort":"low","verbosity":"low",` + said, "our-old", "", `{"model":"our-old",` + said},
+		"another Anthropic": {messagesSpeech, messagesSpeech, `{"model":"claude-opus-4-8","max_tokens":9000,"thinking":{"type":"adaptive"},` + said, "claude-haiku-4-5", "",
+			`{"model":"claude-haiku-4-5","max_tokens":4096,` + said},
+		"Anthropic's samples":         {chatSpeech, messagesSpeech, `{"model":"gpt-4o","max_tokens":9,"temperature":0.2,` + said, "claude-opus-4-7", "", `{"model":"claude-opus-4-7","max_tokens":9,"messages":[{"role":"user","content":[{"type":"text","text":"x"}]}]}`},
+		"OpenAI's before it reasoned": {messagesSpeech, chatSpeech, `{"model":"claude-haiku-4-5","max_tokens":9000,"temperature":0.5,` + said, "gpt-4.1", "", `{"model":"gpt-4.1","messages":[{"role":"user","content":"x"}],"max_completion_tokens":4096,"temperature":0.5}`},
+	} {
+		to := tt.to
+		to.Known = ofDeployments
+		got, err := translated(tt.from, to, tt.body, tt.model)
+		switch {
+		case tt.refer != "":
+			if !errors.Is(err, ErrUntranslatable) || !strings.Contains(err.Error(), tt.refer) {
+				t.Errorf("%s: became %s, %v", name, got.Body, err)
+			}
+		case err != nil || string(got.Body) != tt.want || got.Request.Bound[sentinel.OutputTokens] > 4096:
+			t.Errorf("%s: %v\n got %s\nwant %s", name, err, got.Body, tt.want)
+		}
+	}
+}
+
 func answerSpec(name, contentType string, status int) AnswerSpec {
 	s := AnswerSpec{Client: chatSpeech, Provider: messagesSpeech, Status: status, ContentType: contentType, At: time.Unix(1_700_000_000, 0)}
 	if strings.Contains(name, "openai") {
