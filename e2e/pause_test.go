@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/saas-sentinel/saas-sentinel/internal/mockapi"
 )
 
@@ -55,5 +57,37 @@ func TestAProviderThatAsksForAPauseIsLeftAlone(t *testing.T) {
 	})
 	if time.Since(began) < pause {
 		t.Error("the pause ended before its time")
+	}
+}
+
+// Google says when to come back in its error's body alone. Where another credential serves the call nobody gets that error, and it is heeded all the same.
+func TestAnErrorThatNobodyGetsSaysWhenToComeBack(t *testing.T) {
+	const pause = 90 * time.Second // beyond what a credential without quota is left out for by itself
+	config := mockapi.DefaultConfig()
+	config.Accept = map[string][]string{"gemini": {vaultKey, spareKey}}
+	config.Faults = []mockapi.Fault{{Provider: "gemini", Kind: mockapi.FaultStatus, First: 1, Status: 429, RetryAfter: pause}}
+	g := open(t, config, "{}", "")
+	vault, _ := strings.CutPrefix(g.env[0], "VAULT_ADDR=")
+	g.put(vault, g.root, "spare", map[string]string{"api_key": spareKey})
+	g.replaces(strings.Replace(g.policyOf("{}", ""), `gemini: {preset: gemini, credential: "vault:secret/openai#api_key"`,
+		`gemini: {preset: gemini, credential: {vault: "secret/openai#api_key", also: [{vault: "secret/spare#api_key"}]}`, 1))
+	const path, hi = "/gemini/v1beta/models/gemini-2.5-flash:generateContent", `{"contents":[{"parts":[{"text":"hi"}]}]}`
+	began := time.Now()
+	if code, header, body := g.do(http.MethodPost, path, hi); code != http.StatusOK || header.Get("X-Sentinel-Verdict") != "allow; reason=provider_failed" {
+		t.Fatalf("a call whose first credential has no quota got %d %v %s", code, header, body)
+	}
+	c := redis.NewClient(&redis.Options{Addr: g.redis})
+	defer func() { _ = c.Close() }()
+	var until map[string]string
+	g.eventually("the pause is told", func() bool {
+		until = c.HGetAll(t.Context(), "{o:acme}:pauses").Val()
+		return len(until) > 0
+	})
+	for place, text := range until {
+		ms, err := strconv.ParseInt(text, 10, 64)
+		g.must(err)
+		if left := time.UnixMilli(ms).Sub(began); len(until) != 1 || left < pause || left > pause+time.Minute {
+			t.Errorf("%s is left alone for %s of the call, want %s", place, left, pause)
+		}
 	}
 }

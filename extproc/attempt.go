@@ -191,17 +191,38 @@ func (s *Server) outcome(st *answeredStream, t *governor.Ticket, keyed bool) err
 	}
 	h := headersOf(head)
 	code, _ := strconv.Atoi(h.get(":status"))
-	s.heed(t, code, h)
-	if !s.Governor.Retry(t, code, keyed) {
-		return st.SendFinal(attemptAnswer(nil))
+	again := s.Governor.Retry(t, code, keyed)
+	said, onHeaders := []byte(nil), true
+	if again && !head.EndOfStream && s.Governor.Route(t).Preset.PausesInBody(code) { // else the meter reads it
+		if said, err = errorBody(st); err != nil {
+			return nil //nolint:nilerr // as above
+		}
+		onHeaders = false
+	}
+	s.heed(t, code, h, said)
+	if !again {
+		return st.SendFinal(attemptAnswer(nil, onHeaders))
 	}
 	a := &answer{ticket: *t}
 	s.open(a, h)
 	if err := s.settleAnswer(st, a); err != nil {
-		return st.SendFinal(attemptAnswer(nil)) // the meter tries again, on an answer that goes to the client
+		return st.SendFinal(attemptAnswer(nil, onHeaders)) // the meter tries again, on an answer that goes to the client
 	}
 	t.Failed = code
-	return st.SendFinal(attemptAnswer(t))
+	return st.SendFinal(attemptAnswer(t, onHeaders))
+}
+
+// errorBody asks for the body of a failed attempt's answer, whose headers wait for it; of a long one its beginning comes.
+func errorBody(st *answeredStream) ([]byte, error) {
+	if err := st.Send(attemptError()); err != nil {
+		return nil, err
+	}
+	next, err := st.Recv()
+	if err != nil {
+		return nil, err
+	}
+	body := next.GetResponseBody().GetBody()
+	return body[:min(len(body), maxSaid)], nil
 }
 
 // settleAnswer books the answer of a failed attempt, whose body nobody will see.
@@ -236,12 +257,28 @@ func attemptRefusal(in *inbound, a governor.Admission) *extprocv3.ProcessingResp
 	return r
 }
 
-// attemptAnswer lets an answer's headers go, with or without the mark of a failure. A provider's own mark says nothing.
-func attemptAnswer(failed *governor.Ticket) *extprocv3.ProcessingResponse {
+// attemptError asks Envoy for the body of an attempt's answer before its headers go on.
+func attemptError() *extprocv3.ProcessingResponse {
+	return &extprocv3.ProcessingResponse{
+		Response: &extprocv3.ProcessingResponse_ResponseHeaders{ResponseHeaders: &extprocv3.HeadersResponse{Response: &extprocv3.CommonResponse{}}},
+		ModeOverride: &filterv3.ProcessingMode{
+			RequestHeaderMode: filterv3.ProcessingMode_SEND, ResponseHeaderMode: filterv3.ProcessingMode_SEND, ResponseBodyMode: filterv3.ProcessingMode_BUFFERED_PARTIAL,
+		},
+	}
+}
+
+// attemptAnswer lets an answer's headers go, with or without the mark of a failure: when they came, or with the body that they waited for. A provider's
+// own mark says nothing.
+func attemptAnswer(failed *governor.Ticket, onHeaders bool) *extprocv3.ProcessingResponse {
 	common := &extprocv3.CommonResponse{HeaderMutation: &extprocv3.HeaderMutation{RemoveHeaders: []string{RetryHeader}}}
-	r := &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_ResponseHeaders{ResponseHeaders: &extprocv3.HeadersResponse{Response: common}}}
 	if failed != nil {
 		common.HeaderMutation = &extprocv3.HeaderMutation{SetHeaders: []*corev3.HeaderValueOption{overwrite(RetryHeader, "1")}}
+	}
+	r := bodyReply(common)
+	if onHeaders {
+		r = &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_ResponseHeaders{ResponseHeaders: &extprocv3.HeadersResponse{Response: common}}}
+	}
+	if failed != nil {
 		r.DynamicMetadata = mark(*failed)
 	}
 	return r

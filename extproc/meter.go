@@ -133,7 +133,7 @@ func (s *Server) open(a *answer, h headers) (meters bool) {
 	}
 	a.meter = route.Preset.NewMeter(spec)
 	if t.Next == "" && t.Attempt == 0 { // the others' answers pass the stage of their attempt
-		s.heed(t, a.status, h)
+		s.heed(t, a.status, h, nil)
 	}
 	a.scrub.Needles = s.Credentials.Echoes(route, a.status >= 300)
 	if t.Hard && a.status < 300 {
@@ -154,13 +154,13 @@ func unseen(details string) bool {
 // beforeTheRequest are Envoy's reasons of a reset before the provider could have begun with a request.
 var beforeTheRequest = []string{"remote_connection_failure", "local_connection_failure", "connection_timeout", "overflow", "remote_refused_stream_reset"}
 
-// heed keeps calls away from a provider that asks for a pause.
-func (s *Server) heed(t *governor.Ticket, status int, h headers) {
+// heed keeps calls away from a provider that asks for a pause, with its answer's headers or what is known of its body.
+func (s *Server) heed(t *governor.Ticket, status int, h headers, body []byte) {
 	if s.Governor.Quarantine(t, status) {
 		s.Quarantined(t.Call.Provider)
 		s.Log.Error().Str("provider", t.Call.Provider).Int("credential", t.Key).Msg("provider refuses a credential, the others are used")
 	}
-	s.paused(t, status, s.Governor.Heed(t, status, h.get))
+	s.paused(t, status, s.Governor.Heed(t, status, h.get, body))
 }
 
 // paused tells that calls are kept away from a provider for so long.

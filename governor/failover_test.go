@@ -137,7 +137,7 @@ func TestACallGoesOnWithTheNextCredential(t *testing.T) {
 				t.Fatal(err)
 			}
 			w.Quarantine(&ticket, tt.status)
-			w.Heed(&ticket, tt.status, func(string) string { return "" })
+			w.Heed(&ticket, tt.status, func(string) string { return "" }, nil)
 			if got := w.Retry(&ticket, tt.status, false); got != tt.want {
 				t.Fatalf("tried again: %v, want %v", got, tt.want)
 			}

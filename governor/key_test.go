@@ -83,7 +83,7 @@ func TestACredentialWithoutQuotaIsLeftOutForThatModel(t *testing.T) {
 	w.Pauses = wishes{}
 	_, tickets := w.keys("app", 100)
 	silent := func(string) string { return "" }
-	if d := w.Heed(tickets[0], http.StatusTooManyRequests, silent); d <= 0 {
+	if d := w.Heed(tickets[0], http.StatusTooManyRequests, silent, nil); d <= 0 {
 		t.Fatal("an answer 429 without a time left nothing out")
 	}
 	if counts, _ := w.keys("app", 100); counts[1] != 100 {
@@ -98,7 +98,7 @@ func TestACredentialWithoutQuotaIsLeftOutForThatModel(t *testing.T) {
 			return "30"
 		}
 		return ""
-	}); w.admit(w.request("app", "several/chat.completions", large)).Verdict.Action != sentinel.Throttle {
+	}, nil); w.admit(w.request("app", "several/chat.completions", large)).Verdict.Action != sentinel.Throttle {
 		t.Error("with every credential without quota the call went out")
 	}
 }

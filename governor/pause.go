@@ -18,13 +18,18 @@ type Pauses interface {
 // LongestPause bounds for how long one answer of a provider keeps calls away.
 const LongestPause = 5 * time.Minute
 
-// Heed reads from an answer for how long its provider wants no more such calls, and keeps them away for that time.
-func (g *Governor) Heed(t *Ticket, status int, header func(string) string) time.Duration {
+// Heed reads from an answer for how long its provider wants no more such calls, and keeps them away for that time. Body is what is known of its body
+// by then, nil for nothing.
+func (g *Governor) Heed(t *Ticket, status int, header func(string) string, body []byte) time.Duration {
 	if g.Pauses == nil {
 		return 0
 	}
 	now, r := g.Now(), g.Route(t)
-	d := min(provider.Pause(status, header, now), LongestPause)
+	d := provider.Pause(status, header, now)
+	if d == 0 && r.Preset.PausesInBody(status) {
+		d = provider.PauseIn(body)
+	}
+	d = min(d, LongestPause)
 	if d == 0 && status == http.StatusTooManyRequests && len(r.Provider.Spares) > 0 {
 		d = spent
 	}

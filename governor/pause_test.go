@@ -23,7 +23,7 @@ func (w *world) told(t governor.Ticket, seconds string) time.Duration {
 			return seconds
 		}
 		return ""
-	})
+	}, nil)
 }
 
 func TestAProviderThatAsksForAPauseGetsNoCallsForThatModel(t *testing.T) {

@@ -78,7 +78,7 @@ type Fault struct {
 	First       int64         `yaml:"first"` // the first n calls …
 	Of          int64         `yaml:"of"`    // … of every m; 0 = of all
 	Status      int           `yaml:"status"`
-	RetryAfter  time.Duration `yaml:"retry_after"` // of FaultStatus, in whole seconds; 0 sends no header
+	RetryAfter  time.Duration `yaml:"retry_after"` // of FaultStatus, in whole seconds, as the provider says it; 0 says nothing
 	AfterTokens int64         `yaml:"after_tokens"`
 	Delay       time.Duration `yaml:"delay"`
 	Bytes       int64         `yaml:"bytes"` // of FaultHuge

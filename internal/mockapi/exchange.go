@@ -29,7 +29,8 @@ type exchange struct {
 	credential  string // as the client sent it
 	resetAfter  int64  // tokens of a stream after which the connection is reset, when reset is set
 	reset       bool
-	huge        int64 // bytes of white space in the answer
+	huge        int64         // bytes of white space in the answer
+	retryAfter  time.Duration // of a refusal; 0 for none
 	accountedAt bool
 	sent        []int64 // see Call.Sent
 	before      int64   // bytes on the connection before this answer
@@ -53,9 +54,7 @@ func (x *exchange) begin(endpoint, model string) (Answers, bool) {
 	}
 	switch f.Kind {
 	case FaultStatus:
-		if s := int64(f.RetryAfter / time.Second); s > 0 {
-			x.w.Header().Set("Retry-After", strconv.FormatInt(s, 10))
-		}
+		x.retryAfter = f.RetryAfter.Truncate(time.Second)
 		x.refuse(f.Status, "injected_fault", "the stand-in was told to fail")
 		return a, false
 	case FaultEcho:
@@ -134,8 +133,11 @@ func (x *exchange) refuse(status int, code, message string) {
 		u[sentinel.Requests] = 1
 	}
 	x.account(u, outcomeFailed)
-	contentType, body := errorBody(x.provider, status, code, message)
+	contentType, body := errorBody(x.provider, status, code, message, x.retryAfter)
 	h := x.w.Header()
+	if x.retryAfter > 0 && x.provider != "gemini" {
+		h.Set("Retry-After", strconv.FormatInt(int64(x.retryAfter/time.Second), 10))
+	}
 	if x.provider == "bedrock" {
 		h.Set("X-Amzn-Errortype", code)
 	}
@@ -191,7 +193,7 @@ func wait(ctx context.Context, d time.Duration) bool {
 }
 
 // errorBody is an error in the shape that the provider's official client turns into its own exception.
-func errorBody(provider string, status int, code, message string) (contentType string, body []byte) {
+func errorBody(provider string, status int, code, message string, retryAfter time.Duration) (contentType string, body []byte) {
 	var v any
 	switch provider {
 	case "s3":
@@ -203,7 +205,11 @@ func errorBody(provider string, status int, code, message string) (contentType s
 	case "anthropic", "vertex":
 		v = map[string]any{"type": "error", "error": map[string]any{"type": code, "message": message}}
 	case "gemini":
-		v = map[string]any{"error": map[string]any{"code": status, "message": message, "status": googleStatus(status)}}
+		failure := map[string]any{"code": status, "message": message, "status": googleStatus(status)}
+		if retryAfter > 0 { // it says so in no header
+			failure["details"] = []any{map[string]any{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": retryAfter.String()}}
+		}
+		v = map[string]any{"error": failure}
 	case "twilio":
 		number, err := strconv.Atoi(code)
 		if err != nil {
