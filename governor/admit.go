@@ -207,7 +207,7 @@ type departure struct {
 func (g *Governor) dispatch(ctx context.Context, d departure) (Admission, error) {
 	asked, v, call := d.Call.Model, d.verdict, d.Call
 	out := Admission{Verdict: v, Body: d.read.Body, Path: d.Raw.Path}
-	t := Ticket{Weight: d.read.Weight, HideUsage: d.read.HideUsage}
+	t := Ticket{Weight: d.read.Weight, HideUsage: d.read.HideUsage, TierOpen: d.read.TierOpen}
 	if to, on, chain, ok := g.next(d); ok {
 		t.Next, t.On, out.Chain = to.Provider+"/"+to.Model, on, chain.Name
 	}
@@ -228,7 +228,7 @@ func (g *Governor) dispatch(ctx context.Context, d departure) (Admission, error)
 	}
 	if other := d.option.other; other != nil {
 		call = other.call(call)
-		t = Ticket{Weight: other.Request.Weight, HideUsage: other.Request.HideUsage, From: d.Route.Name}
+		t = Ticket{Weight: other.Request.Weight, HideUsage: other.Request.HideUsage, TierOpen: other.Request.TierOpen, From: d.Route.Name}
 		to := other.route.Keyed(d.option.key)
 		out.Body, out.Path, out.To, out.Set, out.Remove = other.Body, other.Path, &to, other.Set, other.Remove
 	}

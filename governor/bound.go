@@ -43,7 +43,11 @@ func boundOf(r *Request, rq *provider.Request, model string) (bound, bool) {
 		u[sentinel.OutputTokens] = orElse(price.MaxOutput, min(context, largestOutput)) * max(rq.Choices, 1)
 	}
 	cost, err := list.Bound(u)
-	for _, tier := range rq.Tiers {
+	tiers := rq.Tiers
+	if set := r.Route.Provider.DefaultTier; set != "" && rq.TierOpen {
+		tiers = []string{set}
+	}
+	for _, tier := range tiers {
 		call := r.Call
 		call.Tier = tier
 		if _, other, ok := r.State.catalogPrice(&r.Route, model, &call); ok && err == nil {

@@ -173,6 +173,62 @@ func TestAutoIsHeldAtTheDearestList(t *testing.T) {
 	}
 }
 
+// A project at the provider may give calls that name no price list a dearer one than the standard. Where the policy says so they are held at it, and booked at it unless
+// their answer says otherwise.
+func TestCallsWithoutATierAreHeldAtTheProvidersDefault(t *testing.T) {
+	type wants struct {
+		held    string // the dearest list that the hold covers
+		booked  string // the tier of an answer that says nothing, as in a stream that is cut
+		perMill sentinel.NanoUSD
+	}
+	for name, tt := range map[string]struct {
+		set, asked, model string
+		wants
+	}{
+		"nothing is said":                  {"", "", "gpt-5", wants{"default", "", 1_250_000}},
+		"a dearer default":                 {"priority", "", "gpt-5", wants{"priority", "priority", 2_500_000}},
+		"a cheaper default":                {"flex", "", "gpt-5", wants{"default", "flex", 625_000}},
+		"auto with a default":              {"default", `"service_tier":"auto",`, "gpt-5", wants{"default", "default", 1_250_000}},
+		"auto with a dearer default":       {"priority", `"service_tier":"auto",`, "gpt-5", wants{"priority", "priority", 2_500_000}},
+		"auto without one":                 {"", `"service_tier":"auto",`, "gpt-5", wants{"priority", "", 1_250_000}},
+		"another tier is asked":            {"priority", `"service_tier":"default",`, "gpt-5", wants{"default", "", 1_250_000}},
+		"flex is asked":                    {"priority", `"service_tier":"flex",`, "gpt-5", wants{"flex", "flex", 625_000}},
+		"a model that has not such a list": {"priority", "", "gpt-5-nano", wants{"default", "", 50_000}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			line := ""
+			if tt.set != "" {
+				line = ", default_tier: " + tt.set
+			}
+			s := state(t, "  openai: {preset: openai, credential: vault:secret/openai#key"+line+"}\n")
+			route := s.Routes["openai/chat.completions"]
+			raw := provider.RawRequest{ContentType: "application/json", Body: []byte(`{"model":"` + tt.model + `",` + tt.asked + `"max_completion_tokens":1000,"messages":[]}`)}
+			rq, err := route.Preset.ReadRequest(route.Endpoint, raw)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := Request{State: s, Route: route, Raw: raw, Call: sentinel.Call{ID: sentinel.NewCallID(day), At: day, Provider: "openai", Endpoint: "chat.completions", Model: tt.model, Tier: rq.Tier}}
+			b, ok := boundOf(&r, &rq, tt.model)
+			_, list, known := s.price(&route, tt.model, &sentinel.Call{At: day, Tier: tt.held})
+			if !ok || !known {
+				t.Fatalf("priced: %v, %v", ok, known)
+			}
+			if want, err := list.Bound(b.usage); err != nil || b.cost != want {
+				t.Errorf("held are %s, want %s, %v", b.cost, want, err)
+			}
+			g := New(Options{Journal: &journal{}, Limiter: &limiter{}, Now: func() time.Time { return day }}, s)
+			e, err := g.Settle(t.Context(), Outcome{
+				Ticket:  Ticket{Call: r.Call, PriceVersion: b.price.Version, PolicyVersion: s.Policy.Version, TierOpen: rq.TierOpen},
+				Metered: provider.Metered{Usage: sentinel.Usage{sentinel.InputTokens: 1000}, Reported: true}, Status: 200,
+			})
+			if err != nil || e.Cost != tt.perMill || e.Tier != tt.booked || e.Method != "" {
+				t.Errorf("booked %s by %q, %q, %v; want %s by %q", e.Cost, e.Tier, e.Method, err, tt.perMill, tt.booked)
+			}
+			stays(t, s, e)
+		})
+	}
+}
+
 func TestSettlePricesTheTierThatApplied(t *testing.T) {
 	s := state(t, "  openai: {preset: openai, credential: vault:secret/openai#key}\n")
 	// 1,000 input tokens of gpt-5: 1.25 dollars a million, 2.50 with priority, 0.625 with flex.

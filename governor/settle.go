@@ -35,7 +35,7 @@ func (g *Governor) Settle(ctx context.Context, o Outcome) (sentinel.Entry, error
 	if o.Metered.Reported {
 		entry.Source = sentinel.SourceMeter
 	}
-	if err := g.price(&entry, o.Metered); err != nil {
+	if err := g.price(&entry, o.Metered, t.TierOpen); err != nil {
 		return entry, fmt.Errorf("price call %s: %w", t.Call.ID, err)
 	}
 	if entry.Estimated() {
@@ -59,9 +59,9 @@ const methodUnpricedTier = "unpriced_tier"
 
 // price prices an entry's usage with the price of the call's admission. A tier that the answer names takes the
 // place of the one that was asked for, where it has a price list; a model that the answer names prices the call
-// where it is dearer than the one that was sent for.
-func (g *Governor) price(e *sentinel.Entry, m provider.Metered) error {
-	answered := m.Tier
+// where it is dearer than the one that was sent for. Where neither the request nor the answer names a tier, it is the one that the policy says the
+// provider's setting has.
+func (g *Governor) price(e *sentinel.Entry, m provider.Metered, open bool) error {
 	s := g.stateOf(e.PolicyVersion)
 	route, ok := s.Routes[e.Provider+"/"+e.Endpoint]
 	if !ok {
@@ -72,6 +72,10 @@ func (g *Governor) price(e *sentinel.Entry, m provider.Metered) error {
 		return fmt.Errorf("no price for %s of %s", e.Model, route.Name)
 	}
 	e.PriceVersion = p.Version // another than at admission when that state is forgotten: cost and version belong together
+	answered, assumed := m.Tier, false
+	if answered == "" && open && m.Usage != (sentinel.Usage{}) {
+		answered, assumed = route.Provider.DefaultTier, true
+	}
 	if answered != "" && answered != e.Tier {
 		call := e.Call
 		call.Tier = answered
@@ -79,7 +83,7 @@ func (g *Governor) price(e *sentinel.Entry, m provider.Metered) error {
 		known := ok && (p.Version == e.PriceVersion || !sentinel.Entry{PriceVersion: p.Version}.Unpriced())
 		if known { // under another version where one of the two lists is agreed and the other published
 			list, e.Tier, e.PriceVersion = other, answered, p.Version
-		} else {
+		} else if !assumed { // a model without that list has the usual one
 			e.Method = methodUnpricedTier
 		}
 	}

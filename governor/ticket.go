@@ -25,6 +25,7 @@ type Ticket struct {
 	Weight        int64          // of the prompt
 	HideUsage     bool           // the client did not ask for the usage event
 	Hard          bool           // a hard budget holds it: an answer that outgrows its bound is ended
+	TierOpen      bool           // it names no price list: see provider.Request
 	Attempt       int16          // 0 for the first
 	// Next is "provider/model" of the attempt that follows when this one fails in one of the ways of On; empty for none. Failed is the status
 	// that it has failed with, once it is booked, or NoAnswer.
@@ -60,7 +61,7 @@ func (t Ticket) Encode() string {
 		ticketVersion, c.ID.String(), strconv.FormatInt(c.At.UnixMicro(), 36),
 		c.Caller.Org, c.Caller.Team, c.Caller.Service, c.Provider, c.Endpoint, c.Model, t.Asked,
 		strconv.Itoa(int(t.Action)), string(t.Reason), string(t.Hold), t.PriceVersion, t.PolicyVersion,
-		t.Bound.Text(), c.Tier, strconv.FormatInt(t.Weight, 36), flags(c.Stream, t.HideUsage, t.Hard), string(c.Demand), t.From,
+		t.Bound.Text(), c.Tier, strconv.FormatInt(t.Weight, 36), flags(c.Stream, t.HideUsage, t.Hard, t.TierOpen), string(c.Demand), t.From,
 		strconv.Itoa(int(t.Attempt)), string(t.Shadow), t.Next, strconv.Itoa(int(t.On)), strconv.Itoa(t.Failed), c.Caller.Tags, t.Trace, captureText(t.Capture), strconv.Itoa(t.Key),
 	}, ticketSeparator)
 }
@@ -126,7 +127,7 @@ func ParseTicket(s string) (Ticket, error) {
 			Provider: f[6], Endpoint: f[7], Model: f[8], Tier: f[16], Stream: bits&1 != 0, Demand: sentinel.Demand(f[19]),
 		},
 		Asked: f[9], Action: sentinel.Action(action), Reason: sentinel.Reason(f[11]), Hold: sentinel.Hold(f[12]),
-		PriceVersion: f[13], PolicyVersion: f[14], Bound: bound, Weight: weight, HideUsage: bits&2 != 0, Hard: bits&4 != 0, From: f[20], Attempt: int16(attempt),
+		PriceVersion: f[13], PolicyVersion: f[14], Bound: bound, Weight: weight, HideUsage: bits&2 != 0, Hard: bits&4 != 0, TierOpen: bits&8 != 0, From: f[20], Attempt: int16(attempt),
 		Shadow: sentinel.Shadows(f[22]), Next: f[23], On: policy.Failures(on), Failed: failed, Trace: f[27], Capture: capture, Key: key,
 	}, nil
 }

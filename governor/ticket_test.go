@@ -15,7 +15,7 @@ func ticket() Ticket {
 		Call: sentinel.Call{ID: sentinel.NewCallID(at), At: at, Caller: sentinel.Caller{Org: "acme", Team: "growth", Service: "bot", Tags: "cost_center=7,env=prod"},
 			Provider: "openai", Endpoint: "chat.completions", Model: "gpt-5-mini", Tier: "flex", Stream: true, Demand: "1:2s;1;f"},
 		Asked: "gpt-5", From: "openai/chat.completions", Action: sentinel.Downgrade, Reason: sentinel.ReasonBudget, Hold: "1|2|W:a,4,5,1,x",
-		PriceVersion: "p", PolicyVersion: "v", Bound: sentinel.Usage{sentinel.InputTokens: 12, sentinel.OutputTokens: 1 << 40}, Weight: 7, HideUsage: true, Hard: true, Attempt: 1, Trace: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", Shadow: "=;v2|3|budget_spent|team core: budget/day|", Next: "anthropic/claude-haiku-4-5", On: 3, Failed: NoAnswer,
+		PriceVersion: "p", PolicyVersion: "v", Bound: sentinel.Usage{sentinel.InputTokens: 12, sentinel.OutputTokens: 1 << 40}, Weight: 7, HideUsage: true, Hard: true, TierOpen: true, Attempt: 1, Trace: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", Shadow: "=;v2|3|budget_spent|team core: budget/day|", Next: "anthropic/claude-haiku-4-5", On: 3, Failed: NoAnswer,
 		Capture: policy.Capture{Response: true, MaxBytes: 4096, Keep: 72 * time.Hour},
 	}
 }

@@ -29,6 +29,9 @@ type Options struct {
 	Idle func(models []declare.ModelYAML, warn func(model, list int, why string))
 	// Endpoints lists what a preset offers. It may be nil: then allow is not checked.
 	Endpoints func(preset string) []string
+	// DefaultTiers lists the price lists that a setting at a preset's provider may choose; none where there is no such setting. It may be nil: then
+	// default_tier is not checked.
+	DefaultTiers func(preset string) []string
 	// Counterparts lists the endpoints of a provider whose calls can go to another one. It may be nil: then nothing is said of models that no call can go to.
 	Counterparts func(from, to Provider) []string
 }

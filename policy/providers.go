@@ -41,18 +41,32 @@ func (c *compiler) provider(name string, y providerYAML) {
 		c.Fault(key+".region", "%q is not an AWS region: write for instance us-east-1", clip(y.Region))
 	}
 	c.connection(key, y)
+	c.tier(key+".default_tier", y)
 	c.set.providers[name] = c.limits(key, "provider/"+name, "provider "+name, y.Limits, y.Budget)
 	spares := c.spares(key+".credential", y.Credential, aws)
 	provider := Provider{
 		Weight: max(1, y.Credential.Weight), Spares: spares,
 		Name: name, Preset: y.Preset, Host: y.Host, Address: y.Address, CAFile: y.CAFile, Region: y.Region, Certificate: c.certificate(key, y),
-		Plaintext: y.Plaintext, Allow: y.Allow, OnBehalf: y.OnBehalf, Redirects: y.Redirects, Models: y.Models, PricedAs: y.PricedAs, Credential: c.credential(key+".credential", y.Credential, aws, y.Preset != ""),
+		Plaintext: y.Plaintext, Allow: y.Allow, OnBehalf: y.OnBehalf, Redirects: y.Redirects, Models: y.Models, DefaultTier: y.Tier, PricedAs: y.PricedAs, Credential: c.credential(key+".credential", y.Credential, aws, y.Preset != ""),
 		Endpoints: c.endpoints(key+".endpoints", y.Endpoints), Contract: c.contract(key+".contract", y.Contract, y.Region),
 	}
 	if at := provider.Credential; len(spares) > 0 {
 		provider.first = Spare{Path: at.Path, Field: at.Field, Rotate: at.Rotate}
 	}
 	c.set.Providers = append(c.set.Providers, provider)
+}
+
+// tier checks what is said of a provider's own setting.
+func (c *compiler) tier(key string, y providerYAML) {
+	if !c.Has(key) || c.opt.DefaultTiers == nil {
+		return
+	}
+	switch known := c.opt.DefaultTiers(y.Preset); {
+	case len(known) == 0:
+		c.Fault(key, "only OpenAI and Azure OpenAI have such a setting: remove the key")
+	case !slices.Contains(known, y.Tier):
+		c.Fault(key, "there is no price list %q: known are %s", clip(y.Tier), list(known))
+	}
 }
 
 // contract checks what was agreed on prices.

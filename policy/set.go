@@ -90,6 +90,7 @@ type Provider struct {
 	OnBehalf     bool                // calls may act for other accounts than the credential's own
 	Redirects    bool                // calls may send the provider's server to another base address, or into private networks
 	Models       map[string]string   // the catalog's names of models by the provider's own
+	DefaultTier  string              // the price list of calls that name none, by a setting at the provider; empty: nothing is known of one
 	PricedAs     string              // the catalog's provider of models without a price under the preset's name; empty: the preset's
 }
 

@@ -89,8 +89,11 @@ func (d openAIDialect) read(kind string, o object, pathModel string, r RawReques
 	if rq.Tier, err = d.tier(o); err != nil {
 		return rq, err
 	}
-	if asked, _ := o.text("service_tier"); asked == "auto" {
-		rq.Tiers = projectTiers
+	switch asked, _ := o.text("service_tier"); asked {
+	case "auto":
+		rq.Tiers, rq.TierOpen = projectTiers, true
+	case "":
+		rq.TierOpen = kind == "chat.completions" || kind == "responses"
 	}
 	rq.modelAt = o.members["model"].at
 	switch kind {
@@ -116,6 +119,15 @@ func (d openAIDialect) read(kind string, o object, pathModel string, r RawReques
 
 // projectTiers are what a project's settings may choose where a request says auto (https://platform.openai.com/docs/api-reference/chat/create, service_tier).
 var projectTiers = []string{"priority", "fast", "flex"}
+
+// DefaultTiers lists the price lists that a setting of a project at the provider may choose for calls that name none; none where there is no such setting.
+func (p Preset) DefaultTiers() []string {
+	switch p.Name {
+	case openAI.Name, azureOpenAI.Name:
+		return append([]string{"default"}, projectTiers...)
+	}
+	return nil
+}
 
 // tier gives the price list that a request asks for: OpenAI's flex and priority have rates of their own.
 func (openAIDialect) tier(o object) (string, error) {

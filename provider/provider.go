@@ -147,10 +147,11 @@ const AsModelAllows = -1
 
 // Request is what admission needs to know.
 type Request struct {
-	Model  string
-	Tier   string   // the price list that was asked for; see sentinel.Call
-	Tiers  []string // other price lists that the provider may choose by its own settings: what is held covers them
-	Stream bool
+	Model    string
+	Tier     string   // the price list that was asked for; see sentinel.Call
+	Tiers    []string // other price lists that the provider may choose by its own settings: what is held covers them
+	Stream   bool
+	TierOpen bool // it names no price list: a setting of its project at the provider chooses one
 	// Bound is a true upper bound of the usage. InputTokens or OutputTokens may be AsModelAllows.
 	Bound     sentinel.Usage
 	Choices   int64  // answers asked for: multiplies AsModelAllows output; at least 1

@@ -60,7 +60,13 @@ func compile(files ...policy.File) (*governor.State, error) {
 
 // house is what a policy is checked against: the presets and the prices.
 func house(catalog *pricing.Catalog) policy.Options {
-	return policy.Options{Presets: provider.Names(), ModelKnown: modelKnown(catalog), Endpoints: endpointsOf, Agreed: pricing.CheckAgreed, Idle: pricing.Idle, Counterparts: governor.Counterparts}
+	return policy.Options{Presets: provider.Names(), ModelKnown: modelKnown(catalog), Endpoints: endpointsOf, Agreed: pricing.CheckAgreed, Idle: pricing.Idle, Counterparts: governor.Counterparts, DefaultTiers: defaultTiers}
+}
+
+// defaultTiers lists the price lists that a setting at a preset's provider may choose.
+func defaultTiers(preset string) []string {
+	p, _ := provider.Find(preset)
+	return p.DefaultTiers()
 }
 
 // endpointsOf lists what a preset offers.
