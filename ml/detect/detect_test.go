@@ -76,6 +76,36 @@ func TestQuietSeriesHasNoAlert(t *testing.T) {
 	}
 }
 
+// TestAnEventDoesNotHideTheNext: a level that steps up says so in every window for hours; a smaller event at another time of the day after is told all the same.
+func TestAnEventDoesNotHideTheNext(t *testing.T) {
+	for seed := range uint64(5) {
+		values := wave(3000, 10+seed)
+		for i := 1500; i < len(values); i++ {
+			values[i] += 150
+		}
+		for i := 2000; i < 2003; i++ {
+			values[i] += 90
+		}
+		got := alerts(points([]string{series.Value}, 5*time.Minute, plain(values)))
+		if !slices.Contains(got, 1500) || !slices.ContainsFunc(got, func(i int) bool { return i >= 2000 && i < 2006 }) {
+			t.Errorf("seed %d: alerts at %v, want them at 1500 and at 2000 or soon after", seed, got)
+		}
+	}
+}
+
+// TestWhatRecursIsLessNewsEachDay: the same spike at one time of day scores less from day to day.
+func TestWhatRecursIsLessNewsEachDay(t *testing.T) {
+	values := wave(288*9, 4)
+	var at []int
+	for i := 288 + 100; i < len(values); i += 288 {
+		values[i], at = values[i]+300, append(at, i)
+	}
+	ps := points([]string{series.Value}, 5*time.Minute, plain(values))
+	if first, third, last := ps[at[0]].Score, ps[at[2]].Score, ps[at[len(at)-1]].Score; first < Threshold || third >= first || last >= third || last >= 0.3 {
+		t.Errorf("scores of the first, third and last day: %.2f, %.2f, %.2f", first, third, last)
+	}
+}
+
 // TestRowsDependOnThePastAlone cuts a series anywhere: the rows before the cut keep their points.
 func TestRowsDependOnThePastAlone(t *testing.T) {
 	values := plain(wave(3000, 3))

@@ -31,17 +31,19 @@ type config struct {
 	margin              float64 // decades of surprise a range that a value lies beyond the range so far
 	lowMargin           float64 // the same below it, as a share
 	tailShare           float64
-	early               float64 // values after which a series has half of its say
-	recurring           float64 // what remains of a surprise that came at this time of day before
+	early               float64 // values after which a feature has half of its say
+	recurring           float64 // what remains of a surprise for each earlier day on which it came at this time, up to a week
 	second              float64 // what the second most unusual feature adds
 	rise                float64 // within the refractory time only a surprise so many times larger counts
 	decades             float64 // most that one feature says
+	aftermath           int     // values after an alert that no tail learns from
 }
 
 var standard = config{
 	short: 6, longer: 24, slow: 141, refractory: 7 * time.Hour,
 	weight: [features]float64{above: 1.04, below: 1.2, jump: 0.95, shift: 1, season: 0.98, restless: 0.26, calm: 0.11, drift: 1.03, slow: 1.07, isolated: 0.3, cut: 0.3},
-	level:  0.04, margin: 12, lowMargin: 0.96, tailShare: 0.1, early: 137, recurring: 0.7, second: 0.3, rise: 1.35, decades: 11,
+	level:  0.04, margin: 12, lowMargin: 0.96, tailShare: 0.1, early: 120, recurring: 0.7, second: 0.3, rise: 1.35, decades: 11,
+	aftermath: 12,
 }
 
 const (
@@ -75,6 +77,7 @@ type stream struct {
 	forests   forests
 	bursts    []burst
 	told      burst // the last surprise that was passed on
+	alerted   int   // values until the last alert; 0 before one
 }
 
 func newStream(c config) *stream {
@@ -112,7 +115,8 @@ func (s *stream) step(at time.Time, v float64) observation {
 		if s.weight[i] == 0 || math.IsNaN(x[i]) {
 			continue
 		}
-		said := min(s.decades, -math.Log10(max(s.tails[i].survival(x[i]), 1e-30))) * s.weight[i]
+		known := float64(s.tails[i].n)
+		said := min(s.decades, -math.Log10(max(s.tails[i].survival(x[i]), 1e-30))) * s.weight[i] * known / (known + s.early)
 		o.said += said
 		o.each[i] = said
 		if said > o.surprise {
@@ -120,10 +124,9 @@ func (s *stream) step(at time.Time, v float64) observation {
 		} else {
 			second = max(second, said)
 		}
-		s.tails[i].add(x[i])
 	}
-	o.surprise += s.second*second + s.beyond(v)
-	o.surprise *= float64(s.n) / (float64(s.n) + s.early)
+	o.surprise += s.second*second + s.beyond(v)*float64(s.n)/(float64(s.n)+s.early)
+	s.learn(&x)
 	s.follow(v)
 	if o.surprise < 1 || s.n < tellFrom {
 		return o
@@ -132,6 +135,9 @@ func (s *stream) step(at time.Time, v float64) observation {
 	if at.Sub(s.told.at) >= s.refractory || o.surprise > s.told.surprise*s.rise {
 		s.told = burst{at, o.surprise}
 		o.news = o.surprise
+		if o.news >= atThreshold {
+			s.alerted = s.n
+		}
 	}
 	return o
 }
@@ -176,9 +182,25 @@ func (s *stream) take(v float64) {
 	s.long += (v - s.long) / float64(min(s.n, longMean))
 }
 
+// learn shows the tails what was measured. They see an event once, as SPOT's see none of what it alerts: its echo in all windows
+// would make the next one look usual.
+func (s *stream) learn(x *[features]float64) {
+	if s.alerted > 0 && s.n < s.alerted+s.aftermath {
+		return
+	}
+	for i := range x {
+		if s.weight[i] != 0 && !math.IsNaN(x[i]) {
+			s.tails[i].add(x[i])
+		}
+	}
+}
+
 // follow moves level and range on, after the value was judged by them.
 func (s *stream) follow(v float64) {
 	s.fast += s.level * (v - s.fast)
+	if s.alerted > 0 && s.n == s.alerted+s.short { // what came may stay
+		s.fast = s.past.mean(s.short, 0)
+	}
 	fade := (s.high - s.low) / (4 * longMean)
 	s.low, s.high = min(s.low+fade, v), max(s.high-fade, v)
 }
@@ -239,16 +261,14 @@ func (s *stream) beyond(v float64) float64 {
 	return 0
 }
 
-// novelty lowers a surprise that came at this time of day before: backups and batches recur.
+// novelty lowers a surprise that came at this time of day before, and more for each day: backups and batches recur.
 func (s *stream) novelty(at time.Time, surprise float64) float64 {
 	const day, near = 24 * time.Hour, 42 * time.Minute
-	factor := 1.0
-	for _, b := range s.bursts {
-		since := at.Sub(b.at)
-		off := since % day
-		if since > 20*time.Hour && (off < near || off > day-near) && b.surprise > 0.6*surprise {
-			factor = s.recurring
-			break
+	factor, days, last := 1.0, 0, time.Duration(-1)
+	for i := len(s.bursts) - 1; i >= 0 && days < 7; i-- {
+		since := at.Sub(s.bursts[i].at) + near
+		if on := since / day; on > 0 && on != last && since%day < 2*near && s.bursts[i].surprise > 0.6*surprise {
+			factor, days, last = factor*s.recurring, days+1, on
 		}
 	}
 	if n := len(s.bursts); n == 0 || at.Sub(s.bursts[n-1].at) > time.Hour || surprise > s.bursts[n-1].surprise {
