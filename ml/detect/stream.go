@@ -32,7 +32,7 @@ type config struct {
 	lowMargin           float64 // the same below it, as a share
 	tailShare           float64
 	early               float64 // values after which a feature has half of its say
-	recurring           float64 // what remains of a surprise for each earlier day on which it came at this time, up to a week
+	recurring           float64 // what remains of a surprise for each day in a row, of seven at most, on which it came at this time before
 	second              float64 // what the second most unusual feature adds
 	rise                float64 // within the refractory time only a surprise so many times larger counts
 	decades             float64 // most that one feature says
@@ -131,10 +131,10 @@ func (s *stream) step(at time.Time, v float64) observation {
 	if o.surprise < 1 || s.n < tellFrom {
 		return o
 	}
-	o.surprise *= s.novelty(at, o.surprise)
-	if at.Sub(s.told.at) >= s.refractory || o.surprise > s.told.surprise*s.rise {
-		s.told = burst{at, o.surprise}
-		o.news = o.surprise
+	news := o.surprise * s.novelty(at, o.surprise)
+	if at.Sub(s.told.at) >= s.refractory || news > s.told.surprise*s.rise {
+		s.told = burst{at, news}
+		o.news = news
 		if o.news >= atThreshold {
 			s.alerted = s.n
 		}
@@ -261,13 +261,13 @@ func (s *stream) beyond(v float64) float64 {
 	return 0
 }
 
-// novelty lowers a surprise that came at this time of day before, and more for each day: backups and batches recur.
+// novelty lowers a surprise that came at this time of day before, and more for each day in a row: backups and batches recur.
 func (s *stream) novelty(at time.Time, surprise float64) float64 {
 	const day, near = 24 * time.Hour, 42 * time.Minute
-	factor, days, last := 1.0, 0, time.Duration(-1)
+	factor, days, last := 1.0, 0, time.Duration(0)
 	for i := len(s.bursts) - 1; i >= 0 && days < 7; i-- {
 		since := at.Sub(s.bursts[i].at) + near
-		if on := since / day; on > 0 && on != last && since%day < 2*near && s.bursts[i].surprise > 0.6*surprise {
+		if on := since / day; on > 0 && (days == 0 || on == last+1) && since%day < 2*near && s.bursts[i].surprise > 0.6*surprise {
 			factor, days, last = factor*s.recurring, days+1, on
 		}
 	}
