@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"sync"
 	"time"
@@ -15,38 +16,32 @@ import (
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
 
-// Seen is what Envoy's access log says of one request.
+// Seen is what Envoy's access log says of one request. It holds no pointers, because hundreds of thousands are remembered.
 type Seen struct {
-	Call sentinel.CallID // zero when Envoy was never told that the call may go
-	// Digest is that of the call, or of the request where Envoy knows no call: it finds the call whose processor died before it had answered.
-	Digest       [10]byte
-	Started      time.Time
-	Duration     time.Duration
-	Status       int
-	Details      string // why Envoy answered so
-	Flags        string // Envoy's response flags, "-" or empty for none
-	Received     int64  // body bytes of the request
-	Sent         int64  // body bytes of the answer to the client
-	UpstreamSent int64  // bytes on the wire to the provider; 0 when it was never reached
-	UpstreamGot  int64  // bytes on the wire from it
+	Call    sentinel.CallID // of the request; the call's own where Envoy was told it
+	Sent    int64           // body bytes of the answer to the client
+	Began   int64           // Unix milliseconds
+	Took    int32           // milliseconds
+	Status  int16
+	Told    bool // the call may go, a processor said to Envoy
+	Reached bool // the provider got something of the request
 }
 
-// Reached tells whether the provider got anything of the request.
-func (s Seen) Reached() bool { return s.UpstreamSent > 0 }
+// Ended is when the last byte of the answer had gone.
+func (s Seen) Ended() time.Time { return time.UnixMilli(s.Began + int64(s.Took)).UTC() }
+
+// Duration is the time from the request's first byte to the answer's last.
+func (s Seen) Duration() time.Duration { return time.Duration(s.Took) * time.Millisecond }
 
 // line is one line of the access log, as accessLog formats it. Envoy writes null for what it does not know.
 type line struct {
 	At           time.Time `json:"at"`
 	Call         string    `json:"call"`
 	Request      string    `json:"request"`
-	Status       int       `json:"status"`
-	Details      string    `json:"details"`
-	Flags        string    `json:"flags"`
-	Received     int64     `json:"bytes_received"`
+	Status       int16     `json:"status"`
 	Sent         int64     `json:"bytes_sent"`
 	DurationMS   int64     `json:"duration_ms"`
-	UpstreamSent int64     `json:"upstream_sent"`
-	UpstreamGot  int64     `json:"upstream_got"`
+	UpstreamSent int64     `json:"upstream_sent"` // bytes on the wire to the provider; 0 when it was never reached
 }
 
 // ReadSeen reads one line of the access log. A request that no processor ever judged is not ok.
@@ -55,16 +50,17 @@ func ReadSeen(text []byte) (s Seen, ok bool, err error) {
 	if err := json.Unmarshal(text, &l); err != nil {
 		return s, false, fmt.Errorf("access log: %w", err)
 	}
-	s = Seen{Started: l.At.UTC(), Duration: time.Duration(l.DurationMS) * time.Millisecond, Status: l.Status, Details: l.Details, Flags: l.Flags,
-		Received: l.Received, Sent: l.Sent, UpstreamSent: l.UpstreamSent, UpstreamGot: l.UpstreamGot}
+	s = Seen{
+		Began: l.At.UnixMilli(), Took: int32(min(max(l.DurationMS, 0), math.MaxInt32)), Status: l.Status, Sent: l.Sent,
+		Told: l.Call != "", Reached: l.UpstreamSent > 0,
+	}
 	switch {
-	case l.Call != "":
+	case s.Told:
 		if s.Call, err = sentinel.ParseCallID(l.Call); err != nil {
 			return s, false, fmt.Errorf("access log: %w", err)
 		}
-		s.Digest = s.Call.RequestDigest()
 	case l.Request != "":
-		s.Digest = sentinel.CallIDOf(l.At, l.Request).RequestDigest()
+		s.Call = sentinel.CallIDOf(l.At, l.Request)
 	default:
 		return s, false, nil
 	}
@@ -73,7 +69,8 @@ func ReadSeen(text []byte) (s Seen, ok bool, err error) {
 
 // Bounds of a Witness.
 const (
-	witnessKept  = 200_000  // requests that it remembers, some 200 bytes each
+	witnessKept  = 400_000  // requests that it remembers, 26 MB: minutes of what one Envoy can carry
+	witnessBlock = 8_192    // requests for which room is made at once
 	witnessBack  = 16 << 20 // of the log's end that it reads at its start
 	witnessLine  = 16 << 10 // longest line; ours have some 400 bytes
 	witnessEvery = 500 * time.Millisecond
@@ -85,9 +82,9 @@ type Witness struct {
 	kept func(error) // not nil: the file is the witness's own, which it shortens; it is told why that fails, once
 
 	mu    sync.Mutex
-	seen  map[[10]byte]Seen
-	order [][10]byte // a ring, the oldest at next once it is full
-	next  int
+	at    map[[10]byte]int32 // where a request stands in the ring, by the digest of its id
+	ring  [][]Seen           // in blocks, the oldest at next once all are full
+	next  int32
 	lines int64
 	bad   int64
 	read  bool // the file was there
@@ -96,7 +93,7 @@ type Witness struct {
 
 // NewWitness reads nothing yet.
 func NewWitness(path string) *Witness {
-	return &Witness{path: path, seen: map[[10]byte]Seen{}, ready: make(chan struct{})}
+	return &Witness{path: path, at: map[[10]byte]int32{}, ready: make(chan struct{})}
 }
 
 // Shorten makes the file one that nobody else rotates: what was read long ago is given back to the disk. A system of files that cannot do that is told
@@ -110,18 +107,26 @@ func (w *Witness) Ready() <-chan struct{} { return w.ready }
 func (w *Witness) Find(call sentinel.CallID) (Seen, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	s, ok := w.seen[call.RequestDigest()]
-	return s, ok
+	i, ok := w.at[call.RequestDigest()]
+	if !ok {
+		return Seen{}, false
+	}
+	return *w.of(i), true
 }
+
+// of is the request that stands at a place of the ring.
+func (w *Witness) of(i int32) *Seen { return &w.ring[i/witnessBlock][i%witnessBlock] }
 
 // Between lists calls that reached their provider and ended in [from, to).
 func (w *Witness) Between(from, to time.Time) (list []Seen) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, s := range w.seen {
-		ended := s.Started.Add(s.Duration)
-		if s.Call != (sentinel.CallID{}) && s.Reached() && !ended.Before(from) && ended.Before(to) {
-			list = append(list, s)
+	first, end := from.UnixMilli(), to.UnixMilli()
+	for _, block := range w.ring {
+		for _, s := range block {
+			if ended := s.Began + int64(s.Took); s.Told && s.Reached && ended >= first && ended < end {
+				list = append(list, s)
+			}
 		}
 	}
 	return list
@@ -169,20 +174,26 @@ func (w *Witness) take(text []byte) {
 	if !ok {
 		return
 	}
-	if old, had := w.seen[s.Digest]; had {
-		if s.Reached() || !old.Reached() {
-			w.seen[s.Digest] = s
+	digest := s.Call.RequestDigest()
+	if i, had := w.at[digest]; had {
+		if old := w.of(i); s.Reached || !old.Reached {
+			*old = s
 		}
 		return
 	}
-	w.seen[s.Digest] = s
-	if len(w.order) < witnessKept {
-		w.order = append(w.order, s.Digest)
-		return
-	}
-	delete(w.seen, w.order[w.next])
-	w.order[w.next] = s.Digest
+	i := w.next
 	w.next = (w.next + 1) % witnessKept
+	switch block := int(i / witnessBlock); {
+	case block == len(w.ring):
+		w.ring = append(w.ring, append(make([]Seen, 0, witnessBlock), s))
+	case int(i%witnessBlock) == len(w.ring[block]):
+		w.ring[block] = append(w.ring[block], s)
+	default:
+		old := w.of(i)
+		delete(w.at, old.Call.RequestDigest())
+		*old = s
+	}
+	w.at[digest] = i
 }
 
 // tailing reads the whole lines that a growing file gets.

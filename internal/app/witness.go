@@ -28,7 +28,7 @@ func (a *App) evidence(id sentinel.CallID) governor.Evidence {
 		return governor.Evidence{}
 	}
 	// Another id of the same request is another processor's: this one died before Envoy had its verdict.
-	return governor.Evidence{Seen: true, Delivered: s.Reached() && s.Call == id, Status: s.Status, Duration: s.Duration}
+	return governor.Evidence{Seen: true, Delivered: s.Told && s.Reached && s.Call == id, Status: int(s.Status), Duration: s.Duration()}
 }
 
 // watchEnvoy reads the access log, where this process can.
@@ -65,7 +65,7 @@ func (a *App) compareWitness(ctx context.Context) error {
 		for _, lost := range d.settle(known, now) {
 			a.metrics.drift.Inc()
 			a.alerting.facts.add(factKey{kind: "drift", name: "envoy"}, true)
-			a.log.Error().Str("call", lost.Call.String()).Int("status", lost.Status).Int64("bytes_sent", lost.Sent).Msg("Envoy carried a call that is not on the ledger")
+			a.log.Error().Str("call", lost.Call.String()).Int16("status", lost.Status).Int64("bytes_sent", lost.Sent).Msg("Envoy carried a call that is not on the ledger")
 		}
 		a.metrics.compared.Add(float64(len(known)))
 	}
@@ -95,7 +95,7 @@ func (d *doubts) settle(known map[sentinel.CallID]bool, now time.Time) (lost []e
 	for _, s := range d.open {
 		switch {
 		case known[s.Call]:
-		case now.Sub(s.Started.Add(s.Duration)) > driftAfter:
+		case now.Sub(s.Ended()) > driftAfter:
 			lost = append(lost, s)
 		default:
 			kept = append(kept, s)

@@ -12,7 +12,7 @@ import (
 func TestACallThatTheLedgerLacksForLongIsDrift(t *testing.T) {
 	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
 	call := func(n byte, age time.Duration) envoy.Seen {
-		return envoy.Seen{Call: sentinel.CallID{n}, Started: now.Add(-age), UpstreamSent: 1}
+		return envoy.Seen{Call: sentinel.CallID{n}, Began: now.Add(-age).UnixMilli(), Told: true, Reached: true}
 	}
 	d := doubts{}
 	d.add([]envoy.Seen{call(1, time.Hour), call(2, time.Hour), call(3, time.Minute)})
