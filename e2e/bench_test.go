@@ -19,7 +19,7 @@ import (
 	"github.com/saas-sentinel/saas-sentinel/internal/stack"
 )
 
-// alone is an Envoy that only routes to the same stand-in, by TLS as the gateway's does.
+// alone is an Envoy that only routes to the same stand-in, by TLS as the gateway's does; %[6]s are filters before its router, and %[7]s a cluster for them.
 const alone = `admin: {address: {socket_address: {address: 127.0.0.1, port_value: %[1]d}}}
 static_resources:
   listeners:
@@ -31,7 +31,7 @@ static_resources:
           "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
           stat_prefix: alone
           access_log: [{name: f, typed_config: {"@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: "%[5]s"}}]
-          http_filters: [{name: router, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}]
+          http_filters: [%[6]s{name: router, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}]
           route_config: {virtual_hosts: [{name: all, domains: ["*"], routes: [{match: {prefix: /openai/}, route: {cluster: openai, timeout: 0s, prefix_rewrite: /, host_rewrite_literal: api.openai.com}}]}]}
   clusters:
   - name: openai
@@ -39,6 +39,23 @@ static_resources:
       name: tls
       typed_config: {"@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext, sni: api.openai.com, common_tls_context: {validation_context: {trusted_ca: {filename: "%[4]s"}}}}
     load_assignment: {cluster_name: openai, endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: %[3]s}}}}]}]}
+%[7]s`
+
+// The filters and the cluster of a processor that does nothing, asked as sentinel is: for a request's head and body, and by another stream for its answer's.
+const (
+	emptyFilters = `{name: guard, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor, grpc_service: {envoy_grpc: {cluster_name: empty}}, message_timeout: 3s, processing_mode: {request_header_mode: SEND, request_body_mode: BUFFERED, response_header_mode: SKIP}}},
+        {name: meter, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor, grpc_service: {envoy_grpc: {cluster_name: empty}}, message_timeout: 3s, failure_mode_allow: true, processing_mode: {request_header_mode: SKIP, response_header_mode: SEND, response_body_mode: STREAMED}}},
+        `
+	emptyCluster = `  - name: empty
+    typed_extension_protocol_options: {envoy.extensions.upstreams.http.v3.HttpProtocolOptions: {"@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, explicit_http_config: {http2_protocol_options: {}}}}
+    load_assignment: {cluster_name: empty, endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: %d}}}}]}]}
+`
+)
+
+// fullRules puts eight limits on every call beside the team's hard budget.
+const fullRules = `policies:
+  - {name: rates, match: {provider: openai}, limits: {requests: [100k/second, 1000m/minute, 10000m/day], concurrent: 100k}}
+  - {name: tokens, match: {provider: openai}, limits: {tokens: [1000m/minute, 10000m/day], input_tokens: 1000m/minute, output_tokens: 1000m/minute}}
 `
 
 // benchRules puts a rate, a quota of tokens, a limit of concurrency and a hard budget on every call.
@@ -51,7 +68,7 @@ const benchRules = `policies:
 func BenchmarkGateway(b *testing.B) {
 	c := mockapi.DefaultConfig()
 	c.Models = map[string]mockapi.Answers{"gpt-5-mini": {MinOutput: 20, MaxOutput: 20}, "gpt-5": {Pace: 10 * time.Millisecond, MinOutput: 100, MaxOutput: 100}}
-	g := open(b, c, "{budget: {usd: 1000000/day}}", benchRules)
+	g := open(b, c, "{budget: {usd: 1000000/day, mode: hard}}", fullRules)
 	bench := newBench(g)
 	rounds := number("BENCH_ROUNDS", 3)
 	for round := 1; round <= rounds; round++ {
@@ -113,9 +130,11 @@ func newBench(g *gateway) *gatewayBench {
 		}
 		return h
 	}
-	url, pid := g.envoyAlone()
+	url, pid := g.envoyAlone("alone", "", "")
+	emptyURL, emptyPIDs := g.envoyWithEmpty()
 	out := &gatewayBench{g: g, subjects: []subject{
 		{aloneName, url, sends(), map[string]int{"envoy": pid}},
+		{emptyName, emptyURL, sends(), emptyPIDs},
 		{sentinelName, g.url + "/openai", sends(), map[string]int{"sentinel": g.child.Process.Pid, "envoy": g.process("envoy", "-c "+filepath.Join(g.dir, "envoy"))}},
 	}}
 	if url, pid, ok := g.portkey(); ok {
@@ -124,20 +143,56 @@ func newBench(g *gateway) *gatewayBench {
 	return out
 }
 
-// envoyAlone starts an Envoy that only routes.
-func (g *gateway) envoyAlone() (url string, pid int) {
+// envoyAlone starts an Envoy that only routes, behind filters where there are some.
+func (g *gateway) envoyAlone(name, filters, cluster string) (url string, pid int) {
 	g.t.Helper()
 	ports, err := stack.FreePorts(2)
 	g.must(err)
 	_, mockPort, _ := strings.Cut(g.mock.TLSAddr, ":")
-	dir := filepath.Join(g.dir, "alone")
+	dir := filepath.Join(g.dir, name)
 	bare, err := stack.New(stack.Options{Dir: dir, Tools: needTools(g.t)})
 	g.must(err)
 	g.t.Cleanup(bare.Close)
-	config := fmt.Sprintf(alone, ports[0], ports[1], mockPort, g.mock.CAFile, filepath.Join(g.dir, "alone.log"))
+	config := fmt.Sprintf(alone, ports[0], ports[1], mockPort, g.mock.CAFile, filepath.Join(g.dir, name+".log"), filters, cluster)
 	_, err = bare.Envoy(g.t.Context(), []byte(config), envoytest.Options{Admin: fmt.Sprintf("127.0.0.1:%d", ports[0])})
 	g.must(err)
 	return fmt.Sprintf("http://127.0.0.1:%d/openai", ports[1]), g.process("envoy", "-c "+filepath.Join(dir, "envoy"))
+}
+
+// envoyWithEmpty starts an Envoy that asks a processor which does nothing.
+func (g *gateway) envoyWithEmpty() (url string, pids map[string]int) {
+	g.t.Helper()
+	ports, err := stack.FreePorts(1)
+	g.must(err)
+	binary := filepath.Join(g.dir, "empty-processor")
+	if out, err := exec.Command("go", "build", "-o", binary, "./empty").CombinedOutput(); err != nil {
+		g.t.Fatalf("build the empty processor: %s", out)
+	}
+	pid := g.runs(exec.Command(binary, fmt.Sprintf("127.0.0.1:%d", ports[0])))
+	url, envoy := g.envoyAlone("empty", emptyFilters, fmt.Sprintf(emptyCluster, ports[0]))
+	g.eventually("the empty processor lets a call pass", func() bool {
+		r, err := http.NewRequestWithContext(g.t.Context(), http.MethodPost, url+"/v1/chat/completions", strings.NewReader(chat))
+		g.must(err)
+		r.Header = chatHeader()
+		answer, err := http.DefaultClient.Do(r)
+		if err == nil {
+			_ = answer.Body.Close()
+		}
+		return err == nil && answer.StatusCode == http.StatusOK
+	})
+	return url, map[string]int{"envoy": envoy, "processor": pid}
+}
+
+// runs starts a process that ends with the test.
+func (g *gateway) runs(c *exec.Cmd) (pid int) {
+	g.t.Helper()
+	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	g.must(c.Start())
+	g.t.Cleanup(func() {
+		_ = c.Process.Kill()
+		_ = c.Wait()
+	})
+	return c.Process.Pid
 }
 
 // portkey starts the peer, whose package make bench installs. It reaches the stand-in without TLS.
@@ -151,12 +206,7 @@ func (g *gateway) portkey() (url string, pid int, ok bool) {
 	g.must(err)
 	c := exec.Command("node", script, "--headless", "--port="+strconv.Itoa(ports[0]))
 	c.Env = append(os.Environ(), "TRUSTED_CUSTOM_HOSTS=127.0.0.1")
-	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	g.must(c.Start())
-	g.t.Cleanup(func() {
-		_ = c.Process.Kill()
-		_ = c.Wait()
-	})
+	pid = g.runs(c)
 	url = fmt.Sprintf("http://127.0.0.1:%d", ports[0])
 	g.eventually("portkey answers", func() bool {
 		answer, err := http.Get(url)
@@ -165,7 +215,7 @@ func (g *gateway) portkey() (url string, pid int, ok bool) {
 		}
 		return err == nil
 	})
-	return url, c.Process.Pid, true
+	return url, pid, true
 }
 
 // measure puts one load on one subject.
