@@ -156,7 +156,7 @@ func project(l sentinel.Limit, posted int64, past hours) (projection, error) {
 	}
 	at := func(total []float64) float64 { return max(float64(posted), used+total[steps-1]) }
 	p := projection{mean: at(f.Total), low: at(f.TotalLo80), high: at(f.TotalHi80)}
-	if step := f.Exhausted(float64(l.Max)-used, 0.5); step != forecast.Never {
+	if step := f.UsedUp(float64(l.Max) - used).Middle; step != forecast.Never {
 		p.spent = last.Add(time.Duration(step) * time.Hour)
 	}
 	return p, nil

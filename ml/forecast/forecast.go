@@ -29,8 +29,6 @@ type Forecast struct {
 	TotalLo95, TotalHi95         []float64
 	Weights                      map[string]float64 // of the models
 	Origins                      int                // of the back-test
-	totalScale                   []float64
-	calibration                  calibration
 }
 
 // ErrShort says that a series is too short to say anything.

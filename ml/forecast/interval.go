@@ -7,13 +7,13 @@ import (
 )
 
 // calibration is how far values stray from the forecast, learnt from the back-test: the error at step k of a level is
-// (|level| + floor)^power · k^growth times a draw from quantiles. Errors of one forecast hang together; so the error of a total is the root
-// of the sum of their squares, times that of clumping, times a draw from totals.
+// (|level| + floor)^power · k^growth times a draw from quantiles. Errors of one forecast hang together, so those of totals are simulated from rows.
 type calibration struct {
 	floor, power float64 // of size: (|level| + floor)^power
 	growth       float64 // of the error over the steps: k^growth
 	quantiles    []float64
-	totals       []float64 // the same of totals
+	rows         [][]float64 // the errors by origin, the latest first, in units of their scale
+	independent  float64     // totals that rows are worth
 	nonnegative  bool
 	shared, ebb  float64 // correlation at lag k: shared + (1 - shared)·ebb^k
 }
@@ -37,22 +37,19 @@ func calibrate(t tested, y []float64, o Options) calibration {
 		}
 		misses = [][]miss{row}
 		c.growth, c.shared, c.ebb = 0.2, 0.3, 0.7
-		c.quantiles = spread(c.scores(misses), 3)
-		c.totals = c.quantiles
+		c.rows, c.independent = c.scores(misses), 3
+		c.quantiles = spread(c.rows, c.independent)
 		return c
 	}
 	c.fitSize(misses)
 	c.fitGrowth(misses)
-	scores := c.scores(misses)
+	c.rows = c.scores(misses)
 	span := float64(t.origins[0] + len(t.actual[0]) - t.origins[len(t.origins)-1])
-	c.quantiles = spread(scores, span)
+	c.quantiles = spread(c.rows, span)
 	c.fitCorrelation(misses, span)
-	longest := 0
-	for _, row := range scores {
-		longest = max(longest, len(row))
-	}
-	clump := c.clumping(longest)
-	c.quantiles, c.totals = spread(scores, span/clump), spread(c.totalScores(misses), span/max(clump, float64(longest)/totalsPerHorizon))
+	longest := float64(len(c.rows[len(c.rows)-1]))
+	clump := c.clumping(int(longest))
+	c.quantiles, c.independent = spread(c.rows, span/clump), span/max(clump, longest/totalsPerHorizon)
 	return c
 }
 
@@ -67,20 +64,6 @@ func (c *calibration) scores(misses [][]miss) [][]float64 {
 	for o, row := range misses {
 		for k, m := range row {
 			out[o] = append(out[o], (m.actual-m.fitted)/c.scale(m.fitted, k))
-		}
-	}
-	return out
-}
-
-// totalScores are the errors of totals in units of theirs.
-func (c *calibration) totalScores(misses [][]miss) [][]float64 {
-	out := make([][]float64, len(misses))
-	for o, row := range misses {
-		total, squares := 0.0, 0.0
-		for k, m := range row {
-			s := c.scale(m.fitted, k)
-			total, squares = total+m.actual-m.fitted, squares+s*s
-			out[o] = append(out[o], total/math.Sqrt(squares*c.clumping(k+1)))
 		}
 	}
 	return out
@@ -219,6 +202,9 @@ const totalsPerHorizon = 6
 // that the coverage on made series was checked with, and was not estimated by itself.
 const leftOut = 0.94
 
+// freedomOf is how many degrees of freedom so many independent errors are worth.
+func freedomOf(independent float64) float64 { return max(0.8*independent-2, 1.2) }
+
 // spread is the quantile function of scores that are worth so many independent ones: conformal (Vovk et al.; split
 // form), and the fewer the wider, as Student's t is against the normal distribution.
 func spread(scores [][]float64, independent float64) []float64 {
@@ -230,7 +216,7 @@ func spread(scores [][]float64, independent float64) []float64 {
 	slices.Sort(all)
 	slices.Sort(sizes)
 	size := quantile(sizes, 0.8) / normal80
-	freedom := max(0.8*independent-2, 1.2)
+	freedom := freedomOf(independent)
 	trust := independent / (independent + 3)
 	out := make([]float64, points)
 	for i := range out {
@@ -262,35 +248,29 @@ func studentQuantile(z, n float64) float64 {
 
 func normalQuantile(p float64) float64 { return math.Sqrt2 * math.Erfinv(2*p-1) }
 
-// intervals fills in the bounds of steps and of totals from the quantiles of their errors.
+// intervals fills in the bounds of steps, from the quantiles of their errors, and of totals.
 func (f *Forecast) intervals(t tested, y []float64, o Options) {
 	c := calibrate(t, y, o)
 	bare := t.bare()
 	c.nonnegative = slices.Min(y) >= 0
-	total, squares := 0.0, 0.0
 	for i, v := range f.Mean {
 		v = c.clip(v)
 		f.Mean[i] = v
 		s := c.scale(v, i)
-		total, squares = total+v, squares+s*s
-		f.Total = append(f.Total, total)
-		f.totalScale = append(f.totalScale, math.Sqrt(squares*c.clumping(i+1)))
 		none := bare.share(v)
 		for _, b := range []struct {
-			held                         float64
-			low, high, totalLow, totalHi *[]float64
-		}{{0.8, &f.Lo80, &f.Hi80, &f.TotalLo80, &f.TotalHi80}, {0.95, &f.Lo95, &f.Hi95, &f.TotalLo95, &f.TotalHi95}} {
+			held      float64
+			low, high *[]float64
+		}{{0.8, &f.Lo80, &f.Hi80}, {0.95, &f.Lo95, &f.Hi95}} {
 			out := (1 - b.held) / 2
 			low, high := c.bound(c.quantiles, v, s, out), c.bound(c.quantiles, v, s, 1-out)
 			if c.nonnegative && (low == 0 || none > 2*out) { // nothing is below
 				low, high = 0, c.bound(c.quantiles, v, s, b.held)
 			}
 			*b.low, *b.high = append(*b.low, low), append(*b.high, high)
-			*b.totalLow = append(*b.totalLow, c.bound(c.totals, total, f.totalScale[i], out))
-			*b.totalHi = append(*b.totalHi, c.bound(c.totals, total, f.totalScale[i], 1-out))
 		}
 	}
-	f.calibration = c
+	f.simulate(&c)
 }
 
 func (c *calibration) clip(v float64) float64 {
