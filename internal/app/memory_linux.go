@@ -34,11 +34,8 @@ func dropProgram() error {
 		if m.file != program || m.own || strings.Contains(m.rights, "w") {
 			continue
 		}
-		// Random: without it the kernel maps the 15 neighbours of a page that is touched, too.
-		for _, advice := range []uintptr{unix.MADV_DONTNEED, unix.MADV_RANDOM} {
-			if _, _, errno := unix.Syscall(unix.SYS_MADVISE, m.from, m.to-m.from, advice); errno != 0 {
-				return fmt.Errorf("give back %s: %w", m.file, errno)
-			}
+		if _, _, errno := unix.Syscall(unix.SYS_MADVISE, m.from, m.to-m.from, unix.MADV_DONTNEED); errno != 0 {
+			return fmt.Errorf("give back %s: %w", m.file, errno)
 		}
 	}
 	return nil
