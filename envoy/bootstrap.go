@@ -26,6 +26,9 @@ const maxConnections = 50_000
 // about 35 of them, so every template with up to maxSegments fits.
 const maxPattern = 2000
 
+// maxReading is how long sentinel may take to read the chunks of an answer that was cut.
+const maxReading = time.Minute
+
 // Bootstrap is the file with which Envoy starts: who it is, its admin page, and where sentinel is, which then
 // sends the rest. It is YAML. Start Envoy with --drain-time-s at least as long as the longest answer: a changed
 // listener closes its old connections after that time.
@@ -85,6 +88,10 @@ func bootstrap(c Config) *bootstrapv3.Bootstrap {
 			LayerSpecifier: &bootstrapv3.RuntimeLayer_StaticLayer{StaticLayer: &structpb.Struct{Fields: map[string]*structpb.Value{
 				"re2.max_program_size.error_level": structpb.NewNumberValue(maxPattern),
 				"re2.max_program_size.warn_level":  structpb.NewNumberValue(maxPattern),
+				// An answer that is cut is half-closed at the meter, and not reset: gRPC drops half of what has arrived on a stream that is reset and is not read
+				// yet. Envoy waits so long for the meter's own end, then it resets.
+				"envoy.reloadable_features.ext_proc_graceful_grpc_close":        structpb.NewBoolValue(true),
+				"envoy.filters.http.ext_proc.remote_close_timeout_milliseconds": structpb.NewNumberValue(float64(maxReading.Milliseconds())),
 			}}},
 		}}},
 		OverloadManager: overload(c),

@@ -215,6 +215,8 @@ type fakeProcessor struct {
 	headers    map[string]string
 	metadata   map[string]string // of the last answer
 	chunks     int
+	ends       []error       // what the meters' streams ended with
+	slow       chan struct{} // where it is not nil, each meter waits for it before it reads its first chunk
 }
 
 func (p *fakeProcessor) Process(st extprocv3.ExternalProcessor_ProcessServer) error {
@@ -320,6 +322,14 @@ func (p *fakeProcessor) meter(st extprocv3.ExternalProcessor_ProcessServer, firs
 			ResponseBodyMode: filterv3.ProcessingMode_STREAMED,
 		},
 	})
+	if p.slow != nil {
+		<-p.slow
+	}
+	defer func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.ends = append(p.ends, err)
+	}()
 	for err == nil {
 		var r *extprocv3.ProcessingRequest
 		if r, err = st.Recv(); errors.Is(err, io.EOF) || status.Code(err) == codes.Canceled {

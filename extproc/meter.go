@@ -1,6 +1,8 @@
 package extproc
 
 import (
+	"errors"
+	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -176,14 +178,16 @@ func isEventStream(h headers) bool {
 	return strings.HasPrefix(strings.ToLower(h.get("content-type")), "text/event-stream")
 }
 
-// chunks feeds the meter until the answer's end. Where nothing is hidden, a chunk goes on before it is metered; it is metered too where Envoy has
-// gone meanwhile, because the provider has written it.
+// chunks feeds the meter until the answer's end. Where nothing is hidden, a chunk goes on before it is metered; one that cannot go on, because Envoy
+// has gone meanwhile, is metered too, because the provider has written it. Envoy half-closes the stream of an answer that is cut, and does not reset it
+// (envoy.Bootstrap says so): of what has arrived on a stream that is reset, gRPC drops half.
 func (s *Server) chunks(st *answeredStream, a *answer) error {
-	stop := make(chan struct{})
-	defer close(stop)
-	messages := ahead(st, stop)
-	for r := range messages {
-		var err error
+	for {
+		r, err := st.Recv()
+		if err != nil {
+			s.ended(a, err)
+			return nil // abandon books what has arrived
+		}
 		body := r.GetResponseBody()
 		if body == nil {
 			return status.Errorf(codes.InvalidArgument, "expected a chunk of the answer, got %T", r.Request)
@@ -193,22 +197,25 @@ func (s *Server) chunks(st *answeredStream, a *answer) error {
 		case body.EndOfStream:
 			return s.last(st, a, body.Body)
 		case a.ticket.HideUsage, a.translate != nil:
-			err = st.Send(passChunk(body.Body, a.onward(a.translated(a.meter.Write(body.Body)), false)))
+			_ = st.Send(passChunk(body.Body, a.onward(a.translated(a.meter.Write(body.Body)), false)))
 		default:
-			err = st.Send(passChunk(body.Body, a.onward(body.Body, false)))
+			_ = st.Send(passChunk(body.Body, a.onward(body.Body, false)))
 			a.meter.Write(body.Body)
 		}
 		if a.ending != nil && provider.Outgrown(a.meter) && a.ending.End() {
 			s.Log.Warn().Str("call", a.ticket.Call.ID.String()).Str("provider", a.ticket.Call.Provider).Str("model", a.ticket.Call.Model).Msg("answer ended, it outgrew its hold")
 		}
-		if err != nil { // Envoy has gone; abandon books what it has sent
-			for r := range messages {
-				a.meter.Write(r.GetResponseBody().GetBody())
-			}
-			return nil
-		}
 	}
-	return nil
+}
+
+// ended tells, once, of an Envoy that resets the streams of cut answers: they are booked with less than was billed.
+func (s *Server) ended(a *answer, err error) {
+	if !errors.Is(err, io.EOF) && !s.stopping.Load() {
+		s.reset.Do(func() {
+			s.Log.Warn().Err(err).Str("call", a.ticket.Call.ID.String()).
+				Msg("the stream of an answer was reset, and chunks on it may be lost: if Envoy did not end, start it with a new bootstrap, which has such streams half-closed")
+		})
+	}
 }
 
 // last reads the last chunk, settles, and only then lets it go.

@@ -194,9 +194,10 @@ func must(t testing.TB, err error) {
 type rig struct {
 	*testing.T
 	*parts
-	server *extproc.Server
-	grpc   *grpc.Server
-	client extprocv3.ExternalProcessorClient
+	server   *extproc.Server
+	grpc     *grpc.Server
+	listener *bufconn.Listener
+	client   extprocv3.ExternalProcessorClient
 }
 
 func newRig(t *testing.T) *rig {
@@ -204,10 +205,10 @@ func newRig(t *testing.T) *rig {
 	r := &rig{T: t, grpc: grpc.NewServer(grpc.ForceServerCodecV2(extproc.Codec()), grpc.WaitForHandlers(true))}
 	r.server, r.parts = newServer(t)
 	r.server.Register(r.grpc)
-	l := bufconn.Listen(1 << 20)
-	go func() { _ = r.grpc.Serve(l) }()
+	r.listener = bufconn.Listen(1 << 20)
+	go func() { _ = r.grpc.Serve(r.listener) }()
 	conn, err := grpc.NewClient("passthrough:///buffer", grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return l.DialContext(ctx) }))
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return r.listener.DialContext(ctx) }))
 	must(t, err)
 	t.Cleanup(func() {
 		_ = conn.Close()

@@ -99,6 +99,7 @@ type Server struct {
 	Options
 	metering sync.Map // sentinel.CallID → struct{}: answers that this process meters now
 	stopping atomic.Bool
+	reset    sync.Once // an answer's stream was reset, and somebody was told
 }
 
 // New makes a Server.
