@@ -1,8 +1,14 @@
 package extproc_test
 
 import (
+	"errors"
+	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
+
+	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
@@ -30,6 +36,36 @@ func TestAnAnswerThatOutgrowsAHardBudgetsHoldIsEnded(t *testing.T) {
 		t.Errorf("behind the end %q passes", got)
 	}
 	if e := r.only(); e.Usage[sentinel.OutputTokens] == 0 || e.Source != sentinel.SourceMeter {
+		t.Errorf("it is booked as %+v", e)
+	}
+}
+
+// TestAProviderThatGoesOnBehindTheEndIsHungUpOn: a client has a second to hang up by itself, as SDKs do.
+func TestAProviderThatGoesOnBehindTheEndIsHungUpOn(t *testing.T) {
+	r := newRig(t)
+	var passed atomic.Int64
+	r.server.Governor.Now = func() time.Time { return time.Now().UTC().Add(time.Duration(passed.Load())) }
+	a := r.answer(streams, chatLine, [2]string{":status", "200"}, [2]string{"content-type", "text/event-stream"})
+	piece := delta("The weather in Lima is mild, and the forecast says that it stays so. ")
+	for sent := 0; !strings.Contains(a.chunk(piece, false), `"error"`); sent++ {
+		if sent > 20 {
+			t.Fatal("the answer goes on")
+		}
+	}
+	if got := a.chunk(piece, false); got != "" {
+		t.Errorf("behind the end %q passes", got)
+	}
+	passed.Store(int64(time.Second))
+	must(t, a.st.Send(&extprocv3.ProcessingRequest{Request: &extprocv3.ProcessingRequest_ResponseBody{ResponseBody: &extprocv3.HttpBody{Body: []byte(piece)}}}))
+	v, err := a.st.Recv()
+	must(t, err)
+	if v.GetImmediateResponse() == nil {
+		t.Fatalf("a second later the chunk is answered %v", v)
+	}
+	if _, err := a.st.Recv(); !errors.Is(err, io.EOF) {
+		t.Errorf("the metering goes on: %v", err)
+	}
+	if e := r.only(); e.Usage[sentinel.OutputTokens] < 60 || e.Source != sentinel.SourcePartial {
 		t.Errorf("it is booked as %+v", e)
 	}
 }

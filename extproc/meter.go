@@ -12,6 +12,7 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	filterv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -27,6 +28,9 @@ const maxBuffered = 256 << 10
 // maxSaid bounds what is read of an error for when to come back.
 const maxSaid = 16 << 10
 
+// endedGrace is how long a client whose answer is ended has to hang up by itself, as SDKs do; then the provider is.
+const endedGrace = time.Second
+
 // endedMessage is what a client is told whose answer is ended.
 const endedMessage = "saas-sentinel ended this answer: its provider sent more than it was asked for, and a hard budget holds no more."
 
@@ -39,6 +43,7 @@ type answer struct {
 	scrub     scrubber
 	translate provider.Translator // into the client's words; nil where they are the provider's
 	ending    *provider.Ending    // nil for an answer that is not ended before its time
+	ended     time.Time           // when its last event was given
 	body      recording
 	said      recording // of an error that may say when to come back
 	unseen    bool      // Envoy answers for a provider that may have served the call
@@ -193,6 +198,11 @@ func (s *Server) chunks(st *answeredStream, a *answer) error {
 			return status.Errorf(codes.InvalidArgument, "expected a chunk of the answer, got %T", r.Request)
 		}
 		a.said.write(body.Body)
+		if a.overdue(s.Governor.Now()) && !body.EndOfStream {
+			a.meter.Write(body.Body)
+			s.settle(st, a, false)
+			return st.SendFinal(hangUp())
+		}
 		switch {
 		case body.EndOfStream:
 			return s.last(st, a, body.Body)
@@ -216,6 +226,17 @@ func (s *Server) ended(a *answer, err error) {
 				Msg("the stream of an answer was reset, and chunks on it may be lost: if Envoy did not end, start it with a new bootstrap, which has such streams half-closed")
 		})
 	}
+}
+
+// overdue tells whether an answer that was ended still runs: what its provider sends, nobody gets, and somebody pays.
+func (a *answer) overdue(now time.Time) bool {
+	switch {
+	case a.ending == nil || !a.ending.Ended():
+		return false
+	case a.ended.IsZero():
+		a.ended = now
+	}
+	return now.Sub(a.ended) >= endedGrace
 }
 
 // last reads the last chunk, settles, and only then lets it go.
@@ -336,6 +357,13 @@ func passChunk(in, out []byte) *extprocv3.ProcessingResponse {
 		mutation = &extprocv3.BodyMutation{Mutation: &extprocv3.BodyMutation_Body{Body: out}}
 	}
 	return bodyReply(&extprocv3.CommonResponse{BodyMutation: mutation})
+}
+
+// hangUp has Envoy reset a stream whose answer has begun: an answer of ours comes too late for any other use.
+func hangUp() *extprocv3.ProcessingResponse {
+	return &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_ImmediateResponse{ImmediateResponse: &extprocv3.ImmediateResponse{
+		Status: &typev3.HttpStatus{Code: typev3.StatusCode_BadGateway}, Details: "outgrown_answer_ended",
+	}}}
 }
 
 func bodyReply(common *extprocv3.CommonResponse) *extprocv3.ProcessingResponse {

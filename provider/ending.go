@@ -55,6 +55,9 @@ func (e *Ending) End() bool {
 	return first
 }
 
+// Ended tells whether the last event was given.
+func (e *Ending) Ended() bool { return e.done }
+
 // Write takes the next bytes for the client, and gives those that pass: the same slice while nothing is to end.
 func (e *Ending) Write(chunk []byte) []byte {
 	switch {

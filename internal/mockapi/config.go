@@ -63,6 +63,7 @@ const (
 	FaultReset  FaultKind = "reset"  // the connection is reset after AfterTokens tokens of a stream, or before an answer
 	FaultSlow   FaultKind = "slow"   // Delay before the first byte
 	FaultEcho   FaultKind = "echo"   // an error with Status that quotes the credential
+	FaultLong   FaultKind = "long"   // AfterTokens tokens of an answer, whatever the request's maximum is
 	FaultHuge   FaultKind = "huge"   // Bytes of white space within the answer, where it is not a stream
 )
 
@@ -179,8 +180,8 @@ func (a Answers) validate(key string) error {
 
 func (f Fault) validate() error {
 	switch {
-	case !slices.Contains([]FaultKind{FaultStatus, FaultReset, FaultSlow, FaultEcho, FaultHuge}, f.Kind):
-		return fmt.Errorf("kind: %q is unknown; allowed: status, reset, slow, echo, huge", f.Kind)
+	case !slices.Contains([]FaultKind{FaultStatus, FaultReset, FaultSlow, FaultEcho, FaultLong, FaultHuge}, f.Kind):
+		return fmt.Errorf("kind: %q is unknown; allowed: status, reset, slow, echo, long, huge", f.Kind)
 	case f.First < 1:
 		return fmt.Errorf("first: %d is below 1", f.First)
 	case f.Of != 0 && f.Of < f.First:
@@ -191,6 +192,8 @@ func (f Fault) validate() error {
 		return fmt.Errorf("delay: %s is outside [0s, 1m]", f.Delay)
 	case f.Bytes < 0 || f.Bytes > maxHuge || (f.Kind == FaultHuge) != (f.Bytes > 0):
 		return fmt.Errorf("bytes: %d is outside [1, %d], or the fault is not huge", f.Bytes, int64(maxHuge))
+	case f.Kind == FaultLong && f.AfterTokens == 0:
+		return errors.New("after_tokens: say how long an answer is, at least 1")
 	case f.AfterTokens < 0 || f.AfterTokens > maxTokens:
 		return fmt.Errorf("after_tokens: %d is outside [0, %d]", f.AfterTokens, maxTokens)
 	}

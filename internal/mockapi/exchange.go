@@ -30,6 +30,7 @@ type exchange struct {
 	resetAfter  int64  // tokens of a stream after which the connection is reset, when reset is set
 	reset       bool
 	huge        int64         // bytes of white space in the answer
+	long        int64         // tokens of an answer that passes its maximum; 0 for none
 	retryAfter  time.Duration // of a refusal; 0 for none
 	accountedAt bool
 	sent        []int64 // see Call.Sent
@@ -62,6 +63,8 @@ func (x *exchange) begin(endpoint, model string) (Answers, bool) {
 		return a, false
 	case FaultReset:
 		x.reset, x.resetAfter = true, f.AfterTokens
+	case FaultLong:
+		x.long = f.AfterTokens
 	case FaultHuge:
 		x.huge = f.Bytes
 	case FaultSlow: // the wait is over

@@ -82,6 +82,9 @@ func (x *exchange) speak(a Answers, maximum int64) speech {
 		}
 		n, s.cut = min(maximum, limit), maximum <= limit
 	}
+	if x.long > 0 {
+		n, s.cut = x.long, false
+	}
 	s.reasoning = min(a.ReasoningTokens, n)
 	s.visible = n - s.reasoning
 	return s
