@@ -2,11 +2,13 @@ package governor_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/governor"
+	"github.com/saas-sentinel/saas-sentinel/provider"
 )
 
 const failover = others + "policies:\n  - {name: f, match: {model: [gpt-5, gpt-5-mini]}, failover: {to: [anthropic/claude-haiku-4-5], on: [429, unreachable], timeout: 30s}}\n"
@@ -61,6 +63,60 @@ func TestTheSecondAttemptIsHeldAndBookedByItself(t *testing.T) {
 	}
 	if next := second.Ticket.Next; next != "" {
 		t.Errorf("it has another one behind it: %s", next)
+	}
+}
+
+// A call asks the limiter once before and once after each attempt, and another credential's attempt is one.
+func TestEachAttemptAsksTheLimiterTwice(t *testing.T) {
+	several := "  several: {preset: openai, credential: {vault: \"secret/a#key\", also: [{vault: \"secret/b#key\"}]}}\n"
+	for name, tt := range map[string]struct {
+		rules, route string
+		failed       int
+		want         []string
+	}{
+		"served":                {failover, chat, 0, []string{"reserve", "settle"}},
+		"by another provider":   {failover, chat, 429, []string{"reserve", "settle", "reserve", "settle"}},
+		"by another credential": {several, "several/chat.completions", 429, []string{"reserve", "settle", "reserve", "settle"}},
+	} {
+		w := newWorld(t, tt.rules)
+		w.Pauses = wishes{}
+		r := w.request("app", tt.route, large)
+		a := w.admit(r)
+		settle := func(ticket governor.Ticket, status int) {
+			if _, err := w.Settle(t.Context(), governor.Outcome{Ticket: ticket, Status: status, Metered: provider.Metered{Reported: true}}); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+		if tt.failed == 0 {
+			settle(a.Ticket, 200)
+		} else {
+			if !w.Retry(&a.Ticket, tt.failed, false) {
+				t.Fatalf("%s: it is not tried again", name)
+			}
+			settle(a.Ticket, tt.failed)
+			a.Ticket.Failed = tt.failed
+			second, err := w.Failover(t.Context(), governor.Failed{Ticket: a.Ticket, Raw: r.Raw})
+			if err != nil || second.Ticket.Attempt != 1 {
+				t.Fatalf("%s: %+v, %v", name, second, err)
+			}
+			settle(second.Ticket, 200)
+		}
+		asked := slices.DeleteFunc(slices.Clone(w.effects.list), func(s string) bool { return s != "reserve" && s != "settle" })
+		if !slices.Equal(asked, tt.want) {
+			t.Errorf("%s: the limiter is asked %q, want %q", name, asked, tt.want)
+		}
+		holds := map[sentinel.CallID]int{}
+		for _, ask := range w.limiter.asks {
+			holds[ask.Call]++
+		}
+		for _, s := range w.limiter.settled {
+			holds[s.Call]--
+		}
+		for id, left := range holds {
+			if left != 0 {
+				t.Errorf("%s: %d holds of %s are left", name, left, id)
+			}
+		}
 	}
 }
 
