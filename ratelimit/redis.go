@@ -16,6 +16,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
+	"github.com/redis/go-redis/v9/maintnotifications"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
@@ -122,15 +123,7 @@ func init() { logging.Disable() }
 
 // Dial connects, checks that Redis does not evict, and loads the scripts.
 func Dial(ctx context.Context, o Options) (*Redis, error) {
-	if o.Timeout <= 0 {
-		o.Timeout = DefaultTimeout
-	}
-	u := &redis.UniversalOptions{
-		Addrs: o.Addresses, MasterName: o.Master, Username: o.Username, Password: o.Password.Reveal(), DB: o.DB,
-		MaxRetries: -1, // a retry could come after the deadline; the breaker and the policy decide instead
-		PoolSize:   64, MinIdleConns: 4, ContextTimeoutEnabled: true, DialTimeout: time.Second,
-		ReadBufferSize: connectionBuffer, WriteBufferSize: connectionBuffer,
-	}
+	u := driver(o)
 	if o.TLS {
 		u.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.CA}
 	}
@@ -140,14 +133,35 @@ func Dial(ctx context.Context, o Options) (*Redis, error) {
 		u.IsClusterMode = true
 		client = redis.NewUniversalClient(u)
 	}
-	r := &Redis{client: client, scripts: newScripts(admitSource, trySource, settleSource, peekSource, seedSource), timeout: o.Timeout, group: reserved.Replace(o.Group), begins: flag(!o.Ledger), forgot: make(chan struct{}, 1)}
-	r.doubts, r.denials.life = make(chan doubt, maxDoubts), o.RememberDenials
-	r.pauses.news = make(chan pause, maxPauses)
+	r := over(client, o)
 	if err := r.prepare(ctx); err != nil {
 		_ = r.client.Close()
 		return nil, fmt.Errorf("redis at %s: %w", strings.Join(o.Addresses, ", "), err)
 	}
 	return r, nil
+}
+
+// driver says how Redis is spoken to: nothing that it waits for outlasts the context of a call.
+func driver(o Options) *redis.UniversalOptions {
+	return &redis.UniversalOptions{
+		Addrs: o.Addresses, MasterName: o.Master, Username: o.Username, Password: o.Password.Reveal(), DB: o.DB,
+		MaxRetries: -1, // a retry could come after the deadline; the breaker and the policy decide instead
+		PoolSize:   64, MinIdleConns: 4, ContextTimeoutEnabled: true, DialTimeout: time.Second,
+		ReadBufferSize: connectionBuffer, WriteBufferSize: connectionBuffer,
+		// Managed Redis' own news of maintenance: to ask for it the driver resolves the name of a Cluster's node on the path of a request, whatever its deadline.
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	}
+}
+
+// over makes a limiter of a client that is not asked yet.
+func over(client redis.UniversalClient, o Options) *Redis {
+	r := &Redis{client: client, scripts: newScripts(admitSource, trySource, settleSource, peekSource, seedSource), timeout: o.Timeout, group: reserved.Replace(o.Group), begins: flag(!o.Ledger), forgot: make(chan struct{}, 1)}
+	if r.timeout <= 0 {
+		r.timeout = DefaultTimeout
+	}
+	r.doubts, r.denials.life = make(chan doubt, maxDoubts), o.RememberDenials
+	r.pauses.news = make(chan pause, maxPauses)
+	return r
 }
 
 // isCluster asks a single address whether it is a seed of a cluster. What does not answer is found out by prepare.
