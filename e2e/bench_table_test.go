@@ -31,7 +31,17 @@ type measured struct {
 	CPU       map[string]time.Duration `json:"cpu_a_call"`
 	Peak      map[string]int64         `json:"peak_resident_bytes"`
 	Foreign   float64                  `json:"foreign_cpu"` // share of what the machine computed meanwhile
+	Limiter   map[string]limiterTime   `json:"limiter,omitempty"`
 }
+
+// limiterTime is the limiter's share of a call, before it or after it.
+type limiterTime struct {
+	P50 time.Duration `json:"p50"`
+	P99 time.Duration `json:"p99"`
+}
+
+// limiterLoad is the load at which the limiter's share is told.
+const limiterLoad = "JSON, 1,000 calls/s"
 
 // of gives the quiet measurements of a load on a subject; all of them where none was quiet.
 func (m *gatewayBench) of(loaded, subject string) (list []measured, quiet bool) {
@@ -150,11 +160,21 @@ func (m *gatewayBench) goals() string {
 		base := at(streams, aloneName, read)
 		return short(at(streams, sentinelName, read)-base) + "; an empty processor " + short(at(streams, emptyName, read)-base)
 	}
+	limiter := func(step string, tail bool) string {
+		return short(at(limiterLoad, sentinelName, func(x measured) time.Duration {
+			if tail {
+				return x.Limiter[step].P99
+			}
+			return x.Limiter[step].P50
+		}))
+	}
 	return fmt.Sprintf("\n| | measured | goal |\n|---|---|---|\n"+
 		"| p50 at one client | %.2f × Envoy alone; an empty processor %.2f × | 3.0 × |\n| CPU of sentinel for a JSON call at 64 clients | %s | 400µs |\n"+
 		"| SSE: added a chunk, p50 | %s | 300µs |\n| SSE: added CPU a chunk, Envoy's and sentinel's | %s | 80µs |\n| SSE: added time to the first byte, p50 | %s | 1.5ms |\n"+
-		"| resident memory of sentinel at 64 clients, peak | %d MB | 80 MB |\n\n"+
+		"| resident memory of sentinel at 64 clients, peak | %d MB | 80 MB |\n"+
+		"| the limiter before a call, 1,000 calls/s | p50 %s, p99 %s | p50 250µs, p99 1.5ms |\n| the limiter after it, beside the last fsync | p50 %s, p99 %s | |\n\n"+
 		"What holds the first and third back is written in ADR 6, and what was done for memory in ADR 113.\n",
 		ratio(at(one, sentinelName, latency), at(one, aloneName, latency)), ratio(at(one, emptyName, latency), at(one, aloneName, latency)), short(at(many, sentinelName, func(x measured) time.Duration { return x.CPU["sentinel"] })),
-		added(chunk), added(perChunk), added(firstByte), resident>>20)
+		added(chunk), added(perChunk), added(firstByte), resident>>20,
+		limiter("reserve", false), limiter("reserve", true), limiter("settle", false), limiter("settle", true))
 }

@@ -3,10 +3,14 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"math"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -104,7 +108,7 @@ type benchLoad struct {
 
 var benchLoads = []benchLoad{
 	{"JSON, 1 client", chat, load.JSON, 1, 0}, {"JSON, 16 clients", chat, load.JSON, 16, 0}, {"JSON, 64 clients", chat, load.JSON, 64, 0},
-	{"JSON, 500 calls/s", chat, load.JSON, 512, 500},
+	{"JSON, 500 calls/s", chat, load.JSON, 512, 500}, {limiterLoad, chat, load.JSON, 512, 1000},
 	{"SSE, 50 streams", strings.Replace(strings.Replace(stream, "gpt-5-mini", "gpt-5", 1), `"max_completion_tokens":60`, `"max_completion_tokens":100`, 1), load.SSE, 50, 0},
 }
 
@@ -221,7 +225,7 @@ func (g *gateway) portkey() (url string, pid int, ok bool) {
 // measure puts one load on one subject.
 func (m *gatewayBench) measure(s subject, l benchLoad, round int) {
 	m.g.t.Helper()
-	ours, all := m.ours(), busy()
+	ours, all, limiter := m.ours(), busy(), m.g.limiterBuckets()
 	r, err := load.Run(m.g.t.Context(), load.Options{
 		URL: s.url + "/v1/chat/completions", Body: []byte(l.body), Mode: l.mode, Clients: l.clients, Rate: l.rate, Header: s.header,
 		Warmup: time.Second, Duration: 4 * time.Second, Ramp: map[load.Mode]time.Duration{load.SSE: time.Second}[l.mode], Processes: s.processes,
@@ -236,7 +240,54 @@ func (m *gatewayBench) measure(s subject, l benchLoad, round int) {
 	for name := range s.processes {
 		x.CPU[name], x.Peak[name] = r.CPUPerCall(name), r.Processes[name].PeakRSS
 	}
+	if s.name == sentinelName {
+		x.Limiter = map[string]limiterTime{}
+		for step, after := range m.g.limiterBuckets() {
+			for le := range after {
+				after[le] -= limiter[step][le]
+			}
+			x.Limiter[step] = limiterTime{quantileOf(after, 0.5), quantileOf(after, 0.99)}
+		}
+	}
 	m.measured = append(m.measured, x)
+}
+
+var limiterBucket = regexp.MustCompile(`^sentinel_limiter_seconds_bucket{step="(reserve|settle)",le="([^"]+)"}$`)
+
+// limiterBuckets are the counts of sentinel_limiter_seconds by step and upper bound.
+func (g *gateway) limiterBuckets() map[string]map[float64]float64 {
+	g.t.Helper()
+	all, err := g.series(g.probes)
+	g.must(err)
+	out := map[string]map[float64]float64{"reserve": {}, "settle": {}}
+	for name, n := range all {
+		if m := limiterBucket.FindStringSubmatch(name); m != nil {
+			le, err := strconv.ParseFloat(m[2], 64)
+			g.must(err)
+			out[m[1]][le] = n
+		}
+	}
+	return out
+}
+
+// quantileOf reads a quantile from counts of all that is at most each bound, in seconds, on a straight line within a bucket, as Prometheus does.
+func quantileOf(buckets map[float64]float64, q float64) time.Duration {
+	bounds := slices.Sorted(maps.Keys(buckets))
+	if len(bounds) == 0 || buckets[bounds[len(bounds)-1]] == 0 {
+		return 0
+	}
+	rank := q * buckets[bounds[len(bounds)-1]]
+	low, below := 0.0, 0.0
+	for _, le := range bounds {
+		n := buckets[le]
+		if n >= rank && !math.IsInf(le, 1) {
+			return time.Duration((low + (le-low)*(rank-below)/max(n-below, 1)) * float64(time.Second))
+		}
+		if n < rank {
+			low, below = le, n
+		}
+	}
+	return time.Duration(low * float64(time.Second))
 }
 
 // ours is the CPU time of this process and of all that it has started, the database's own children included.

@@ -1,4 +1,4 @@
-// Empty is an external processor that answers every message at once and does nothing: what Envoy's protocol costs by itself. It listens at its argument, host:port.
+// Command empty is an external processor that answers every message at once and does nothing: what Envoy's protocol costs by itself. It listens at its argument, host:port.
 package main
 
 import (

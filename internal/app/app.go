@@ -196,7 +196,7 @@ func (a *App) openLimiter(ctx context.Context) error {
 		return err
 	}
 	a.onClose(func() { _ = limiter.Close() })
-	a.limiter, a.governor.Limiter, a.governor.Pauses, a.governor.Without = limiter, limiter, limiter, withoutRedis(limiter)
+	a.limiter, a.governor.Limiter, a.governor.Pauses, a.governor.Without = limiter, newTimedLimiter(limiter, a.metrics.limiter), limiter, withoutRedis(limiter)
 	return nil
 }
 

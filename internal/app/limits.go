@@ -8,6 +8,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/governor"
 	"github.com/saas-sentinel/saas-sentinel/ratelimit"
@@ -64,6 +66,32 @@ func withoutRedis(l *ratelimit.Redis) governor.Without {
 	return func(a sentinel.Ask, local func(sentinel.Limit) bool, share int64) sentinel.Reservation {
 		return l.Without(a, ratelimit.Share{Of: local, Parts: share})
 	}
+}
+
+// timedLimiter tells how long the limiter took.
+type timedLimiter struct {
+	governor.Limiter
+	reserve, settle prometheus.Observer // seconds
+}
+
+func newTimedLimiter(l governor.Limiter, seconds *prometheus.HistogramVec) *timedLimiter {
+	return &timedLimiter{l, seconds.WithLabelValues("reserve"), seconds.WithLabelValues("settle")}
+}
+
+// Reserve asks the limiter.
+func (t *timedLimiter) Reserve(ctx context.Context, a sentinel.Ask) (sentinel.Reservation, error) {
+	began := time.Now()
+	r, err := t.Limiter.Reserve(ctx, a)
+	t.reserve.Observe(time.Since(began).Seconds())
+	return r, err
+}
+
+// Settle asks the limiter.
+func (t *timedLimiter) Settle(ctx context.Context, s sentinel.Settlement) (sentinel.Settled, error) {
+	began := time.Now()
+	out, err := t.Limiter.Settle(ctx, s)
+	t.settle.Observe(time.Since(began).Seconds())
+	return out, err
 }
 
 // sayCrossed logs and counts that a budget has reached a share that its owners want to hear of.
