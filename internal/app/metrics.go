@@ -63,10 +63,7 @@ func newMetrics(a *App) *metrics {
 		Name: "sentinel_decision_seconds", Help: "Time from a request's headers to its verdict.",
 		Buckets: []float64{.00025, .0005, .001, .0025, .005, .01, .025, .03, .05, .1, .5},
 	})
-	m.limiter = prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name: "sentinel_limiter_seconds", Help: "Time of the limiter for a call: to reserve before it, and to settle after it. Each is a round trip to Redis but for a remembered denial.",
-		Buckets: []float64{.00005, .0001, .00015, .0002, .00025, .0003, .0004, .0005, .00075, .001, .0015, .0025, .005, .01, .03, .1, .5},
-	}, []string{"step"})
+	m.limiter = limiterSeconds()
 	m.cost = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "sentinel_cost_usd_total", Help: "Cost booked, in US dollars; the ledger has it exactly.",
 	}, []string{"provider", "team"})
@@ -122,6 +119,13 @@ func newMetrics(a *App) *metrics {
 	m.registry.MustRegister(captureMetrics(a)...)
 	m.registry.MustRegister(journalMetrics(a)...)
 	return m
+}
+
+func limiterSeconds() *prometheus.HistogramVec {
+	return prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "sentinel_limiter_seconds", Help: "Time of the limiter for a call: to reserve before it, and to settle after it. Each is a round trip to Redis but for a remembered denial.",
+		Buckets: []float64{.00005, .0001, .00015, .0002, .00025, .0003, .0004, .0005, .00075, .001, .0015, .0025, .005, .01, .03, .1, .5},
+	}, []string{"step"})
 }
 
 // readMetrics ask the rooms, which are built after the metrics, at each scrape.
