@@ -304,5 +304,10 @@ func (c *compiler) unpriced(model string, providers globs) []string {
 // prices tells whether a provider with a preset has a price for a model, by the contract's rates or the catalog's.
 func (c *compiler) prices(p *Provider, model string) bool {
 	known := p.Known(model)
-	return p.Contract.prices(model) || p.Contract.prices(known) || c.opt.ModelKnown(p.Preset, known, p.Region) || p.PricedAs != "" && c.opt.ModelKnown(p.PricedAs, known, p.Region)
+	return p.Contract.prices(model) || p.Contract.prices(known) || c.known(p, known)
+}
+
+// known tells whether a model of a provider's preset is published.
+func (c *compiler) known(p *Provider, model string) bool {
+	return c.opt.ModelKnown(p.Preset, model, p.Region) || p.PricedAs != "" && c.opt.ModelKnown(p.PricedAs, model, p.Region)
 }

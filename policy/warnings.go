@@ -15,7 +15,7 @@ import (
 const maxWarnings = 100
 
 // Check is CompileFiles that also warns of what compiles and is hardly meant: rules, limits and actions that can never come into
-// play, models of other providers that no call can go to, budgets above their parent's, models without a price, price lists of contracts that never hold or end unnoticed, and times that clocks skip or pass twice within two years from now. At
+// play, models of other providers that no call can go to, budgets above their parent's, models without a price, price lists of contracts that never hold or end unnoticed, their prices under a name with two meanings, and times that clocks skip or pass twice within two years from now. At
 // most 100 warnings are given, and how many more there are.
 func Check(files []File, o Options, now time.Time) (*Set, []strictyaml.Fault, error) {
 	c, err := compiled(files, o)
@@ -78,8 +78,11 @@ func (c *compiler) read() []written {
 	return out
 }
 
-// contracts warns of price lists that were agreed in vain.
+// contracts warns of price lists that were agreed in vain, and of prices whose name means two things.
 func (w *warner) contracts() {
+	for i := range w.set.Providers {
+		w.namesakes(&w.set.Providers[i])
+	}
 	for _, name := range slices.Sorted(maps.Keys(w.in.Providers)) {
 		y := w.in.Providers[name].Contract
 		if w.opt.Idle == nil || len(y.Models) == 0 {
@@ -88,6 +91,39 @@ func (w *warner) contracts() {
 		w.opt.Idle(y.Models, func(model, list int, why string) {
 			w.warn(fmt.Sprintf("providers.%s.contract.models[%d].lists[%d]", name, model, list), "%s", why)
 		})
+	}
+}
+
+// namesakes warns of a contract's prices under a name that is a deployment of another model, and a model as well: they hold for both.
+func (w *warner) namesakes(p *Provider) {
+	key, y := "providers."+p.Name+".contract", w.in.Providers[p.Name].Contract
+	for _, name := range slices.Sorted(maps.Keys(y.Prices)) {
+		w.namesake(p, key+".prices."+name, name)
+	}
+	for i, m := range y.Models {
+		for _, name := range append([]string{m.Model}, m.Aliases...) {
+			w.namesake(p, fmt.Sprintf("%s.models[%d]", key, i), name)
+		}
+	}
+}
+
+func (w *warner) namesake(p *Provider, key, name string) {
+	of := p.Models[name]
+	if of == "" || of == name {
+		return
+	}
+	var others []string // deployments of the model
+	for _, deployment := range slices.Sorted(maps.Keys(p.Models)) {
+		if p.Models[deployment] == name {
+			others = append(others, deployment)
+		}
+	}
+	const rename = "give the deployment a name that no model has, under models"
+	switch {
+	case len(others) > 0:
+		w.warn(key, "%s is a deployment of %s, and the model of %s: this price holds for all of them; %s", clip(name), clip(of), list(others), rename)
+	case w.opt.ModelKnown != nil && p.Preset != "" && w.known(p, name):
+		w.warn(key, "%s is a deployment of %s, and a model: this price holds for the deployment; %s", clip(name), clip(of), rename)
 	}
 }
 
