@@ -1,6 +1,10 @@
 package forecast
 
-import "math"
+import (
+	"math"
+
+	"gonum.org/v1/gonum/mat"
+)
 
 // The search of arima: autoregressive terms, moving averages, one seasonal lag.
 const (
@@ -250,48 +254,30 @@ func longResiduals(w []float64) []float64 {
 
 // solve is least squares on the columns in use, by Cholesky with a trace of a ridge: the weights and the sum of squares left.
 func solve(gram [mostFit][mostFit]float64, right [mostFit]float64, square float64, use [mostFit]bool) (weights [mostFit]float64, left float64, ok bool) {
-	var at [mostFit]int
-	n := 0
+	at := make([]int, 0, mostFit)
 	for i, u := range use {
 		if u {
-			at[n] = i
-			n++
+			at = append(at, i)
 		}
 	}
-	var l [mostFit][mostFit]float64
-	var z [mostFit]float64
-	left = square
-	for i := range n {
+	if len(at) == 0 {
+		return weights, square, true
+	}
+	a, b := mat.NewSymDense(len(at), nil), mat.NewVecDense(len(at), nil)
+	for i := range at {
 		for j := range i + 1 {
-			sum := gram[at[j]][at[i]]
-			if i == j {
-				sum *= 1 + 1e-8
-			}
-			for k := range j {
-				sum -= l[i][k] * l[j][k]
-			}
-			if i != j {
-				l[i][j] = sum / l[j][j]
-				continue
-			}
-			if !(sum > 1e-12*gram[at[i]][at[i]]) || sum <= 0 {
-				return weights, 0, false
-			}
-			l[i][i] = math.Sqrt(sum)
+			a.SetSym(i, j, gram[at[j]][at[i]])
 		}
-		z[i] = right[at[i]]
-		for k := range i {
-			z[i] -= l[i][k] * z[k]
-		}
-		z[i] /= l[i][i]
-		left -= z[i] * z[i]
+		a.SetSym(i, i, a.At(i, i)*(1+1e-8))
+		b.SetVec(i, right[at[i]])
 	}
-	for i := n - 1; i >= 0; i-- {
-		v := z[i]
-		for k := i + 1; k < n; k++ {
-			v -= l[k][i] * weights[at[k]]
-		}
-		weights[at[i]] = v / l[i][i]
+	var l mat.Cholesky
+	var x mat.VecDense
+	if !l.Factorize(a) || l.SolveVecTo(&x, b) != nil { // columns that depend on one another
+		return weights, 0, false
 	}
-	return weights, left, true
+	for i, column := range at {
+		weights[column] = x.AtVec(i)
+	}
+	return weights, square - mat.Dot(b, &x), true
 }

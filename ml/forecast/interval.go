@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math"
 	"slices"
+
+	"gonum.org/v1/gonum/stat/distuv"
 )
 
 // calibration is how far values stray from the forecast, learnt from the back-test: the error at step k of a level is
@@ -216,13 +218,12 @@ func spread(scores [][]float64, independent float64) []float64 {
 	slices.Sort(all)
 	slices.Sort(sizes)
 	size := quantile(sizes, 0.8) / normal80
-	freedom := freedomOf(independent)
+	student := distuv.StudentsT{Sigma: 1, Nu: freedomOf(independent)}
 	trust := independent / (independent + 3)
 	out := make([]float64, points)
 	for i := range out {
 		p := (float64(i) + 0.5) / points
-		z := normalQuantile(p)
-		t := studentQuantile(z, freedom)
+		z, t := distuv.UnitNormal.Quantile(p), student.Quantile(p)
 		wide := 1.0
 		if z != 0 {
 			wide = leftOut * t / z
@@ -238,15 +239,6 @@ func at(quantiles []float64, p float64) float64 {
 	i := min(int(x), points-2)
 	return quantiles[i] + (x-float64(i))*(quantiles[i+1]-quantiles[i])
 }
-
-// studentQuantile is that of Student's t for the normal quantile z (Cornish and Fisher's expansion).
-func studentQuantile(z, n float64) float64 {
-	z3 := z * z * z
-	z5 := z3 * z * z
-	return z + (z3+z)/(4*n) + (5*z5+16*z3+3*z)/(96*n*n) + (3*z5*z*z+19*z5+17*z3-15*z)/(384*n*n*n)
-}
-
-func normalQuantile(p float64) float64 { return math.Sqrt2 * math.Erfinv(2*p-1) }
 
 // intervals fills in the bounds of steps, from the quantiles of their errors, and of totals.
 func (f *Forecast) intervals(t tested, y []float64, o Options) {

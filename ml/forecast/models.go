@@ -3,6 +3,8 @@ package forecast
 import (
 	"fmt"
 	"slices"
+
+	"gonum.org/v1/gonum/stat"
 )
 
 // candidate is a model of the pool, made for one series.
@@ -152,13 +154,7 @@ func repeat(profile []float64, h int) []float64 {
 	return out
 }
 
-func mean(v []float64) float64 {
-	sum := 0.0
-	for _, x := range v {
-		sum += x
-	}
-	return sum / float64(len(v))
-}
+func mean(v []float64) float64 { return stat.Mean(v, nil) }
 
 func median(v []float64) float64 {
 	s := slices.Clone(v)
