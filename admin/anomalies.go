@@ -178,7 +178,11 @@ func (s *Server) expected(ctx context.Context, in *expectedInput) (*answer[Expec
 		out.Reason = "there is not enough history before these hours yet: three days are needed"
 		return &answer[ExpectedSpend]{out}, nil
 	}
-	f, err := forecast.Run(y, forecast.Options{H: in.Hours, Season: dayHours, Season2: weekHours})
+	calendar, err := s.calendar(ctx, first, map[string]string{"service": in.Service})
+	if err != nil {
+		return nil, s.fault("expected spend", err)
+	}
+	f, err := forecast.Run(y, forecast.Options{H: in.Hours, Season: dayHours, Season2: weekHours, Calendar: calendar})
 	if errors.Is(err, forecast.ErrShort) {
 		out.Reason = err.Error()
 		return &answer[ExpectedSpend]{out}, nil

@@ -66,7 +66,11 @@ func (s *Server) monthForecast(ctx context.Context, filter map[string]string, no
 	m.running = Money(spent[m.last])
 	out := MonthForecast{Days: []Point{}}
 	steps := int(math.Ceil(m.end.Sub(m.last).Hours()))
-	f, err := forecast.Run(series(spent, first, m.last), forecast.Options{H: max(steps, 1), Season: dayHours, Season2: weekHours})
+	calendar, err := s.calendar(ctx, first, filter)
+	if err != nil {
+		return MonthForecast{}, err
+	}
+	f, err := forecast.Run(series(spent, first, m.last), forecast.Options{H: max(steps, 1), Season: dayHours, Season2: weekHours, Calendar: calendar})
 	switch {
 	case errors.Is(err, forecast.ErrShort):
 		out.Reason = "there is not enough history yet: eight whole hours are needed, better three days"

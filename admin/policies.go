@@ -17,6 +17,8 @@ import (
 type Org struct {
 	Name string
 	Zone *time.Location
+	// Holiday tells whether a day is one; nil where none is known.
+	Holiday func(year int, month time.Month, day int) bool
 }
 
 // PolicyFile is the policy as it is in force.

@@ -85,7 +85,11 @@ func (s *Server) budgetForecast(ctx context.Context, u LimitUse, now time.Time) 
 		out.Reason = "there is not enough history yet: three days are needed"
 		return out, nil
 	}
-	f, err := forecast.Run(y, forecast.Options{H: max(1, int(math.Ceil(u.Limit.End.Sub(last).Hours()))), Season: dayHours, Season2: weekHours})
+	calendar, err := s.calendar(ctx, first, filter)
+	if err != nil {
+		return out, err
+	}
+	f, err := forecast.Run(y, forecast.Options{H: max(1, int(math.Ceil(u.Limit.End.Sub(last).Hours()))), Season: dayHours, Season2: weekHours, Calendar: calendar})
 	if errors.Is(err, forecast.ErrShort) {
 		out.Reason = err.Error()
 		return out, nil

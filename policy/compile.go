@@ -140,6 +140,9 @@ func (c *compiler) head() {
 		c.Fault("timezone", "%q is not an IANA time zone: write for instance Europe/Berlin", clip(c.in.Timezone))
 		c.set.Zone = time.UTC
 	}
+	if c.set.Holidays, err = ParseHolidays(c.in.Calendar.Holidays); err != nil {
+		c.Fault("calendar.holidays", "%s", err)
+	}
 	u := c.in.Defaults.Unpriced
 	c.set.Unpriced = Unpriced{Mode: u.mode}
 	if u.FlatUSD != nil {

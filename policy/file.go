@@ -12,7 +12,7 @@ import (
 type file struct {
 	Org        string                  `yaml:"org,required" doc:"The organisation that pays."`
 	Timezone   string                  `yaml:"timezone" doc:"IANA time zone in which budgets and quotas begin, such as America/New_York. Default: UTC."`
-	Calendar   calendarYAML            `yaml:"calendar" doc:"When months, quarters and years begin."`
+	Calendar   calendarYAML            `yaml:"calendar" doc:"When months, quarters and years begin, and which days are holidays."`
 	Budget     []budgetYAML            `yaml:"budget" doc:"The whole organisation's budget, or several."`
 	Limits     limitsYAML              `yaml:"limits" doc:"The whole organisation's limits."`
 	Defaults   defaultsYAML            `yaml:"defaults" doc:"What holds where nothing else is said."`
@@ -47,6 +47,7 @@ type ledgerYAML struct {
 type calendarYAML struct {
 	AnchorDay  *monthDay `yaml:"anchor_day" doc:"Day on which months, quarters and years begin; in shorter months their last day. Default: 1."`
 	FiscalYear string    `yaml:"fiscal_year" enum:"january,february,march,april,may,june,july,august,september,october,november,december" doc:"The month in which years begin; quarters follow from it. Default: january."`
+	Holidays   []string  `yaml:"holidays" doc:"Countries by their ISO code, such as us, and dates, such as 2026-12-24: forecasts learn what holidays do to spend. Default: none."`
 }
 
 type defaultsYAML struct {

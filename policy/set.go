@@ -18,6 +18,7 @@ type Set struct {
 	Version         string // the first 12 hex digits of the file's SHA-256 with hashes for tokens; of several files, of their names, lengths and texts
 	Org             string
 	Zone            *time.Location
+	Holidays        Holidays
 	Unpriced        Unpriced
 	Currencies      map[string]sentinel.NanoUSD // what one whole unit is worth, by the code in lower case
 	WhenLimiterDown LimiterDown

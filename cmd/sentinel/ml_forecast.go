@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/saas-sentinel/saas-sentinel/ml/forecast"
 	"github.com/saas-sentinel/saas-sentinel/ml/series"
+	"github.com/saas-sentinel/saas-sentinel/policy"
 )
 
 func mlForecastCommand() *cobra.Command {
@@ -21,7 +23,7 @@ func mlForecastCommand() *cobra.Command {
 		Long: "Forecast writes a row for each of the next steps: " + strings.Join(forecast.Header, ",") + ".\n" +
 			"The bounds hold 80 and 95 of 100 values; totals are cumulative.\n\n" + inputForms + "\n" +
 			"Of several columns cost_usd is taken. Times without a row are filled in from a season before and reported;\n" +
-			"of rows with the same time the last counts.",
+			"of rows with the same time the last counts. From two months on, month ends and the given holidays are learnt where they clearly matter.",
 		Example: "  sentinel ml forecast --input spend.csv --h 48 --m 24 --m2 168 --output forecast.csv",
 	}
 	input, output := fileFlags(c)
@@ -30,8 +32,18 @@ func mlForecastCommand() *cobra.Command {
 	longer := c.Flags().Int("m2", 0, "steps of a longer season; 0 for none")
 	freq := c.Flags().Duration("freq", 0, "distance of two steps, not above that of the rows; 0 takes theirs")
 	budget := c.Flags().Float64("budget", 0, "what is left to spend, in the series' unit: says when it is used up")
+	holidays := c.Flags().StringSlice("holidays", nil, "countries, such as us, and dates, such as 2026-12-24, whose effect is learnt")
+	zone := c.Flags().String("timezone", "UTC", "IANA time zone in which days begin")
 	_ = c.MarkFlagRequired("h")
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		shut, err := policy.ParseHolidays(*holidays)
+		if err != nil {
+			return refused(fmt.Errorf("--holidays: %w", err))
+		}
+		days, err := time.LoadLocation(*zone)
+		if err != nil || *zone == "" || *zone == "Local" {
+			return refused(fmt.Errorf("--timezone: %q is not an IANA time zone: write for instance Europe/Berlin", *zone))
+		}
 		if c.Flags().Changed("budget") && !(*budget > 0 && !math.IsInf(*budget, 0)) {
 			return refused(errors.New("--budget: want an amount above 0"))
 		}
@@ -44,6 +56,7 @@ func mlForecastCommand() *cobra.Command {
 			if err != nil {
 				return refused(fmt.Errorf("%s: %w", name, err))
 			}
+			o.Calendar = &forecast.Calendar{First: r.Last.Add(-time.Duration(len(r.Values)-1) * r.Step), Step: r.Step, Zone: days, Holiday: shut.On}
 			got, err := forecast.Run(r.Values, o)
 			if err != nil {
 				return refused(fmt.Errorf("%s: %w", name, err))
@@ -53,6 +66,9 @@ func mlForecastCommand() *cobra.Command {
 				_, _ = fmt.Fprintf(told, "%s: %d points filled in, %d repeated\n", name, r.Filled, r.Repeated)
 			}
 			_, _ = fmt.Fprintf(told, "%s: %d steps of %s of %s from %d points; %s\n", name, o.H, r.Step, r.Column, len(r.Values), leading(got.Weights))
+			for _, day := range slices.Sorted(maps.Keys(got.Days)) {
+				_, _ = fmt.Fprintf(told, "%s: on %s %.2f times as much\n", name, day, got.Days[day])
+			}
 			if *budget > 0 {
 				_, _ = fmt.Fprintf(told, "%s: %s\n", name, usedUp(r, got, *budget))
 			}

@@ -34,7 +34,10 @@ type adminBackend struct {
 func (b *adminBackend) set() *policy.Set { return b.app.governor.State().Policy }
 
 // Org is whose gateway it is.
-func (b *adminBackend) Org() admin.Org { return admin.Org{Name: b.set().Org, Zone: b.set().Zone} }
+func (b *adminBackend) Org() admin.Org {
+	set := b.set()
+	return admin.Org{Name: set.Org, Zone: set.Zone, Holiday: set.Holidays.On}
+}
 
 // Policy is the policy in force.
 func (b *adminBackend) Policy(secrets bool) (admin.PolicyFile, error) {

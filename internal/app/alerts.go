@@ -33,6 +33,7 @@ type alerting struct {
 	firsts   firsts
 
 	evaluated evaluated
+	pasts     pasts
 
 	client *http.Client
 	away   func() time.Duration // how long the database has not answered

@@ -88,7 +88,12 @@ func (al *alerting) forecast(ctx context.Context, now time.Time) error {
 			faults = append(faults, err)
 			continue
 		}
-		p, err := project(u.Limit, u.Posted, past)
+		calendar, err := al.calendar(ctx, filter, past.from, now)
+		if err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		p, err := project(u.Limit, u.Posted, past, calendar)
 		if err != nil {
 			if !errors.Is(err, forecast.ErrShort) {
 				faults = append(faults, err)
@@ -138,7 +143,7 @@ type projection struct {
 }
 
 // project adds the forecast of a window's hours to come to what is posted.
-func project(l sentinel.Limit, posted int64, past hours) (projection, error) {
+func project(l sentinel.Limit, posted int64, past hours, calendar forecast.Calendar) (projection, error) {
 	last := past.from.Add(time.Duration(len(past.y)) * time.Hour) // the hour that runs counts as to come
 	y, used := past.y, 0.0
 	for i := range y {
@@ -149,8 +154,12 @@ func project(l sentinel.Limit, posted int64, past hours) (projection, error) {
 	for len(y) > 0 && y[0] == 0 { // before its first call a service had no habits
 		y = y[1:]
 	}
+	calendar.First = last.Add(-time.Duration(len(y)) * time.Hour)
+	if len(y) < len(past.y) {
+		calendar.Earlier = nil
+	}
 	steps := max(int(math.Ceil(l.End.Sub(last).Hours())), 1)
-	f, err := forecast.Run(y, forecast.Options{H: steps, Season: dayHours, Season2: weekHours})
+	f, err := forecast.Run(y, forecast.Options{H: steps, Season: dayHours, Season2: weekHours, Calendar: &calendar})
 	if err != nil {
 		return projection{}, fmt.Errorf("forecast of %s: %w", l.Cell, err)
 	}
@@ -179,6 +188,51 @@ func (al *alerting) spend(ctx context.Context, filter map[string]string, to time
 		}
 	}
 	return out, nil
+}
+
+// pasts keeps the spend of past days, which hardly changes: a day's forecasts ask for it once. The loop that leads alone uses it.
+type pasts struct {
+	day string // on which they were read
+	of  map[string][]float64
+}
+
+// pastDays are the days before a forecast's hours that month ends and holidays are learnt from besides.
+const pastDays = 26 * 7
+
+// calendar says on which days hours from first on are, and what was spent on the days before.
+func (al *alerting) calendar(ctx context.Context, filter map[string]string, first, now time.Time) (forecast.Calendar, error) {
+	set := al.app.governor.State().Policy
+	c := forecast.Calendar{First: first, Step: time.Hour, Zone: set.Zone, Holiday: set.Holidays.On}
+	year, month, day := first.In(set.Zone).Date()
+	key := fmt.Sprint(set.Zone, year, month, day, filter)
+	if today := now.In(set.Zone).Format(time.DateOnly); al.pasts.day != today {
+		al.pasts = pasts{today, map[string][]float64{}}
+	}
+	if kept, ok := al.pasts.of[key]; ok {
+		c.Earlier = kept
+		return c, nil
+	}
+	rows, err := al.app.store.Usage(ctx, store.UsageQuery{
+		From: sentinel.DayStart(year, month, day-pastDays, set.Zone).UTC(), To: sentinel.DayStart(year, month, day, set.Zone).UTC(),
+		By: []string{"day"}, Rolled: true, Filter: filter, Zone: set.Zone, Limit: maxGroups,
+	})
+	if err != nil {
+		return c, fmt.Errorf("spend of past days: %w", err)
+	}
+	spent := map[string]float64{}
+	for _, r := range rows {
+		spent[r.Keys[0]] += float64(r.Cost)
+	}
+	for at := day - pastDays; at < day; at++ {
+		cost := spent[time.Date(year, month, at, 0, 0, 0, 0, time.UTC).Format(time.DateOnly)]
+		if len(c.Earlier) > 0 || cost > 0 {
+			c.Earlier = append(c.Earlier, cost)
+		}
+	}
+	if len(al.pasts.of) < maxForecasts {
+		al.pasts.of[key] = c.Earlier
+	}
+	return c, nil
 }
 
 // filterOf finds whose spend a cell counts, as the ledger can be asked for it.

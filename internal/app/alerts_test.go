@@ -20,6 +20,7 @@ import (
 	"github.com/saas-sentinel/saas-sentinel/ca"
 	"github.com/saas-sentinel/saas-sentinel/extproc"
 	"github.com/saas-sentinel/saas-sentinel/governor"
+	"github.com/saas-sentinel/saas-sentinel/ml/forecast"
 	"github.com/saas-sentinel/saas-sentinel/policy"
 	"github.com/saas-sentinel/saas-sentinel/store"
 )
@@ -241,7 +242,7 @@ func TestABudgetIsProjectedToItsWindowsEnd(t *testing.T) {
 		return sentinel.Limit{Cell: "team/a/cost/month", Kind: sentinel.Window, Measure: sentinel.MeasureCost, Max: usd * int64(sentinel.USD), Start: start, End: start.Add(30 * 24 * time.Hour)}
 	}
 	for usd, spent := range map[int64]bool{250: true, 350: false} { // 10 dollars a day are 300 in 30 days
-		p, err := project(limit(usd), 100*int64(sentinel.USD), habits(now))
+		p, err := project(limit(usd), 100*int64(sentinel.USD), habits(now), forecast.Calendar{Step: time.Hour})
 		if err != nil {
 			t.Fatal(err)
 		}

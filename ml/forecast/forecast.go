@@ -9,8 +9,11 @@ import (
 )
 
 // Options say what to forecast. H is the number of steps; Season is the steps of a season, 1 for none; Season2 that of
-// a longer one, 0 for none.
-type Options struct{ H, Season, Season2 int }
+// a longer one, 0 for none. With a Calendar, month ends and holidays count.
+type Options struct {
+	H, Season, Season2 int
+	Calendar           *Calendar
+}
 
 // The bounds of Options and of a series.
 const (
@@ -29,6 +32,7 @@ type Forecast struct {
 	TotalLo95, TotalHi95         []float64
 	Weights                      map[string]float64 // of the models
 	Origins                      int                // of the back-test
+	Days                         map[string]float64 // factors of special days, by what they are: those that were learnt
 }
 
 // ErrShort says that a series is too short to say anything.
@@ -53,11 +57,20 @@ func Run(y []float64, o Options) (Forecast, error) {
 			return Forecast{}, fmt.Errorf("value %d is %g, beyond ±%g: write the series in a larger unit", i+1, v, largest)
 		}
 	}
+	learnt := o.Calendar.learn(y)
+	special := o.Calendar.factors(learnt, 0, len(y)+o.H)
+	y = o.Calendar.without(special, y)
+	to := len(y)
 	y = y[max(0, len(y)-max(history, recentSeasons*max(o.Season, o.Season2)+o.H)):]
 	pool := candidates(y, o)
 	b := backtest(y, pool, o)
 	weights := b.weigh(-1)
-	f := Forecast{Mean: mix(b.next, weights), Weights: map[string]float64{}, Origins: len(b.origins)}
+	f := Forecast{Mean: mix(b.next, weights), Weights: map[string]float64{}, Origins: len(b.origins), Days: learnt.told()}
+	for i := range f.Mean {
+		if special != nil {
+			f.Mean[i] *= special[to+i]
+		}
+	}
 	for i, c := range pool {
 		f.Weights[c.name] += weights[i]
 	}
