@@ -34,7 +34,8 @@ var (
 		},
 		efforts: func(string) []string { return []string{} },
 	}
-	// https://api-docs.deepseek.com/api/create-chat-completion: an answer's length has one name.
+	// https://api-docs.deepseek.com/api/create-chat-completion: an answer's length has one name, and another is passed over
+	// (https://github.com/earendil-works/pi/issues/8018: 76 tokens for 5).
 	deepseekFit = &hostFit{lacks: map[string]string{"max_completion_tokens": "max_tokens", "logit_bias": "", "verbosity": "", "service_tier": ""}}
 	// https://docs.x.ai/docs/guides/reasoning
 	xaiFit = &hostFit{

@@ -69,7 +69,30 @@ func (d openAIDialect) readRequest(e Endpoint, r RawRequest) (Request, error) {
 	if e.Flat {
 		return readFlat(o)
 	}
-	return d.read(e.Name, o, "", r)
+	if !o.has(lengthOfChats) || d.host == nil || d.host.lacks[lengthOfChats] == "" {
+		return d.read(e.Name, o, "", r)
+	}
+	return d.readRenamed(e, r)
+}
+
+// lengthOfChats is OpenAI's present name of how long an answer may be.
+const lengthOfChats = "max_completion_tokens"
+
+// readRenamed reads a request that says how long its answer may be in a name that the host does not know: a host that passes over it gives an answer of any
+// length, which nothing would hold. It goes out with the host's own name.
+func (d openAIDialect) readRenamed(e Endpoint, r RawRequest) (Request, error) {
+	body, err := (fit{lacks: map[string]string{lengthOfChats: d.host.lacks[lengthOfChats]}}).adapted(r.Body)
+	if err != nil {
+		return Request{}, err
+	}
+	o, err := readObject(body, openAIKeys)
+	if err != nil {
+		return Request{}, err
+	}
+	r.Body = body
+	rq, err := d.read(e.Name, o, "", r)
+	rq.Body = rq.sent(r)
+	return rq, err
 }
 
 // read reads a request of one kind. Where the path names the model, the body need not.

@@ -252,6 +252,38 @@ func TestAHostIsSentWhatItsModelTakes(t *testing.T) {
 	}
 }
 
+// DeepSeek passes over a length in OpenAI's newer name, and Mistral refuses it: the call goes out with the name that they know, and is held at it.
+func TestALengthHasTheHostsOwnName(t *testing.T) {
+	const hi = `"messages":[{"role":"user","content":"x"}]}`
+	for body, want := range map[string]struct {
+		deepseek, together string
+		held               int64
+	}{
+		`{"model":"m","max_completion_tokens":9,` + hi:                {`{"model":"m","max_tokens":9,` + hi, "", 9},
+		`{"model":"m","max_tokens":7,"max_completion_tokens":9,` + hi: {`{"model":"m","max_tokens":7,` + hi, "", 7},
+		`{"model":"m","max_tokens":7,` + hi:                           {"", "", 7},
+		`{"model":"m","max_completion_tokens":null,` + hi:             {"", "", AsModelAllows},
+		`{"max_completion_tokens":9,"model":"m","stream":true,` + hi:  {`{"stream_options":{"include_usage":true},"max_tokens":9,"model":"m","stream":true,` + hi, `{"stream_options":{"include_usage":true},"max_completion_tokens":9,"model":"m","stream":true,` + hi, 9},
+	} {
+		for preset, sent := range map[string]string{"deepseek": want.deepseek, "together": want.together} {
+			s := speech(preset, "chat.completions")
+			r := RawRequest{Path: s.Endpoint.Path, ContentType: "application/json", Body: []byte(body)}
+			rq, err := s.Preset.ReadRequest(s.Endpoint, r)
+			if held := rq.Bound[sentinel.OutputTokens]; err != nil || string(rq.Body) != sent || preset == "deepseek" && held != want.held {
+				t.Errorf("%s is sent %s, held at %d, %v; want %s at %d", preset, rq.Body, held, err, sent, want.held)
+			}
+			other, _, err := s.Preset.WithModel(s.Endpoint, r, rq, "other", 0)
+			if o, fault := readObject(other, openAIKeys); err != nil || fault != nil || string(o.members["model"].value) != `"other"` {
+				t.Errorf("%s is sent %s for another model, %v, %v", preset, other, err, fault)
+			}
+		}
+	}
+	twice := RawRequest{ContentType: "application/json", Body: []byte(`{"model":"m","max_completion_tokens":9,"max_completion_tokens":9000,` + hi)}
+	if rq, err := speech("deepseek", "chat.completions").Preset.ReadRequest(speech("deepseek", "chat.completions").Endpoint, twice); err == nil {
+		t.Errorf("a length that stands twice is sent as %s", rq.Body)
+	}
+}
+
 func answerSpec(name, contentType string, status int) AnswerSpec {
 	s := AnswerSpec{Client: chatSpeech, Provider: messagesSpeech, Status: status, ContentType: contentType, At: time.Unix(1_700_000_000, 0)}
 	if strings.Contains(name, "openai") {
