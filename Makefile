@@ -21,6 +21,7 @@ demo: tools build ## a scripted day of traffic on real parts; ONCE=1 ends after 
 
 test: export E2E ?= must
 test: tools dashboard chromium vet ## every test, those against real servers included
+	@tools/need promtool
 	go test -timeout 40m ./...
 
 check: fmt lint vet race ## format, lint, vet, all tests with the race detector, go.mod tidy
