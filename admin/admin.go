@@ -142,7 +142,9 @@ func (s *Server) fault(what string, err error) error {
 	if errors.Is(err, sentinel.ErrLimitBusy) {
 		return huma.Error409Conflict(what + ": the limit was changed by others all the while: try again")
 	}
-	s.Log.Error().Err(err).Msg(what + ": admin API")
+	if !errors.Is(err, context.Canceled) { // who left wants no answer
+		s.Log.Error().Err(err).Msg(what + ": admin API")
+	}
 	return huma.Error503ServiceUnavailable(what + ": the gateway cannot answer now, its log says why")
 }
 

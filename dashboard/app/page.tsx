@@ -3,7 +3,7 @@
 import Link from "next/link";
 import { Guide } from "@/components/guide";
 import { LatencyChart, MonthChart, Spark, Stacked } from "@/components/lazy";
-import { Badge, Card, Loaded, Meter, Page, Table, Tile } from "@/components/ui";
+import { Badge, Card, Loaded, Meter, Name, Page, Table, Tile } from "@/components/ui";
 import { api, useApi, type Schemas } from "@/lib/api";
 import type { UseQueryResult } from "@tanstack/react-query";
 import { amount, change, compact, count, usd } from "@/lib/money";
@@ -59,7 +59,7 @@ function Tiles({ o }: { o: Schemas["Overview"] }) {
         <Tile label="This month" value={usd(o.month.cost, 2)} note={<>{vs(o.month.cost, o.last_month.cost, "last month until now")}{o.month.estimated > 0 && ` · ${((100 * o.month.estimated) / o.month.calls).toFixed(1)} % of calls estimated`}</>} />
         <Tile label="Expected by its end" value={o.forecast.known ? usd(o.forecast.mean, 2) : "—"} note={o.forecast.known ? `80 %: ${usd(o.forecast.lo80, 0)} to ${usd(o.forecast.hi80, 0)}` : "not enough history yet"} />
         <Tile label="Today" value={usd(o.today.cost, 2)} note={vs(o.today.cost, o.yesterday.cost, "yesterday until now")} />
-        <Tile label="Saved by downgrades" value={usd(o.downgrades.saved, 2)} tone={o.downgrades.saved !== "0" ? "good" : undefined} note={`${count(o.downgrades.calls)} calls went to a cheaper model`} />
+        <Tile label="Saved by downgrades" value={usd(o.downgrades.saved, 2)} tone={o.downgrades.saved !== "0" ? "good" : undefined} note={`${count(o.downgrades.calls)} calls went to a cheaper model${o.downgrades.priced < o.downgrades.calls ? `, ${count(o.downgrades.priced)} of them from one with a price` : ""}`} />
         <Tile label="Calls in the last hour" value={compact(o.last_hour.calls)} note={`${usd(o.last_hour.cost)} in that hour`} />
         <Tile label="Refused in the last hour" value={compact(o.last_hour.refused)} tone={o.last_hour.refused > 0 ? "warn" : undefined} note="throttled or denied" />
         <Slowness />
@@ -159,7 +159,7 @@ function Movers() {
           const then = of(before.data?.rows), since = of(now.data?.rows);
           const rows = [...new Map([...then, ...since])].map(([key, { keys }]) => ({ keys, cost: since.get(key)?.cost ?? "0", was: then.get(key)?.cost ?? "0" })).sort((a, b) => (diff(b) > diff(a) ? 1 : diff(b) < diff(a) ? -1 : 0)).slice(0, 8);
           return <Table caption="Services and models whose spend changed most" rows={rows} id={(x) => x.keys.join("/")} columns={[
-            { head: "Service", cell: (x) => <Link className="underline decoration-line" href={`/usage?by=model&filter=${encodeURIComponent(joined(["service:" + (x.keys[0] ?? "")]))}`}>{x.keys[0]}</Link> },
+            { head: "Service", cell: (x) => <Link className="underline decoration-line" href={`/usage?by=model&filter=${encodeURIComponent(joined(["service:" + (x.keys[0] ?? "")]))}`}><Name>{x.keys[0] || "none"}</Name></Link> },
             { head: "Model", cell: (x) => x.keys[1] || "—" },
             { head: "Spend", right: true, cell: (x) => usd(x.cost) },
             { head: "Change", right: true, cell: (x) => change(x.cost, x.was) || "new" },
@@ -180,7 +180,7 @@ function Incidents() {
   return (
     <Card title="Open incidents" aside={<Link href="/alerts" className="underline">all</Link>}>
       <Loaded of={list} empty={(p) => p.incidents.length === 0 && "Nothing is wrong."}>
-        {(p) => <ul className="divide-y divide-line/60">{p.incidents.map((i) => <li key={i.id + i.opened} className="flex items-start justify-between gap-3 py-2 text-sm"><span>{i.title}<span className="block text-xs text-muted">{ago(i.opened)}</span></span><Badge>{i.severity}</Badge></li>)}</ul>}
+        {(p) => <ul className="divide-y divide-line/60">{p.incidents.map((i) => <li key={i.id + i.opened} className="flex items-start justify-between gap-3 py-2 text-sm"><span className="min-w-0 break-words">{i.title}<span className="block text-xs text-muted">{ago(i.opened)}</span></span><Badge>{i.severity}</Badge></li>)}</ul>}
       </Loaded>
     </Card>
   );
@@ -191,7 +191,7 @@ function Health() {
   return (
     <Card title="Gateway">
       <Loaded of={health}>
-        {(h) => <ul className="divide-y divide-line/60">{(h ?? []).map((c) => <li key={c.name} className="flex items-start justify-between gap-3 py-2 text-sm"><span><span className="font-medium">{c.name}</span><span className="block text-xs text-muted">{c.detail}</span></span><Badge>{c.state}</Badge></li>)}</ul>}
+        {(h) => <ul className="divide-y divide-line/60">{(h ?? []).map((c) => <li key={c.name} className="flex items-start justify-between gap-3 py-2 text-sm"><span className="min-w-0 break-words"><span className="font-medium">{c.name}</span><span className="block text-xs text-muted">{c.detail}</span></span><Badge>{c.state}</Badge></li>)}</ul>}
       </Loaded>
     </Card>
   );

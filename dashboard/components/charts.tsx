@@ -27,11 +27,26 @@ function Tip({ title, lines }: { title: string; lines: { name: string; value: st
   );
 }
 
-function Frame({ label, height, children }: { label: string; height: number; children: ReactNode }) {
+/** What a colour of a chart stands for. */
+interface Key { name: string; color: string; line?: "dashed" | "band" }
+
+function Frame({ label, height, keys, children }: { label: string; height: number; keys?: Key[]; children: ReactNode }) {
   return (
-    <div role="img" aria-label={label} style={{ height }}>
-      <ResponsiveContainer width="100%" height="100%" initialDimension={{ width: 600, height }}>{children as React.ReactElement}</ResponsiveContainer>
-    </div>
+    <>
+      <div role="img" aria-label={label} style={{ height }}>
+        <ResponsiveContainer width="100%" height="100%" initialDimension={{ width: 600, height }}>{children as React.ReactElement}</ResponsiveContainer>
+      </div>
+      {keys && (
+        <div className="mt-2 flex flex-wrap gap-x-4 gap-y-1 text-xs text-muted" aria-label={`Colours of ${label}`} role="group">
+          {keys.map((k, i) => (
+            <span key={i} className="flex max-w-60 min-w-0 items-center gap-1.5">
+              {k.line === "dashed" ? <span className="w-4 shrink-0 border-t-2 border-dashed" style={{ borderColor: k.color }} aria-hidden /> : <span className={`size-2.5 shrink-0 rounded-sm ${k.line === "band" ? "opacity-30" : ""}`} style={{ background: k.color }} aria-hidden />}
+              <bdi className="truncate">{k.name}</bdi>
+            </span>
+          ))}
+        </div>
+      )}
+    </>
   );
 }
 
@@ -46,7 +61,7 @@ export function Stacked({ points, series, label, height = 260 }: { points: Stack
   const rows = points.map((p) => ({ key: p.key, ...Object.fromEntries(p.amounts.map((n, i) => ["s" + i, pixels(n)])) }));
   const exact = new Map(points.map((p) => [p.key, p.amounts]));
   return (
-    <Frame label={label} height={height}>
+    <Frame label={label} height={height} keys={series.length > 1 ? series.map((s, i) => ({ name: s || "none", color: color(i) })) : undefined}>
       <BarChart data={rows} margin={{ top: 8, right: 0, bottom: 0, left: 0 }} accessibilityLayer>
         <CartesianGrid vertical={false} stroke="var(--color-line)" strokeDasharray="2 4" />
         <XAxis dataKey="key" tickFormatter={tick} minTickGap={32} {...axis} />
@@ -79,7 +94,7 @@ export function Compared({ points, money, label, height = 200 }: { points: Pair[
   const figure = (n: string) => (money ? usd(n, 2) : n);
   const rows = points.map((p) => ({ ...p, a: place(p.now), b: place(p.then) }));
   return (
-    <Frame label={label} height={height}>
+    <Frame label={label} height={height} keys={[{ name: "policy in force", color: color(0) }, { name: "this draft", color: color(1) }]}>
       <BarChart data={rows} margin={{ top: 8, right: 0, bottom: 0, left: 0 }} accessibilityLayer barGap={0}>
         <CartesianGrid vertical={false} stroke="var(--color-line)" strokeDasharray="2 4" />
         <XAxis dataKey="at" tickFormatter={shortMoment} minTickGap={48} {...axis} />
@@ -115,7 +130,7 @@ export function MonthChart({ days, spent, budget, height = 260 }: { days: MonthD
   const so = (i: number) => n(i === last ? spent : days[i]!.total); // the last day's total is of its end
   const rows = days.map((d, i) => ({ key: d.day, actual: i <= last ? so(i) : null, mean: i < last ? null : i === last ? so(i) : n(d.total), band: i < last ? null : i === last ? [so(i), so(i)] : [n(d.lo80), n(d.hi80)] }));
   return (
-    <Frame label="Spend since the month's begin, with its forecast" height={height}>
+    <Frame label="Spend since the month's begin, with its forecast" height={height} keys={[{ name: "spent", color: color(0) }, { name: "forecast", color: color(0), line: "dashed" }, { name: "80 of 100 months", color: color(0), line: "band" }]}>
       <ComposedChart data={rows} margin={{ top: 8, right: 0, bottom: 0, left: 0 }} accessibilityLayer>
         <CartesianGrid vertical={false} stroke="var(--color-line)" strokeDasharray="2 4" />
         <XAxis dataKey="key" tickFormatter={tick} minTickGap={32} {...axis} />
@@ -150,7 +165,7 @@ export function BandChart({ hours, known, marks }: { hours: BandHour[]; known: b
   const hourOf = (t: string) => hours.findLast((h) => new Date(h.at) <= new Date(t))?.at;
   const areas = marks.map((m) => ({ from: hourOf(m.from), to: hourOf(m.to) })).filter((m) => m.from && m.to);
   return (
-    <Frame label="Spend by the hour, with what was expected" height={280}>
+    <Frame label="Spend by the hour, with what was expected" height={280} keys={[{ name: "spent", color: color(1) }, ...(known ? [{ name: "expected", color: color(0), line: "dashed" as const }, { name: "95 of 100 hours", color: color(0), line: "band" as const }] : []), ...(areas.length ? [{ name: "unusual", color: "var(--color-bad)", line: "band" as const }] : [])]}>
       <ComposedChart data={rows} margin={{ top: 8, right: 0, bottom: 0, left: 0 }} accessibilityLayer>
         <CartesianGrid vertical={false} stroke="var(--color-line)" strokeDasharray="2 4" />
         <XAxis dataKey="key" tickFormatter={shortMoment} minTickGap={40} {...axis} />
@@ -200,7 +215,7 @@ export interface LatencyPoint { at: string; p50: number; p95: number; p99: numbe
 export function LatencyChart({ points, label, height = 180 }: { points: LatencyPoint[]; label: string; height?: number }) {
   const ms = (n: number) => `${n < 10 ? n.toFixed(1) : compact(Math.round(n))} ms`;
   return (
-    <Frame label={label} height={height}>
+    <Frame label={label} height={height} keys={[{ name: "half of the calls", color: color(0) }, { name: "95 of 100", color: color(1) }, { name: "99 of 100", color: color(3) }]}>
       <ComposedChart data={points} margin={{ top: 8, right: 0, bottom: 0, left: 0 }} accessibilityLayer>
         <CartesianGrid vertical={false} stroke="var(--color-line)" strokeDasharray="2 4" />
         <XAxis dataKey="at" tickFormatter={shortMoment} minTickGap={48} {...axis} />

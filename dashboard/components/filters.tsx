@@ -3,7 +3,7 @@
 import { filtersOf, joined, useAddress } from "@/lib/url";
 import { X } from "lucide-react";
 import { useMemo } from "react";
-import { Button } from "./ui";
+import { Button, Name } from "./ui";
 
 /** useFilters reads the address' filters, such as team:core, and gives a function that changes them. */
 export function useFilters(): [string[], (next: string[], more?: Record<string, string | undefined>) => void] {
@@ -20,7 +20,7 @@ export function Filters() {
   return (
     <ul className="flex flex-wrap gap-2" aria-label="Filters">
       {filters.map((f) => (
-        <li key={f}><Button className="max-w-full break-all" onClick={() => set(filters.filter((x) => x !== f))} aria-label={`${f.replace(":", " is ")}: remove the filter`}>{f.replace(":", " is ")} <X className="size-3.5 shrink-0" aria-hidden /></Button></li>
+        <li key={f}><Button className="max-w-full" onClick={() => set(filters.filter((x) => x !== f))} aria-label={`${f.replace(":", " is ")}: remove the filter`}><Name>{f.replace(":", " is ")}</Name> <X className="size-3.5 shrink-0" aria-hidden /></Button></li>
       ))}
     </ul>
   );

@@ -1,6 +1,7 @@
 "use client";
 
 import { Problem } from "@/lib/api";
+import { moment } from "@/lib/time";
 import type { UseQueryResult } from "@tanstack/react-query";
 import * as Dialog from "@radix-ui/react-dialog";
 import { Inbox, TriangleAlert } from "lucide-react";
@@ -10,7 +11,7 @@ const join = (...names: (string | false | undefined)[]) => names.filter(Boolean)
 
 export function Button({ kind = "plain", className, ...rest }: ComponentProps<"button"> & { kind?: "plain" | "main" | "danger" }) {
   const look = {
-    plain: "border border-line bg-surface hover:bg-raised",
+    plain: "border border-line bg-surface text-ink hover:bg-raised",
     main: "bg-accent text-onaccent hover:opacity-90",
     danger: "border border-line bg-surface text-bad hover:bg-raised",
   }[kind];
@@ -18,11 +19,12 @@ export function Button({ kind = "plain", className, ...rest }: ComponentProps<"b
 }
 
 export function Input({ className, ...rest }: ComponentProps<"input">) {
-  return <input {...rest} className={join("min-h-9 w-full rounded-md border border-line bg-surface px-3 text-sm placeholder:text-muted", className)} />;
+  const width = !/\bw-/.test(className ?? "") && "w-full"; // of two widths the style sheet's order would choose
+  return <input {...rest} className={join("min-h-9 rounded-md border border-line bg-surface px-3 text-sm text-ink placeholder:text-muted", width, className)} />;
 }
 
 export function Select({ className, ...rest }: ComponentProps<"select">) {
-  return <select {...rest} className={join("min-h-9 cursor-pointer rounded-md border border-line bg-surface px-2 text-sm", className)} />;
+  return <select {...rest} className={join("min-h-9 max-w-full min-w-0 cursor-pointer rounded-md border border-line bg-surface px-2 text-sm text-ink", className)} />;
 }
 
 export function Field({ label, hint, children }: { label: string; hint?: string; children: ReactNode }) {
@@ -40,8 +42,8 @@ export function Card({ title, aside, children, className }: { title?: ReactNode;
     <section className={join("min-w-0 rounded-xl border border-line bg-surface", className)}>
       {(title || aside) && (
         <header className="flex flex-wrap items-center justify-between gap-2 px-4 pt-4">
-          <h2 className="text-sm font-semibold">{title}</h2>
-          <div className="flex flex-wrap items-center gap-2 text-xs text-muted">{aside}</div>
+          <h2 className="line-clamp-3 max-w-full min-w-0 text-sm font-semibold break-words">{title}</h2>
+          <div className="flex max-w-full min-w-0 flex-wrap items-center gap-2 text-xs text-muted">{aside}</div>
         </header>
       )}
       <div className="p-4">{children}</div>
@@ -137,12 +139,25 @@ export function Nothing({ children, icon }: { children: ReactNode; icon?: ReactN
   );
 }
 
+/** Name is a text of somebody else's, of any length and letters: it stays within its place, whatever way it is written. */
+export function Name({ children: text, className }: { children: string; className?: string }) {
+  return <bdi title={text.length > 80 ? text.slice(0, 2000) : undefined} className={join("line-clamp-3 max-w-80 min-w-0 break-words", className)}>{text}</bdi>;
+}
+
+/** When is a moment at the viewer's clock, on one line. */
+export function When({ at }: { at?: string }) {
+  return <time dateTime={at} className="whitespace-nowrap">{moment(at)}</time>;
+}
+
 export interface Column<T> {
   head: string;
   cell: (row: T) => ReactNode;
   right?: boolean;
   mono?: boolean;
 }
+
+/** A cell's plain text may be somebody else's. */
+const shown = (cell: ReactNode) => (typeof cell === "string" && cell.length > 24 ? <Name>{cell}</Name> : cell);
 
 export function Table<T>({ columns, rows, id, caption, onRow }: { columns: Column<T>[]; rows: T[]; id: (row: T, i: number) => string; caption: string; onRow?: (row: T) => void }) {
   return (
@@ -157,7 +172,7 @@ export function Table<T>({ columns, rows, id, caption, onRow }: { columns: Colum
         <tbody>
           {rows.map((r, i) => (
             <tr key={id(r, i)} onClick={onRow && (() => onRow(r))} className={join("border-b border-line/60 last:border-0", onRow && "cursor-pointer hover:bg-raised")}>
-              {columns.map((c) => <td key={c.head} className={join("px-2 py-2 align-top first:pl-0 last:pr-0", c.right && "text-right whitespace-nowrap tabular-nums", c.mono && "font-mono text-xs")}>{c.cell(r)}</td>)}
+              {columns.map((c) => <td key={c.head} className={join("max-w-80 px-2 py-2 align-top break-words first:pl-0 last:pr-0", c.right && "text-right whitespace-nowrap tabular-nums", c.mono && "font-mono text-xs")}>{shown(c.cell(r))}</td>)}
             </tr>
           ))}
         </tbody>
@@ -172,7 +187,7 @@ export function Modal({ open, onClose, title, children }: { open: boolean; onClo
       <Dialog.Portal>
         <Dialog.Overlay className="fixed inset-0 z-40 bg-[#000]/50" />
         <Dialog.Content aria-describedby={undefined} className="fixed top-1/2 left-1/2 z-50 max-h-[90vh] w-[min(32rem,calc(100vw-2rem))] -translate-x-1/2 -translate-y-1/2 overflow-auto rounded-xl border border-line bg-surface p-5 shadow-xl">
-          <Dialog.Title className="mb-4 text-base font-semibold">{title}</Dialog.Title>
+          <Dialog.Title className="mb-4 line-clamp-3 text-base font-semibold break-words">{title}</Dialog.Title>
           {children}
         </Dialog.Content>
       </Dialog.Portal>
@@ -194,11 +209,11 @@ export function Page({ title, lead, aside, children }: { title: string; lead?: R
   return (
     <>
       <div className="mb-5 flex flex-wrap items-end justify-between gap-3">
-        <div>
+        <div className="min-w-0">
           <h1 className="text-xl font-semibold tracking-tight">{title}</h1>
           {lead && <p className="mt-1 max-w-3xl text-sm text-muted">{lead}</p>}
         </div>
-        <div className="flex flex-wrap items-center gap-2">{aside}</div>
+        <div className="flex max-w-full min-w-0 flex-wrap items-center gap-2">{aside}</div>
       </div>
       <div className="space-y-4">{children}</div>
     </>

@@ -219,7 +219,7 @@ await page.getByRole("button", { name: "End token nightly report" }).click();
 await page.getByRole("button", { name: "End token nightly report" }).waitFor({ state: "detached" });
 out.pages["script's token"] += " " + (await status());
 await page.getByLabel("Find a setting").fill("retention");
-await page.getByRole("cell", { name: "database.retention", exact: true }).waitFor();
+await page.getByText("database.retention", { exact: true }).waitFor();
 out.pages["configuration"] = await page.locator("main").innerText();
 await page.getByRole("combobox", { name: /^Colours/ }).selectOption("dark");
 await page.getByRole("button", { name: "Light colours" }).waitFor();

@@ -1,6 +1,6 @@
 "use client";
 
-import { Badge, Button, Card, Fault, Listed, Loaded, Select } from "@/components/ui";
+import { Badge, Button, Card, Fault, Listed, Loaded, Name, Select } from "@/components/ui";
 import { api, unwrap, useApi, useList, useMay, useRefresh, type Schemas } from "@/lib/api";
 import { ago, moment } from "@/lib/time";
 import { useMutation } from "@tanstack/react-query";
@@ -30,9 +30,9 @@ function Incident({ i }: { i: Schemas["Incident"] }) {
     <Card>
       <div className="flex flex-wrap items-start justify-between gap-3">
         <div className="min-w-0">
-          <p className="flex flex-wrap items-center gap-2"><Badge>{i.severity}</Badge><Badge>{i.state}</Badge><span className="font-medium break-words">{i.title}</span></p>
-          <p className="mt-1 text-sm break-words whitespace-pre-line text-muted">{i.detail}</p>
-          <p className="mt-1 text-xs text-muted">{i.rule} · {i.scope} · opened {ago(i.opened)} · reported {i.fired} times{i.by && ` · ${i.by}`}{i.planned && " · planned"}{i.held && ` · people are not told: ${i.held}`}</p>
+          <p className="flex flex-wrap items-center gap-2"><Badge>{i.severity}</Badge><Badge>{i.state}</Badge><Name className="max-w-full font-medium">{i.title}</Name></p>
+          <p className="mt-1 line-clamp-6 text-sm break-words whitespace-pre-line text-muted">{i.detail}</p>
+          <p className="mt-1 line-clamp-4 text-xs break-words text-muted">{i.rule} · {i.scope} · opened {ago(i.opened)} · reported {i.fired} times{i.by && ` · ${i.by}`}{i.planned && " · planned"}{i.held && ` · people are not told: ${i.held}`}</p>
         </div>
         <div className="flex flex-wrap gap-2">
           {may && i.state !== "resolved" && (

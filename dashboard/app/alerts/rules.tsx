@@ -1,9 +1,9 @@
 "use client";
 
-import { Badge, Button, Card, Fault, Loaded, Table } from "@/components/ui";
+import { Badge, Button, Card, Fault, Loaded, Name, Table, When } from "@/components/ui";
 import { api, unwrap, useApi, useMay, type Schemas } from "@/lib/api";
 import { count } from "@/lib/money";
-import { ago, moment } from "@/lib/time";
+import { ago } from "@/lib/time";
 import { useMutation } from "@tanstack/react-query";
 
 /** Rules shows what opens incidents and whom that tells, and sends samples. */
@@ -46,9 +46,9 @@ export function Messages() {
       <Loaded of={list} empty={(l) => !l?.length && "Nothing was sent yet."}>
         {(l) => (
           <Table caption="Messages" rows={l ?? []} id={(m) => m.id} columns={[
-            { head: "When", cell: (m) => moment(m.created) },
+            { head: "When", cell: (m) => <When at={m.created} /> },
             { head: "Channel", cell: (m) => m.channel },
-            { head: "About", cell: (m) => <>{m.group}<span className="block text-xs text-muted">{m.kind}</span></> },
+            { head: "About", cell: (m) => <><Name>{m.group}</Name><span className="block text-xs text-muted">{m.kind}</span></> },
             { head: "State", cell: (m) => <Badge>{m.state}</Badge> },
             { head: "Attempts", right: true, cell: (m) => count(m.attempts) },
             { head: "Fault", cell: (m) => m.fault },
@@ -67,7 +67,7 @@ export function Evaluations() {
       <Loaded of={list} empty={(l) => !l?.length && "No cause has begun since this process started."}>
         {(l) => (
           <Table caption="Evaluations" rows={l ?? []} id={(e, i) => e.at + i} columns={[
-            { head: "When", cell: (e) => moment(e.at) },
+            { head: "When", cell: (e) => <When at={e.at} /> },
             { head: "Rule", cell: (e) => e.rule },
             { head: "Scope", cell: (e) => e.scope },
             { head: "", cell: (e) => <Badge>{e.firing ? "began" : "ended"}</Badge> },

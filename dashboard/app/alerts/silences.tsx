@@ -1,8 +1,7 @@
 "use client";
 
-import { Button, Card, Fault, Field, Input, Listed, Modal, Table } from "@/components/ui";
+import { Button, Card, Fault, Field, Input, Listed, Modal, Name, Table, When } from "@/components/ui";
 import { api, unwrap, useList, useMay, useRefresh } from "@/lib/api";
-import { moment } from "@/lib/time";
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 
@@ -22,9 +21,9 @@ export function Silences() {
           <Table caption="Silences" rows={l} id={(q) => q.id} columns={[
             { head: "Rules", cell: (q) => q.rule || "all" },
             { head: "Scopes", cell: (q) => q.scope || "all" },
-            { head: "From", cell: (q) => moment(q.from) },
-            { head: "Until", cell: (q) => moment(q.until) },
-            { head: "Why", cell: (q) => <>{q.why}<span className="block text-xs text-muted">{q.by}</span></> },
+            { head: "From", cell: (q) => <When at={q.from} /> },
+            { head: "Until", cell: (q) => <When at={q.until} /> },
+            { head: "Why", cell: (q) => <><Name>{q.why}</Name><Name className="text-xs text-muted">{q.by}</Name></> },
             { head: "", right: true, cell: (q) => may && <Button disabled={end.isPending} aria-label={`End the silence of ${q.rule || "all rules"}`} onClick={() => end.mutate(q.id)}>End</Button> },
           ]} />
         )}

@@ -3,7 +3,7 @@
 import Link from "next/link";
 import { BandChart } from "@/components/lazy";
 import { PeriodChoice, usePeriod } from "@/components/period";
-import { Badge, Button, Card, Fault, Loaded, Nothing, Page, Select } from "@/components/ui";
+import { Badge, Button, Card, Fault, Loaded, Name, Nothing, Page, Select } from "@/components/ui";
 import { api, unwrap, useApi, useMay, useRefresh, useSettings, type Schemas } from "@/lib/api";
 import { usd } from "@/lib/money";
 import { moment } from "@/lib/time";
@@ -73,8 +73,8 @@ function One({ a, incident, known }: { a: Anomaly; incident?: Schemas["Incident"
     <Card>
       <div className="flex flex-wrap items-start justify-between gap-3">
         <div className="min-w-0">
-          <p className="flex flex-wrap items-center gap-2"><span className="font-medium break-all">{a.service}</span><span className="text-xs text-muted">{a.team}</span>{a.verdict && <Badge>{a.verdict}</Badge>}</p>
-          <p className="mt-1 text-sm">{a.why}.</p>
+          <p className="flex flex-wrap items-center gap-2"><Name className="font-medium">{a.service}</Name><Name className="text-xs text-muted">{a.team}</Name>{a.verdict && <Badge>{a.verdict}</Badge>}</p>
+          <p className="mt-1 line-clamp-4 text-sm break-words">{a.why}.</p>
           <p className="mt-1 text-xs text-muted">
             {moment(a.from)} until {moment(a.to)} · {a.minutes} {a.minutes === 1 ? "minute" : "minutes"} · score {a.score.toFixed(3)}
             {a.impact !== "0" && <> · {usd(a.impact)} above what was expected</>} · <Link className="underline" href={calls}>its calls</Link>

@@ -1,10 +1,9 @@
 "use client";
 
-import { Button, Card, Fault, Input, Listed, Page, Table } from "@/components/ui";
+import { Button, Card, Fault, Input, Listed, Name, Page, Table, When } from "@/components/ui";
 import { api, unwrap, useMay } from "@/lib/api";
 import { cell, download } from "@/lib/csv";
 import { count } from "@/lib/money";
-import { moment } from "@/lib/time";
 import { useAddress } from "@/lib/url";
 import { useInfiniteQuery, useMutation } from "@tanstack/react-query";
 import { Download } from "lucide-react";
@@ -53,12 +52,12 @@ export default function AuditPage() {
           {(rows) => (
             <Table caption="Changes, newest first" rows={rows} id={(r) => String(r.seq)} columns={[
               { head: "Row", right: true, cell: (r) => r.seq },
-              { head: "When", cell: (r) => <span className="whitespace-nowrap">{moment(r.at)}</span> },
-              { head: "Who", cell: (r) => <span className="break-all">{r.actor}</span> },
+              { head: "When", cell: (r) => <When at={r.at} /> },
+              { head: "Who", cell: (r) => r.actor },
               { head: "What", cell: (r) => r.action },
-              { head: "To what", cell: (r) => <span className="break-all">{r.object}</span> },
-              { head: "Before", cell: (r) => <span className="break-words text-muted">{r.before}</span> },
-              { head: "After", cell: (r) => <span className="break-words">{r.after}</span> },
+              { head: "To what", cell: (r) => r.object },
+              { head: "Before", cell: (r) => <Name className="text-muted">{r.before}</Name> },
+              { head: "After", cell: (r) => r.after },
               { head: "Hash", cell: (r) => <span title={r.hash}>{r.hash.slice(0, 12)}</span>, mono: true },
             ]} />
           )}

@@ -2,7 +2,7 @@
 
 import { Filters, useFilters } from "@/components/filters";
 import { PeriodChoice, usePeriod } from "@/components/period";
-import { Badge, Card, Input, Listed, Loaded, Modal, Page, Table } from "@/components/ui";
+import { Badge, Card, Input, Listed, Loaded, Modal, Name, Page, Table } from "@/components/ui";
 import { api, useApi, useList, type Schemas } from "@/lib/api";
 import { count, usd } from "@/lib/money";
 import { moment } from "@/lib/time";
@@ -36,8 +36,8 @@ export default function CallsPage() {
           {(rows) => (
             <Table caption="Calls, newest first" rows={rows} id={(c) => c.id + c.attempt} onRow={(c) => set({ id: c.id })} columns={[
               { head: "When", cell: (c) => <button type="button" className="cursor-pointer whitespace-nowrap underline decoration-line" onClick={() => set({ id: c.id })}>{moment(c.at)}</button> },
-              { head: "Service", cell: (c) => <>{c.service} <span className="text-xs text-muted">{c.team}</span></> },
-              { head: "Provider", cell: (c) => <>{c.provider} <span className="text-xs text-muted">{c.endpoint}</span></> },
+              { head: "Service", cell: (c) => <><Name>{c.service}</Name><Name className="text-xs text-muted">{c.team}</Name></> },
+              { head: "Provider", cell: (c) => <><Name>{c.provider}</Name><Name className="text-xs text-muted">{c.endpoint}</Name></> },
               { head: "Model", cell: (c) => c.model || "—" },
               { head: "Verdict", cell: (c) => <><Badge>{c.action}</Badge> <span className="text-xs text-muted">{c.reason}</span></> },
               { head: "Status", right: true, cell: (c) => c.status || "—" },
@@ -62,8 +62,8 @@ function One({ id }: { id: string }) {
 
 function Details({ c }: { c: Schemas["Call"] }) {
   const rows: [string, React.ReactNode][] = [
-    ["Id", <span key="id" className="font-mono text-xs break-all">{c.id}</span>], ["When", moment(c.at)], ["Caller", `${c.team} / ${c.service}`], ["Provider", `${c.provider} ${c.endpoint}`],
-    ["Model", c.asked && c.asked !== c.model ? `${c.model}, asked for ${c.asked}` : c.model || "—"], ["Verdict", <><Badge key="b">{c.action}</Badge> {c.reason}</>], ["Status", c.status || "nobody saw it"],
+    ["Id", <span key="id" className="font-mono text-xs break-all">{c.id}</span>], ["When", moment(c.at)], ["Caller", <Name key="w">{`${c.team} / ${c.service}`}</Name>], ["Provider", <Name key="p">{`${c.provider} ${c.endpoint}`}</Name>],
+    ["Model", <Name key="m">{c.asked && c.asked !== c.model ? `${c.model}, asked for ${c.asked}` : c.model || "—"}</Name>], ["Verdict", <><Badge key="b">{c.action}</Badge> {c.reason}</>], ["Status", c.status || "nobody saw it"],
     ["Cost", <strong key="c">{usd(c.cost, 9)}</strong>], ["Usage", Object.entries(c.usage).map(([k, n]) => `${count(n)} ${k.replaceAll("_", " ")}`).join(", ") || "none"],
     ["Witness", c.method ? `${c.source}, estimated by ${c.method}` : c.source], ...(c.own ? [["Own count", `${count(c.own.input_tokens)} in, ${count(c.own.output_tokens)} out`] as [string, string]] : []), ["First byte", c.first_byte_ms ? `${c.first_byte_ms.toFixed(1)} ms` : "—"], ["Duration", `${c.duration_ms.toFixed(1)} ms`],
     ["Price", c.price_version || "—"], ["Policy", c.policy_version],

@@ -27,8 +27,10 @@ export default function ConnectPage() {
           <Select aria-label="Provider" value={provider} onChange={(e) => set({ provider: e.target.value })}>{providers.data?.map((x) => <option key={x.name}>{x.name}</option>)}</Select>
         </>
       }>
-      <Card title={<span aria-live="polite">{first ? "Connected" : "Waiting for the first call"}</span>} aside={first ? <Badge>ok</Badge> : undefined}>
-        <p className="text-sm text-muted">{first ? `${service} called ${provider} ${ago(first.at)}: ${first.action}, status ${first.status}.` : `No call of ${service} to ${provider} in the last 7 days. This turns green by itself.`}</p>
+      <Card title={<span aria-live="polite">{first ? "Connected" : seen.data ? "Waiting for the first call" : "The first call"}</span>} aside={first ? <Badge>ok</Badge> : undefined}>
+        <Loaded of={seen}>
+          {() => <p className="text-sm text-muted">{first ? `${service} called ${provider} ${ago(first.at)}: ${first.action}, status ${first.status}.` : `No call of ${service} to ${provider} in the last 7 days. This turns green by itself.`}</p>}
+        </Loaded>
       </Card>
       <Loaded of={settings}>
         {(s) => <>{p && snippets(p.preset, `${reachable(s.gateway)}/${p.name}`, p.host).map((x) => <Code key={x.name} {...x} />)}</>}

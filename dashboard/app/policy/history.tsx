@@ -1,6 +1,6 @@
 "use client";
 
-import { Badge, Button, Card, Fault, Field, Input, Listed, Loaded, Modal, Table } from "@/components/ui";
+import { Badge, Button, Card, Fault, Field, Input, Listed, Loaded, Modal, Table, When } from "@/components/ui";
 import { api, unwrap, useApi, useList, useMay, useRefresh, useSession, type Schemas } from "@/lib/api";
 import { count } from "@/lib/money";
 import { moment } from "@/lib/time";
@@ -72,7 +72,7 @@ export function Shadows() {
               { head: "Shadow", cell: (x) => <Badge>{x.shadow}</Badge> }, { head: "Reason", cell: (x) => x.reason }, { head: "Calls", right: true, cell: (x) => count(x.calls) },
             ]} />
             <Table caption="The newest of these calls" rows={d.calls} id={(x) => x.id} columns={[
-              { head: "At", cell: (x) => moment(x.at) }, { head: "Service", cell: (x) => x.service }, { head: "Asked", cell: (x) => x.asked },
+              { head: "At", cell: (x) => <When at={x.at} /> }, { head: "Service", cell: (x) => x.service }, { head: "Asked", cell: (x) => x.asked },
               { head: "Live", cell: (x) => x.action }, { head: "Shadow", cell: (x) => x.shadows.map((y) => `${y.action} by ${y.limit || "the policy"}`).join(", ") },
             ]} />
           </div>
@@ -94,14 +94,14 @@ export function History({ policy }: { policy: Schemas["Policy"] }) {
     onSuccess: () => { setBack(""); setReason(""); refresh(...touched); },
   });
   return (
-    <div className="grid gap-4 xl:grid-cols-2">
+    <div className="grid gap-4 xl:grid-cols-[5fr_3fr]">
       <Card title="Versions">
         <Listed of={versions} rows={(p) => p.versions} empty="No policy is in force yet.">
           {(list) => (
             <Table caption="Versions" rows={list} id={(x, i) => x.version + i} columns={[
-              { head: "Version", mono: true, cell: (x) => x.version }, { head: "Since", cell: (x) => moment(x.since) }, { head: "Author", cell: (x) => x.author }, { head: "Reason", cell: (x) => x.reason },
+              { head: "Version", mono: true, cell: (x) => x.version }, { head: "Since", cell: (x) => <When at={x.since} /> }, { head: "Author", cell: (x) => x.author }, { head: "Reason", cell: (x) => x.reason },
               { head: "", right: true, cell: (x) => x.version !== policy.version && (
-                <span className="inline-flex gap-1">
+                <span className="inline-flex flex-wrap justify-end gap-1">
                   <Button aria-label={`Compare ${x.version}`} onClick={() => setShown(x.version)}>Compare</Button>
                   {may && <Button aria-label={`Roll back to ${x.version}`} onClick={() => setBack(x.version)}>Roll back</Button>}
                 </span>

@@ -1,6 +1,6 @@
 "use client";
 
-import { Badge, Button, Card, Fault, Field, Input, Listed, Modal, Select, Table } from "@/components/ui";
+import { Badge, Button, Card, Fault, Field, Input, Listed, Modal, Name, Select, Table } from "@/components/ui";
 import { api, unwrap, useList, useMay, useRefresh, useSettings, type Schemas } from "@/lib/api";
 import { ago, moment } from "@/lib/time";
 import { useMutation } from "@tanstack/react-query";
@@ -20,7 +20,7 @@ export function Tokens({ service }: { service: string }) {
       <Listed of={list} rows={(p) => p.tokens} empty="No token was issued yet. Services may also have tokens of the policy.">
         {(l) => (
           <Table caption="Service tokens" rows={l} id={(t) => t.id} columns={[
-            { head: "Service", cell: (t) => <>{t.service}<span className="block text-xs text-muted">{t.label}</span></> },
+            { head: "Service", cell: (t) => <><Name>{t.service}</Name><Name className="text-xs text-muted">{t.label}</Name></> },
             { head: "Id", cell: (t) => t.id, mono: true },
             { head: "State", cell: (t) => <><Badge>{t.state}</Badge>{t.state === "rotating" && <span className="block text-xs text-muted">the one before ends {ago(t.previous_until)}</span>}</> },
             { head: "Age", cell: (t) => <span title={moment(t.rotated ?? t.created)}>{t.rotated ? "rotated " : "issued "}{ago(t.rotated ?? t.created)}<span className="block text-xs text-muted">by {t.by}</span></span> },

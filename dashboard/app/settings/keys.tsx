@@ -1,8 +1,7 @@
 "use client";
 
-import { Badge, Button, Card, Fault, Field, Input, Listed, Loaded, Select, Table } from "@/components/ui";
+import { Badge, Button, Card, Fault, Field, Input, Listed, Loaded, Name, Select, Table, When } from "@/components/ui";
 import { api, unwrap, useApi, useList, useMay, useRefresh, type Schemas } from "@/lib/api";
-import { moment } from "@/lib/time";
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 
@@ -39,9 +38,9 @@ export function Keys() {
         {(rows) => (
           <Table caption="Sessions and tokens" rows={rows} id={(k) => k.id} columns={[
             { head: "Account", cell: (k) => <>{k.account}{k.current && <span className="block text-xs text-muted">this one</span>}</> },
-            { head: "Kind", cell: (k) => <>{k.kind}<span className="block text-xs text-muted">{k.label}</span></> },
-            { head: "Since", cell: (k) => moment(k.created) },
-            { head: "Until", cell: (k) => moment(k.expires) },
+            { head: "Kind", cell: (k) => <>{k.kind}<Name className="text-xs text-muted">{k.label}</Name></> },
+            { head: "Since", cell: (k) => <When at={k.created} /> },
+            { head: "Until", cell: (k) => <When at={k.expires} /> },
             { head: "", right: true, cell: (k) => <Button kind="danger" disabled={end.isPending} aria-label={`End ${k.kind} ${k.label || `of ${k.account}`}`} onClick={() => confirm(k.current ? "End this session? You are signed out." : `End it? What uses it is refused at once.`) && end.mutate(k)}>End</Button> },
           ]} />
         )}
@@ -77,9 +76,8 @@ export function Configuration() {
         <Loaded of={of} empty={(c) => !c.settings.some(shown) && "No setting fits."}>
           {(c) => (
             <Table caption="Configuration" rows={c.settings.filter(shown)} id={(s) => s.key} columns={[
-              { head: "Key", cell: (s) => <span className="inline-block min-w-40 break-words">{s.key}</span>, mono: true },
-              { head: "Value", cell: (s) => <span className="inline-block min-w-32 break-all">{s.value || "—"}</span>, mono: true },
-              { head: "What it does", cell: (s) => <span className="text-xs text-muted">{s.doc}</span> },
+              { head: "Key", cell: (s) => <><code className="font-mono text-xs">{s.key}</code><span className="mt-0.5 block text-xs text-muted">{s.doc}</span></> },
+              { head: "Value", cell: (s) => s.value || "—", mono: true },
             ]} />
           )}
         </Loaded>

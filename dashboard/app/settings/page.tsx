@@ -1,8 +1,7 @@
 "use client";
 
-import { Button, Card, Fault, Field, Input, Loaded, Modal, Page, Select, Table } from "@/components/ui";
+import { Button, Card, Fault, Field, Input, Loaded, Modal, Page, Select, Table, When } from "@/components/ui";
 import { api, unwrap, useApi, useMay, useRefresh, useSession, useSettings, type Schemas } from "@/lib/api";
-import { moment } from "@/lib/time";
 import { reachable } from "@/lib/url";
 import { setTheme, useTheme, type Theme } from "@/lib/theme";
 import { useMutation } from "@tanstack/react-query";
@@ -57,7 +56,7 @@ function Accounts() {
         {(l) => (
           <Table caption="Accounts" rows={l ?? []} id={(a) => a.name} columns={[
             { head: "Name", cell: (a) => a.name }, { head: "Role", cell: (a) => <>{a.role}{a.team && ` of ${a.team}`}<span className="block text-xs text-muted">{roles[a.role]}</span></> },
-            { head: "Since", cell: (a) => moment(a.created) },
+            { head: "Since", cell: (a) => <When at={a.created} /> },
             { head: "", right: true, cell: (a) => (
               <span className="inline-flex items-center gap-2">
                 <Button aria-label={`Edit ${a.name}`} onClick={() => setEdited(a)}>Edit</Button>

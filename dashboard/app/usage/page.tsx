@@ -4,7 +4,7 @@ import Link from "next/link";
 import { Stacked } from "@/components/lazy";
 import { Filters, useFilters } from "@/components/filters";
 import { PeriodChoice, usePeriod, type Period } from "@/components/period";
-import { Button, Card, Fault, Loaded, Page, Select, Table } from "@/components/ui";
+import { Button, Card, Fault, Loaded, Name, Page, Select, Table } from "@/components/ui";
 import { api, unwrap, useApi, type Schemas } from "@/lib/api";
 import { cell, download } from "@/lib/csv";
 import { change, compact, count, usd } from "@/lib/money";
@@ -144,7 +144,7 @@ function Found() {
     <Loaded of={savings} empty={(l) => !l?.length && "Nothing was found."}>
       {(l) => (
         <Table caption="Savings" rows={l ?? []} id={(x) => [x.kind, x.team, x.service, x.provider, x.model].join("/")} columns={[
-          { head: "Service", cell: (x) => <>{x.service}<span className="block text-xs text-muted">{x.team}</span></> },
+          { head: "Service", cell: (x) => <><Name>{x.service}</Name><Name className="text-xs text-muted">{x.team}</Name></> },
           { head: "Model", cell: (x) => `${x.provider}/${x.model}` },
           { head: "Instead", cell: (x) => <span title={x.assumes}>{x.to || x.kind}</span> },
           { head: "Calls", right: true, cell: (x) => `${compact(x.calls)} of ${compact(x.of_calls)}` },
@@ -173,7 +173,7 @@ function Sums({ of, before, by, calls, pick }: { of: Schemas["Usage"]; before?: 
   };
   const rows: Row[] = [...of.rows, ...(other?.rows.map((x) => ({ ...x, others: others(other) })) ?? [])];
   return <Table caption={`Sums by ${by}`} rows={rows} id={(x) => x.others ? "others" : "group " + x.keys.join()} columns={[
-    { head: by, cell: (x) => (x.others ? <span className="text-muted">{x.others}</span> : <button type="button" className="cursor-pointer text-left break-all underline decoration-line" onClick={() => pick(x.keys[0] ?? "")}>{x.keys[0] || "none"}</button>) },
+    { head: by, cell: (x) => (x.others ? <span className="text-muted">{x.others}</span> : <button type="button" className="max-w-full cursor-pointer text-left underline decoration-line" onClick={() => pick(x.keys[0] ?? "")}><Name>{x.keys[0] || "none"}</Name></button>) },
     { head: "Spend", right: true, cell: (x) => usd(x.cost) },
     { head: "Share", right: true, cell: (x) => (total.cost === "0" ? "—" : Number((BigInt(x.cost) * 1000n) / BigInt(total.cost)) / 10 + "\u202f%") },
     ...(timely.includes(by) ? [] : [{ head: "Change", right: true, cell: since }]),
