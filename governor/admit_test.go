@@ -287,6 +287,27 @@ func TestWithoutTheLimiterLocalLimitsGetTheirShare(t *testing.T) {
 	}
 }
 
+// A limiter that takes its time does not make the wait longer: it is asked again and again for a slot.
+func TestAWaitHasTheLimitersOwnTimeInIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "policies:\n  - {name: slots, match: {service: app}, limits: {concurrent: 1}, on_exceed: [{delay: 1500ms}, throttle]}\n")
+		w.limiter.answer = func(a sentinel.Ask) (sentinel.Reservation, error) {
+			time.Sleep(20 * time.Millisecond)
+			for _, l := range a.Candidates[0].Limits {
+				if l.Kind == sentinel.Concurrent {
+					return sentinel.Reservation{Chosen: -1, Denials: []sentinel.Denial{{Limit: &l}}}, nil
+				}
+			}
+			return sentinel.Reservation{}, errors.New("no such limit")
+		}
+		began := time.Now()
+		a := w.admit(w.request("app", chat, large))
+		if took := time.Since(began); !a.Verdict.Action.Refused() || took > 1540*time.Millisecond || took < 1400*time.Millisecond {
+			t.Errorf("judged %s after %s, want a refusal after 1.5 s", a.Verdict.Action, took)
+		}
+	})
+}
+
 func TestACallWaitsForAPaceNoLongerThanItsRuleSays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const rules = "policies:\n  - {name: pace, match: {service: app}, limits: {requests: 60/minute}, budget: {usd: 1/day}, on_exceed: [{delay: 1500ms}, throttle]}\n"

@@ -28,7 +28,7 @@ func (g *Governor) patiently(ctx context.Context, ask sentinel.Ask, c *choice, r
 		return refused, false, nil
 	}
 	defer g.queued.Add(-1)
-	waited := false
+	waited, began, most := false, time.Now(), left
 	for refused.Chosen < 0 && len(refused.Denials) > 0 {
 		d := refused.Denials[0]
 		wait := d.RetryAfter
@@ -41,11 +41,12 @@ func (g *Governor) patiently(ctx context.Context, ask sentinel.Ask, c *choice, r
 		if !g.wait(ctx, wait) {
 			return refused, waited, nil
 		}
-		left, waited = left-wait, true
+		waited = true
 		var err error
 		if refused, err = g.reserve(ctx, c, ask); err != nil {
 			return refused, waited, err
 		}
+		left = min(left-wait, most-time.Since(began)) // what the limiter takes to answer counts, too
 	}
 	return refused, waited, nil
 }
