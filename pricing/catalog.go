@@ -131,7 +131,13 @@ func (c *Catalog) With(overrides []Override) (*Catalog, error) {
 	if len(overrides) == 0 {
 		return c, nil
 	}
-	out := &Catalog{models: maps.Clone(c.models), endpoints: maps.Clone(c.endpoints)}
+	out := &Catalog{models: c.models, endpoints: c.endpoints} // catalogs share what no override is of: a process keeps several
+	if slices.ContainsFunc(overrides, func(o Override) bool { return o.Model != "" }) {
+		out.models = maps.Clone(c.models)
+	}
+	if slices.ContainsFunc(overrides, func(o Override) bool { return o.Model == "" }) {
+		out.endpoints = maps.Clone(c.endpoints)
+	}
 	for _, o := range overrides {
 		into, name := out.filing(o.Key)
 		delete(into, filed{o.Provider, o.Region, name})

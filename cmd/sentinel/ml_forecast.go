@@ -33,7 +33,7 @@ func mlForecastCommand() *cobra.Command {
 	freq := c.Flags().Duration("freq", 0, "distance of two steps, not above that of the rows; 0 takes theirs")
 	budget := c.Flags().Float64("budget", 0, "what is left to spend, in the series' unit: says when it is used up")
 	holidays := c.Flags().StringSlice("holidays", nil, "countries, such as us, and dates, such as 2026-12-24, whose effect is learnt")
-	zone := c.Flags().String("timezone", "UTC", "IANA time zone in which days begin")
+	zone := c.Flags().String("timezone", "UTC", "IANA time zone in which days begin; rows of whole days at midnight UTC are dates in any zone")
 	_ = c.MarkFlagRequired("h")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		shut, err := policy.ParseHolidays(*holidays)
@@ -56,7 +56,11 @@ func mlForecastCommand() *cobra.Command {
 			if err != nil {
 				return refused(fmt.Errorf("%s: %w", name, err))
 			}
-			o.Calendar = &forecast.Calendar{First: r.Last.Add(-time.Duration(len(r.Values)-1) * r.Step), Step: r.Step, Zone: days, Holiday: shut.On}
+			first := r.Last.Add(-time.Duration(len(r.Values)-1) * r.Step)
+			o.Calendar = &forecast.Calendar{First: first, Step: r.Step, Zone: days, Holiday: shut.On}
+			if day := 24 * time.Hour; r.Step%day == 0 && first.Equal(first.Truncate(day)) {
+				o.Calendar.Zone = time.UTC // such rows are dates
+			}
 			got, err := forecast.Run(r.Values, o)
 			if err != nil {
 				return refused(fmt.Errorf("%s: %w", name, err))

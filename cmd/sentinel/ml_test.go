@@ -81,6 +81,27 @@ func TestForecastSaysWhenABudgetIsUsedUp(t *testing.T) {
 	}
 }
 
+// A row of a whole day is a date, whatever zone the days of finer rows begin in.
+func TestDailyRowsAreDatesInAnyZone(t *testing.T) {
+	var text strings.Builder
+	text.WriteString("timestamp,value\n")
+	for day := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC); day.Month() < time.September; day = day.AddDate(0, 0, 1) {
+		value := 100 + day.Day()%3
+		if day.AddDate(0, 0, 1).Day() == 1 {
+			value *= 2
+		}
+		fmt.Fprintf(&text, "%s,%d\n", day.Format(time.RFC3339), value)
+	}
+	file := filepath.Join(t.TempDir(), "days.csv")
+	if err := os.WriteFile(file, []byte(text.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	told, err := ml("forecast", "--input", file, "--h", "7", "--timezone", "America/New_York")
+	if err != nil || !strings.Contains(told, "on the last day of a month") {
+		t.Errorf("%s, %v; want the last day of a month", told, err)
+	}
+}
+
 // Of a directory, files that cannot be read are told at the end, and the others have their output.
 func TestADirectoryGivesADirectory(t *testing.T) {
 	in, out := t.TempDir(), filepath.Join(t.TempDir(), "out")
