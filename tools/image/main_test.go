@@ -30,6 +30,12 @@ func copied(t *testing.T) string {
 	}
 	to := filepath.Join(t.TempDir(), "elsewhere")
 	put := func(name string) error {
+		if target, err := os.Readlink(filepath.Join(repo, name)); err == nil {
+			if err := os.MkdirAll(filepath.Dir(filepath.Join(to, name)), 0o700); err != nil {
+				return err
+			}
+			return os.Symlink(target, filepath.Join(to, name))
+		}
 		data, err := os.ReadFile(filepath.Join(repo, name))
 		if err != nil {
 			return err
