@@ -57,6 +57,16 @@ func New(columns []string) *Detector {
 	return d
 }
 
+// Copy is the detector of a service as it is now: what one of both sees from now on teaches the other nothing. Of a plain series there is none.
+func (d *Detector) Copy() *Detector {
+	if d.plain != nil {
+		return nil
+	}
+	other := *d
+	other.ranks.tail.top = slices.Clone(d.ranks.tail.top)
+	return &other
+}
+
 // Step judges the next row; its time is not before the last one's. NaN is a missing value.
 func (d *Detector) Step(at time.Time, values []float64) Point {
 	if d.plain != nil {

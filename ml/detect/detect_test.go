@@ -324,6 +324,30 @@ func TestPValuesAreCalibrated(t *testing.T) {
 	}
 }
 
+func TestWhatACopySeesTeachesNothing(t *testing.T) {
+	rows := minutes(6*24*60, func(int, []float64) {})
+	d, alone := New(series.Metrics), New(series.Metrics)
+	for i, row := range rows {
+		at := start.Add(time.Duration(i) * time.Minute)
+		if i%500 == 250 {
+			c, alerted := d.Copy(), false
+			for k := range 30 {
+				p := c.Step(at.Add(time.Duration(k)*time.Minute), []float64{9e3, 9e6, 9e6, 900, 9e4, 1})
+				alerted = alerted || p.Alert
+			}
+			if i > learnRows && !alerted {
+				t.Errorf("row %d: a copy does not know what its origin learnt", i)
+			}
+		}
+		if got, want := d.Step(at, row), alone.Step(at, row); got != want {
+			t.Fatalf("row %d: %+v, %+v without copies", i, got, want)
+		}
+	}
+	if New([]string{series.Value}).Copy() != nil {
+		t.Error("a plain series' detector was copied")
+	}
+}
+
 // FuzzStep holds that no sequence of numbers gives anything but probabilities.
 func FuzzStep(f *testing.F) {
 	f.Add([]byte{1, 2, 3, 200, 0, 255})

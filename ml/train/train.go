@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/saas-sentinel/saas-sentinel/ml/detect"
@@ -71,43 +72,54 @@ func Choose(h History, incumbent int) (best Result, err error) {
 	return best, nil
 }
 
-// Backtest learns from a row on, counts alerts in the days held back, and then again with a made burst in each of them.
+// Backtest learns from a row on and counts alerts in the days held back; and into each of them it puts a made burst, on its own: a burst that is found is
+// learnt, and the next one of the same size would be told how well the one before it was remembered.
 func Backtest(h History, from int) Result {
 	r := Result{From: from}
 	held := h.Held()
-	h.alerts(h.Rows, from, func(i int, at time.Time) {
-		if i >= held && (h.Excused == nil || !h.Excused(at)) {
+	bursts := h.bursts(held)
+	r.Bursts = len(bursts)
+	d := detect.New(series.Metrics)
+	for i := from; i < len(h.Rows); i++ {
+		if len(bursts) > 0 && i == bursts[0].row {
+			if h.finds(d.Copy(), bursts[0]) {
+				r.Found++
+			}
+			bursts = bursts[1:]
+		}
+		at := h.at(i)
+		if d.Step(at, h.Rows[i]).Alert && i >= held && (h.Excused == nil || !h.Excused(at)) {
 			r.FalseAlerts++
 		}
-	})
-	rows, begins := h.withBursts(held)
-	r.Bursts = len(begins)
-	found := map[int]bool{}
-	h.alerts(rows, from, func(i int, _ time.Time) {
-		for _, b := range begins {
-			if i >= b && i < b+burstRows {
-				found[b] = true
-			}
-		}
-	})
-	r.Found = len(found)
+	}
 	return r
 }
 
-func (h History) alerts(rows [][]float64, from int, tell func(i int, at time.Time)) {
-	d := detect.New(series.Metrics)
-	for i := from; i < len(rows); i++ {
-		at := h.Start.Add(time.Duration(i) * time.Minute)
-		if d.Step(at, rows[i]).Alert {
-			tell(i, at)
-		}
-	}
+func (h History) at(row int) time.Time { return h.Start.Add(time.Duration(row) * time.Minute) }
+
+// burst is what comes beside a service's own calls from a row on.
+type burst struct {
+	row  int
+	more [4]float64 // requests, tokens of both kinds, cost, a row
 }
 
-// withBursts puts ten minutes of many more calls of the usual kind into each day held back, at a time that is drawn.
-func (h History) withBursts(held int) (rows [][]float64, begins []int) {
-	rows = append(rows, h.Rows...)
-	var sums [4]float64 // requests, tokens of both kinds, cost
+// finds tells whether a detector that has seen the rows before a burst alerts in it.
+func (h History) finds(d *detect.Detector, b burst) bool {
+	for i := b.row; i < b.row+burstRows; i++ {
+		row := slices.Clone(h.Rows[i])
+		for c, more := range b.more {
+			row[c] += more
+		}
+		if d.Step(h.at(i), row).Alert {
+			return true
+		}
+	}
+	return false
+}
+
+// bursts are ten minutes of many more calls of the usual kind in each day held back, at a time that is drawn.
+func (h History) bursts(held int) (out []burst) {
+	var sums [4]float64
 	for _, row := range h.Rows {
 		for c := range sums {
 			sums[c] += row[c]
@@ -121,19 +133,13 @@ func (h History) withBursts(held int) (rows [][]float64, begins []int) {
 		}
 		busiest = max(busiest, hour)
 	}
-	extra := math.Ceil(max(20, 4*busiest))
-	r := rand.New(rand.NewPCG(uint64(h.Start.Unix()), 1)) //nolint:gosec // made bursts are to be the same again
-	for begin := held; begin+day <= len(rows); begin += day {
-		b := begin + burstWait + r.IntN(day-burstWait-burstRows)
-		begins = append(begins, b)
-		for i := b; i < b+burstRows; i++ {
-			row := append([]float64(nil), rows[i]...)
-			row[0] += extra
-			for c := 1; c < len(sums) && calls > 0; c++ {
-				row[c] += extra * sums[c] / calls
-			}
-			rows[i] = row
-		}
+	more := [4]float64{math.Ceil(max(20, 4*busiest))}
+	for c := 1; c < len(more) && calls > 0; c++ {
+		more[c] = more[0] * sums[c] / calls
 	}
-	return rows, begins
+	r := rand.New(rand.NewPCG(uint64(h.Start.Unix()), 1)) //nolint:gosec // made bursts are to be the same again
+	for begin := held; begin+day <= len(h.Rows); begin += day {
+		out = append(out, burst{begin + burstWait + r.IntN(day-burstWait-burstRows), more})
+	}
+	return out
 }
