@@ -10,7 +10,7 @@ const (
 	dripPrior  = 3    // days that the prior counts as much as
 	dripSpread = 0.05 // of the logarithm of a day's calls: the prior of all services
 	dripSlack  = 0.5  // deviations a day that are no drip
-	dripAlarm  = 5    // accumulated deviations that are one
+	dripAlarm  = 6    // accumulated deviations that are one
 	dripCalls  = 24   // more a day, that matter
 	dripMost   = 2    // times the usual: a day of more is a burst, for others to judge
 )
@@ -30,7 +30,8 @@ type drip struct {
 	calls [24]float64            // of the last day, by hour
 	days  [dripDays * 24]float64 // logarithms of the days that ended with each hour, a ring
 	sums  [24]float64            // S as it was a day ago, by hour
-	now   effect                 // of the last hour; a size of 1 is an alarm
+	floor floor
+	now   effect // of the last hour; a size of 1 is an alarm
 }
 
 // step takes an hour's calls in, granted being how many times the usual ones the calendar allows. Hours that were left out had no calls.
@@ -48,6 +49,7 @@ func (d *drip) take(calls, granted float64) {
 	d.hour++
 	at := hourOfDay(d.hour)
 	d.calls[at] = calls
+	d.floor.hours[((d.hour%(dripDays*24))+dripDays*24)%(dripDays*24)] = calls / granted
 	total := 0.0
 	for _, c := range d.calls {
 		total += c
@@ -57,19 +59,27 @@ func (d *drip) take(calls, granted float64) {
 	d.now = effect{actual: total, expected: total}
 	u := d.usual()
 	if u.n < dripFrom {
-		d.sums[at] = 0
+		d.sums[at], d.floor.sums[at] = 0, 0
 		return
 	}
 	d.now.expected = max(0, math.Exp(u.mean)-dripCalls)
-	z := u.score(x - math.Log(granted))
-	if total-d.now.expected < dripCalls || x-math.Log(granted) > u.mean+math.Log(dripMost) {
+	z, night := u.score(x-math.Log(granted)), d.floor.score(d.hour, d.last())
+	more := x - math.Log(granted) - u.mean
+	if total-d.now.expected < dripCalls || more > math.Log(dripMost) {
 		z = min(z, 0)
 	}
+	if total-d.now.expected < dripCalls || more > math.Log(floorMost) {
+		night = min(night, 0)
+	}
 	d.sums[at] = max(0, d.sums[at]+z-dripSlack)
-	if d.now.size = d.sums[at] / dripAlarm; d.now.size >= 1 {
-		d.from, d.sums = d.hour-23, [24]float64{}
+	d.floor.sums[at] = max(0, d.floor.sums[at]+night-dripSlack)
+	if d.now.size = max(d.sums[at]/dripAlarm, d.floor.sums[at]/floorAlarm); d.now.size >= 1 {
+		d.from, d.sums, d.floor.sums = d.hour-23, [24]float64{}, [24]float64{}
 	}
 }
+
+// last is how many days ago the first usual day was.
+func (d *drip) last() int { return min(dripDays-1, int((d.hour-d.from)/24)) }
 
 // day is the place of the day that ended so many days before the last hour.
 func (d *drip) day(ago int) *float64 {
@@ -83,7 +93,7 @@ type usual struct{ n, mean, variance, freedom float64 }
 // usual takes all days up to some days ago, or those of the same weekday where weeks repeat: where the change from week to week says that
 // less than half of the variance is left.
 func (d *drip) usual() usual {
-	last := min(dripDays-1, int((d.hour-d.from)/24))
+	last := d.last()
 	u := usual{n: float64(last - dripLag + 1)}
 	if u.n < dripFrom {
 		return u
@@ -100,10 +110,10 @@ func (d *drip) usual() usual {
 			weekly += off * off / 2
 		}
 	}
-	u.shrink(squares, u.n-1)
+	u.shrink(squares, u.n-1, dripSpread)
 	same := usual{}
 	if pairs := u.n - dripWeek; pairs >= dripWeek {
-		if same.shrink(weekly, pairs-1); same.variance < u.variance/2 {
+		if same.shrink(weekly, pairs-1, dripSpread); same.variance < u.variance/2 {
 			for ago := dripWeek; ago <= last; ago += dripWeek {
 				same.n++
 				same.mean += (*d.day(ago) - same.mean) / same.n
@@ -114,9 +124,9 @@ func (d *drip) usual() usual {
 	return u
 }
 
-func (u *usual) shrink(squares, freedom float64) {
+func (u *usual) shrink(squares, freedom, spread float64) {
 	u.freedom = freedom + dripPrior
-	u.variance = (squares + dripPrior*dripSpread*dripSpread) / u.freedom
+	u.variance = (squares + dripPrior*spread*spread) / u.freedom
 }
 
 // score is the normal score of a day's logarithm.

@@ -57,7 +57,7 @@ type evidence struct {
 
 // The rule's constants, the same for every series.
 const (
-	risk             = 0.15 / 168 // an hour and kind of evidence; the floors and the two rows keep alerts below 0.2 a week
+	risk             = 0.10 / 168 // an hour and kind of evidence; the floors and the two rows keep alerts below 0.2 a week
 	clearly          = 1.05       // times the record
 	learnRows        = 24 * 60    // rows before which nothing is news: a day of minutes
 	learnHours       = 72         // or this many rows of a coarser series, and three days

@@ -8,7 +8,7 @@ const (
 	ratioPrior    = 30          // rows that the prior spread weighs as much as
 	priorPerCall  = 1.0         // variance of log ratios a call: prompts differ
 	fewCalls      = 20          // a row, from which the variance a call is learned
-	ratioSigmas   = 4.5         // standard errors that a change needs
+	ratioSigmas   = 5.0         // standard errors that a change needs
 	leastRowNoise = 0.02        // variance of rows' log ratios that more calls do not lower
 )
 
