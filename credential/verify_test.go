@@ -128,6 +128,30 @@ func TestForgedRequestsAreRefused(t *testing.T) {
 	}
 }
 
+// AWS's Node client speaks HTTP/2 to Bedrock, where the host is called :authority, and signs it by that name. This is a request of its release 3.1164.
+func TestTheHostIsSignedByItsNameInHTTP2(t *testing.T) {
+	hash := "331b626fbec967399a3c05643d22e56af43ee9839874a2db641bd025f84436d8"
+	signed := func(host string) error {
+		return VerifyV4(sentinel.NewSecret("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"), SigRequest{
+			Method: "POST", Host: host, Path: "/aws/model/anthropic.claude-3-haiku-20240307-v1%3A0/converse", PayloadHash: hash,
+			Headers: []Header{
+				{"content-type", "application/json"}, {"content-length", "59"}, {"x-amz-user-agent", "aws-sdk-js/3.1163.0"},
+				{"amz-sdk-invocation-id", "68240115-5e91-4b85-a49c-91c7e2364ed9"}, {"amz-sdk-request", "attempt=1; max=3"},
+				{"x-amz-date", "20261130T040901Z"}, {contentHash, hash},
+				{"authorization", "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20261130/us-east-1/bedrock/aws4_request, " +
+					"SignedHeaders=:authority;amz-sdk-invocation-id;amz-sdk-request;content-length;content-type;x-amz-content-sha256;x-amz-date;x-amz-user-agent, " +
+					"Signature=37c24ef6020a7e12a42df3d1ff9497cf7eb87ff189d7605aa8028895850c796d"},
+			},
+		}, time.Date(2026, 11, 30, 4, 9, 30, 0, time.UTC))
+	}
+	if err := signed("127.0.0.1:45559"); err != nil {
+		t.Errorf("VerifyV4 = %v, want nil", err)
+	}
+	if err := signed("127.0.0.1:45558"); !errors.Is(err, ErrSignature) {
+		t.Errorf("at another host VerifyV4 = %v, want ErrSignature", err)
+	}
+}
+
 func without(list []Header, name string) []Header {
 	var out []Header
 	for _, h := range list {

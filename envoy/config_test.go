@@ -137,6 +137,10 @@ func TestParseTemplate(t *testing.T) {
 			yes: []string{"/b/k", "/b/a/b/c", "/b/folder/", "/b/a.b/..c/d"},
 			no:  []string{"/b", "/b/", "/b//k", "/b/k//", "/b/a/../k", "/b/a/./k", "/../k"},
 		},
+		"/{bucket}/?": {
+			yes: []string{"/b", "/b/", "/b.c/"},
+			no:  []string{"/", "//", "/b//", "/b/k", "/../", "/b/?"},
+		},
 		"/v1beta/models/{model}:generateContent": {
 			yes: []string{"/v1beta/models/gemini-2.5-pro:generateContent", "/v1beta/models/a:b:generateContent"},
 			no:  []string{"/v1beta/models/gemini-2.5-pro:streamGenerateContent", "/v1beta/models/gemini", "/v1beta/models/:generateContent", "/v1beta/models/a%3AgenerateContent"},
@@ -162,7 +166,7 @@ func TestParseTemplate(t *testing.T) {
 			}
 		}
 	}
-	for _, bad := range []string{"", "v1", "/a//b", "/a/./b", "/a/{x...}/b", "/a/{}", "/a/{x", "/a/x{y}", "/a?b", "/a b", "/a%20b", strings.Repeat("/a", maxSegments+1)} {
+	for _, bad := range []string{"", "v1", "/a//b", "/a/./b", "/a/{x...}/b", "/a/{}", "/a/{x", "/a/x{y}", "/a?b", "/a/?", "/{x}/?/?", "/?", "/a b", "/a%20b", strings.Repeat("/a", maxSegments+1)} {
 		if got, err := parseTemplate(bad); err == nil {
 			t.Errorf("parseTemplate(%q) = %+v, want an error", bad, got)
 		}

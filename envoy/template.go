@@ -36,9 +36,10 @@ type template struct {
 
 // parseTemplate reads a canonical path in which whole segments may be variables, one of them with a method
 // behind a colon, as Google writes: {model}:generateContent. The last may be a choice of words with whatever follows
-// them: {charges|refunds...}.
+// them: {charges|refunds...}. An end of /? takes the path with a slash behind it too.
 func parseTemplate(path string) (template, error) {
 	rest, ok := strings.CutPrefix(path, "/")
+	rest, slashed := strings.CutSuffix(rest, "/?")
 	if !ok {
 		return template{}, fmt.Errorf("path %q: it must begin with /", path)
 	}
@@ -74,8 +75,13 @@ func parseTemplate(path string) (template, error) {
 			pattern.WriteString(regexp.QuoteMeta(s))
 		}
 	}
-	if variables == 0 {
+	switch {
+	case variables == 0 && slashed:
+		return template{}, fmt.Errorf("path %q: without a variable it is one path, with or without the slash at its end", path)
+	case variables == 0:
 		return template{exact: path}, nil
+	case slashed:
+		pattern.WriteString("/?")
 	}
 	return template{pattern: pattern.String()}, nil
 }

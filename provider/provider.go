@@ -29,7 +29,7 @@ const (
 type Endpoint struct {
 	Name   string
 	Method string
-	Path   string // template: {x} is one segment, {x...} at the end is the rest, {a|b...} a rest that begins with one of these
+	Path   string // template: {x} is one segment, {x...} at the end is the rest, {a|b...} a rest that begins with one of these; at the end, /? is a slash that may be missing
 	Body   BodyKind
 	// Closed endpoints can be called only where the policy names them under allow: they move money out, or change who has access.
 	Closed bool
@@ -46,7 +46,11 @@ type Endpoint struct {
 
 // Match compares a raw, canonical path with the template.
 func (e Endpoint) Match(path string) bool {
-	template, rest := strings.Split(e.Path, "/"), strings.Split(path, "/")
+	own, slashed := strings.CutSuffix(e.Path, "/?")
+	if slashed {
+		path = strings.TrimSuffix(path, "/")
+	}
+	template, rest := strings.Split(own, "/"), strings.Split(path, "/")
 	for i, t := range template {
 		if names, ok := strings.CutSuffix(t, "...}"); ok {
 			return len(rest) > i && rest[i] != "" && (!strings.Contains(names, "|") || slices.Contains(strings.Split(names[1:], "|"), rest[i]))

@@ -116,6 +116,11 @@ func TestTemplatesMatchWholeSegments(t *testing.T) {
 	if (Endpoint{Path: "/v1/{id}"}).Match("/v1/a/b") || !(Endpoint{Path: "/v1/{id}"}).Match("/v1/a") {
 		t.Error("a variable is not one segment")
 	}
+	for path, want := range map[string]bool{"/b": true, "/b/": true, "/b//": false, "/": false, "//": false, "/b/k": false} {
+		if got := (Endpoint{Path: "/{bucket}/?"}).Match(path); got != want {
+			t.Errorf("%s matches with a slash that may be missing: %v, want %v", path, got, want)
+		}
+	}
 }
 
 func TestStripeFeesFollowTheMoney(t *testing.T) {

@@ -16,11 +16,12 @@ var s3 = Preset{
 		{Name: "object.put", Method: "PUT", Path: "/{bucket}/{key...}"},
 		{Name: "object.delete", Method: "DELETE", Path: "/{bucket}/{key...}"},
 		{Name: "object.post", Method: "POST", Path: "/{bucket}/{key...}"}, // begins and completes uploads in parts
-		{Name: "bucket.list", Method: "GET", Path: "/{bucket}"},
-		{Name: "bucket.head", Method: "HEAD", Path: "/{bucket}"},
-		{Name: "bucket.put", Method: "PUT", Path: "/{bucket}"},
-		{Name: "bucket.delete", Method: "DELETE", Path: "/{bucket}"},
-		{Name: "bucket.post", Method: "POST", Path: "/{bucket}"}, // deletes many objects at once
+		// Some clients, as Node's, put a slash behind the bucket.
+		{Name: "bucket.list", Method: "GET", Path: "/{bucket}/?"},
+		{Name: "bucket.head", Method: "HEAD", Path: "/{bucket}/?"},
+		{Name: "bucket.put", Method: "PUT", Path: "/{bucket}/?"},
+		{Name: "bucket.delete", Method: "DELETE", Path: "/{bucket}/?"},
+		{Name: "bucket.post", Method: "POST", Path: "/{bucket}/?"}, // deletes many objects at once
 	},
 }
 

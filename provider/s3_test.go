@@ -10,6 +10,7 @@ func TestS3Routes(t *testing.T) {
 	for call, want := range map[string]string{
 		"GET /b/k": "object.get", "HEAD /b/k/l": "object.head", "PUT /b/k": "object.put", "DELETE /b/k": "object.delete", "POST /b/k": "object.post",
 		"GET /b": "bucket.list", "HEAD /b": "bucket.head", "PUT /b": "bucket.put", "DELETE /b": "bucket.delete", "POST /b": "bucket.post",
+		"GET /b/": "bucket.list", "PUT /b/": "bucket.put", "GET /b//": "", "GET //": "",
 		"GET /": "", "PATCH /b/k": "",
 	} {
 		got := ""
