@@ -212,7 +212,7 @@ await page.goto(base + "/settings");
 await page.getByLabel("What it is for").fill("nightly report");
 await page.getByRole("button", { name: "Issue for 90 days" }).click();
 await page.getByText("it is not shown again").waitFor();
-const script = await page.locator("code").last().innerText();
+const script = await page.getByText("it is not shown again").locator("code").innerText();
 const status = async () => (await fetch(base + "/api/v1/session", { headers: { Authorization: "Bearer " + script } })).status;
 out.pages["script's token"] = String(await status());
 await page.getByRole("button", { name: "End token nightly report" }).click();
