@@ -87,6 +87,9 @@ func overFiles(c *cobra.Command, input, output string, work func(f *series.Frame
 	if input != "-" && err != nil {
 		return refused(fmt.Errorf("--input: %w", err))
 	}
+	if there, err := os.Stat(output); input != "-" && output != "-" && err == nil && os.SameFile(info, there) && (info.IsDir() || info.Mode().IsRegular()) {
+		return refused(fmt.Errorf("--output %s is the input, which would be overwritten: name another place", output))
+	}
 	if input == "-" || !info.IsDir() {
 		return overFile(c, input, output, work)
 	}
@@ -157,7 +160,9 @@ func overFile(c *cobra.Command, input, output string, work func(f *series.Frame,
 	if output == "-" {
 		return work(f, c.OutOrStdout(), input)
 	}
-	if info, err := os.Stat(output); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+	if info, err := os.Stat(output); err == nil && info.IsDir() {
+		return refused(fmt.Errorf("--output %s is a directory and %s is a file: name a file in it", output, input))
+	} else if err == nil && !info.Mode().IsRegular() {
 		return overDevice(f, output, input, work)
 	}
 	temporary, err := os.CreateTemp(filepath.Dir(output), ".sentinel-*")

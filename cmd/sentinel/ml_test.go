@@ -102,6 +102,31 @@ func TestDailyRowsAreDatesInAnyZone(t *testing.T) {
 	}
 }
 
+func TestAnInputIsNeverOverwritten(t *testing.T) {
+	in := hours(t, 96, 1)
+	before, err := os.ReadFile(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(t.TempDir(), "link.csv")
+	if err := os.Symlink(in, link); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct{ input, output, want string }{
+		"the same file":       {in, in, "is the input"},
+		"a link to it":        {in, link, "is the input"},
+		"the same directory":  {filepath.Dir(in), filepath.Dir(in) + "/.", "is the input"},
+		"a directory for one": {in, t.TempDir(), "name a file in it"},
+	} {
+		if _, err := ml("detect", "--input", c.input, "--output", c.output); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+	}
+	if after, err := os.ReadFile(in); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the input is now %q, %v", after, err)
+	}
+}
+
 // Of a directory, files that cannot be read are told at the end, and the others have their output.
 func TestADirectoryGivesADirectory(t *testing.T) {
 	in, out := t.TempDir(), filepath.Join(t.TempDir(), "out")

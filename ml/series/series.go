@@ -192,14 +192,17 @@ func parseValue(s string) (float64, error) {
 		return math.NaN(), nil
 	}
 	v, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
-	if err != nil {
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
 		return 0, fmt.Errorf("%q is not a number", s)
 	}
-	if math.IsInf(v, 0) {
+	if math.Abs(v) > mostValue {
 		return math.NaN(), nil
 	}
 	return v, nil
 }
+
+// mostValue is more than anything that is counted or paid; sums of powers of larger numbers would not be finite.
+const mostValue = 1e30
 
 func (f *Frame) finish() {
 	r := &f.Report
