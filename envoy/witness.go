@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -69,8 +70,9 @@ func ReadSeen(text []byte) (s Seen, ok bool, err error) {
 
 // Bounds of a Witness.
 const (
-	witnessKept  = 400_000  // requests that it remembers, 26 MB: minutes of what one Envoy can carry
+	witnessKept  = 400_000  // requests that it remembers, 20 MB: minutes of what one Envoy can carry
 	witnessBlock = 8_192    // requests for which room is made at once
+	witnessSlots = 1 << 12  // of its index at the start
 	witnessBack  = 16 << 20 // of the log's end that it reads at its start
 	witnessLine  = 16 << 10 // longest line; ours have some 400 bytes
 	witnessEvery = 500 * time.Millisecond
@@ -82,8 +84,8 @@ type Witness struct {
 	kept func(error) // not nil: the file is the witness's own, which it shortens; it is told why that fails, once
 
 	mu    sync.Mutex
-	at    map[[10]byte]int32 // where a request stands in the ring, by the digest of its id
-	ring  [][]Seen           // in blocks, the oldest at next once all are full
+	index placesOf // where a request stands in the ring, by the digest of its id
+	ring  [][]Seen // in blocks, the oldest at next once all are full
 	next  int32
 	lines int64
 	bad   int64
@@ -93,7 +95,7 @@ type Witness struct {
 
 // NewWitness reads nothing yet.
 func NewWitness(path string) *Witness {
-	return &Witness{path: path, at: map[[10]byte]int32{}, ready: make(chan struct{})}
+	return &Witness{path: path, index: make(placesOf, witnessSlots), ready: make(chan struct{})}
 }
 
 // Shorten makes the file one that nobody else rotates: what was read long ago is given back to the disk. A system of files that cannot do that is told
@@ -107,11 +109,11 @@ func (w *Witness) Ready() <-chan struct{} { return w.ready }
 func (w *Witness) Find(call sentinel.CallID) (Seen, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	i, ok := w.at[call.RequestDigest()]
-	if !ok {
+	slot := w.slot(call.RequestDigest())
+	if w.index[slot] == 0 {
 		return Seen{}, false
 	}
-	return *w.of(i), true
+	return *w.of(w.index[slot] - 1), true
 }
 
 // of is the request that stands at a place of the ring.
@@ -174,9 +176,9 @@ func (w *Witness) take(text []byte) {
 	if !ok {
 		return
 	}
-	digest := s.Call.RequestDigest()
-	if i, had := w.at[digest]; had {
-		if old := w.of(i); s.Reached || !old.Reached {
+	slot := w.slot(s.Call.RequestDigest())
+	if place := w.index[slot]; place != 0 {
+		if old := w.of(place - 1); s.Reached || !old.Reached {
 			*old = s
 		}
 		return
@@ -190,10 +192,56 @@ func (w *Witness) take(text []byte) {
 		w.ring[block] = append(w.ring[block], s)
 	default:
 		old := w.of(i)
-		delete(w.at, old.Call.RequestDigest())
+		w.forget(w.slot(old.Call.RequestDigest()))
 		*old = s
+		w.index[w.slot(s.Call.RequestDigest())] = i + 1
+		return
 	}
-	w.at[digest] = i
+	w.index[slot] = i + 1
+	if 2*int(i) > len(w.index) {
+		w.widen()
+	}
+}
+
+// placesOf is a hash table of places in the ring, each plus one, that is open and searched from a key's home on (Knuth, The Art of Computer Programming,
+// volume 3, 6.4, algorithms L and R): a map of Go's that is always full grows while entries come and go.
+type placesOf []int32
+
+// home is where the search for a digest begins. Digests are of SHA-256; these bytes of them are no part of the id's version.
+func (p placesOf) home(digest [10]byte) int {
+	return int(binary.BigEndian.Uint32(digest[4:])) & (len(p) - 1)
+}
+
+// slot is where a digest stands in the index, or would.
+func (w *Witness) slot(digest [10]byte) int {
+	i := w.index.home(digest)
+	for w.index[i] != 0 && w.of(w.index[i]-1).Call.RequestDigest() != digest {
+		i = (i + 1) & (len(w.index) - 1)
+	}
+	return i
+}
+
+// forget empties a slot, and moves those behind it that would not be found any more.
+func (w *Witness) forget(hole int) {
+	last := len(w.index) - 1
+	for i := (hole + 1) & last; w.index[i] != 0; i = (i + 1) & last {
+		home := w.index.home(w.of(w.index[i] - 1).Call.RequestDigest())
+		if (i-home)&last >= (i-hole)&last { // the hole is on the way from its home
+			w.index[hole], hole = w.index[i], i
+		}
+	}
+	w.index[hole] = 0
+}
+
+// widen doubles the index.
+func (w *Witness) widen() {
+	old := w.index
+	w.index = make(placesOf, 2*len(old))
+	for _, place := range old {
+		if place != 0 {
+			w.index[w.slot(w.of(place-1).Call.RequestDigest())] = place
+		}
+	}
 }
 
 // tailing reads the whole lines that a growing file gets.
