@@ -144,7 +144,7 @@ race-load: tools ## sentinel with the race detector, which ends it at the first 
 .PHONY: growth
 growth: export E2E ?= must
 growth: export GROWTH := $(CURDIR)/docs
-growth: tools ## what a call costs under 10 to 10,000 rules and services, 10 to 100,000 end users, 10 to 1,000 streams, and processors: docs/bench/growth.json and docs/img/growth.svg
+growth: tools ## what a call costs under 10 to 10,000 rules and services, 10 to 100,000 end users, 10 to 1,000 streams, and processors, ROUNDS (3) times in turns: docs/bench/growth.json and docs/img/growth.svg
 	go test ./e2e -run ACallCostsTheSame -count=1 -v -timeout 45m
 
 chaos: export E2E ?= must

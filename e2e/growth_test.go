@@ -48,7 +48,7 @@ func TestACallCostsTheSameHoweverMuchElseThereIs(t *testing.T) {
 	users := &growth{Of: "end users", Sizes: []int{10, 2_000}, set: g.knowUsers(), measure: func(n int) float64 { return g.callMicros(calls, ofUsers(n)) }}
 	all := []*growth{{Of: "rules", Sizes: []int{10, 2_000}, set: policy("rules"), measure: plain}, {Of: "services", Sizes: []int{10, 2_000}, set: policy("services"), measure: plain}, users}
 	if out != "" {
-		rounds, calls = 3, 3_000
+		rounds, calls = number("ROUNDS", 3), 3_000
 		for _, of := range all {
 			of.Sizes = []int{10, 100, 1_000, 9_990} // 10,000 is the most that a policy has
 		}
