@@ -53,7 +53,7 @@ func TestACallCostsTheSameHoweverMuchElseThereIs(t *testing.T) {
 			of.Sizes = []int{10, 100, 1_000, 9_990} // 10,000 is the most that a policy has
 		}
 		users.Sizes = []int{10, 100, 1_000, 10_000, 100_000}
-		all = append(all, &growth{Of: "streams at once, a stream of 20 chunks", Sizes: []int{10, 100, 1_000}, set: func(n int) {
+		all = append(all, &growth{Of: "streams at once, a chunk of 20", Sizes: []int{10, 100, 1_000}, set: func(n int) {
 			config.Models["gpt-5-mini"] = mockapi.Answers{Pace: time.Duration(n) * time.Millisecond, MinOutput: chunksAStream, MaxOutput: chunksAStream} // 1,000 chunks a second, whatever their number
 			g.must(g.mock.Apply(config))
 		}, measure: g.streamMicros})
@@ -152,11 +152,11 @@ func (g *gateway) callMicros(calls int64, bodies func(int64) []byte) float64 {
 	return g.micros(load.Options{Body: []byte(chat), Bodies: bodies, Clients: 16, Warmup: time.Second, Duration: 30 * time.Minute, Requests: calls})
 }
 
-// streamMicros is sentinel's CPU for a stream, while so many run.
+// streamMicros is sentinel's CPU for a chunk, its share of the call included, while so many streams run.
 func (g *gateway) streamMicros(n int) float64 {
 	g.t.Helper()
 	takes := time.Duration(n*chunksAStream) * time.Millisecond
-	return g.micros(load.Options{Body: []byte(stream), Mode: load.SSE, Clients: n, Ramp: takes, Duration: 3*takes + 4*time.Second, Timeout: time.Minute})
+	return g.micros(load.Options{Body: []byte(stream), Mode: load.SSE, Clients: n, Ramp: takes, Duration: 3*takes + 4*time.Second, Timeout: time.Minute}) / chunksAStream
 }
 
 func (g *gateway) micros(o load.Options) float64 {
