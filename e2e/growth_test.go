@@ -3,7 +3,6 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
-	"image/color"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -15,9 +14,6 @@ import (
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
-	_ "gonum.org/v1/plot/vg/vgsvg" // the form of the plot
 
 	"github.com/saas-sentinel/saas-sentinel/e2e/load"
 	"github.com/saas-sentinel/saas-sentinel/internal/mockapi"
@@ -173,26 +169,15 @@ func (g *gateway) micros(o load.Options) float64 {
 // growthPlot draws CPU a call against what grows.
 func growthPlot(all []*growth, file string) error {
 	p := plot.New()
-	p.BackgroundColor = color.White
 	p.X.Label.Text, p.Y.Label.Text = "of them", "sentinel's CPU a call, µs"
-	p.X.Scale, p.X.Tick.Marker, p.Y.Min = plot.LogScale{}, plot.LogTicks{Prec: -1}, 0
-	colours := []color.Color{
-		color.RGBA{R: 0x1f, G: 0x6f, B: 0xc4, A: 0xff}, color.RGBA{R: 0xd9, G: 0x73, B: 0x0d, A: 0xff}, color.RGBA{R: 0x2c, G: 0x8f, B: 0x4e, A: 0xff},
-		color.RGBA{R: 0x8a, G: 0x4f, B: 0xbf, A: 0xff}, color.RGBA{R: 0x55, G: 0x55, B: 0x55, A: 0xff},
-	}
-	for i, of := range all {
-		points := make(plotter.XYs, len(of.Sizes))
+	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
+	var curves []curve
+	for _, of := range all {
+		c := curve{name: of.Of, dots: true}
 		for j, n := range of.Sizes {
-			points[j] = plotter.XY{X: float64(n), Y: of.Micros[j]}
+			c.points = append(c.points, plotter.XY{X: float64(n), Y: of.Micros[j]})
 		}
-		line, dots, err := plotter.NewLinePoints(points)
-		if err != nil {
-			return err
-		}
-		line.Color, dots.Color, dots.Shape = colours[i], colours[i], draw.CircleGlyph{}
-		p.Add(line, dots)
-		p.Legend.Add(of.Of, line)
-		p.Y.Max = max(p.Y.Max, 1.5*slices.Max(of.Micros))
+		curves = append(curves, c)
 	}
-	return p.Save(18*vg.Centimeter, 8*vg.Centimeter, file)
+	return drawn(p, curves, file)
 }

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
-	"image/color"
 	"io"
 	"math"
 	"math/rand/v2"
@@ -24,7 +23,6 @@ import (
 	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/vg"
 
 	"github.com/saas-sentinel/saas-sentinel/e2e/load"
 	"github.com/saas-sentinel/saas-sentinel/internal/mockapi"
@@ -33,12 +31,18 @@ import (
 // soakModel answers slowly enough to be left in the middle.
 const soakModel = "gpt-5"
 
+// What every call of a soak is under, and few calls a minute of another model.
+const (
+	soakTeam  = "{budget: {usd: 1000000/day, mode: hard}}"
+	soakRules = benchRules + "  - {name: few, match: {model: gpt-5-nano}, limits: {requests: 5/minute}}\n"
+)
+
 // openToSoak is a gateway with every limit, a binary with the race detector where RACE is set, and a model whose answers take 100 ms.
 func openToSoak(t *testing.T) *gateway {
 	t.Helper()
 	c := mockapi.DefaultConfig()
 	c.Models = map[string]mockapi.Answers{"gpt-5-mini": {MinOutput: 20, MaxOutput: 20}, soakModel: {Latency: 20 * time.Millisecond, Pace: 2 * time.Millisecond, MinOutput: 40, MaxOutput: 40}}
-	g := open(t, c, "{budget: {usd: 1000000/day, mode: hard}}", benchRules+"  - {name: few, match: {model: gpt-5-nano}, limits: {requests: 5/minute}}\n")
+	g := open(t, c, soakTeam, soakRules)
 	if os.Getenv("RACE") != "" {
 		g.racing()
 	}
@@ -367,8 +371,7 @@ func TestALongLoadLeavesNothingBehind(t *testing.T) {
 		if time.Since(reload) > 20*time.Second {
 			reload = time.Now()
 			got.Reloads++
-			g.replaces(strings.Replace(g.policyOf("{budget: {usd: 1000000/day, mode: hard}}", benchRules), "requests: 1000m/minute", fmt.Sprintf("requests: %dm/minute", 1000+got.Reloads), 1) +
-				"  - {name: few, match: {model: gpt-5-nano}, limits: {requests: 5/minute}}\n")
+			g.replaces(strings.Replace(g.policyOf(soakTeam, soakRules), "requests: 1000m/minute", fmt.Sprintf("requests: %dm/minute", 1000+got.Reloads), 1))
 		}
 		got.Samples = append(got.Samples, g.soakSample(begun, envoy))
 		g.alive()
@@ -441,31 +444,12 @@ func (g *gateway) soakSample(begun time.Time, envoy int) soakSample {
 // soakPlot draws memory over time.
 func soakPlot(samples []soakSample, file string) error {
 	p := plot.New()
-	p.BackgroundColor = color.White
 	p.X.Label.Text, p.Y.Label.Text = "minutes", "MB"
-	lines := []struct {
-		name   string
-		colour color.Color
-		y      func(soakSample) float64
-	}{
-		{"sentinel, resident", color.RGBA{R: 0x1f, G: 0x6f, B: 0xc4, A: 0xff}, func(s soakSample) float64 { return s.Resident }},
-		{"Envoy, resident", color.RGBA{R: 0xd9, G: 0x73, B: 0x0d, A: 0xff}, func(s soakSample) float64 { return s.Envoy }},
-		{"the heap's goal", color.RGBA{R: 0x2c, G: 0x8f, B: 0x4e, A: 0xff}, func(s soakSample) float64 { return s.Heap }},
-	}
-	for _, l := range lines {
-		points := make(plotter.XYs, len(samples))
-		for i, s := range samples {
-			points[i] = plotter.XY{X: s.Seconds / 60, Y: l.y(s)}
+	curves := []curve{{name: "sentinel, resident"}, {name: "Envoy, resident"}, {name: "the heap's goal"}}
+	for _, s := range samples {
+		for i, y := range []float64{s.Resident, s.Envoy, s.Heap} {
+			curves[i].points = append(curves[i].points, plotter.XY{X: s.Seconds / 60, Y: y})
 		}
-		line, err := plotter.NewLine(points)
-		if err != nil {
-			return err
-		}
-		line.Color = l.colour
-		p.Add(line)
-		p.Legend.Add(l.name, line)
 	}
-	p.Y.Min, p.Legend.Top = 0, true
-	p.Y.Max *= 1.3
-	return p.Save(18*vg.Centimeter, 8*vg.Centimeter, file)
+	return drawn(p, curves, file)
 }
