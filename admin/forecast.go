@@ -14,9 +14,11 @@ import (
 type MonthForecast struct {
 	Known  bool    `json:"known"`
 	Reason string  `json:"reason,omitempty" doc:"Why there is none."`
-	Mean   Money   `json:"mean"`
-	Lo80   Money   `json:"lo80"`
+	Mean   Money   `json:"mean" doc:"Above it and below it with even odds."`
+	Lo80   Money   `json:"lo80" doc:"Between lo80 and hi80 80 times of 100."`
 	Hi80   Money   `json:"hi80"`
+	Lo95   Money   `json:"lo95" doc:"Between lo95 and hi95 95 times of 100."`
+	Hi95   Money   `json:"hi95"`
 	Days   []Point `json:"days" nullable:"false" doc:"Spend a day from the month's begin: what was, then what is expected."`
 }
 
@@ -28,6 +30,8 @@ type Point struct {
 	Total    Money  `json:"total" doc:"Since the month's begin, mean."`
 	Lo80     Money  `json:"lo80" doc:"Bounds of the total."`
 	Hi80     Money  `json:"hi80"`
+	Lo95     Money  `json:"lo95"`
+	Hi95     Money  `json:"hi95"`
 }
 
 const (
@@ -140,12 +144,12 @@ func (m *MonthForecast) fill(in month, f forecast.Forecast) {
 		}
 		name := time.Date(first.Year(), first.Month(), day, 0, 0, 0, 0, time.UTC).Format(time.DateOnly)
 		total += in.days[name]
-		m.Days = append(m.Days, Point{Day: name, Actual: in.days[name], Total: total, Lo80: total, Hi80: total})
+		m.Days = append(m.Days, Point{Day: name, Actual: in.days[name], Total: total, Lo80: total, Hi80: total, Lo95: total, Hi95: total})
 	}
 	if !m.Known {
 		return
 	}
-	before := total - in.running
+	ends := func(sums []float64, step int) Money { return max(total-in.running+money(sums[step]), total) }
 	for step := range f.Total {
 		at := in.last.Add(time.Duration(step) * time.Hour)
 		if !at.Before(in.end) {
@@ -156,8 +160,10 @@ func (m *MonthForecast) fill(in month, f forecast.Forecast) {
 		}
 		p := &m.Days[at.In(in.zone).Day()-1]
 		p.Expected += money(f.Mean[step])
-		p.Total, p.Lo80, p.Hi80 = max(before+money(f.Total[step]), total), max(before+money(f.TotalLo80[step]), total), max(before+money(f.TotalHi80[step]), total)
-		m.Mean, m.Lo80, m.Hi80 = p.Total, p.Lo80, p.Hi80
+		p.Total = ends(f.Total, step)
+		p.Lo80, p.Hi80 = ends(f.TotalLo80, step), ends(f.TotalHi80, step)
+		p.Lo95, p.Hi95 = ends(f.TotalLo95, step), ends(f.TotalHi95, step)
+		m.Mean, m.Lo80, m.Hi80, m.Lo95, m.Hi95 = p.Total, p.Lo80, p.Hi80, p.Lo95, p.Hi95
 	}
 }
 

@@ -2,6 +2,7 @@ package admin_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -114,9 +115,19 @@ func TestOverviewCutsDaysByTheLocalCalendar(t *testing.T) {
 				if sentinel.NanoUSD(d.Actual) != days[d.Day] || d.Total < sum || d.Lo80 < sum {
 					t.Errorf("%s: %d was spent and %d by its end, want %d and at least %d", d.Day, d.Actual, d.Total, days[d.Day], sum)
 				}
-				if d.Day < date && d.Total != sum {
-					t.Errorf("%s ends with %d, want %d", d.Day, d.Total, sum)
+				bounds := []admin.Money{sum, d.Lo95, d.Lo80, d.Total, d.Hi80, d.Hi95}
+				if d.Day < date && (d.Total != sum || d.Lo95 != sum || d.Hi95 != sum) {
+					t.Errorf("%s ends with %d between %d and %d, want %d", d.Day, d.Total, d.Lo95, d.Hi95, sum)
+				} else if !slices.IsSorted(bounds) {
+					t.Errorf("%s: out of order: what was spent, the total and its bounds are %v", d.Day, bounds)
 				}
+			}
+			f := got.Forecast
+			if end := f.Days[len(f.Days)-1]; (end != admin.Point{Day: end.Day, Actual: end.Actual, Expected: end.Expected, Total: f.Mean, Lo80: f.Lo80, Hi80: f.Hi80, Lo95: f.Lo95, Hi95: f.Hi95}) {
+				t.Errorf("the month ends with %+v, and its last day with %+v", f, end)
+			}
+			if f.Lo95 >= f.Lo80 || f.Hi80 >= f.Hi95 {
+				t.Errorf("the month ends between %d and %d 80 times of 100, between %d and %d 95 times: want these wider", f.Lo80, f.Hi80, f.Lo95, f.Hi95)
 			}
 		})
 	}

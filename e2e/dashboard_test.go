@@ -96,7 +96,7 @@ func TestDashboardInABrowser(t *testing.T) {
 		}
 	}
 	for page, want := range map[string]string{
-		"dark /": "Wait for the first byte, last 24 hours", "phone /": "Month to date and forecast", "light /usage?period=week&by=model": hostileName, "dark /usage?period=week&by=model": "constructor", "dark /limits": "team core", "dark /alerts": "Nothing is wrong",
+		"dark /": "Wait for the first byte, last 24 hours", "phone /": "95 of 100 months", "light /usage?period=week&by=model": hostileName, "dark /usage?period=week&by=model": "constructor", "dark /limits": "team core", "dark /alerts": "Nothing is wrong",
 		"light /usage": "Latency and errors by team", "light /calls?id=" + last: last, "light /nowhere": "There is no such page", "light /connect": "base_url=",
 		"limit's history": "Overridden by ada", "usage of dates": "Latency and errors by team", "calls of dates": "openai", "audit file": "limit.override", "light /usage?by=user": "by user", "light /": "First byte in the last hour",
 		"policy faults": "nonsense: unknown key", "audit after writes": "launch week", "policy versions": "not needed", "policy suggestions": "suggested budget a day of team core", "simulation": "policy in force",

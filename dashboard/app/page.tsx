@@ -37,7 +37,7 @@ export default function Overview() {
 function Month({ of }: { of: UseQueryResult<Schemas["Overview"], Error> }) {
   const f = of.data?.forecast;
   return (
-    <Card title="Month to date and forecast" aside={f && <span>{f.known ? `month end ${usd(f.mean, 2)}, 80 % between ${usd(f.lo80, 2)} and ${usd(f.hi80, 2)}` : f.reason}</span>}>
+    <Card title="Month to date and forecast" aside={f && <span>{f.known ? `month end ${usd(f.mean, 2)}, 80 % between ${usd(f.lo80, 2)} and ${usd(f.hi80, 2)}, 95 % between ${usd(f.lo95, 2)} and ${usd(f.hi95, 2)}` : f.reason}</span>}>
       <Loaded of={of} empty={(o) => o.forecast.days.length === 0 && "Nothing was spent this month yet."}>
         {(o) => <MonthChart spent={o.month.cost} days={o.forecast.days.map((d) => ({ ...d, past: d.day <= dayIn(o.zone, new Date(o.at)) }))} />}
       </Loaded>
@@ -57,7 +57,7 @@ function Tiles({ o }: { o: Schemas["Overview"] }) {
       )}
       <div className="grid grid-cols-2 gap-4 lg:grid-cols-4">
         <Tile label="This month" value={usd(o.month.cost, 2)} note={<>{vs(o.month.cost, o.last_month.cost, "last month until now")}{o.month.estimated > 0 && ` · ${((100 * o.month.estimated) / o.month.calls).toFixed(1)} % of calls estimated`}</>} />
-        <Tile label="Expected by its end" value={o.forecast.known ? usd(o.forecast.mean, 2) : "—"} note={o.forecast.known ? `80 %: ${usd(o.forecast.lo80, 0)} to ${usd(o.forecast.hi80, 0)}` : "not enough history yet"} />
+        <Tile label="Expected by its end" value={o.forecast.known ? usd(o.forecast.mean, 2) : "—"} note={o.forecast.known ? `80 %: ${usd(o.forecast.lo80, 0)} to ${usd(o.forecast.hi80, 0)} · 95 %: ${usd(o.forecast.lo95, 0)} to ${usd(o.forecast.hi95, 0)}` : "not enough history yet"} />
         <Tile label="Today" value={usd(o.today.cost, 2)} note={vs(o.today.cost, o.yesterday.cost, "yesterday until now")} />
         <Tile label="Saved by downgrades" value={usd(o.downgrades.saved, 2)} tone={o.downgrades.saved !== "0" ? "good" : undefined} note={`${count(o.downgrades.calls)} calls went to a cheaper model${o.downgrades.priced < o.downgrades.calls ? `, ${count(o.downgrades.priced)} of them from one with a price` : ""}`} />
         <Tile label="Calls in the last hour" value={compact(o.last_hour.calls)} note={`${usd(o.last_hour.cost)} in that hour`} />

@@ -28,7 +28,7 @@ function Tip({ title, lines }: { title: string; lines: { name: string; value: st
 }
 
 /** What a colour of a chart stands for. */
-interface Key { name: string; color: string; line?: "dashed" | "band" }
+interface Key { name: string; color: string; line?: "dashed" | "band" | "wide" }
 
 function Frame({ label, height, keys, children }: { label: string; height: number; keys?: Key[]; children: ReactNode }) {
   return (
@@ -40,7 +40,7 @@ function Frame({ label, height, keys, children }: { label: string; height: numbe
         <div className="mt-2 flex flex-wrap gap-x-4 gap-y-1 text-xs text-muted" aria-label={`Colours of ${label}`} role="group">
           {keys.map((k, i) => (
             <span key={i} className="flex max-w-60 min-w-0 items-center gap-1.5">
-              {k.line === "dashed" ? <span className="w-4 shrink-0 border-t-2 border-dashed" style={{ borderColor: k.color }} aria-hidden /> : <span className={`size-2.5 shrink-0 rounded-sm ${k.line === "band" ? "opacity-30" : ""}`} style={{ background: k.color }} aria-hidden />}
+              {k.line === "dashed" ? <span className="w-4 shrink-0 border-t-2 border-dashed" style={{ borderColor: k.color }} aria-hidden /> : <span className={`size-2.5 shrink-0 rounded-sm ${k.line === "band" ? "opacity-30" : k.line === "wide" ? "opacity-15" : ""}`} style={{ background: k.color }} aria-hidden />}
               <bdi className="truncate">{k.name}</bdi>
             </span>
           ))}
@@ -120,17 +120,20 @@ export interface MonthDay {
   total: string;
   lo80: string;
   hi80: string;
+  lo95: string;
+  hi95: string;
   past: boolean;
 }
 
-/** MonthChart draws a month's running total until now, its forecast with the band that 80 of 100 months stay within, and a budget's line. */
+/** MonthChart draws a month's running total until now, its forecast with the bands that 80 and 95 of 100 months stay within, and a budget's line. */
 export function MonthChart({ days, spent, budget, height = 260 }: { days: MonthDay[]; spent: string; budget?: string; height?: number }) {
   const n = (s: string) => Number(BigInt(s)) / 1e9;
   const last = days.findLastIndex((d) => d.past);
   const so = (i: number) => n(i === last ? spent : days[i]!.total); // the last day's total is of its end
-  const rows = days.map((d, i) => ({ key: d.day, actual: i <= last ? so(i) : null, mean: i < last ? null : i === last ? so(i) : n(d.total), band: i < last ? null : i === last ? [so(i), so(i)] : [n(d.lo80), n(d.hi80)] }));
+  const band = (i: number, lo: string, hi: string) => (i < last ? null : i === last ? [so(i), so(i)] : [n(lo), n(hi)]);
+  const rows = days.map((d, i) => ({ key: d.day, actual: i <= last ? so(i) : null, mean: i < last ? null : i === last ? so(i) : n(d.total), band80: band(i, d.lo80, d.hi80), band95: band(i, d.lo95, d.hi95) }));
   return (
-    <Frame label="Spend since the month's begin, with its forecast" height={height} keys={[{ name: "spent", color: color(0) }, { name: "forecast", color: color(0), line: "dashed" }, { name: "80 of 100 months", color: color(0), line: "band" }]}>
+    <Frame label="Spend since the month's begin, with its forecast" height={height} keys={[{ name: "spent", color: color(0) }, { name: "forecast", color: color(0), line: "dashed" }, { name: "80 of 100 months", color: color(0), line: "band" }, { name: "95 of 100 months", color: color(0), line: "wide" }]}>
       <ComposedChart data={rows} margin={{ top: 8, right: 0, bottom: 0, left: 0 }} accessibilityLayer>
         <CartesianGrid vertical={false} stroke="var(--color-line)" strokeDasharray="2 4" />
         <XAxis dataKey="key" tickFormatter={tick} minTickGap={32} {...axis} />
@@ -142,12 +145,13 @@ export function MonthChart({ days, spent, budget, height = 260 }: { days: MonthD
             if (!d) return null;
             const lines = [
               ...(i <= last ? [{ name: "Spent so far", value: usd(i === last ? spent : d.total) }] : []),
-              ...(i > last || d.expected !== "0" ? [{ name: i === last ? "Expected by its end" : "Expected", value: usd(d.total, 2) }, { name: "80 % between", value: `${usd(d.lo80, 2)} and ${usd(d.hi80, 2)}` }] : []),
+              ...(i > last || d.expected !== "0" ? [{ name: i === last ? "Expected by its end" : "Expected", value: usd(d.total, 2) }, { name: "80 % between", value: `${usd(d.lo80, 2)} and ${usd(d.hi80, 2)}` }, { name: "95 % between", value: `${usd(d.lo95, 2)} and ${usd(d.hi95, 2)}` }] : []),
             ];
             return <Tip title={tick(d.day)} lines={lines} />;
           }}
         />
-        <Area dataKey="band" stroke="none" fill="var(--series-0)" fillOpacity={0.18} isAnimationActive={false} connectNulls />
+        <Area dataKey="band95" stroke="none" fill="var(--series-0)" fillOpacity={0.09} isAnimationActive={false} connectNulls />
+        <Area dataKey="band80" stroke="none" fill="var(--series-0)" fillOpacity={0.14} isAnimationActive={false} connectNulls />
         <Line dataKey="mean" stroke="var(--series-0)" strokeDasharray="4 4" strokeWidth={2} dot={false} isAnimationActive={false} />
         <Line dataKey="actual" stroke="var(--series-0)" strokeWidth={2.5} dot={false} isAnimationActive={false} />
         {budget && <ReferenceLine y={n(budget)} stroke="var(--color-bad)" strokeDasharray="6 3" label={{ value: "budget " + usd(budget, 0), fill: "var(--color-bad)", fontSize: 11, position: "insideTopLeft" }} />}

@@ -54,7 +54,7 @@ function UsedUp({ of: f }: { of?: Schemas["BudgetForecast"] }) {
   if (!f) return null;
   if (!f.known) return <span className="text-xs text-muted" title={f.reason}>not known</span>;
   const span = (first?: string, last?: string) => (first ? `${shortMoment(first)} to ${last ? shortMoment(last) : "after its end"}` : "not within its window");
-  const title = `80 of 100 times: ${span(f.runs_out_first80, f.runs_out_last80)}; 95 of 100 times: ${span(f.runs_out_first95, f.runs_out_last95)}. At its end ${usd(f.mean, 2)}, 80 of 100 times ${usd(f.lo80, 2)} to ${usd(f.hi80, 2)}.`;
+  const title = `80 of 100 times: ${span(f.runs_out_first80, f.runs_out_last80)}; 95 of 100 times: ${span(f.runs_out_first95, f.runs_out_last95)}. At its end ${usd(f.mean, 2)}, 80 of 100 times ${usd(f.lo80, 2)} to ${usd(f.hi80, 2)}, 95 of 100 times ${usd(f.lo95, 2)} to ${usd(f.hi95, 2)}.`;
   return (
     <span className="whitespace-nowrap" title={title}>
       {f.runs_out ? <span className="text-warn">{shortMoment(f.runs_out)}</span> : <span className="text-muted">lasts</span>}
