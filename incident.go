@@ -168,6 +168,7 @@ type Delivery struct {
 
 // AlertMessage is a delivery as people see it.
 type AlertMessage struct {
+	Seq      int64 // counts the messages of all channels
 	ID       string
 	Group    string
 	Channel  string

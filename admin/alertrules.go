@@ -13,11 +13,12 @@ import (
 // AlertRules is what opens incidents, and what became of their messages.
 type AlertRules interface {
 	AlertRules() []AlertRule
-	// Evaluations are the last times that this process saw a cause begin or end, the newest first.
-	Evaluations(limit int) []Evaluation
+	// Evaluations are the last times that this process saw a cause begin or end, those below a number, 0 for all, the newest first.
+	Evaluations(before int64, limit int) []Evaluation
 	// SampleAlert sends a marked sample to every channel of a rule; ok is false without such a rule.
 	SampleAlert(ctx context.Context, rule string) (answers []Sampled, ok bool)
-	AlertMessages(ctx context.Context, limit int) ([]sentinel.AlertMessage, error)
+	// AlertMessages lists those below a number, 0 for all, the newest first.
+	AlertMessages(ctx context.Context, before int64, limit int) ([]sentinel.AlertMessage, error)
 }
 
 // AlertRule is a rule of the policy and how this process judges it now.
@@ -46,6 +47,14 @@ type Evaluation struct {
 	Scope  string    `json:"scope"`
 	Firing bool      `json:"firing" doc:"It began; else it ended."`
 	Title  string    `json:"title"`
+
+	Seq int64 `json:"-"` // counts those of this process, from 1
+}
+
+// EvaluationPage is a part of them, the newest first.
+type EvaluationPage struct {
+	Evaluations []Evaluation `json:"evaluations" nullable:"false"`
+	Next        string       `json:"next" doc:"Cursor of the next page; empty on the last."`
 }
 
 // Sampled is what a channel said to a sample.
@@ -68,9 +77,10 @@ type AlertMessage struct {
 	Fault    string     `json:"fault" doc:"Of the last attempt; empty where it was taken."`
 }
 
-// listed is how many rows of a list are wanted.
-type listed struct {
-	Limit int `query:"limit" minimum:"1" maximum:"1000" default:"200"`
+// AlertMessagePage is a part of the messages, the newest first.
+type AlertMessagePage struct {
+	Messages []AlertMessage `json:"messages" nullable:"false"`
+	Next     string         `json:"next" doc:"Cursor of the next page; empty on the last."`
 }
 
 func (s *Server) alertRuleRoutes() {
@@ -79,23 +89,34 @@ func (s *Server) alertRuleRoutes() {
 			return &answer[[]AlertRule]{s.Backend.AlertRules()}, nil
 		})
 	register(s, operation{id: "list-evaluations", method: http.MethodGet, path: "/alerts/evaluations", tag: "incidents", summary: "Causes that began or ended, as this process saw them, the newest first", role: sentinel.RoleViewer},
-		func(_ context.Context, in *listed) (*answer[[]Evaluation], error) {
-			return &answer[[]Evaluation]{s.Backend.Evaluations(in.Limit)}, nil
+		func(_ context.Context, in *PageQuery) (*answer[EvaluationPage], error) {
+			before, err := in.number()
+			if err != nil {
+				return nil, err
+			}
+			list := s.Backend.Evaluations(before, in.Limit)
+			at := func(e Evaluation) sentinel.Cursor { return numbered(e.At, e.Seq) }
+			return &answer[EvaluationPage]{EvaluationPage{append([]Evaluation{}, list...), next(list, in.Limit, at)}}, nil
 		})
 	register(s, operation{id: "list-alert-messages", method: http.MethodGet, path: "/alerts/messages", tag: "incidents", summary: "What was sent to channels, and what they did not take, the newest first", role: sentinel.RoleViewer},
-		func(ctx context.Context, in *listed) (*answer[[]AlertMessage], error) {
-			list, err := s.Backend.AlertMessages(ctx, in.Limit)
+		func(ctx context.Context, in *PageQuery) (*answer[AlertMessagePage], error) {
+			before, err := in.number()
+			if err != nil {
+				return nil, err
+			}
+			list, err := s.Backend.AlertMessages(ctx, before, in.Limit)
 			if err != nil {
 				return nil, s.fault("alert messages", err)
 			}
-			out := make([]AlertMessage, len(list))
-			for i, m := range list {
-				out[i] = AlertMessage{ID: m.ID, Group: m.Group, Channel: m.Channel, Kind: string(m.Kind), State: m.State, Created: m.Created, Ended: orNone(m.Ended), Attempts: m.Attempts, Fault: m.Fault}
-			}
-			return &answer[[]AlertMessage]{out}, nil
+			at := func(m sentinel.AlertMessage) sentinel.Cursor { return numbered(m.Created, m.Seq) }
+			return &answer[AlertMessagePage]{AlertMessagePage{each(list, messageOf), next(list, in.Limit, at)}}, nil
 		})
 	register(s, operation{id: "test-alert-rule", method: http.MethodPost, path: "/alerts/rules/{name}/test", tag: "incidents", summary: "Send a marked sample to every channel of a rule, past silences and quiet hours",
 		role: sentinel.RoleOperator}, s.testAlertRule)
+}
+
+func messageOf(m sentinel.AlertMessage) AlertMessage {
+	return AlertMessage{ID: m.ID, Group: m.Group, Channel: m.Channel, Kind: string(m.Kind), State: m.State, Created: m.Created, Ended: orNone(m.Ended), Attempts: m.Attempts, Fault: m.Fault}
 }
 
 func (s *Server) testAlertRule(ctx context.Context, in *struct {

@@ -3,6 +3,7 @@ package admin
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http"
@@ -39,6 +40,18 @@ type Anomaly struct {
 	Verdict  string    `json:"verdict" enum:",confirmed,false alarm,planned" doc:"What people said of it last; empty for nothing."`
 }
 
+// AnomalyPage is a part of the anomalies, the latest first.
+type AnomalyPage struct {
+	Anomalies []Anomaly `json:"anomalies" nullable:"false"`
+	Next      string    `json:"next" doc:"Cursor of the next page; empty on the last."`
+}
+
+// cursor names an anomaly by its first minute and its service, of whose name it has a hash because names may be long.
+func (a Anomaly) cursor() sentinel.Cursor {
+	service := sha256.Sum256([]byte(a.Service))
+	return sentinel.Cursor{At: a.From.UTC(), Row: string(service[:])}
+}
+
 // ExpectedSpend is a service's spend by the hour, beside what was forecast of it from the hours before all of them.
 type ExpectedSpend struct {
 	Service string         `json:"service"`
@@ -66,6 +79,7 @@ const (
 
 type anomaliesInput struct {
 	Period
+	PageQuery
 	Service string `query:"service" maxLength:"100" doc:"Of one service alone."`
 }
 
@@ -79,8 +93,12 @@ func (s *Server) anomalyRoutes() {
 	register(s, operation{id: "get-expected-spend", method: http.MethodGet, path: "/anomalies/expected", tag: "anomalies", summary: "A service's spend by the hour, beside what was expected of it", role: sentinel.RoleViewer}, s.expected)
 }
 
-func (s *Server) anomalies(ctx context.Context, in *anomaliesInput) (*answer[[]Anomaly], error) {
+func (s *Server) anomalies(ctx context.Context, in *anomaliesInput) (*answer[AnomalyPage], error) {
 	if err := in.resolve(s); err != nil {
+		return nil, err
+	}
+	after, err := in.after()
+	if err != nil {
 		return nil, err
 	}
 	if in.To.Sub(in.From) > anomalySpan {
@@ -97,8 +115,26 @@ func (s *Server) anomalies(ctx context.Context, in *anomaliesInput) (*answer[[]A
 	scores = slices.DeleteFunc(scores, func(v sentinel.Score) bool {
 		return !v.At.Before(in.To) || in.Service != "" && v.Service != in.Service
 	})
-	list := anomaliesOf(scores, said)
-	return &answer[[]Anomaly]{list[:min(len(list), maxRows)]}, nil
+	list := anomaliesAfter(anomaliesOf(scores, said), after)
+	list = list[:min(len(list), in.Limit)]
+	return &answer[AnomalyPage]{AnomalyPage{list, next(list, in.Limit, Anomaly.cursor)}}, nil
+}
+
+// anomaliesAfter leaves out what pages before had. Where the last one of them is gone, because a late score has joined it to the one before, it goes on
+// with what began earlier.
+func anomaliesAfter(list []Anomaly, last sentinel.Cursor) []Anomaly {
+	if last == (sentinel.Cursor{}) {
+		return list
+	}
+	for i, a := range list {
+		switch {
+		case a.cursor() == last:
+			return list[i+1:]
+		case a.From.Before(last.At):
+			return list[i:]
+		}
+	}
+	return []Anomaly{}
 }
 
 // anomaliesOf joins unusual minutes into anomalies, the latest first, each with the last verdict that was given after its begin and

@@ -3,7 +3,10 @@ package admin_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -86,7 +89,7 @@ func TestUnusualMinutesBecomeAnomaliesWithTheirVerdict(t *testing.T) {
 			{At: noon.Add(-298*time.Minute - time.Second), Service: "mail", Verdict: sentinel.FeedbackPlanned},
 		},
 	}
-	var got []admin.Anomaly
+	var got admin.AnomalyPage
 	u.ask(t, "/anomalies", &got)
 	why := "12 dollars a minute, where 1.5 was expected (8.0 times): 75 % of what was unusual"
 	one := func(service string, from, to, minutes int, score float64, impact admin.Money, verdict string) admin.Anomaly {
@@ -94,12 +97,51 @@ func TestUnusualMinutesBecomeAnomaliesWithTheirVerdict(t *testing.T) {
 			Score: score, Feature: "cost_usd", Actual: 12, Expected: 1.5, Share: 0.75, Impact: impact, Why: why, Verdict: verdict}
 	}
 	want := []admin.Anomaly{one("app", 34, 35, 1, 0.93, 2, ""), one("mail", 2, 3, 1, 0.97, 4, ""), one("app", 0, 18, 3, 0.99, 16, "false alarm")}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(admin.AnomalyPage{Anomalies: want}, got); diff != "" {
 		t.Errorf("anomalies (-want +got):\n%s", diff)
 	}
 	u.ask(t, "/anomalies?service=mail", &got)
-	if len(got) != 1 || got[0].Service != "mail" {
+	if len(got.Anomalies) != 1 || got.Anomalies[0].Service != "mail" {
 		t.Errorf("of mail alone: %+v", got)
+	}
+}
+
+// Services of any name begin to be unusual in the same minute: pages hold each once, and what joined an earlier anomaly meanwhile loses no other.
+func TestAnomaliesComeInPages(t *testing.T) {
+	var u unusual
+	services := []string{"app", "mail", strings.Repeat("n", 100), "\u202egnp.exe"}
+	for hour := range 3 {
+		for _, service := range services {
+			u.scores = append(u.scores, sentinel.Score{At: noon.Add(time.Duration(hour-5) * time.Hour), Service: service, Score: 0.95, Feature: "cost_usd"})
+		}
+	}
+	for limit := 1; limit <= 13; limit++ {
+		var rows []string
+		for next, pages := "", 0; pages == 0 || next != ""; pages++ {
+			var got admin.AnomalyPage
+			u.ask(t, fmt.Sprintf("/anomalies?limit=%d&cursor=%s", limit, next), &got)
+			for _, a := range got.Anomalies {
+				rows = append(rows, a.From.Format("15:04 ")+a.Service)
+			}
+			if next = got.Next; pages > 13 {
+				t.Fatalf("pages of %d do not end", limit)
+			}
+		}
+		if len(rows) != 12 || !slices.IsSortedFunc(rows, func(a, b string) int { return strings.Compare(b[:5], a[:5]) }) || len(slices.Compact(slices.Sorted(slices.Values(rows)))) != 12 {
+			t.Errorf("pages of %d: %q", limit, rows)
+		}
+	}
+	var got admin.AnomalyPage
+	u.ask(t, "/anomalies?limit=4", &got)
+	last := got.Anomalies[3]
+	u.scores = slices.DeleteFunc(u.scores, func(s sentinel.Score) bool { return s.Service == last.Service && s.At.Equal(last.From) })
+	u.ask(t, "/anomalies?limit=4&cursor="+got.Next, &got)
+	if len(got.Anomalies) != 4 || !got.Anomalies[0].From.Before(last.From) {
+		t.Errorf("after one that is gone come %+v", got.Anomalies)
+	}
+	h := admin.New(admin.Options{Backend: u, Log: zerolog.Nop(), Now: func() time.Time { return noon }}).Handler()
+	if w := ask(h, "GET", "/api/v1/anomalies?cursor=mine", viewer, ""); w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "cursor:") {
+		t.Errorf("a cursor of somebody's own is answered %d %s", w.Code, w.Body)
 	}
 }
 

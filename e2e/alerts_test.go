@@ -189,12 +189,14 @@ func TestASilenceHoldsUntilItIsEnded(t *testing.T) {
 func (g *gateway) explains(ana *browser) {
 	t := g.t
 	t.Helper()
-	var evaluations []struct {
-		Rule, Scope string
-		Firing      bool
+	var evaluations struct {
+		Evaluations []struct {
+			Rule, Scope string
+			Firing      bool
+		}
 	}
 	ana.want(http.StatusOK, "GET", "/alerts/evaluations?limit=1000", "", &evaluations)
-	if !slices.ContainsFunc(evaluations, func(e struct {
+	if !slices.ContainsFunc(evaluations.Evaluations, func(e struct {
 		Rule, Scope string
 		Firing      bool
 	}) bool {
@@ -202,13 +204,15 @@ func (g *gateway) explains(ana *browser) {
 	}) {
 		t.Errorf("evaluations: %+v", evaluations)
 	}
-	var messages []struct{ Channel, Kind, State, Fault string }
+	var page struct {
+		Messages []struct{ Channel, Kind, State, Fault string }
+	}
 	g.eventually("Slack's answer is kept", func() bool {
-		ana.want(http.StatusOK, "GET", "/alerts/messages?limit=1", "", &messages)
-		return len(messages) == 1 && messages[0].State == "sent"
+		ana.want(http.StatusOK, "GET", "/alerts/messages?limit=1", "", &page)
+		return len(page.Messages) == 1 && page.Messages[0].State == "sent"
 	})
-	if messages[0].Channel != "finops" || messages[0].Fault != "" {
-		t.Errorf("messages: %+v", messages)
+	if one := page.Messages[0]; one.Channel != "finops" || one.Fault != "" {
+		t.Errorf("messages: %+v", page.Messages)
 	}
 	var rules []struct {
 		Name, When string

@@ -253,9 +253,10 @@ func (s *Store) History(ctx context.Context, incident string, limit int) ([]sent
 	return out, explain("incident history", err)
 }
 
-// AlertMessages lists deliveries, the newest first.
-func (s *Store) AlertMessages(ctx context.Context, limit int) ([]sentinel.AlertMessage, error) {
-	rows, err := s.db(ctx).Query(ctx, `SELECT id, grp, channel, kind, state, created, coalesce(ended, '0001-01-01 00:00:00Z'), attempts, fault FROM alert_deliveries ORDER BY seq DESC LIMIT $1`, limit)
+// AlertMessages lists deliveries, the newest first: those before one's number, 0 for all.
+func (s *Store) AlertMessages(ctx context.Context, before int64, limit int) ([]sentinel.AlertMessage, error) {
+	rows, err := s.db(ctx).Query(ctx, `SELECT seq, id, grp, channel, kind, state, created, coalesce(ended, '0001-01-01 00:00:00Z'), attempts, fault FROM alert_deliveries
+		WHERE $1 = 0 OR seq < $1 ORDER BY seq DESC LIMIT $2`, before, limit)
 	if err != nil {
 		return nil, explain("alert messages", err)
 	}

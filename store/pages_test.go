@@ -52,6 +52,15 @@ func TestPagesHoldEveryRowOnce(t *testing.T) {
 			}
 		}
 		change(t, s, "budget", list)
+		if err := s.UpdateGroup(t.Context(), "other", nil, func(g sentinel.AlertGroup, _ []sentinel.IncidentRef) (sentinel.AlertGroup, sentinel.AlertEffects) {
+			var told []sentinel.Delivery
+			for i := range 7 {
+				told = append(told, sentinel.Delivery{ID: fmt.Sprintf("id%d", i), Group: "other", Channel: "finops", Kind: sentinel.DeliverMessage, Body: []byte("{}"), Created: now, NotBefore: now})
+			}
+			return g, sentinel.AlertEffects{Deliveries: told}
+		}); err != nil {
+			t.Fatal(err)
+		}
 		newest := []string{"id6", "id5", "id4", "id3", "id2", "id1", "id0"}
 		soonest := slices.Clone(newest)
 		slices.Reverse(soonest)
@@ -77,6 +86,22 @@ func TestPagesHoldEveryRowOnce(t *testing.T) {
 				if !slices.Equal(tt.got, tt.want) {
 					t.Errorf("%s in pages of %d: %q, want %q", name, limit, tt.got, tt.want)
 				}
+			}
+			var messages []string
+			for before := int64(0); ; {
+				page, err := s.AlertMessages(t.Context(), before, limit)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, m := range page {
+					messages, before = append(messages, m.ID), m.Seq
+				}
+				if len(page) < limit {
+					break
+				}
+			}
+			if !slices.Equal(messages, newest) {
+				t.Errorf("messages in pages of %d: %q", limit, messages)
 			}
 			var versions []string
 			for before := int64(0); ; {

@@ -188,7 +188,7 @@ func readByToday(t *testing.T, s *Store, version int64) {
 			return len(list), err
 		}, 1},
 		"history":  {12, func() (int, error) { list, err := s.History(ctx, "budget/team core", 10); return len(list), err }, 2},
-		"messages": {12, func() (int, error) { list, err := s.AlertMessages(ctx, 10); return len(list), err }, 2},
+		"messages": {12, func() (int, error) { list, err := s.AlertMessages(ctx, 0, 10); return len(list), err }, 2},
 		"audit": {13, func() (n int, err error) {
 			for _, err := range s.Audit(ctx) {
 				if err != nil {

@@ -21,13 +21,15 @@ type evaluated struct {
 	firing map[string][]string // scopes by rule, at the last look
 	last   []admin.Evaluation  // a ring once it is full
 	next   int
+	noted  int64
 }
 
 // note remembers a cause that has begun or ended.
 func (v *evaluated) note(e alerts.Event) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	one := admin.Evaluation{At: e.At, Rule: e.Rule, Scope: e.Scope, Firing: e.Firing, Title: e.Title}
+	v.noted++
+	one := admin.Evaluation{At: e.At, Rule: e.Rule, Scope: e.Scope, Firing: e.Firing, Title: e.Title, Seq: v.noted}
 	if len(v.last) < maxEvaluations {
 		v.last = append(v.last, one)
 		return
@@ -62,18 +64,21 @@ func (v *evaluated) judged(now time.Time, list []seen, before, since map[string]
 	return turned
 }
 
-// newest gives the last evaluations, the newest first.
-func (v *evaluated) newest(limit int) []admin.Evaluation {
+// newest gives the last evaluations before one's number, 0 for all, the newest first.
+func (v *evaluated) newest(before int64, limit int) []admin.Evaluation {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	out := slices.Concat(v.last[v.next:], v.last[:v.next])
 	slices.Reverse(out)
+	if before > 0 {
+		out = slices.DeleteFunc(out, func(e admin.Evaluation) bool { return e.Seq >= before })
+	}
 	return out[:min(limit, len(out))]
 }
 
 // Evaluations are the causes that began or ended lately.
-func (b *adminBackend) Evaluations(limit int) []admin.Evaluation {
-	return b.app.alerting.evaluated.newest(limit)
+func (b *adminBackend) Evaluations(before int64, limit int) []admin.Evaluation {
+	return b.app.alerting.evaluated.newest(before, limit)
 }
 
 // AlertRules lists the policy's rules.

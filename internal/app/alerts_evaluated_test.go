@@ -5,6 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/saas-sentinel/saas-sentinel/admin"
 	"github.com/saas-sentinel/saas-sentinel/alerts"
 	"github.com/saas-sentinel/saas-sentinel/policy"
 )
@@ -20,14 +23,26 @@ func TestEvaluationsRememberWhatBeganAndEnded(t *testing.T) {
 		t.Errorf("%d facts of errors, firing %v", n, v.firing)
 	}
 	v.judged(march.Add(2*time.Second), nil, one, nil)
-	got := v.newest(10)
+	got := v.newest(0, 10)
 	if len(got) != 2 || got[0].Firing || !got[0].At.Equal(march.Add(2*time.Second)) || !got[1].Firing || len(v.firing["errors"]) != 0 {
 		t.Errorf("evaluations %+v, firing %v", got, v.firing)
 	}
 	for i := range maxEvaluations + 5 {
 		v.note(alerts.Event{Rule: fmt.Sprint(i), Firing: true, At: march})
 	}
-	if got := v.newest(2 * maxEvaluations); len(got) != maxEvaluations || got[0].Rule != fmt.Sprint(maxEvaluations+4) || got[maxEvaluations-1].Rule != "5" {
-		t.Errorf("%d evaluations from %s to %s", len(got), got[len(got)-1].Rule, got[0].Rule)
+	all := v.newest(0, 2*maxEvaluations)
+	if len(all) != maxEvaluations || all[0].Rule != fmt.Sprint(maxEvaluations+4) || all[maxEvaluations-1].Rule != "5" {
+		t.Errorf("%d evaluations from %s to %s", len(all), all[len(all)-1].Rule, all[0].Rule)
+	}
+	var paged []admin.Evaluation
+	for before := int64(0); ; before = paged[len(paged)-1].Seq {
+		page := v.newest(before, 300)
+		paged = append(paged, page...)
+		if len(page) < 300 {
+			break
+		}
+	}
+	if diff := cmp.Diff(all, paged); diff != "" {
+		t.Errorf("in pages of 300 (-whole +pages):\n%s", diff)
 	}
 }

@@ -1,7 +1,7 @@
 "use client";
 
-import { Badge, Button, Card, Fault, Loaded, Name, Table, When } from "@/components/ui";
-import { api, unwrap, useApi, useMay, type Schemas } from "@/lib/api";
+import { Badge, Button, Card, Fault, Listed, Loaded, Name, Table, When } from "@/components/ui";
+import { api, unwrap, useApi, useList, useMay, type Schemas } from "@/lib/api";
 import { count } from "@/lib/money";
 import { ago } from "@/lib/time";
 import { useMutation } from "@tanstack/react-query";
@@ -40,12 +40,12 @@ function Rule({ r }: { r: Schemas["AlertRule"] }) {
 
 /** Messages shows what channels took, and what they did not. */
 export function Messages() {
-  const list = useApi(["alert messages"], () => api.GET("/api/v1/alerts/messages", { params: { query: { limit: 200 } } }), 5_000);
+  const list = useList(["alert messages"], (cursor) => api.GET("/api/v1/alerts/messages", { params: { query: { limit: 50, cursor } } }), 5_000);
   return (
     <Card title="Messages">
-      <Loaded of={list} empty={(l) => !l?.length && "Nothing was sent yet."}>
+      <Listed of={list} rows={(p) => p.messages} empty="Nothing was sent yet.">
         {(l) => (
-          <Table caption="Messages" rows={l ?? []} id={(m) => m.id} columns={[
+          <Table caption="Messages" rows={l} id={(m) => m.id} columns={[
             { head: "When", cell: (m) => <When at={m.created} /> },
             { head: "Channel", cell: (m) => m.channel },
             { head: "About", cell: (m) => <><Name>{m.group}</Name><span className="block text-xs text-muted">{m.kind}</span></> },
@@ -54,19 +54,19 @@ export function Messages() {
             { head: "Fault", cell: (m) => m.fault },
           ]} />
         )}
-      </Loaded>
+      </Listed>
     </Card>
   );
 }
 
 /** Evaluations shows when causes began and ended. */
 export function Evaluations() {
-  const list = useApi(["alert evaluations"], () => api.GET("/api/v1/alerts/evaluations", { params: { query: { limit: 200 } } }), 5_000);
+  const list = useList(["alert evaluations"], (cursor) => api.GET("/api/v1/alerts/evaluations", { params: { query: { limit: 50, cursor } } }), 5_000);
   return (
     <Card title="Evaluations" aside="of the process that answers, since its start">
-      <Loaded of={list} empty={(l) => !l?.length && "No cause has begun since this process started."}>
+      <Listed of={list} rows={(p) => p.evaluations} empty="No cause has begun since this process started.">
         {(l) => (
-          <Table caption="Evaluations" rows={l ?? []} id={(e, i) => e.at + i} columns={[
+          <Table caption="Evaluations" rows={l} id={(e, i) => e.at + i} columns={[
             { head: "When", cell: (e) => <When at={e.at} /> },
             { head: "Rule", cell: (e) => e.rule },
             { head: "Scope", cell: (e) => e.scope },
@@ -74,7 +74,7 @@ export function Evaluations() {
             { head: "What", cell: (e) => e.title },
           ]} />
         )}
-      </Loaded>
+      </Listed>
     </Card>
   );
 }

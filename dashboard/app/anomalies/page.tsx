@@ -3,8 +3,8 @@
 import Link from "next/link";
 import { BandChart } from "@/components/lazy";
 import { PeriodChoice, usePeriod } from "@/components/period";
-import { Badge, Button, Card, Fault, Loaded, Name, Nothing, Page, Select } from "@/components/ui";
-import { api, unwrap, useApi, useMay, useRefresh, useSettings, type Schemas } from "@/lib/api";
+import { Badge, Button, Card, Fault, Listed, Loaded, Name, Nothing, Page, Select } from "@/components/ui";
+import { api, unwrap, useApi, useList, useMay, useRefresh, useSettings, type Schemas } from "@/lib/api";
 import { usd } from "@/lib/money";
 import { moment } from "@/lib/time";
 import { joined, useAddress } from "@/lib/url";
@@ -18,12 +18,13 @@ export default function AnomaliesPage() {
   const [address, set] = useAddress();
   const settings = useSettings();
   const period = usePeriod("week"), service = address.get("service") ?? "";
-  const list = useApi(["anomalies", period.key, service], () => {
+  const list = useList(["anomalies", period.key, service], (cursor) => {
     const r = period.range();
-    return api.GET("/api/v1/anomalies", { params: { query: { from: r.from.toISOString(), to: r.to.toISOString(), service: service || undefined } } });
+    return api.GET("/api/v1/anomalies", { params: { query: { from: r.from.toISOString(), to: r.to.toISOString(), service: service || undefined, limit: 50, cursor } } });
   }, 30_000);
+  const shown = list.data?.pages.flatMap((p) => p.anomalies) ?? [];
   const incidents = useApi(["incidents", "newest"], () => api.GET("/api/v1/incidents", { params: { query: { limit: 500 } } }), 30_000);
-  const charted = service || list.data?.[0]?.service || settings.data?.services[0]?.name || "";
+  const charted = service || shown[0]?.service || settings.data?.services[0]?.name || "";
   return (
     <Page title="Anomalies" lead="When services were unusual beside their own past. What you say of one changes how the service is judged from then on."
       aside={
@@ -32,10 +33,10 @@ export default function AnomaliesPage() {
           <PeriodChoice period={period} />
         </>
       }>
-      {charted && <Timeline service={charted} hours={Number(address.get("hours") ?? 72)} set={set} anomalies={(list.data ?? []).filter((a) => a.service === charted)} />}
-      <Loaded of={list} empty={(l) => !l?.length && "Nothing was unusual in this period."}>
-        {(l) => <ul className="space-y-3">{(l ?? []).map((a) => <li key={a.service + a.from}><One a={a} known={!!incidents.data} incident={incidents.data?.incidents.find((i) => i.scope.split("/")[1] === a.service && i.scope.endsWith("/any") && overlaps(i, a))} /></li>)}</ul>}
-      </Loaded>
+      {charted && <Timeline service={charted} hours={Number(address.get("hours") ?? 72)} set={set} anomalies={shown.filter((a) => a.service === charted)} />}
+      <Listed of={list} rows={(p) => p.anomalies} empty="Nothing was unusual in this period.">
+        {(l) => <ul className="space-y-3">{l.map((a) => <li key={a.service + a.from}><One a={a} known={!!incidents.data} incident={incidents.data?.incidents.find((i) => i.scope.split("/")[1] === a.service && i.scope.endsWith("/any") && overlaps(i, a))} /></li>)}</ul>}
+      </Listed>
     </Page>
   );
 }
