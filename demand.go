@@ -18,11 +18,21 @@ type Wanted struct {
 	Choices int64 // answers asked for
 	Weight  int64 // of the prompt, see provider.Request; 0 where a release did not write it
 	Fixed   bool  // it cannot be sent for another model
+	// List is the price list that the request asks for, where the record's may be another: that which the answer told, or which a setting at the provider chose. It is
+	// ListUnnamed, ListAuto, ListDefault or another list's name; empty where the record has what was asked for, or a release did not write it.
+	List string
 	// User and Session are pseudonyms of whom the call is for; empty where the request does not say, or nobody wants to know.
 	User, Session string
 	// Credential is the fingerprint of the one that the call goes out with, where its provider has several; else empty.
 	Credential string
 }
+
+// Lists that have no name of their own in a call's Tier.
+const (
+	ListUnnamed = "-"       // none is named: a setting at the provider chooses one
+	ListAuto    = "auto"    // the provider is asked to choose one
+	ListDefault = "default" // the standard one, by its name
+)
 
 // Demand writes a demand, such as "0:1,1:2s;1;wq0;f": units, choices, and what else there is.
 func (w Wanted) Demand() Demand {
@@ -32,6 +42,9 @@ func (w Wanted) Demand() Demand {
 	}
 	if w.Fixed {
 		text += ";f"
+	}
+	if w.List != "" {
+		text += ";p" + w.List
 	}
 	if w.User != "" {
 		text += userPart + w.User
@@ -91,7 +104,7 @@ func Pseudonym(org, kind, name string) string {
 
 // demandParts begin the parts of a demand after its choices, in their order. In earlier rows the bytes of the prompt's text stand in the
 // place of its weight, which is not known then.
-const demandParts = "twfusk"
+const demandParts = "twfpusk"
 
 // Read is the inverse, and takes nothing else; it is not ok where the demand is not known.
 func (d Demand) Read() (w Wanted, ok bool) {
@@ -119,6 +132,8 @@ func (d Demand) Read() (w Wanted, ok bool) {
 			ok = ok && known && more == "" && w.Weight > 0
 		case 'f':
 			w.Fixed = true
+		case 'p':
+			w.List = value
 		case 'u':
 			w.User = value
 		case 's':

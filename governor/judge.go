@@ -55,13 +55,18 @@ func (g *Governor) Judge(ctx context.Context, room *Room, c *sentinel.Call) (Jud
 	if r.Route, ok = state.Routes[c.Provider+"/"+c.Endpoint]; !ok {
 		return Judgement{Verdict: sentinel.Verdict{Action: sentinel.Deny, Reason: sentinel.ReasonUnknownEndpoint}}, nil
 	}
-	rq := asked(c, &wanted)
+	rq := asked(&r.Call, &wanted)
 	return g.judge(ctx, &r, &rq)
 }
 
-// asked is the request of a call of the ledger.
+// asked is the request of a call of the ledger, which gets the price list that the request asked for: its record has the one that it was booked by.
 func asked(c *sentinel.Call, w *sentinel.Wanted) provider.Request {
-	return provider.Request{Model: c.Model, Tier: c.Tier, Stream: c.Stream, Bound: w.Bound, Choices: w.Choices, Weight: w.Weight, Fixed: w.Fixed}
+	rq := provider.Request{Model: c.Model, Tier: c.Tier, Stream: c.Stream, Bound: w.Bound, Choices: w.Choices, Weight: w.Weight, Fixed: w.Fixed}
+	if w.List != "" {
+		rq.AskFor(w.List)
+	}
+	c.Tier = rq.Tier
+	return rq
 }
 
 // Held is the most that a call of the ledger could use and cost, which limits hold for it while it runs. The call's model is the one that was
@@ -75,7 +80,7 @@ func (s *State) Held(c *sentinel.Call) (held sentinel.Amounts, ok bool) {
 	if r.Route, ok = s.Routes[c.Provider+"/"+c.Endpoint]; !ok {
 		return held, false
 	}
-	rq := asked(c, &wanted)
+	rq := asked(&r.Call, &wanted)
 	b, ok := boundOf(&r, &rq, rq.Model)
 	if ok {
 		held = sentinel.AmountsOf(b.usage, b.cost)
@@ -89,6 +94,8 @@ func (g *Governor) Describe(ctx context.Context, r Request, model string) (Judge
 	rq := provider.Request{Choices: 1, Bound: sentinel.Usage{sentinel.Requests: 1, sentinel.InputTokens: provider.AsModelAllows, sentinel.OutputTokens: provider.AsModelAllows}}
 	if r.Route.Endpoint.Flat {
 		rq.Bound, rq.Fixed = sentinel.Usage{sentinel.Requests: 1}, true
+	} else if r.Route.Preset.DefaultTiers() != nil {
+		rq.AskFor(sentinel.ListUnnamed)
 	}
 	if r.Raw.Body != nil || model == "" {
 		var err error

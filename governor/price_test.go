@@ -208,6 +208,7 @@ func TestCallsWithoutATierAreHeldAtTheProvidersDefault(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := Request{State: s, Route: route, Raw: raw, Call: sentinel.Call{ID: sentinel.NewCallID(day), At: day, Provider: "openai", Endpoint: "chat.completions", Model: tt.model, Tier: rq.Tier}}
+			r.Call.Demand = r.wanted(rq).Demand()
 			b, ok := boundOf(&r, &rq, tt.model)
 			_, list, known := s.price(&route, tt.model, &sentinel.Call{At: day, Tier: tt.held})
 			if !ok || !known {
@@ -225,6 +226,19 @@ func TestCallsWithoutATierAreHeldAtTheProvidersDefault(t *testing.T) {
 				t.Errorf("booked %s by %q, %q, %v; want %s by %q", e.Cost, e.Tier, e.Method, err, tt.perMill, tt.booked)
 			}
 			stays(t, s, e)
+			for _, answered := range []string{e.Tier, "flex", "priority"} { // the record has what the answer says
+				recorded := e.Call
+				recorded.Tier = answered
+				j, err := g.Judge(t.Context(), nil, &recorded)
+				held, known := s.Held(&recorded)
+				if err != nil || !known || len(j.Ask.Candidates) != 1 {
+					t.Fatalf("judged again: %+v, %v", j, err)
+				}
+				again := sentinel.NanoUSD(j.Ask.Candidates[0].Bound[sentinel.MeasureCost])
+				if said := sentinel.NanoUSD(held[sentinel.MeasureCost]); again != b.cost || said != b.cost {
+					t.Errorf("booked by %q and judged again it is held at %s (%s), in truth at %s", answered, again, said, b.cost)
+				}
+			}
 		})
 	}
 }

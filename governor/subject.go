@@ -8,7 +8,7 @@ import (
 
 // wanted is what a request lets its call use, and whom it is for, as far as the policy or its candidate wants to know.
 func (r *Request) wanted(rq provider.Request) sentinel.Wanted {
-	w := sentinel.Wanted{Bound: rq.Bound, Choices: rq.Choices, Weight: rq.Weight, Fixed: rq.Fixed}
+	w := sentinel.Wanted{Bound: rq.Bound, Choices: rq.Choices, Weight: rq.Weight, Fixed: rq.Fixed, List: r.Route.Preset.ListOf(rq)}
 	user, session := r.State.Policy.User, r.State.Policy.Session
 	if c := r.State.Candidate; c != nil {
 		user, session = either(user, c.Policy.User), either(session, c.Policy.Session)

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -112,11 +113,11 @@ func (d openAIDialect) read(kind string, o object, pathModel string, r RawReques
 	if rq.Tier, err = d.tier(o); err != nil {
 		return rq, err
 	}
-	switch asked, _ := o.text("service_tier"); asked {
-	case "auto":
-		rq.Tiers, rq.TierOpen = projectTiers, true
-	case "":
-		rq.TierOpen = kind == "chat.completions" || kind == "responses"
+	switch asked, _ := o.text("service_tier"); {
+	case asked == sentinel.ListAuto:
+		rq.AskFor(sentinel.ListAuto)
+	case asked == "" && (kind == "chat.completions" || kind == "responses"):
+		rq.AskFor(sentinel.ListUnnamed)
 	}
 	rq.modelAt = o.members["model"].at
 	switch kind {
@@ -145,11 +146,41 @@ var projectTiers = []string{"priority", "fast", "flex"}
 
 // DefaultTiers lists the price lists that a setting of a project at the provider may choose for calls that name none; none where there is no such setting.
 func (p Preset) DefaultTiers() []string {
-	switch p.Name {
-	case openAI.Name, azureOpenAI.Name:
-		return append([]string{"default"}, projectTiers...)
+	if !p.hasProjects() {
+		return nil
 	}
-	return nil
+	return append([]string{sentinel.ListDefault}, projectTiers...)
+}
+
+// hasProjects tells whether a provider's calls belong to projects, whose settings choose a price list.
+func (p Preset) hasProjects() bool { return p.Name == openAI.Name || p.Name == azureOpenAI.Name }
+
+// ListOf is the price list that a request asks for, for its record: where a setting at the provider may choose one, the answer's own list stands in its place on the
+// ledger. It is empty where there are no such settings.
+func (p Preset) ListOf(rq Request) string {
+	switch {
+	case !p.hasProjects():
+		return ""
+	case rq.Tiers != nil:
+		return sentinel.ListAuto
+	case rq.TierOpen:
+		return sentinel.ListUnnamed
+	}
+	return cmp.Or(rq.Tier, sentinel.ListDefault)
+}
+
+// AskFor makes a request one for a price list, as ListOf names it.
+func (rq *Request) AskFor(list string) {
+	rq.Tier, rq.Tiers, rq.TierOpen = "", nil, false
+	switch list {
+	case sentinel.ListUnnamed:
+		rq.TierOpen = true
+	case sentinel.ListAuto:
+		rq.Tiers, rq.TierOpen = projectTiers, true
+	case sentinel.ListDefault:
+	default:
+		rq.Tier = list
+	}
 }
 
 // tier gives the price list that a request asks for: OpenAI's flex and priority have rates of their own.
