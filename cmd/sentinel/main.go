@@ -29,6 +29,8 @@ type failure struct {
 	code int
 }
 
+func (f failure) Unwrap() error { return f.error }
+
 // refused marks an error that kept a command from beginning.
 func refused(err error) error {
 	if err == nil {

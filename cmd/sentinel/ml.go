@@ -32,29 +32,55 @@ func mlDetectCommand() *cobra.Command {
 		Long: "Detect scores each row by the rows up to it: " + strings.Join(detect.Header, ",") + ".\n" +
 			"A score of 0.5 or more is an alert; an event alerts once.\n\n" + inputForms + "\n" +
 			"Repeated times, gaps and missing numbers are reported; a missing number scores 0.\n" +
-			"With a directory as input, every .csv in it is scored into the output directory; files that cannot be read are told at the end.",
+			"With a directory as input, every .csv in it is scored into the output directory; files that cannot be read are told at the end,\n" +
+			"and the alerts of the others are in --events all the same.",
 		Example: "  sentinel ml detect --input calls.csv --output scores.csv\n  sentinel ml detect --input series/ --output scores/\n" +
 			"  sentinel ml detect --input calls.csv --output scores.csv --events events.json",
 	}
 	input, output := fileFlags(c)
 	eventsTo := c.Flags().String("events", "", "file for the alerts' explanations, a JSON array")
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		for _, other := range []string{*input, *output} {
+			if *eventsTo != "" && overwrites(*eventsTo, other) {
+				return refused(fmt.Errorf("--events %s would overwrite %s: name another file", *eventsTo, other))
+			}
+		}
 		told := []fileEvent{}
 		err := overFiles(c, *input, *output, func(f *series.Frame, w io.Writer, name string) error {
 			events, err := detect.WriteCSV(w, f)
-			_, _ = fmt.Fprintf(c.ErrOrStderr(), "%s: %d rows, %d alerts\n", name, len(f.Times), len(events))
+			if err != nil {
+				return err
+			}
+			_, _ = fmt.Fprintf(c.ErrOrStderr(), "%s: %s, %s\n", name, series.Count(len(f.Times), "row"), series.Count(len(events), "alert"))
 			for _, e := range events {
 				told = append(told, fileEvent{File: name, Event: e})
 			}
-			return err
+			return nil
 		})
-		if err != nil || *eventsTo == "" {
+		if some := (partly{}); *eventsTo == "" || err != nil && !errors.As(err, &some) {
 			return err
 		}
-		return writeEvents(*eventsTo, told)
+		if failed := writeEvents(*eventsTo, told); failed != nil {
+			return failed
+		}
+		return err
 	}
 	return c
 }
+
+// overwrites tells whether a file written to path would take the place of another, or of a CSV in a directory. What is no regular file takes both.
+func overwrites(path, other string) bool {
+	one, err := os.Stat(path)
+	if there, fault := os.Stat(other); fault == nil && there.IsDir() {
+		inside, fault := filepath.Rel(other, path)
+		return fault == nil && filepath.IsLocal(inside) && isCSV(path)
+	} else if err == nil && fault == nil {
+		return one.Mode().IsRegular() && os.SameFile(one, there)
+	}
+	return filepath.Clean(path) == filepath.Clean(other)
+}
+
+func isCSV(path string) bool { return strings.EqualFold(filepath.Ext(path), ".csv") }
 
 // fileEvent is an event and the file that it was found in.
 type fileEvent struct {
@@ -99,7 +125,7 @@ func overFiles(c *cobra.Command, input, output string, work func(f *series.Frame
 	found := 0
 	var faults []error // of single files: the others are worked on all the same
 	err = filepath.WalkDir(input, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.EqualFold(filepath.Ext(path), ".csv") {
+		if err != nil || d.IsDir() || !isCSV(path) {
 			return err
 		}
 		found++
@@ -121,10 +147,22 @@ func overFiles(c *cobra.Command, input, output string, work func(f *series.Frame
 	case found == 0:
 		err = refused(fmt.Errorf("--input %s holds no .csv file", input))
 	case len(faults) > 0:
-		err = refused(fmt.Errorf("%d of %d files have no output: %w", len(faults), found, errors.Join(faults...)))
+		err = refused(partly{len(faults), found, errors.Join(faults...)})
 	}
 	return err
 }
+
+// partly tells of a directory's files that could not be worked on; the others were.
+type partly struct {
+	failed, of int
+	faults     error
+}
+
+func (p partly) Error() string {
+	return fmt.Sprintf("no output for %d of %s: %v", p.failed, series.Count(p.of, "file"), p.faults)
+}
+
+func (p partly) Unwrap() error { return p.faults }
 
 // overDevice writes to a device or a pipe: a file renamed to its name, as overFile's is, would destroy it.
 func overDevice(f *series.Frame, output, input string, work func(f *series.Frame, w io.Writer, name string) error) error {

@@ -36,6 +36,9 @@ func mlForecastCommand() *cobra.Command {
 	zone := c.Flags().String("timezone", "UTC", "IANA time zone in which days begin; rows of whole days at midnight UTC are dates in any zone")
 	_ = c.MarkFlagRequired("h")
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		if err := checkSteps(*steps, *season, *longer, *freq); err != nil {
+			return refused(err)
+		}
 		shut, err := policy.ParseHolidays(*holidays)
 		if err != nil {
 			return refused(fmt.Errorf("--holidays: %w", err))
@@ -67,9 +70,9 @@ func mlForecastCommand() *cobra.Command {
 			}
 			told := c.ErrOrStderr()
 			if r.Filled+r.Repeated > 0 {
-				_, _ = fmt.Fprintf(told, "%s: %d points filled in, %d repeated\n", name, r.Filled, r.Repeated)
+				_, _ = fmt.Fprintf(told, "%s: %s filled in, %d repeated\n", name, series.Count(r.Filled, "point"), r.Repeated)
 			}
-			_, _ = fmt.Fprintf(told, "%s: %d steps of %s of %s from %d points; %s\n", name, o.H, r.Step, r.Column, len(r.Values), leading(got.Weights))
+			_, _ = fmt.Fprintf(told, "%s: %s of %s of %s from %s; %s\n", name, series.Count(o.H, "step"), r.Step, r.Column, series.Count(len(r.Values), "point"), leading(got.Weights))
 			for _, day := range slices.Sorted(maps.Keys(got.Days)) {
 				_, _ = fmt.Fprintf(told, "%s: on %s %.2f times as much\n", name, day, got.Days[day])
 			}
@@ -80,6 +83,22 @@ func mlForecastCommand() *cobra.Command {
 		})
 	}
 	return c
+}
+
+// checkSteps tells of the first flag that is out of its bounds.
+func checkSteps(h, m, m2 int, freq time.Duration) error {
+	for _, f := range []struct {
+		name      string
+		got, from int
+	}{{"h", h, 1}, {"m", m, 0}, {"m2", m2, 0}} {
+		if f.got < f.from || f.got > forecast.MaxSteps {
+			return fmt.Errorf("--%s: %d is outside %d to %d", f.name, f.got, f.from, forecast.MaxSteps)
+		}
+	}
+	if freq < 0 {
+		return fmt.Errorf("--freq: %s is below 0: write for instance 1h, or leave it out", freq)
+	}
+	return nil
 }
 
 // budgetHistory is the least history from which a date is told.

@@ -145,11 +145,81 @@ func TestADirectoryGivesADirectory(t *testing.T) {
 	}
 	for verb, args := range map[string][]string{"detect": nil, "forecast": {"--h", "3"}} {
 		_, err := ml(append([]string{verb, "--input", in, "--output", out}, args...)...)
-		if err == nil || !strings.Contains(err.Error(), "2 of 3 files have no output") || !strings.Contains(err.Error(), "no rows") || !strings.Contains(err.Error(), "no column timestamp") {
+		if err == nil || !strings.Contains(err.Error(), "no output for 2 of 3 files") || !strings.Contains(err.Error(), "no rows") || !strings.Contains(err.Error(), "no column timestamp") {
 			t.Errorf("%s: %v", verb, err)
 		}
 		if rows, err := os.ReadFile(filepath.Join(out, "b", "good.csv")); err != nil || strings.Count(string(rows), "\n") < 4 {
 			t.Errorf("%s: %q, %v", verb, rows, err)
+		}
+	}
+}
+
+// burst writes a service's minutes of two days, with a burst on the second.
+func burst(t *testing.T, path string) {
+	t.Helper()
+	text := "timestamp,requests,cost_usd\n"
+	for i := range 2 * 24 * 60 {
+		calls := 20 + i%7
+		if i >= 2500 && i < 2520 {
+			calls *= 30
+		}
+		text += fmt.Sprintf("%s,%d,%g\n", time.Date(2026, 1, 5, 0, i, 0, 0, time.UTC).Format(time.RFC3339), calls, 0.01*float64(calls))
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A file that cannot be read keeps nothing back of what the others have to say.
+func TestEventsOfADirectoryAreWrittenBesideABadFile(t *testing.T) {
+	in, out, events := t.TempDir(), t.TempDir(), filepath.Join(t.TempDir(), "events.json")
+	burst(t, filepath.Join(in, "good.csv"))
+	if err := os.WriteFile(filepath.Join(in, "bad.csv"), []byte("no,header\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	told, err := ml("detect", "--input", in, "--output", out, "--events", events)
+	if err == nil || !strings.Contains(err.Error(), "no output for 1 of 2 files") {
+		t.Errorf("%v, want the bad file told", err)
+	}
+	text, err := os.ReadFile(events)
+	if err != nil || !strings.Contains(string(text), "good.csv") || !strings.Contains(told, "2880 rows, 1 alert\n") {
+		t.Errorf("the events are %q, %v, and told was %q; want those of the good file", text, err, told)
+	}
+}
+
+func TestEventsOverwriteNothing(t *testing.T) {
+	in, out := hours(t, 96, 1), filepath.Join(t.TempDir(), "out.csv")
+	before, err := os.ReadFile(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, args := range map[string][]string{
+		"the input":             {"--input", in, "--output", out, "--events", in},
+		"the output to come":    {"--input", in, "--output", out, "--events", filepath.Dir(out) + "/./out.csv"},
+		"an input of many":      {"--input", filepath.Dir(in), "--output", t.TempDir(), "--events", in},
+		"standard output's row": {"--input", in, "--events", "-"},
+	} {
+		if _, err := ml(append([]string{"detect"}, args...)...); err == nil || !strings.Contains(err.Error(), "would overwrite") {
+			t.Errorf("%s: %v, want a refusal", name, err)
+		}
+	}
+	if after, err := os.ReadFile(in); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the input is now %q, %v", after, err)
+	}
+}
+
+func TestForecastRefusesStepsOutOfBounds(t *testing.T) {
+	for want, args := range map[string][]string{
+		"--h: 0 is outside 1 to 100000":      {"--h", "0"},
+		"--h: 100001 is outside":             {"--h", "100001"},
+		"--m: -1 is outside 0":               {"--h", "3", "--m", "-1"},
+		"--m2: -24 is outside 0":             {"--h", "3", "--m2", "-24"},
+		"--freq: -1h0m0s is below 0":         {"--h", "3", "--freq", "-1h"},
+		"take the rows' distance, 1h0m0s":    {"--h", "3", "--freq", "1m"},
+		"above the rows' distance of 1h0m0s": {"--h", "3", "--freq", "3h"},
+	} {
+		if _, err := ml(append([]string{"forecast", "--input", hours(t, 96, 1)}, args...)...); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: %v, want %q", args, err, want)
 		}
 	}
 }

@@ -34,7 +34,7 @@ func Regularise(f *series.Frame, step time.Duration, season int) (Regular, error
 	if step < 0 || season < 1 {
 		return Regular{}, fmt.Errorf("a step of %s and a season of %d: want 0 or more, and 1 or more", step, season)
 	}
-	if usual := f.Report.Step; usual > 0 && step >= 2*usual {
+	if usual := f.Report.Step; usual > 0 && step/2 >= usual {
 		return Regular{}, fmt.Errorf("--freq %s is above the rows' distance of %s: sum or average the rows to that step first", step, usual)
 	}
 	r := Regular{Column: f.Names[0], Step: step, Last: f.Times[len(f.Times)-1], Layout: time.DateTime}
@@ -72,13 +72,19 @@ func Regularise(f *series.Frame, step time.Duration, season int) (Regular, error
 		}
 		r.Values[k] = column[i]
 	}
-	return r, r.fill(season)
+	if err := r.fill(season); err != nil {
+		if usual := f.Report.Step; usual > r.Step {
+			return r, fmt.Errorf("%w, or take the rows' distance, %s", err, usual)
+		}
+		return r, err
+	}
+	return r, nil
 }
 
 func (r *Regular) fill(season int) error {
 	first := slices.IndexFunc(r.Values, func(v float64) bool { return !math.IsNaN(v) })
 	if first < 0 {
-		return fmt.Errorf("column %s holds no number", r.Column)
+		return fmt.Errorf("column %s holds no number within the bounds of ±1e30: nothing can be told from it", r.Column)
 	}
 	r.Values = r.Values[first:]
 	for i, v := range r.Values {

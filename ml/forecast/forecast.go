@@ -15,9 +15,11 @@ type Options struct {
 	Calendar           *Calendar
 }
 
-// The bounds of Options and of a series.
+// MaxSteps bounds the steps of a forecast and of a season.
+const MaxSteps = 100_000
+
+// The bounds of a series.
 const (
-	maxSteps  = 100_000
 	maxSeries = 2_000_000
 	minSeries = 8
 	largest   = 1e100 // of values: squares and sums of such stay finite
@@ -40,8 +42,8 @@ var ErrShort = errors.New("too short to forecast")
 
 // Run forecasts a series of evenly spaced, finite values, oldest first.
 func Run(y []float64, o Options) (Forecast, error) {
-	if o.H < 1 || o.H > maxSteps || o.Season < 1 || o.Season > maxSteps || o.Season2 < 0 || o.Season2 > maxSteps {
-		return Forecast{}, fmt.Errorf("steps and seasons must be within 1 and %d", maxSteps)
+	if o.H < 1 || o.H > MaxSteps || o.Season < 1 || o.Season > MaxSteps || o.Season2 < 0 || o.Season2 > MaxSteps {
+		return Forecast{}, fmt.Errorf("steps and seasons must be within 1 and %d", MaxSteps)
 	}
 	if len(y) > maxSeries {
 		return Forecast{}, fmt.Errorf("%d values, at most %d are read", len(y), maxSeries)

@@ -34,37 +34,6 @@ type Frame struct {
 	Report  Report
 }
 
-// Report says what a reader should know about a file that could be read.
-type Report struct {
-	Step       time.Duration // the usual distance of rows; 0 with fewer than two
-	Gaps       int           // distances above one and a half steps
-	Duplicates int           // rows with the time of the row before
-	Missing    int           // cells without a number
-	Outside    int           // cells of a service that cannot be: below 0, or an error rate above 1; they are missing too
-	Constant   []string      // columns with one value only
-}
-
-// Notes puts the report into sentences; none when there is nothing to say.
-func (r Report) Notes() []string {
-	var out []string
-	if r.Gaps > 0 {
-		out = append(out, fmt.Sprintf("%d gaps wider than 1.5 steps of %s", r.Gaps, r.Step))
-	}
-	if r.Duplicates > 0 {
-		out = append(out, fmt.Sprintf("%d rows repeat the time of the row before", r.Duplicates))
-	}
-	if r.Missing > 0 {
-		out = append(out, fmt.Sprintf("%d cells hold no number that can be and count as missing", r.Missing))
-	}
-	if r.Outside > 0 {
-		out = append(out, fmt.Sprintf("%d of them are below 0, or an error rate above 1", r.Outside))
-	}
-	for _, c := range r.Constant {
-		out = append(out, "column "+c+" never changes")
-	}
-	return out
-}
-
 // Column gives a column by name.
 func (f *Frame) Column(name string) ([]float64, bool) {
 	at := slices.Index(f.Names, name)
@@ -86,7 +55,7 @@ func Read(r io.Reader) (*Frame, error) {
 		return nil, errors.New("the file is empty: want a header line such as timestamp,value")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the header: %w", err)
+		return nil, located(err)
 	}
 	f, at, err := columns(head)
 	if err != nil {
@@ -97,12 +66,8 @@ func Read(r io.Reader) (*Frame, error) {
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		var broken *csv.ParseError
-		if errors.As(err, &broken) {
-			return nil, fmt.Errorf("line %d: %w", broken.Line, broken.Err)
-		}
 		if err != nil {
-			return nil, err
+			return nil, located(err)
 		}
 		if err := f.add(row, at); err != nil {
 			line, _ := in.FieldPos(0)
@@ -110,10 +75,19 @@ func Read(r io.Reader) (*Frame, error) {
 		}
 	}
 	if len(f.Times) == 0 {
-		return nil, errors.New("the file has a header and no rows")
+		return nil, errors.New("the file has a header and no rows: give at least one")
 	}
 	f.finish()
 	return f, nil
+}
+
+// located says where CSV is broken: at the line where a row begins, as a quote that nobody closes is noticed at the file's end.
+func located(err error) error {
+	var broken *csv.ParseError
+	if !errors.As(err, &broken) {
+		return err
+	}
+	return fmt.Errorf("line %d: a quote stands alone (%w): close it, or write a quote within a cell twice", broken.StartLine, broken.Err)
 }
 
 // columns finds the known columns in a header; at[0] is the time's place.
@@ -122,12 +96,12 @@ func columns(head []string) (*Frame, []int, error) {
 	for i, name := range head {
 		name = strings.ToLower(strings.TrimSpace(strings.TrimPrefix(name, "\ufeff")))
 		if _, twice := place[name]; twice {
-			return nil, nil, fmt.Errorf("the header names %q twice", name)
+			return nil, nil, fmt.Errorf("the header names %s twice: rename one of them", shown([]string{name}))
 		}
 		place[name] = i
 	}
 	if _, ok := place["timestamp"]; !ok {
-		return nil, nil, fmt.Errorf("the header %q has no column timestamp", strings.Join(head, ","))
+		return nil, nil, fmt.Errorf("the header %s has no column timestamp: %s", shown(head), remedy(head))
 	}
 	f, at := &Frame{}, []int{place["timestamp"]}
 	names := Metrics
@@ -140,10 +114,34 @@ func columns(head []string) (*Frame, []int, error) {
 		}
 	}
 	if len(f.Names) == 0 {
-		return nil, nil, fmt.Errorf("the header %q has neither %s nor any of %s", strings.Join(head, ","), Value, strings.Join(Metrics, ", "))
+		return nil, nil, fmt.Errorf("the header %s has neither %s nor any of %s: %s", shown(head), Value, strings.Join(Metrics, ", "), remedy(head))
 	}
 	f.Columns = make([][]float64, len(f.Names))
 	return f, at, nil
+}
+
+// shown quotes the begin of cells: a file without line feeds is one header.
+func shown(cells []string) string {
+	const most = 80
+	text := strings.Join(cells, ",")
+	if len(text) > most {
+		return strconv.Quote(text[:most]) + "…"
+	}
+	return strconv.Quote(text)
+}
+
+// remedy says what to do about a header without the columns that are wanted.
+func remedy(head []string) string {
+	text := strings.Join(head, ",")
+	switch {
+	case strings.ContainsRune(text, 0):
+		return "save the file as UTF-8"
+	case strings.ContainsRune(text, '\r'):
+		return "end lines with line feeds, the file has carriage returns alone"
+	case len(head) == 1 && strings.ContainsAny(text, ";\t|"):
+		return "part cells with commas"
+	}
+	return "name the columns as in timestamp,value"
 }
 
 func (f *Frame) add(row []string, at []int) error {
@@ -151,14 +149,18 @@ func (f *Frame) add(row []string, at []int) error {
 		return fmt.Errorf("more than %d rows: split the file", maxRows)
 	}
 	if most := slices.Max(at); most >= len(row) {
-		return fmt.Errorf("%d cells, the header needs %d", len(row), most+1)
+		return fmt.Errorf("%s, the header needs %d: add those that lack, a missing number may be empty", Count(len(row), "cell"), most+1)
 	}
-	t, err := parseTime(row[at[0]])
+	stamp := strings.TrimSpace(row[at[0]])
+	t, err := parseTime(stamp)
 	if err != nil {
 		return err
 	}
 	if n := len(f.Times); n > 0 && t.Before(f.Times[n-1]) {
-		return fmt.Errorf("time %s is before the row above it (%s): sort the file by time", row[at[0]], f.Stamps[n-1])
+		return fmt.Errorf("time %s is before the row above it (%s): sort the file by time", stamp, f.Stamps[n-1])
+	}
+	if len(f.Times) > 0 && t.Sub(f.Times[0]) == math.MaxInt64 {
+		return fmt.Errorf("time %s is more than 292 years after the first row's (%s): correct the year", stamp, f.Stamps[0])
 	}
 	for c, i := range at[1:] {
 		v, err := parseValue(row[i])
@@ -171,7 +173,7 @@ func (f *Frame) add(row []string, at []int) error {
 		}
 		f.Columns[c] = append(f.Columns[c], v)
 	}
-	f.Times, f.Stamps = append(f.Times, t), append(f.Stamps, strings.Clone(row[at[0]]))
+	f.Times, f.Stamps = append(f.Times, t), append(f.Stamps, strings.Clone(stamp))
 	return nil
 }
 
@@ -183,7 +185,7 @@ func parseTime(s string) (time.Time, error) {
 			return t.UTC(), nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("time %q is neither RFC 3339 nor YYYY-MM-DD HH:MM:SS", s)
+	return time.Time{}, fmt.Errorf("time %s is neither RFC 3339 nor YYYY-MM-DD HH:MM:SS: write it as 2026-01-31T12:00:00Z", shown([]string{s}))
 }
 
 func parseValue(s string) (float64, error) {
@@ -193,7 +195,7 @@ func parseValue(s string) (float64, error) {
 	}
 	v, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
 	if err != nil && !errors.Is(err, strconv.ErrRange) {
-		return 0, fmt.Errorf("%q is not a number", s)
+		return 0, fmt.Errorf("%s is not a number: write it as 1234.5, or leave the cell empty", shown([]string{s}))
 	}
 	if math.Abs(v) > mostValue {
 		return math.NaN(), nil
@@ -224,19 +226,22 @@ func (f *Frame) finish() {
 		}
 	}
 	for c, column := range f.Columns {
-		constant := true
+		n, same := 0, true
 		first := math.NaN()
 		for _, v := range column {
-			switch {
-			case math.IsNaN(v):
-				r.Missing++
-			case math.IsNaN(first):
-				first = v
-			case v != first:
-				constant = false
+			if math.IsNaN(v) {
+				continue
 			}
+			if n++; n == 1 {
+				first = v
+			}
+			same = same && v == first
 		}
-		if constant {
+		r.Missing += len(column) - n
+		switch {
+		case n == 0:
+			r.Bare = append(r.Bare, f.Names[c])
+		case n > 1 && same:
 			r.Constant = append(r.Constant, f.Names[c])
 		}
 	}
