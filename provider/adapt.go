@@ -206,7 +206,7 @@ func (d openAIDialect) fit(e Endpoint, from, to string) fit {
 		weaker := weakened(known)
 		f.words["reasoning_effort"], f.words["reasoning.effort"] = weaker, weaker
 	}
-	d.host.fitTo(&f, to)
+	d.host.fitTo(&f)
 	return f
 }
 

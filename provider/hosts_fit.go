@@ -10,7 +10,7 @@ import (
 type hostFit struct {
 	lacks   map[string]string           // as of a fit: of all of its models
 	efforts func(model string) []string // those that a model knows; none: it refuses to be asked for one. Nil: those of the model's maker
-	reasons func(model string) bool     // takes no penalties, and no request that says where to stop; nil: none does
+	reasons func(model string) bool     // takes no request that says where to stop; nil: none does
 	oneOnly bool                        // a request has one answer
 }
 
@@ -26,20 +26,26 @@ var (
 		lacks:   map[string]string{"frequency_penalty": "", "presence_penalty": "", "logit_bias": "", "parallel_tool_calls": "", "verbosity": "", "service_tier": ""},
 		efforts: openWeightEfforts,
 	}
-	// https://docs.mistral.ai/api: every member that it does not list is refused.
+	// https://docs.mistral.ai/api, as generated into ChatCompletionRequest of mistralai/client-python 02e327f: every member that it does not list is refused
+	// (extra_forbidden, https://github.com/editor-code-assistant/eca/issues/231).
 	mistralFit = &hostFit{
 		lacks: map[string]string{
 			"max_completion_tokens": "max_tokens", "seed": "random_seed", "stream_options": "", "logprobs": "", "top_logprobs": "", "logit_bias": "", "user": "",
-			"safety_identifier": "", "prompt_cache_key": "", "store": "", "verbosity": "", "service_tier": "",
+			"safety_identifier": "", "prompt_cache_retention": "", "store": "", "verbosity": "", "service_tier": "",
 		},
-		efforts: func(string) []string { return []string{} },
+		efforts: mistralEfforts,
 	}
 	// https://api-docs.deepseek.com/api/create-chat-completion: an answer's length has one name, and another is passed over
-	// (https://github.com/earendil-works/pi/issues/8018: 76 tokens for 5).
-	deepseekFit = &hostFit{lacks: map[string]string{"max_completion_tokens": "max_tokens", "logit_bias": "", "verbosity": "", "service_tier": ""}}
-	// https://docs.x.ai/docs/guides/reasoning
+	// (https://github.com/earendil-works/pi/issues/8018: 76 tokens for 5). https://api-docs.deepseek.com/guides/thinking_mode: penalties and temperature are passed over while it
+	// thinks; efforts from low to max have a place, none has a member of its own.
+	deepseekFit = &hostFit{
+		lacks:   map[string]string{"max_completion_tokens": "max_tokens", "logit_bias": "", "verbosity": "", "service_tier": ""},
+		efforts: func(string) []string { return between("low", "max") },
+	}
+	// https://docs.x.ai/docs/api-reference and https://docs.x.ai/docs/guides/reasoning. It says that penalties are for models that do not reason; the API refuses them for those, too
+	// (Grok 3: https://github.com/n8n-io/n8n/issues/14581; 4.20 without reasoning: https://github.com/miaoxworld/NativeTavern/issues/83).
 	xaiFit = &hostFit{
-		lacks:   map[string]string{"logit_bias": "", "verbosity": ""},
+		lacks:   map[string]string{"frequency_penalty": "", "presence_penalty": "", "logit_bias": "", "verbosity": ""},
 		efforts: grokEfforts, reasons: grokReasons,
 	}
 )
@@ -48,6 +54,14 @@ var (
 func openWeightEfforts(model string) []string {
 	if isOf(withoutZone(model), "gpt-oss") {
 		return between("low", "high")
+	}
+	return []string{}
+}
+
+// mistralEfforts are those of Mistral's models that think or not, as they are asked (https://docs.mistral.ai/capabilities/reasoning/adjustable); Magistral always does.
+func mistralEfforts(model string) []string {
+	if isOf(model, "mistral-small-latest", "mistral-small-2603", "mistral-medium-3-5", "mistral-medium-3.5") {
+		return []string{"none", "high"}
 	}
 	return []string{}
 }
@@ -67,19 +81,15 @@ func grokEfforts(model string) []string {
 	return nil
 }
 
-// grokReasons tells whether a model of xAI's reasons: such a one refuses penalties and stop sequences.
+// grokReasons tells whether a model of xAI's reasons: such a one refuses stop sequences.
 func grokReasons(model string) bool {
-	return !strings.Contains(model, "non-reasoning") && isOf(model, "grok-3-mini", "grok-4", "grok-code", "grok-build")
+	return !strings.Contains(model, "non-reasoning") && isOf(model, "grok-3-mini", "grok-4", "grok-code", "grok-build", "grok-latest")
 }
 
 // fitTo adds to what a model refuses what its host does.
-func (h *hostFit) fitTo(f *fit, model string) {
-	if h == nil {
-		return
-	}
-	maps.Copy(f.lacks, h.lacks)
-	if h.reasons != nil && h.reasons(model) {
-		f.lacks["frequency_penalty"], f.lacks["presence_penalty"] = "", ""
+func (h *hostFit) fitTo(f *fit) {
+	if h != nil {
+		maps.Copy(f.lacks, h.lacks)
 	}
 }
 
