@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -257,6 +258,7 @@ type soakSample struct {
 	Seconds    float64 `json:"seconds"`
 	Heap       float64 `json:"heap_goal_mb"` // that the last collection set, half above what lived then
 	Resident   float64 `json:"sentinel_resident_mb"`
+	Free       float64 `json:"sentinel_free_mb"` // of that, what its heap has no use for and has not given back yet
 	Envoy      float64 `json:"envoy_resident_mb"`
 	Goroutines float64 `json:"goroutines"`
 	Files      float64 `json:"open_files"`
@@ -269,21 +271,19 @@ type slope struct {
 	Error float64 `json:"standard_error"`
 }
 
-// slopeOf fits y = a + b·x for x in seconds; the standard error of b is √(Σe² / (n−2) / Σ(x−x̄)²). Neighbours in time are alike, so the samples are averaged in
-// twenty groups first.
-func slopeOf(of string, samples []soakSample, y func(soakSample) float64) slope {
+// slopeOf fits y = a + b·x for x in seconds; the standard error of b is √(Σe² / (n−2) / Σ(x−x̄)²). Neighbours in time are alike, so each of twenty groups of samples
+// is taken as one first, by its mean or its least.
+func slopeOf(of string, samples []soakSample, one func([]float64) float64, y func(soakSample) float64) slope {
 	const groups = 20
 	var xs, ys []float64
 	for i := range groups {
-		part := samples[len(samples)*i/groups : len(samples)*(i+1)/groups]
-		if len(part) == 0 {
-			continue
+		var x, part []float64
+		for _, s := range samples[len(samples)*i/groups : len(samples)*(i+1)/groups] {
+			x, part = append(x, s.Seconds), append(part, y(s))
 		}
-		var sx, sy float64
-		for _, s := range part {
-			sx, sy = sx+s.Seconds, sy+y(s)
+		if len(part) > 0 {
+			xs, ys = append(xs, stat.Mean(x, nil)), append(ys, one(part))
 		}
-		xs, ys = append(xs, sx/float64(len(part))), append(ys, sy/float64(len(part)))
 	}
 	if len(xs) < 3 {
 		return slope{Of: of}
@@ -308,7 +308,7 @@ func TestALongLoadLeavesNothingBehind(t *testing.T) {
 		long = 20 * time.Second
 	}
 	g := openToSoak(t)
-	got := soaked{What: "30 chat calls, 30 streams, 30 forecasts, 10 calls over a limit and 20 that their clients leave a second at most, a policy put in force every 20 s; before, as many calls over a limit as sentinel remembers of Envoy's log", Minutes: long.Minutes()}
+	got := soaked{What: "30 chat calls, 30 streams, 30 forecasts, 10 calls over a limit and 20 that their clients leave a second at most, a policy put in force every 20 s; before, as many policies as sentinel keeps and as many calls over a limit as it remembers of Envoy's log", Minutes: long.Minutes()}
 	var calls, failed, refused, left atomic.Int64
 	one := func(method, path, body string) {
 		answer, err := g.send(method, path, body)
@@ -354,7 +354,15 @@ func TestALongLoadLeavesNothingBehind(t *testing.T) {
 	stop := puts()
 	time.Sleep(5 * time.Second) // the load itself is the test
 	stop()
-	if long >= minutesThatCount { // sentinel remembers so many calls of Envoy's log
+	policies := 0
+	another := func() {
+		policies++
+		g.replaces(strings.Replace(g.policyOf(soakTeam, soakRules), "requests: 1000m/minute", fmt.Sprintf("requests: %dm/minute", 1000+policies), 1))
+	}
+	if long >= minutesThatCount { // sentinel keeps eight policies for the calls that they admitted, and remembers so many calls of Envoy's log
+		for range 10 {
+			another()
+		}
 		r, err := load.Run(t.Context(), load.Options{URL: g.url + chats, Body: []byte(few), Header: chatHeader(), Clients: 64, Requests: 400_000, Duration: 50 * time.Minute})
 		g.must(err)
 		t.Logf("%d calls over a limit in %s", r.Requests, r.Elapsed.Round(time.Second))
@@ -371,7 +379,7 @@ func TestALongLoadLeavesNothingBehind(t *testing.T) {
 		if time.Since(reload) > 20*time.Second {
 			reload = time.Now()
 			got.Reloads++
-			g.replaces(strings.Replace(g.policyOf(soakTeam, soakRules), "requests: 1000m/minute", fmt.Sprintf("requests: %dm/minute", 1000+got.Reloads), 1))
+			another()
 		}
 		got.Samples = append(got.Samples, g.soakSample(begun, envoy))
 		g.alive()
@@ -383,10 +391,12 @@ func TestALongLoadLeavesNothingBehind(t *testing.T) {
 	got.Calls, got.Failed, got.Aborted, got.Refused = calls.Load(), failed.Load(), left.Load(), refused.Load()
 	got.After = g.rest()
 	warm := got.Samples[len(got.Samples)/3:]
-	got.Slopes = []slope{
-		slopeOf("the heap's goal", warm, func(s soakSample) float64 { return s.Heap }),
-		slopeOf("sentinel's resident memory", warm, func(s soakSample) float64 { return s.Resident }),
-		slopeOf("Envoy's resident memory", warm, func(s soakSample) float64 { return s.Envoy }),
+	mean := func(part []float64) float64 { return stat.Mean(part, nil) }
+	got.Slopes = []slope{ // what stays is the least of a group: above it is what calls, writes and a policy in the making had in hand at a collection
+		slopeOf("the heap's goal, its least", warm, floats.Min, func(s soakSample) float64 { return s.Heap }),
+		slopeOf("sentinel's resident memory in use", warm, mean, func(s soakSample) float64 { return s.Resident - s.Free }),
+		slopeOf("sentinel's resident memory", warm, mean, func(s soakSample) float64 { return s.Resident }),
+		slopeOf("Envoy's resident memory", warm, mean, func(s soakSample) float64 { return s.Envoy }),
 	}
 	t.Logf("%d calls, %d failed, %d refused, %d left by their clients, %d policies; at rest %+v, then %+v; slopes %+v", got.Calls, got.Failed, got.Refused, got.Aborted, got.Reloads, got.Before, got.After, got.Slopes)
 	if got.Failed > 0 || got.Refused == 0 || got.Aborted == 0 {
@@ -437,6 +447,7 @@ func (g *gateway) soakSample(begun time.Time, envoy int) soakSample {
 	const mb = 1 << 20
 	return soakSample{
 		Seconds: math.Round(time.Since(begun).Seconds()*10) / 10, Heap: math.Round(all["go_memstats_next_gc_bytes"]/mb*100) / 100, Resident: float64(ours.RSS) / mb,
+		Free:  math.Round((all["go_memstats_heap_idle_bytes"]-all["go_memstats_heap_released_bytes"])/mb*100) / 100,
 		Envoy: float64(theirs.RSS) / mb, Goroutines: all["go_goroutines"], Files: all["process_open_fds"],
 	}
 }
