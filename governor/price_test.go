@@ -243,6 +243,23 @@ func TestCallsWithoutATierAreHeldAtTheProvidersDefault(t *testing.T) {
 	}
 }
 
+// A call that went by the project's dearer list, and that another policy sends to a model without such a list, costs the standard one there, as it would in truth. One that
+// asked for its list by name has no price there.
+func TestACallThatNamedNoListHasAPriceAtAModelWithoutIt(t *testing.T) {
+	s := state(t, "  openai: {preset: openai, credential: vault:secret/openai#key, default_tier: priority}\n")
+	for list, want := range map[string]sentinel.NanoUSD{sentinel.ListUnnamed: 50_000, sentinel.ListAuto: 50_000, "priority": 0} {
+		e := sentinel.Entry{Usage: sentinel.Usage{sentinel.InputTokens: 1000}, Call: sentinel.Call{
+			ID: sentinel.NewCallID(day), At: day, Provider: "openai", Endpoint: "chat.completions", Model: "gpt-5", Tier: "priority", Demand: sentinel.Wanted{Choices: 1, List: list}.Demand(),
+		}}
+		if here, err := s.At(e, "gpt-5"); err != nil || here != 2_500_000 {
+			t.Errorf("with %q it costs %s where it was, %v", list, here, err)
+		}
+		if there, err := s.At(e, "gpt-5-nano"); there != want || errors.Is(err, ErrNoPrice) != (want == 0) {
+			t.Errorf("with %q it costs %s at a model without priority, %v; want %s", list, there, err, want)
+		}
+	}
+}
+
 func TestSettlePricesTheTierThatApplied(t *testing.T) {
 	s := state(t, "  openai: {preset: openai, credential: vault:secret/openai#key}\n")
 	// 1,000 input tokens of gpt-5: 1.25 dollars a million, 2.50 with priority, 0.625 with flex.

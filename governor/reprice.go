@@ -25,6 +25,21 @@ func (s *State) Reprice(e sentinel.Entry) (sentinel.NanoUSD, string, error) {
 	return amount, p.Version, err
 }
 
+// At gives what an entry's usage would have cost at another model: by the price list that it was booked by, or by the standard one where that model has no such list
+// and the request asked for none.
+func (s *State) At(e sentinel.Entry, model string) (sentinel.NanoUSD, error) {
+	e.Model = model
+	route, ok := s.Routes[e.Provider+"/"+e.Endpoint]
+	wanted, _ := e.Demand.Read()
+	if open := wanted.List == sentinel.ListUnnamed || wanted.List == sentinel.ListAuto; ok && open {
+		if _, _, known := s.catalogPrice(&route, model, &e.Call); !known {
+			e.Tier = ""
+		}
+	}
+	amount, _, err := s.Reprice(e)
+	return amount, err
+}
+
 // cost prices an entry's usage or, where nobody metered the answer, its bound: from above, as at admission.
 func cost(list *pricing.List, e *sentinel.Entry) (sentinel.NanoUSD, error) {
 	if e.Source == sentinel.SourceReconciler || e.Method == methodBound {

@@ -138,20 +138,20 @@ func limited(list []sentinel.Candidate) bool {
 func (g *Governor) inShadow(t *Ticket, e sentinel.Entry) []sentinel.Amounts {
 	var out []sentinel.Amounts
 	for _, s := range t.Shadow.Read() {
-		actual, other := sentinel.AmountsOf(e.Usage, e.Cost), e
+		actual, model := sentinel.AmountsOf(e.Usage, e.Cost), e.Model
 		switch {
 		case s.Same:
 		case s.Model != "":
-			other.Model = s.Model
+			model = s.Model
 		case !s.Action.Refused():
-			other.Model = t.Asked
+			model = t.Asked
 		}
-		if other.Model != e.Model {
+		if model != e.Model {
 			state := g.stateOf(e.PolicyVersion)
 			if s.Policy != "" && state.Candidate != nil {
 				state = state.Candidate
 			}
-			if cost, _, err := state.Reprice(other); err == nil {
+			if cost, err := state.At(e, model); err == nil {
 				actual[sentinel.MeasureCost] = int64(cost)
 			}
 		}

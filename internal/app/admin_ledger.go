@@ -140,7 +140,7 @@ func (b *adminBackend) Dimensions() []string {
 
 // Reprice prices an entry by the rules in force.
 func (b *adminBackend) Reprice(e sentinel.Entry) (sentinel.NanoUSD, bool) {
-	cost, _, err := b.app.governor.State().Reprice(e)
+	cost, err := b.app.governor.State().At(e, e.Model)
 	return cost, err == nil
 }
 

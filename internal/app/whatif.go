@@ -14,10 +14,7 @@ func WhatIf(ctx context.Context, each func(context.Context, time.Time, time.Time
 	from, to time.Time, maxInput, maxOutput int64,
 ) ([]whatif.Saving, error) {
 	f, err := whatif.New(from, to, whatif.Options{
-		Reprice: func(e sentinel.Entry) (sentinel.NanoUSD, error) {
-			cost, _, err := state.Reprice(e)
-			return cost, err
-		},
+		Reprice:  func(e sentinel.Entry) (sentinel.NanoUSD, error) { return state.At(e, e.Model) },
 		Models:   func(provider, endpoint string) []string { return state.Models(provider, endpoint, to) },
 		MaxInput: maxInput, MaxOutput: maxOutput,
 	})

@@ -148,9 +148,7 @@ func (s *Simulator) used(e *sentinel.Entry, j *governor.Judgement, out *Outcome)
 	}
 	out.Cost = e.Cost
 	if j.Chosen.Model != e.Model {
-		other := *e
-		other.Model = j.Chosen.Model
-		if cost, _, err := s.state.Reprice(other); err == nil {
+		if cost, err := s.state.At(*e, j.Chosen.Model); err == nil {
 			out.Cost = cost
 		}
 	}
