@@ -57,7 +57,7 @@ type Server struct {
 	// readings are the operations that write nothing, though they take a body.
 	readings map[string]bool
 	doors    doors
-	live     live
+	streams  streams
 	// simulating lets one simulation run at a time: it takes a core.
 	simulating sync.Mutex
 	exporting  chan struct{} // a place each

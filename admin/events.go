@@ -1,15 +1,14 @@
 package admin
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"sync/atomic"
 	"time"
 )
 
-// live bounds the open event streams.
-type live struct{ open atomic.Int64 }
+// streams bounds the open event streams.
+type streams struct{ open atomic.Int64 }
 
 const (
 	maxStreams  = 200
@@ -20,16 +19,15 @@ const (
 	streamLife = 10 * time.Minute
 )
 
-// events sends what happens as server-sent events: live with the counts of this process each second, and ledger
-// when there is something new to ask for.
+// events sends server-sent events: ledger when there is something new to ask for.
 func (s *Server) events(w http.ResponseWriter, r *http.Request) {
-	if s.live.open.Add(1) > maxStreams {
-		s.live.open.Add(-1)
+	if s.streams.open.Add(1) > maxStreams {
+		s.streams.open.Add(-1)
 		w.Header().Set("Retry-After", "30")
 		http.Error(w, "too many open streams", http.StatusServiceUnavailable)
 		return
 	}
-	defer s.live.open.Add(-1)
+	defer s.streams.open.Add(-1)
 	out := http.NewResponseController(w)
 	_ = out.SetWriteDeadline(time.Time{})
 	w.Header().Set("Content-Type", "text/event-stream")
@@ -38,18 +36,11 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	end := time.After(streamLife)
 	written, told := int64(-1), time.Now()
 	for {
-		counts, wrote := s.Backend.Live()
-		data, err := json.Marshal(counts)
-		if err != nil {
-			return
-		}
-		_, err = fmt.Fprintf(w, "event: live\ndata: %s\n\n", data)
-		if wrote != written || time.Since(told) > elsewhere {
+		if wrote := s.Backend.Wrote(); wrote != written || time.Since(told) > elsewhere {
 			written, told = wrote, time.Now()
-			_, err = fmt.Fprintf(w, "event: ledger\ndata: %d\n\n", wrote)
-		}
-		if err != nil || out.Flush() != nil {
-			return
+			if _, err := fmt.Fprintf(w, "event: ledger\ndata: %d\n\n", wrote); err != nil || out.Flush() != nil {
+				return
+			}
 		}
 		select {
 		case <-r.Context().Done():

@@ -55,13 +55,6 @@ type Service struct {
 	Team string `json:"team"`
 }
 
-// LiveCounts is what this process has judged since its start.
-type LiveCounts struct {
-	Calls   int64 `json:"calls"`
-	Refused int64 `json:"refused"`
-	Cost    Money `json:"cost"`
-}
-
 // Status is how the gateway is.
 type Status interface {
 	Health(ctx context.Context) []Component
@@ -70,8 +63,8 @@ type Status interface {
 	Services() []Service
 	Version() string
 	Gateway() string // URL at which clients reach it
-	// Live counts what this process has judged, and Wrote what it has put on the ledger.
-	Live() (counts LiveCounts, wrote int64)
+	// Wrote counts what this process has put on the ledger.
+	Wrote() int64
 	// Reprice is what an entry's usage costs at the price of its model; ok is false without one.
 	Reprice(e sentinel.Entry) (cost sentinel.NanoUSD, ok bool)
 }

@@ -144,11 +144,8 @@ func (b *adminBackend) Reprice(e sentinel.Entry) (sentinel.NanoUSD, bool) {
 	return cost, err == nil
 }
 
-// Live counts what this process has judged and written.
-func (b *adminBackend) Live() (admin.LiveCounts, int64) {
-	m := b.app.metrics
-	return admin.LiveCounts{Calls: m.live.calls.Load(), Refused: m.live.refused.Load(), Cost: admin.Money(m.live.cost.Load())}, m.wrote.Load()
-}
+// Wrote counts what this process has put on the ledger.
+func (b *adminBackend) Wrote() int64 { return b.app.metrics.wrote.Load() }
 
 // Version is the release.
 func (*adminBackend) Version() string {

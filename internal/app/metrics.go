@@ -44,8 +44,7 @@ type metrics struct {
 	alertSends    *prometheus.CounterVec
 	serving       atomic.Bool
 	priced        pricedShare
-	live          struct{ calls, refused, cost atomic.Int64 } // for the dashboard's tiles
-	wrote         atomic.Int64                                // records in the database
+	wrote         atomic.Int64 // records in the database
 }
 
 func newMetrics(a *App) *metrics {
@@ -282,10 +281,6 @@ func (m *metrics) observe(o extproc.Observation) {
 		m.calls.WithLabelValues(c.Provider, o.Action.String(), string(o.Reason)).Inc()
 		m.decision.Observe(o.Duration.Seconds())
 		m.observeShadows(o.Shadow)
-		m.live.calls.Add(1)
-		if o.Action.Refused() {
-			m.live.refused.Add(1)
-		}
 		return
 	}
 	if !o.Entry.Action.Refused() {
@@ -298,7 +293,6 @@ func (m *metrics) observe(o extproc.Observation) {
 		m.estimated.Inc()
 	}
 	m.priced.add(*o.Entry)
-	m.live.cost.Add(int64(o.Entry.Cost))
 }
 
 // paused counts a provider's wish for no calls.
