@@ -322,7 +322,7 @@ func (al *alerting) crossed(org string, c sentinel.Crossing) {
 // amountOf writes a limit's whole: dollars of a budget, a number of anything else.
 func amountOf(c sentinel.Crossing) string {
 	if strings.Contains(c.Cell, "/cost/") || strings.HasPrefix(c.Cell, "cost/") {
-		return sentinel.NanoUSD(c.Max).String() + " USD"
+		return sentinel.NanoUSD(c.Max).String()
 	}
 	return fmt.Sprint(c.Max)
 }
