@@ -12,7 +12,7 @@ type streams struct{ open atomic.Int64 }
 
 const (
 	maxStreams  = 200
-	eventsEvery = time.Second
+	eventsEvery = 250 * time.Millisecond // what is looked at is one counter
 	// elsewhere is how often a stream says that the ledger may have changed by other replicas.
 	elsewhere = 10 * time.Second
 	// streamLife ends a stream, so that a session's end is noticed; browsers connect again by themselves.

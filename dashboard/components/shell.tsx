@@ -112,24 +112,32 @@ function SignOut() {
   );
 }
 
-const askEvery = 3_000; // milliseconds between two refreshes of what is shown
+const askEvery = 1_000; // milliseconds from the end of a refresh of what is shown to the next one: a database that is slow is asked less often
 const connectAfter = 5_000; // milliseconds, and up to as many more: many pages may have lost a gateway at once
 
-/** useLive asks again for what has changed when the gateway says that something was booked: at once, and then at most every few seconds. */
+/** useLive asks again for what has changed when the gateway says that something was booked: at once, or when what is being asked has been answered. */
 function useLive(signedIn: boolean) {
   const client = useQueryClient();
   useEffect(() => {
     if (!signedIn) return;
-    let stream: EventSource | undefined, again: number | undefined, due: number | undefined, asked = 0, first = true;
-    const ask = () => {
+    let stream: EventSource | undefined, again: number | undefined, due: number | undefined, asked = 0, first = true, asking = false, news = false;
+    const ask = async () => {
       due = undefined;
+      news = false;
+      asking = true;
+      await client.invalidateQueries({ queryKey: ["ledger"] });
+      asking = false;
       asked = Date.now();
-      void client.invalidateQueries({ queryKey: ["ledger"] }, { cancelRefetch: false }); // a question that takes long would never be answered
+      if (news) soon();
+    };
+    const soon = () => {
+      if (asking) news = true; // a question that takes long would never be answered if it were asked anew
+      else due ??= window.setTimeout(() => void ask(), Math.max(0, asked + askEvery - Date.now()));
     };
     const connect = () => {
       const s = (stream = new EventSource("/api/v1/events"));
       s.addEventListener("ledger", () => {
-        if (!first) due ??= window.setTimeout(ask, Math.max(0, asked + askEvery - Date.now()));
+        if (!first) soon();
         first = false; // it tells where the ledger is, and the page has just asked
       });
       s.onerror = () => {
