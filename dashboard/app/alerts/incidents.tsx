@@ -32,7 +32,7 @@ function Incident({ i }: { i: Schemas["Incident"] }) {
         <div className="min-w-0">
           <p className="flex flex-wrap items-center gap-2"><Badge>{i.severity}</Badge><Badge>{i.state}</Badge><Name className="max-w-full font-medium">{i.title}</Name></p>
           <p className="mt-1 line-clamp-6 text-sm break-words whitespace-pre-line text-muted">{i.detail}</p>
-          <p className="mt-1 line-clamp-4 text-xs break-words text-muted">{i.rule} · {i.scope} · opened {ago(i.opened)} · reported {i.fired} times{i.by && ` · ${i.by}`}{i.planned && " · planned"}{i.held && ` · people are not told: ${i.held}`}</p>
+          <p className="mt-1 line-clamp-4 text-xs break-words text-muted">{i.rule} · {i.scope} · opened {ago(i.opened)} · reported {i.fired === 1 ? "once" : `${i.fired} times`}{i.by && ` · ${i.by}`}{i.planned && " · planned"}{i.held && ` · people are not told: ${i.held}`}</p>
         </div>
         <div className="flex flex-wrap gap-2">
           {may && i.state !== "resolved" && (

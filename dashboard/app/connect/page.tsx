@@ -29,7 +29,7 @@ export default function ConnectPage() {
       }>
       <Card title={<span aria-live="polite">{first ? "Connected" : seen.data ? "Waiting for the first call" : "The first call"}</span>} aside={first ? <Badge>ok</Badge> : undefined}>
         <Loaded of={seen}>
-          {() => <p className="text-sm text-muted">{first ? `${service} called ${provider} ${ago(first.at)}: ${first.action}, status ${first.status}.` : `No call of ${service} to ${provider} in the last 7 days. This turns green by itself.`}</p>}
+          {() => <p className="text-sm break-words text-muted">{first ? `${service} called ${provider} ${ago(first.at)}: ${first.action}, status ${first.status}.` : `No call of ${service} to ${provider} in the last 7 days. This turns green by itself.`}</p>}
         </Loaded>
       </Card>
       <Loaded of={settings}>

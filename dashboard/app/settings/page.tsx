@@ -18,8 +18,8 @@ export default function SettingsPage() {
       <Card title="Organisation">
         <Loaded of={settings}>
           {(s) => (
-            <dl className="grid grid-cols-[8rem_1fr] gap-y-2 text-sm">
-              {[["Name", s.org], ["Time zone", s.zone], ["Gateway", reachable(s.gateway)], ["Teams", s.teams.join(", ")], ["Release", s.version || "development"]].map(([k, v]) => <div key={k} className="contents"><dt className="text-muted">{k}</dt><dd>{v}</dd></div>)}
+            <dl className="grid grid-cols-[8rem_minmax(0,1fr)] gap-y-2 text-sm">
+              {[["Name", s.org], ["Time zone", s.zone], ["Gateway", reachable(s.gateway)], ["Teams", s.teams.join(", ")], ["Release", s.version || "development"]].map(([k, v]) => <div key={k} className="contents"><dt className="text-muted">{k}</dt><dd className="break-words">{v}</dd></div>)}
             </dl>
           )}
         </Loaded>
@@ -39,7 +39,7 @@ function Appearance() {
   const { theme } = useTheme();
   return (
     <Card title="Appearance">
-      <Field label="Colours" hint="Kept in this browser."><Select className="max-w-60" value={theme} onChange={(e) => setTheme(e.target.value as Theme)}><option value="system">as the system</option><option value="light">light</option><option value="dark">dark</option></Select></Field>
+      <Field label="Colours" hint="Kept in this browser."><Select value={theme} onChange={(e) => setTheme(e.target.value as Theme)}><option value="system">as the system</option><option value="light">light</option><option value="dark">dark</option></Select></Field>
     </Card>
   );
 }
