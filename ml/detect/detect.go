@@ -73,7 +73,7 @@ func (d *Detector) Step(at time.Time, values []float64) Point {
 		return d.stepPlain(at, values[d.at[0]])
 	}
 	p := Point{P: 1}
-	var strongest, total float64
+	var strongest, total, lasting float64
 	d.row = readRow(d.at, values)
 	effects := d.watch.take(at, d.row)
 	for i, e := range effects {
@@ -90,22 +90,39 @@ func (d *Detector) Step(at time.Time, values []float64) Point {
 			way.peaks.add(at.Unix()/3600, size, risk)
 		}
 		total += strength
+		lasting = max(lasting, strength*way.raised(e.against))
 		d.said[i] = strength
 		if strength > strongest {
 			strongest = strength
 			p.Feature, p.Actual, p.Expected = evidenceNames[i], e.actual, e.expected
 		}
 	}
-	p.rank(&d.ranks, strongest, total)
+	p.share(strongest, total)
 	d.follow(at, strongest >= habitual)
-	coarse := d.watch.rows > learnHours && at.Sub(d.watch.began) > 3*24*time.Hour
-	if d.watch.rows < learnRows && !coarse {
+	event, coarse := at.Before(d.quiet), d.watch.rows > learnHours && at.Sub(d.watch.began) > 3*24*time.Hour
+	learnt := d.watch.rows >= learnRows || coarse
+	if !event {
+		lasting = strongest
+	}
+	if learnt {
+		p.P = d.ranks.survival(lasting)
+		if lasting < 1 { // by its own limits it is no event
+			p.P = max(p.P, evidences*risk)
+		}
+	}
+	if d.watch.base.seen >= ranksFrom && !(event && lasting >= 1) {
+		d.ranks.add(lasting)
+	}
+	if !learnt {
 		return p
 	}
-	if strongest >= 1 && at.Before(d.quiet) {
+	if strongest >= 1 && event {
 		strongest = 0.99
 	} else if strongest >= 1 {
 		d.quiet = at.Add(eventLasts)
+		for i := range d.ways {
+			d.ways[i].hold()
+		}
 	}
 	p.Score = strongest / (strongest + 1)
 	p.Alert = p.Score >= Threshold
@@ -140,19 +157,19 @@ func (d *Detector) stepPlain(at time.Time, v float64) Point {
 	if o.surprise > 0 {
 		p.Feature, p.Actual, p.Expected = featureNames[o.feature], v, o.expected
 	}
-	p.rank(&d.ranks, o.surprise, o.said)
+	p.share(o.surprise, o.said)
+	p.P = d.ranks.survival(o.surprise)
+	d.ranks.add(o.surprise)
 	p.Score = o.news / (o.news + atThreshold)
 	p.Alert = p.Score >= Threshold
 	return p
 }
 
-// rank fills in what the strength of the leading feature is worth.
-func (p *Point) rank(r *ranks, strength, total float64) {
+// share fills in the leading feature's part.
+func (p *Point) share(strength, total float64) {
 	if total > 0 {
 		p.Share = min(1, strength/total)
 	}
-	p.P = r.survival(strength)
-	r.add(strength)
 }
 
 var featureNames = [features]string{
@@ -170,6 +187,7 @@ type ranks struct {
 const (
 	binWidth   = 0.05
 	ranksShare = 0.05
+	ranksFrom  = 6 // hours of a service from which its rows are ranked: of the first ones everything is strange
 )
 
 func (r *ranks) survival(v float64) float64 {

@@ -387,3 +387,24 @@ func BenchmarkStep(b *testing.B) {
 		})
 	}
 }
+
+// A burst of long prompts on the second day has a small p-value from its second minute on, and keeps it at the full hour, where it has become the record: a policy acts as long as it lasts.
+// What comes before it, and is no event by its own limits, has none.
+func TestAnEarlyBurstKeepsItsPValue(t *testing.T) {
+	const from, to = 30*60 + 20, 31*60 + 40
+	ps := points(series.Metrics, time.Minute, minutes(to, func(i int, r []float64) {
+		if i >= from {
+			r[0], r[1], r[3] = 3*r[0], 24*r[1], 24*r[3]
+		}
+	}))
+	for i, p := range ps {
+		switch {
+		case i < learnRows-1 && p.P != 1:
+			t.Fatalf("p is %v in row %d, before anything is known", p.P, i)
+		case i < from && p.P < evidences*risk:
+			t.Errorf("p is %v in row %d, before the burst", p.P, i)
+		case i > from && p.P > 1e-4:
+			t.Errorf("p is %v in minute %d of the burst", p.P, i-from+1)
+		}
+	}
+}

@@ -53,6 +53,7 @@ type evidence struct {
 	peaks  peaks
 	before float64 // size in the row before
 	habits habits
+	held   float64 // bar when the event that lasts began
 }
 
 // The rule's constants, the same for every series.
@@ -69,11 +70,22 @@ const (
 // strength weighs a size: over the larger of the floor (1, and what speaks against it), the size that comes by chance once in a long time
 // (limit), and the record.
 func (e *evidence) strength(at time.Time, size, against float64) float64 {
-	s := max(0, size/max(1+against, e.peaks.limit, clearly*e.peaks.record()))
+	s := max(0, size/max(1+against, e.bar()))
 	if s >= habitual && e.habits.recurs(at) {
 		s = min(s, expectedStrength)
 	}
 	return s
+}
+
+// bar is what a size has to exceed by the past.
+func (e *evidence) bar() float64 { return max(e.peaks.limit, clearly*e.peaks.record()) }
+
+// hold remembers the bar: an event raises it by itself at each hour's end.
+func (e *evidence) hold() { e.held = e.bar() }
+
+// raised is how much higher the bar is now than when the event began.
+func (e *evidence) raised(against float64) float64 {
+	return max(1+against, e.bar()) / max(1+against, e.held)
 }
 
 // lasting is the smaller size of this row and the last, and remembers this one.

@@ -1,11 +1,7 @@
 package trial
 
 import (
-	"errors"
-	"io/fs"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
@@ -168,18 +164,7 @@ func threshold(all [][]float64) float64 {
 // TestWhatAnyDetectorOfDripsCouldFind holds what the documentation says of drips: that within a day the oracle, a yardstick and no bound, finds less than 0.8 of those of
 // real clients by their calls, which are all that a drip of the client's own kind of calls changes.
 func TestWhatAnyDetectorOfDripsCouldFind(t *testing.T) {
-	file, err := os.Open(filepath.Join(data, "servegen_hourly", "requests_per_hour_by_client.csv"))
-	if errors.Is(err, fs.ErrNotExist) {
-		t.Skip("the clients' rates are not beside the repository")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = file.Close() }()
-	clients, err := series.ReadRates(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	clients := benchRates(t)
 	for _, shape := range dripShapes {
 		for _, hours := range []int{24, 72, 96} {
 			var best, bestOwn float64
