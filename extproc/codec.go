@@ -9,9 +9,9 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Codec is gRPC's codec for a server that Register adds to. Of a chunk of an answer only
-// the bytes and whether they are the last are read, whatever Envoy was told to send along, and the
-// reply that lets it go as it is was encoded once. Every other message is protobuf's as usual.
+// Codec is gRPC's codec for a server that Register adds to. Of a body only
+// the bytes and whether they are the last are read, and of a head its headers and attributes, whatever Envoy was told to send along; the
+// reply that lets a chunk go as it is was encoded once. Every other message is protobuf's as usual.
 func Codec() encoding.CodecV2 { return codec{encoding.GetCodecV2(grpcproto.Name)} }
 
 type codec struct{ encoding.CodecV2 }
@@ -44,6 +44,9 @@ func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
 	}
 	buf := data.MaterializeToBuffer(mem.DefaultBufferPool())
 	defer buf.Free()
+	if readHead(buf.ReadOnlyData(), r) {
+		return nil
+	}
 	if body, ok := readChunk(buf.ReadOnlyData()); ok {
 		r.Request = &extprocv3.ProcessingRequest_ResponseBody{ResponseBody: body}
 		return nil

@@ -31,29 +31,76 @@ func wire(t testing.TB, m proto.Message) []byte {
 	return b
 }
 
-func TestCodecReadsChunksAndLeavesTheRestToProtobuf(t *testing.T) {
-	for name, c := range map[string]struct {
-		message  *extprocv3.ProcessingRequest
-		metadata bool // whether the call's metadata is read
-	}{
-		"a chunk":      {chunkMessage("data: {}\n\n", false), false},
-		"the last one": {chunkMessage("", true), false},
-		"headers":      {requestHeaders(), false},
-		"answer headers with metadata": {&extprocv3.ProcessingRequest{
-			Request:         &extprocv3.ProcessingRequest_ResponseHeaders{ResponseHeaders: &extprocv3.HttpHeaders{EndOfStream: true}},
-			MetadataContext: chunkMessage("", false).MetadataContext,
-		}, true},
+// headMessage is the head of a request or of an answer as Envoy writes it.
+func headMessage(request bool) *extprocv3.ProcessingRequest {
+	h := &extprocv3.HttpHeaders{EndOfStream: !request, Headers: &corev3.HeaderMap{Headers: []*corev3.HeaderValue{
+		{Key: ":path", RawValue: []byte("/openai/v1/chat/completions")}, {Key: "x-empty"}, {Key: "x-latin", RawValue: []byte("caf\xe9")},
+		{Key: "x-old", Value: "as text"}, {Key: "cookie", RawValue: []byte("a")}, {Key: "cookie", RawValue: []byte("b")},
+	}}}
+	r := &extprocv3.ProcessingRequest{
+		Request: &extprocv3.ProcessingRequest_RequestHeaders{RequestHeaders: h},
+		Attributes: map[string]*structpb.Struct{attributesKey: {Fields: map[string]*structpb.Value{
+			"xds.route_name": structpb.NewStringValue("openai/chat"), TicketAttribute: structpb.NewStringValue("1\x1f2"), ProxyAttribute: structpb.NewNullValue(),
+		}}},
+	}
+	if !request {
+		r.Request = &extprocv3.ProcessingRequest_ResponseHeaders{ResponseHeaders: h}
+	}
+	return r
+}
+
+// readable is what of a message the codec may read: without metadata, and with each header's value where value finds it.
+func readable(r *extprocv3.ProcessingRequest) *extprocv3.ProcessingRequest {
+	r = proto.Clone(r).(*extprocv3.ProcessingRequest)
+	r.MetadataContext, r.ProtocolConfig, r.ObservabilityMode = nil, nil, false
+	for _, h := range append(r.GetRequestHeaders().GetHeaders().GetHeaders(), r.GetResponseHeaders().GetHeaders().GetHeaders()...) {
+		h.Value, h.RawValue = value(h), nil
+	}
+	return r
+}
+
+func TestCodecReadsWhatProtobufReads(t *testing.T) {
+	numbers := headMessage(true)
+	numbers.Attributes[attributesKey].Fields["request.size"] = structpb.NewNumberValue(7)
+	more := headMessage(false)
+	more.MetadataContext, more.ObservabilityMode = chunkMessage("", false).MetadataContext, true
+	for name, message := range map[string]*extprocv3.ProcessingRequest{
+		"a chunk":                      chunkMessage("data: {}\n\n", false),
+		"the last one":                 chunkMessage("", true),
+		"a head of nothing":            requestHeaders(),
+		"a request's head":             headMessage(true),
+		"an answer's head":             headMessage(false),
+		"a head with more":             more,
+		"attributes that are no texts": numbers,
+		"a request's body":             {Request: &extprocv3.ProcessingRequest_RequestBody{RequestBody: &extprocv3.HttpBody{Body: []byte("{}"), EndOfStream: true}}},
+		"trailers":                     {Request: &extprocv3.ProcessingRequest_ResponseTrailers{ResponseTrailers: &extprocv3.HttpTrailers{}}},
 	} {
 		var got extprocv3.ProcessingRequest
-		if err := Codec().Unmarshal(mem.BufferSlice{mem.SliceBuffer(wire(t, c.message))}, &got); err != nil {
+		if err := Codec().Unmarshal(mem.BufferSlice{mem.SliceBuffer(wire(t, message))}, &got); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		want := proto.Clone(c.message).(*extprocv3.ProcessingRequest)
-		if !c.metadata {
-			want.MetadataContext = nil
+		if !proto.Equal(readable(&got), readable(message)) {
+			t.Errorf("%s: got %v, want %v", name, &got, message)
 		}
-		if !proto.Equal(&got, want) {
-			t.Errorf("%s: got %v, want %v", name, &got, want)
+	}
+}
+
+// TestCodecReadsHeadsItself holds that the usual heads are not left to protobuf, which reads them as well, and slower.
+func TestCodecReadsHeadsItself(t *testing.T) {
+	for _, request := range []bool{true, false} {
+		if message := headMessage(request); !readHead(wire(t, message), new(extprocv3.ProcessingRequest)) {
+			t.Errorf("%v was not read", message)
+		}
+	}
+}
+
+func TestTextThatIsNotUTF8IsProtobufsToRefuse(t *testing.T) {
+	good := wire(t, headMessage(true))
+	for _, text := range []string{":path", "as text", "openai/chat", "xds.route_name", attributesKey} {
+		bad := bytes.Replace(good, []byte(text), append([]byte("\xff"), text[1:]...), 1)
+		var got extprocv3.ProcessingRequest
+		if err := Codec().Unmarshal(mem.BufferSlice{mem.SliceBuffer(bad)}, &got); err == nil {
+			t.Errorf("%q with a byte of no text was read", text)
 		}
 	}
 }
@@ -70,11 +117,19 @@ func TestCodecEncodesAsProtobufDoes(t *testing.T) {
 	}
 }
 
-// FuzzCodecAgreesWithProtobuf holds that whatever readChunk accepts, protobuf reads the same.
+// FuzzCodecAgreesWithProtobuf holds that whatever readHead and readChunk accept, protobuf reads the same.
 func FuzzCodecAgreesWithProtobuf(f *testing.F) {
 	f.Add(wire(f, chunkMessage("data: {}\n\n", true)))
 	f.Add(wire(f, requestHeaders()))
+	f.Add(wire(f, headMessage(true)))
+	f.Add(wire(f, headMessage(false)))
 	f.Fuzz(func(t *testing.T, b []byte) {
+		var head, all extprocv3.ProcessingRequest
+		if readHead(b, &head) {
+			if err := proto.Unmarshal(b, &all); err == nil && !proto.Equal(readable(&head), readable(withoutRest(&all))) { // what is skipped may be damaged
+				t.Errorf("got %v, protobuf reads %v", &head, &all)
+			}
+		}
 		body, ok := readChunk(b)
 		if !ok {
 			return
@@ -87,6 +142,26 @@ func FuzzCodecAgreesWithProtobuf(f *testing.F) {
 			t.Errorf("got %v, protobuf reads %v", body, &want)
 		}
 	})
+}
+
+// withoutRest takes what a head is not, and fields that no release of protobuf knows.
+func withoutRest(r *extprocv3.ProcessingRequest) *extprocv3.ProcessingRequest {
+	return &extprocv3.ProcessingRequest{Request: r.Request, Attributes: r.Attributes}
+}
+
+func BenchmarkCodecHead(b *testing.B) {
+	data := mem.BufferSlice{mem.SliceBuffer(wire(b, headMessage(true)))}
+	for name, c := range map[string]encoding.CodecV2{"ours": Codec(), "protobuf": encoding.GetCodecV2("proto")} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				var r extprocv3.ProcessingRequest
+				if err := c.Unmarshal(data, &r); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }
 
 func BenchmarkCodecChunk(b *testing.B) {
