@@ -24,7 +24,7 @@ export function Input({ className, ...rest }: ComponentProps<"input">) {
 }
 
 export function Select({ className, ...rest }: ComponentProps<"select">) {
-  return <select {...rest} className={join("min-h-9 max-w-full min-w-0 cursor-pointer rounded-md border border-line bg-surface px-2 text-sm text-ink", className)} />;
+  return <select {...rest} className={join("min-h-9 max-w-[min(100%,16rem)] min-w-0 cursor-pointer rounded-md border border-line bg-surface px-2 text-sm text-ink", className)} />;
 }
 
 export function Field({ label, hint, children }: { label: string; hint?: string; children: ReactNode }) {
@@ -141,7 +141,8 @@ export function Nothing({ children, icon }: { children: ReactNode; icon?: ReactN
 
 /** Name is a text of somebody else's, of any length and letters: it stays within its place, whatever way it is written. */
 export function Name({ children: text, className }: { children: string; className?: string }) {
-  return <bdi title={text.length > 80 ? text.slice(0, 2000) : undefined} className={join("line-clamp-3 max-w-80 min-w-0 break-words", className)}>{text}</bdi>;
+  const width = !/\bmax-w-/.test(className ?? "") && "max-w-44 sm:max-w-80"; // on a telephone the columns beside it are seen, too
+  return <bdi title={text.length > 40 ? text.slice(0, 2000) : undefined} className={join("line-clamp-3 min-w-0 break-words", width, className)}>{text}</bdi>;
 }
 
 /** When is a moment at the viewer's clock, on one line. */
@@ -172,7 +173,7 @@ export function Table<T>({ columns, rows, id, caption, onRow }: { columns: Colum
         <tbody>
           {rows.map((r, i) => (
             <tr key={id(r, i)} onClick={onRow && (() => onRow(r))} className={join("border-b border-line/60 last:border-0", onRow && "cursor-pointer hover:bg-raised")}>
-              {columns.map((c) => <td key={c.head} className={join("max-w-80 px-2 py-2 align-top break-words first:pl-0 last:pr-0", c.right && "text-right whitespace-nowrap tabular-nums", c.mono && "font-mono text-xs")}>{shown(c.cell(r))}</td>)}
+              {columns.map((c) => <td key={c.head} className={join("max-w-80 px-2 py-2 align-top break-words first:pl-0 last:pr-0", c.right && "text-right whitespace-nowrap tabular-nums", c.mono && "font-mono text-xs leading-5")}>{shown(c.cell(r))}</td>)}
             </tr>
           ))}
         </tbody>

@@ -27,7 +27,7 @@ export default function LimitsPage() {
           {(l) => (
             <Table caption="Limits" rows={(l ?? []).filter((x) => !scope || x.scope === scope)} id={(x) => x.cell} columns={[
               { head: "Limit", cell: (x) => <>{x.name}<span className="block font-mono text-xs text-muted">{x.cell}</span></> },
-              { head: "Use", cell: (x) => <div className="w-40"><Meter share={x.share} label={x.name} /><span className="mt-1 block text-xs text-muted">{Math.round(x.share * 100)} %{x.soft && ", soft"}</span></div> },
+              { head: "Use", cell: (x) => <div className="w-28 sm:w-40"><Meter share={x.share} label={x.name} /><span className="mt-1 block text-xs text-muted">{Math.round(x.share * 100)} %{x.soft && ", soft"}</span></div> },
               { head: "Used", right: true, cell: (x) => amount(x.measure, x.used) },
               { head: "In flight", right: true, cell: (x) => amount(x.measure, x.held) },
               { head: "Max", right: true, cell: (x) => <>{amount(x.measure, x.max)}{x.override && <span className="block text-xs text-warn" title={`${x.override.by}: ${x.override.why}`}>override until {moment(x.override.until)}</span>}</> },

@@ -23,7 +23,7 @@ export function Tokens({ service }: { service: string }) {
             { head: "Service", cell: (t) => <><Name>{t.service}</Name><Name className="text-xs text-muted">{t.label}</Name></> },
             { head: "Id", cell: (t) => t.id, mono: true },
             { head: "State", cell: (t) => <><Badge>{t.state}</Badge>{t.state === "rotating" && <span className="block text-xs text-muted">the one before ends {ago(t.previous_until)}</span>}</> },
-            { head: "Age", cell: (t) => <span title={moment(t.rotated ?? t.created)}>{t.rotated ? "rotated " : "issued "}{ago(t.rotated ?? t.created)}<span className="block text-xs text-muted">by {t.by}</span></span> },
+            { head: "Age", cell: (t) => <span title={moment(t.rotated ?? t.created)}>{t.rotated ? "rotated " : "issued "}{ago(t.rotated ?? t.created)}<Name className="text-xs text-muted">{`by ${t.by}`}</Name></span> },
             { head: "Expires", cell: (t) => (t.revoked ? `revoked ${ago(t.revoked)}` : t.expires ? <span title={moment(t.expires)}>{ago(t.expires)}</span> : "never") },
             ...(may ? [{ head: "Change", right: true, cell: (t: Token) => (t.state === "active" || t.state === "rotating") && (
               <span className="inline-flex gap-2">
