@@ -4,7 +4,13 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -83,4 +89,25 @@ func TestReloadsUnderLoadFailNoCallAndEachIsJudgedByOneVersion(t *testing.T) {
 		t.Errorf("%d calls were sent, %d failed, %d rows of %d versions", sent.Load(), failed.Load(), rows, len(known))
 	}
 	t.Logf("%d reloads, %d calls, %d failed, by version: %v", reloads, sent.Load(), failed.Load(), known)
+}
+
+// A policy that is written after sentinel has read the file, and before it watches it, is no less in force.
+func TestAPolicyThatIsWrittenAtTheStartIsTaken(t *testing.T) {
+	g := open(t, mockapi.DefaultConfig(), "{}", "")
+	g.kill()
+	vault, err := url.Parse(strings.TrimPrefix(g.env[0], "VAULT_ADDR="))
+	g.must(err)
+	next := g.policyOf("{}", "policies:\n  - {name: late, match: {model: o3-mini}, limits: {requests: 1/day}}\n")
+	written := sync.OnceValue(func() error { return os.WriteFile(filepath.Join(g.dir, "policies.yaml"), []byte(next), 0o600) })
+	secrets := httputil.NewSingleHostReverseProxy(vault)
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // credentials are read after the policy that names them
+		if err := written(); err != nil {
+			t.Error(err)
+		}
+		secrets.ServeHTTP(w, r)
+	}))
+	t.Cleanup(front.Close)
+	g.env[0] = "VAULT_ADDR=" + front.URL
+	g.start()
+	g.eventually("the policy is taken", func() bool { return g.reloads() == 1 })
 }

@@ -42,7 +42,7 @@ func (a *App) watch(ctx context.Context) error {
 	}
 	follow := time.NewTicker(followEvery)
 	defer follow.Stop()
-	var due <-chan time.Time
+	due := time.After(settleFile) // it may have been written between its reading at the start and now
 	var latest time.Time
 	var last glance
 	a.follow(ctx) // who publishes now waits for this process too
