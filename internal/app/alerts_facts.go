@@ -27,8 +27,10 @@ const (
 	staleDatabase = 5 * time.Second
 )
 
-// databaseAway is that the database does not answer. Its incident is written when it is back; until then people are told without it.
-var databaseAway = factKey{kind: "dependency", name: "database"}
+var (
+	databaseAway = factKey{kind: "dependency", name: "database"} // its incident is written when it is back; until then people are told without it
+	cacheAway    = factKey{kind: "dependency", name: "redis"}    // Redis does not answer, or has lost its counters
+)
 
 // factKey is one thing that is counted.
 type factKey struct{ kind, team, service, provider, reason, name string }
@@ -108,7 +110,7 @@ func (al *alerting) observe(o extproc.Observation) {
 	}
 	switch {
 	case o.Reason == sentinel.ReasonLimiterUnavailable:
-		al.facts.add(factKey{kind: "dependency", name: "redis"}, true)
+		al.facts.add(cacheAway, true)
 	case o.Reason == sentinel.ReasonLedgerUnavailable:
 		al.facts.add(factKey{kind: "dependency", name: "ledger"}, true)
 	case o.Reason == sentinel.ReasonCredential:
@@ -160,7 +162,7 @@ func (al *alerting) missing() {
 		al.facts.add(databaseAway, true)
 	}
 	if l := al.app.limiter; l != nil && l.Away() { // whatever the policy's mode: open and local let calls pass that nobody else tells of
-		al.facts.add(factKey{kind: "dependency", name: "redis"}, true)
+		al.facts.add(cacheAway, true)
 	}
 }
 

@@ -165,6 +165,9 @@ func (a *App) remember(ctx context.Context) error {
 		case <-look.C:
 			was := known
 			known = a.recount.look(ctx)
+			if was && !known { // counted again before anybody looks, it is told all the same
+				a.alerting.facts.add(cacheAway, true)
+			}
 			if known {
 				look.Reset(memoryKnown)
 			} else {
