@@ -46,7 +46,7 @@ func unknownWord(c *cobra.Command, line string) string {
 		}
 		next, _, _ := c.Find(words[:1])
 		if next == c {
-			if strings.HasPrefix(words[0], "-") || c.Runnable() && c.HasParent() {
+			if strings.HasPrefix(words[0], "-") || c.ValidateArgs(words[:1]) == nil {
 				break
 			}
 			return words[0]

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -17,28 +16,6 @@ import (
 	"github.com/saas-sentinel/saas-sentinel/internal/app"
 )
 
-// Exit codes.
-const (
-	exitFailed = 1 // it began, and failed
-	exitUsage  = 2 // it did not begin: wrong arguments, configuration or surroundings
-)
-
-// failure is an error with its own exit code.
-type failure struct {
-	error
-	code int
-}
-
-func (f failure) Unwrap() error { return f.error }
-
-// refused marks an error that kept a command from beginning.
-func refused(err error) error {
-	if err == nil {
-		return nil
-	}
-	return failure{err, exitUsage}
-}
-
 func main() { os.Exit(run()) }
 
 // run gives the exit code.
@@ -50,11 +27,7 @@ func run() int {
 		return 0
 	}
 	fmt.Fprintln(os.Stderr, "sentinel:", err)
-	var f failure
-	if errors.As(err, &f) {
-		return f.code
-	}
-	return exitFailed
+	return exitCode(err)
 }
 
 func root() *cobra.Command {
@@ -67,40 +40,18 @@ func root() *cobra.Command {
 			"  sentinel policy check policies.yaml\n" +
 			"  sentinel run --config sentinel.yaml",
 		SilenceUsage: true, SilenceErrors: true,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return refused(fmt.Errorf("there is no command %q: see sentinel --help", args[0]))
-			}
-			return nil
-		},
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return refused(err) })
+	c.SetHelpCommand(helpCommand())
 	c.AddCommand(runCommand(), demoCommand(), policyCommand(), envoyCommand(), migrateCommand(), usageCommand(), pricesCommand(), reconcileCommand(), limitsCommand(), spoolCommand(), exportCommand(), auditCommand(), captureCommand(), accountsCommand(), tokensCommand(), keysCommand(), caCommand(), egressCommand(), connectCommand(), mlCommand(), alertsCommand(), doctorCommand(), versionCommand())
+	c.InitDefaultHelpCmd()
+	c.InitDefaultCompletionCmd()
+	refuseWrongUsage(c)
 	return c
 }
 
 // configFlag adds the flag that names sentinel.yaml.
 func configFlag(c *cobra.Command) *string {
 	return c.Flags().StringP("config", "c", "sentinel.yaml", "configuration file")
-}
-
-// exactly checks the number of arguments with the exit code of wrong usage.
-func exactly(n int, what string) cobra.PositionalArgs {
-	return func(_ *cobra.Command, args []string) error {
-		if len(args) != n {
-			return refused(fmt.Errorf("%s expected, got %d arguments", what, len(args)))
-		}
-		return nil
-	}
-}
-
-// none refuses arguments.
-func none(c *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return refused(fmt.Errorf("%s takes no arguments: %q", c.CommandPath(), args[0]))
-	}
-	return nil
 }
 
 // logger writes to stderr as the configuration says.
@@ -126,15 +77,5 @@ func versionCommand() *cobra.Command {
 			_, err := fmt.Fprintf(c.OutOrStdout(), "sentinel %s, %s\n", version, info.GoVersion)
 			return err
 		},
-	}
-}
-
-// atMost checks the number of arguments with the exit code of wrong usage.
-func atMost(n int, what string) cobra.PositionalArgs {
-	return func(_ *cobra.Command, args []string) error {
-		if len(args) > n {
-			return refused(fmt.Errorf("at most %s expected, got %d arguments", what, len(args)))
-		}
-		return nil
 	}
 }

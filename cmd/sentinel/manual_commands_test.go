@@ -72,7 +72,7 @@ func unknown(words []string) string {
 		case strings.HasPrefix(flag, "--") && len(flag) > 2 && flag != "--help" && c.Flag(flag[2:]) == nil,
 			!strings.HasPrefix(flag, "--") && strings.HasPrefix(flag, "-") && len(flag) == 2 && shorthand(c, flag[1:]) == "":
 			return "no flag " + flag
-		case i == 0 && c.HasSubCommands() && (!c.Runnable() || !c.HasParent()) && regexp.MustCompile(`^[a-z]`).MatchString(word):
+		case i == 0 && c.HasSubCommands() && c.ValidateArgs([]string{word}) != nil && regexp.MustCompile(`^[a-z]`).MatchString(word):
 			return "no command " + word
 		}
 	}

@@ -30,6 +30,9 @@ func mlEvaluateCommand() *cobra.Command {
 	seed := c.Flags().Uint64("seed", 1000, "of the first series; the detector was made with seeds below 1000")
 	_ = c.MarkFlagRequired("rates")
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		if *count < 1 || *count > 1000 {
+			return refused(fmt.Errorf("--series: %d is outside 1 to 1000", *count))
+		}
 		file, err := os.Open(*path)
 		if err != nil {
 			return refused(fmt.Errorf("--rates: %w", err))
@@ -38,9 +41,6 @@ func mlEvaluateCommand() *cobra.Command {
 		clients, err := readRates(file)
 		if err != nil {
 			return refused(fmt.Errorf("%s: %w", *path, err))
-		}
-		if *count < 1 || *count > 1000 {
-			return refused(errors.New("--series: want 1 to 1000"))
 		}
 		return evaluate(c, clients, *count, *seed)
 	}

@@ -42,8 +42,10 @@ func mlTrainCommand() *cobra.Command {
 		defer st.Close()
 		o.Save, o.Now = !*dry, time.Now()
 		list := []app.Trained{}
-		if _, err := app.Train(c.Context(), st, o, func(t app.Trained) { list = append(list, t) }); err != nil {
+		if _, err := app.Train(c.Context(), st, o, func(t app.Trained) { list = append(list, t) }); errors.Is(err, app.ErrNoCalls) {
 			return refused(err)
+		} else if err != nil {
+			return err
 		}
 		if *asJSON {
 			return json.NewEncoder(c.OutOrStdout()).Encode(list)

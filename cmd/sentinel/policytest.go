@@ -20,7 +20,12 @@ func policyTestCommand() *cobra.Command {
 			"clock that the file moves, and compares the verdicts. Nothing is called and nothing is written. It says how many of the\n" +
 			"policy's rules a call met. It ends with 1 when a test fails, and with 2 when a file has faults.",
 		Example: "  sentinel policy test policies_test.yaml\n  sentinel policy test --min-coverage 90 policies_test.yaml",
-		Args:    cobra.MinimumNArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return errors.New("a test file expected, or several, got no argument")
+			}
+			return nil
+		},
 	}
 	least := c.Flags().Int("min-coverage", 0, "fail a file whose calls meet less than this percentage of the rules")
 	c.RunE = func(c *cobra.Command, args []string) error {

@@ -171,6 +171,9 @@ func rowsOf(minutes []sentinel.Minute, until time.Time) (out []timedRow) {
 	return out
 }
 
+// ErrNoCalls says that the ledger knows nothing of a service.
+var ErrNoCalls = errors.New("has no calls in the ledger")
+
 // TrainOptions say what to train.
 type TrainOptions struct {
 	Days     int // of the ledger
@@ -227,7 +230,7 @@ func Train(ctx context.Context, st *store.Store, o TrainOptions, tell func(Train
 		}
 	}
 	if o.Service != "" && taken == 0 {
-		return 0, fmt.Errorf("service %q has no calls in the last %d days of the ledger", o.Service, o.Days)
+		return 0, fmt.Errorf("service %q %w in the last %d days", o.Service, ErrNoCalls, o.Days)
 	}
 	return judged, nil
 }
