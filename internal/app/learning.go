@@ -274,7 +274,7 @@ func trainOne(ctx context.Context, st *store.Store, service string, old *sentine
 	}
 	at := func(row int) time.Time { return h.Start.Add(time.Duration(row) * watchStep) }
 	out.Model = sentinel.Model{
-		Service: service, LearnsFrom: at(best.From), JudgedFrom: at(h.Held()), JudgedUntil: at(len(h.Rows)), Version: detect.Version,
+		Service: service, LearnsFrom: at(best.From), JudgedFrom: at(best.Held), JudgedUntil: at(len(h.Rows)), Version: detect.Version,
 		Features: detect.Features(), FalseAlerts: best.FalseAlerts, Bursts: best.Bursts, Found: best.Found, Trained: o.Now.UTC(),
 	}
 	if out.Kept = old != nil && best.From == incumbent; out.Kept {

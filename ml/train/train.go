@@ -23,7 +23,7 @@ const (
 )
 
 // ErrShort says that there is too little history to judge by.
-var ErrShort = errors.New("three days of history are needed to train")
+var ErrShort = errors.New("three days of history are needed to train, and two from when the saved model learns")
 
 // History is a service's past by the minute, its columns those of series.Metrics.
 type History struct {
@@ -36,6 +36,7 @@ type History struct {
 // Result is how a detector did on the days that were held back.
 type Result struct {
 	From        int // row from which it learnt
+	Held        int // first row of those held back
 	FalseAlerts int // all alerts that are not excused: nobody said that they were right
 	Bursts      int // made ones, one a day
 	Found       int // of them
@@ -44,19 +45,21 @@ type Result struct {
 // Mistakes are false alerts and missed bursts.
 func (r Result) Mistakes() int { return r.FalseAlerts + r.Bursts - r.Found }
 
-// Held is the first row of those held back.
-func (h History) Held() int { return len(h.Rows) - min(mostHeld, len(h.Rows)/3) }
+// held is the first row of those held back: they are the last days, but the days that the incumbent needs to learn from are none of them.
+func (h History) held(incumbent int) int {
+	return max(len(h.Rows)-min(mostHeld, len(h.Rows)/3), incumbent+leastPast/2)
+}
 
 // Choose back-tests learning from all of the history, and from its last week or three days before the days held back; and the incumbent,
 // the row from which the service's detector learns now (negative for none). A challenger must make fewer mistakes than the
-// incumbent on the same days; among equals the longest past is chosen.
+// incumbent on the same days; among equals the longest past is chosen. ErrShort where there is not a day to judge by.
 func Choose(h History, incumbent int) (best Result, err error) {
-	held := h.Held()
-	if len(h.Rows) < 3*day || held < leastPast {
+	held := h.held(incumbent)
+	if len(h.Rows) < 3*day || held < leastPast || len(h.Rows)-held < day {
 		return best, ErrShort
 	}
 	from := []int{0, held - 7*day, held - 3*day}
-	if incumbent >= 0 && incumbent <= held-leastPast/2 {
+	if incumbent >= 0 {
 		from = append([]int{incumbent}, from...)
 	}
 	tried := map[int]bool{}
@@ -65,18 +68,17 @@ func Choose(h History, incumbent int) (best Result, err error) {
 			continue
 		}
 		tried[row] = true
-		if r := Backtest(h, row); len(tried) == 1 || r.Mistakes() < best.Mistakes() {
+		if r := Backtest(h, row, held); len(tried) == 1 || r.Mistakes() < best.Mistakes() {
 			best = r
 		}
 	}
 	return best, nil
 }
 
-// Backtest learns from a row on and counts alerts in the days held back; and into each of them it puts a made burst, on its own: a burst that is found is
+// Backtest learns from a row on and counts alerts in the days held back, from the row held on; and into each of them it puts a made burst, on its own: a burst that is found is
 // learnt, and the next one of the same size would be told how well the one before it was remembered.
-func Backtest(h History, from int) Result {
-	r := Result{From: from}
-	held := h.Held()
+func Backtest(h History, from, held int) Result {
+	r := Result{From: from, Held: held}
 	bursts := h.bursts(held)
 	r.Bursts = len(bursts)
 	d := detect.New(series.Metrics)

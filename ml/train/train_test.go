@@ -44,7 +44,8 @@ func TestAWorseModelDoesNotReplaceABetterOne(t *testing.T) {
 		}
 	}
 	better := turn + 1
-	whole, since := Backtest(h, 0), Backtest(h, better)
+	held := h.held(-1)
+	whole, since := Backtest(h, 0, held), Backtest(h, better, held)
 	if since.Mistakes() >= whole.Mistakes() {
 		t.Fatalf("learning from all makes %d mistakes, since the turn %d: the case is not one", whole.Mistakes(), since.Mistakes())
 	}
@@ -58,11 +59,36 @@ func TestAWorseModelDoesNotReplaceABetterOne(t *testing.T) {
 	}
 }
 
+// A model of the last days (of a training with few days) is judged by the days after those that it needs, and not dropped unjudged.
+func TestAModelOfTheLastDaysIsNotReplacedUnjudged(t *testing.T) {
+	h := steady(24)
+	r := rand.New(rand.NewPCG(3, 4))
+	turn := 20 * day
+	for i := 0; i < turn; i++ {
+		if r.Float64() < 0.02 { // an hour's effects are often large
+			for j := i; j < min(i+6, turn); j++ {
+				h.Rows[j] = []float64{900, 450000, 90000, 0.9, 800, 0}
+			}
+		}
+	}
+	if turn < h.held(-1) {
+		t.Fatal("the model learns from none of the days held back: the case is not one")
+	}
+	got, err := Choose(h, turn)
+	if err != nil || got.From != turn || got.Bursts == 0 {
+		t.Errorf("%+v, %v, want the model that learns from row %d, judged by later days", got, err, turn)
+	}
+	if got.Held < turn+day || len(h.Rows)-got.Held < day {
+		t.Errorf("judged from row %d: want a day to learn from after %d, and a day to judge by before %d", got.Held, turn, len(h.Rows))
+	}
+}
+
 // A tie leaves everything as it is: eight days of a steady service teach as much as ten.
 func TestAnEqualModelDoesNotReplace(t *testing.T) {
 	h := steady(15)
-	incumbent := h.Held() - 8*day
-	all, mine := Backtest(h, 0), Backtest(h, incumbent)
+	held := h.held(-1)
+	incumbent := held - 8*day
+	all, mine := Backtest(h, 0, held), Backtest(h, incumbent, held)
 	if mine.Mistakes() != all.Mistakes() {
 		t.Fatalf("the incumbent's %+v, all: %+v: the case is not one", mine, all)
 	}
@@ -73,13 +99,14 @@ func TestAnEqualModelDoesNotReplace(t *testing.T) {
 
 func TestExcusedAlertsAreNotFalse(t *testing.T) {
 	h := steady(9)
-	at := h.Held() + day/2
+	held := h.held(-1)
+	at := held + day/2
 	for i := at; i < at+10; i++ {
 		h.Rows[i] = []float64{300, 150000, 30000, 0.3, 800, 0}
 	}
-	before := Backtest(h, 0).FalseAlerts
+	before := Backtest(h, 0, held).FalseAlerts
 	h.Excused = func(when time.Time) bool { return when.Sub(h.Start) < time.Duration(at+day)*time.Minute }
-	if after := Backtest(h, 0).FalseAlerts; after != before-1 {
+	if after := Backtest(h, 0, held).FalseAlerts; after != before-1 {
 		t.Errorf("%d false alerts, %d once one is confirmed", before, after)
 	}
 }
