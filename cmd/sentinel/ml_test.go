@@ -223,12 +223,3 @@ func TestForecastRefusesStepsOutOfBounds(t *testing.T) {
 		}
 	}
 }
-
-// Flags are looked at before files are: who writes two faults learns of the one that needs no file.
-func TestEvaluateTellsOfItsSeriesBeforeItLooksForRates(t *testing.T) {
-	for n, want := range map[string]string{"0": "--series: 0 is outside 1 to 1000", "1001": "--series: 1001 is outside"} {
-		if _, err := ml("evaluate", "--rates", filepath.Join(t.TempDir(), "nowhere.csv"), "--series", n); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("--series %s: %v, want %q", n, err, want)
-		}
-	}
-}

@@ -71,18 +71,7 @@ func TestPeers(t *testing.T) {
 // benchCases are the real clients with twelve days, and some of every made set.
 func benchCases(t *testing.T) []Case {
 	t.Helper()
-	var out []Case
-	for _, c := range benchRates(t) {
-		const days, h = 12, 48
-		if len(c.Hourly) < days*24+h {
-			continue
-		}
-		one := Case{Set: "clients by the hour", Name: c.Name, Values: c.Hourly[:days*24+h], H: h, Season: 24, Season2: 168}
-		if scale, ok := one.scale(); ok && scale >= 1 { // a call an hour, or there is nothing to scale errors by
-			out = append(out, one)
-		}
-	}
-	return append(out, Made(madeForPeers, 200)...)
+	return append(Clients(benchRates(t)), Made(madeForPeers, 200)...)
 }
 
 func benchRates(t *testing.T) []series.Rates {

@@ -5,6 +5,8 @@ package trial
 import (
 	"math"
 	"math/rand/v2"
+
+	"github.com/saas-sentinel/saas-sentinel/ml/series"
 )
 
 // Case is one series whose end is held back: the last H of Values are to be forecast from those before.
@@ -20,6 +22,22 @@ func (c Case) Train() []float64 { return c.Values[:len(c.Values)-c.H] }
 
 // Held is what it has to say.
 func (c Case) Held() []float64 { return c.Values[len(c.Values)-c.H:] }
+
+// Clients gives the clients with fourteen days, whose last two are to be forecast by the hour from the twelve before. Those without a call an hour
+// of seasonal change have nothing to scale errors by, and are left out.
+func Clients(rates []series.Rates) (out []Case) {
+	const learnt, h = 12 * 24, 48
+	for _, c := range rates {
+		if len(c.Hourly) < learnt+h {
+			continue
+		}
+		one := Case{Set: "clients by the hour", Name: c.Name, Values: c.Hourly[:learnt+h], H: h, Season: 24, Season2: 168}
+		if scale, ok := one.scale(); ok && scale >= 1 {
+			out = append(out, one)
+		}
+	}
+	return out
+}
 
 // kind makes one series of n values.
 type kind struct {
