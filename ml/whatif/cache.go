@@ -76,7 +76,7 @@ func perToken(e sentinel.Entry, reprice func(sentinel.Entry) (sentinel.NanoUSD, 
 
 // savings are what the cache would have saved if half of the shortest prompt was shared, the calls that it would have served, and a month's range over
 // no share to all of it.
-func (p *prompts) savings(days int) (saved float64, calls int64, month Range) {
+func (p *prompts) savings(days int, period time.Duration) (saved float64, calls int64, month Range) {
 	if len(p.past) < leastPrompts || p.saves == 0 {
 		return 0, 0, Range{}
 	}
@@ -98,8 +98,8 @@ func (p *prompts) savings(days int) (saved float64, calls int64, month Range) {
 			sum += float64(p.stride*more) * p.saves
 		}
 	}
-	month = simulate(days, func(day int, luck float64) float64 {
-		return all[day] * 0.5 * math.Erfc(-luck/math.Sqrt2) // the luck's own probability: evenly from 0 to 1
+	month = simulate(all, period, func(luck float64) float64 {
+		return sum * 0.5 * math.Erfc(-luck/math.Sqrt2) // the luck's own probability: evenly from 0 to 1
 	})
 	return sum / 2, calls, month
 }

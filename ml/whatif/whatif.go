@@ -11,6 +11,9 @@ import (
 	"strings"
 	"time"
 
+	"gonum.org/v1/gonum/floats"
+	"gonum.org/v1/gonum/stat"
+
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 )
 
@@ -234,11 +237,11 @@ func (f *Finder) Savings() []Saving {
 		if best != nil && best.saved > 0 {
 			s := base
 			s.Kind, s.To, s.Calls, s.Saved = CheaperModel, model, best.calls, sentinel.NanoUSD(best.saved)
-			s.Month = best.month()
+			s.Month = best.month(f.to.Sub(f.from))
 			s.Assumes = "the smaller model answers well enough, in about as many tokens (80 % within 28 % of them)"
 			out = append(out, s)
 		}
-		if saved, calls, month := g.prompts.savings(f.days()); saved > 0 {
+		if saved, calls, month := g.prompts.savings(f.days(), f.to.Sub(f.from)); saved > 0 {
 			s := base
 			s.Kind, s.Calls, s.Saved, s.Month = PromptCache, calls, sentinel.NanoUSD(saved), month
 			s.Assumes = "between none and all of the shortest usual prompt is the same in every call, and stands first"
@@ -257,29 +260,47 @@ const (
 	monthDays = 30
 	// wordier is the deviation of the log of another model's tokens an answer: an assumption, about what models of one family differ by.
 	wordier = 0.22
+	// Days differ by so much of their mean, where few are known: an assumption with the weight of so many days.
+	usualSpread = 0.4
+	spreadDays  = 3
 )
 
-// month draws months from the days, as they were, each with one draw of how wordy the other model is.
-func (s *swap) month() Range {
-	return simulate(len(s.days), func(day int, luck float64) float64 {
-		return s.days[day] - s.answers[day]*(math.Exp(wordier*luck)-1)
-	})
+// month simulates months: each has one draw of how wordy the other model is.
+func (s *swap) month(period time.Duration) Range {
+	answers := floats.Sum(s.answers)
+	return simulate(s.days, period, func(luck float64) float64 { return s.saved - answers*(math.Exp(wordier*luck)-1) })
 }
 
-// simulate is the bootstrap of days (Efron 1979): a month is 30 days drawn with replacement; luck is a standard normal draw that all
-// of its days share. Seeded, so that the same record gives the same answer.
-func simulate(days int, of func(day int, luck float64) float64) Range {
-	r := rand.New(rand.NewPCG(1, uint64(days))) //nolint:gosec // the same record has to give the same answer
-	months := make([]float64, draws)
-	mean := 0.0
-	for i := range months {
-		luck := r.NormFloat64()
-		for range monthDays {
-			months[i] += of(r.IntN(days), luck)
-		}
-		mean += months[i] / draws
+// simulate gives what 30 days save of which a period's begun days saved as told; of gives what the period would have saved with a standard
+// normal draw of luck. The mean m of n days of the relative deviation s is that of other days with an error of s·√(1/n), and that of the month's
+// with one of s·√(1/30): both are drawn at once, from a log-normal distribution, so that the bounds of few days are wide. Seeded, so that the
+// same record gives the same answer.
+func simulate(days []float64, period time.Duration, of func(luck float64) float64) Range {
+	n := float64(len(days))
+	deviation := spread(days) * math.Sqrt(1/n+1.0/monthDays)
+	months := monthDays * 24 * float64(time.Hour) / float64(period)
+	r := rand.New(rand.NewPCG(1, uint64(len(days)))) //nolint:gosec // the same record has to give the same answer
+	saved := make([]float64, draws)
+	for i := range saved {
+		saved[i] = months * of(r.NormFloat64()) * math.Exp(deviation*r.NormFloat64()-deviation*deviation/2)
 	}
-	slices.Sort(months)
-	at := func(p float64) sentinel.NanoUSD { return sentinel.NanoUSD(months[int(p*(draws-1))]) }
-	return Range{Mean: sentinel.NanoUSD(mean), Lo80: at(0.1), Hi80: at(0.9), Lo95: at(0.025), Hi95: at(0.975)}
+	slices.Sort(saved)
+	at := func(p float64) sentinel.NanoUSD {
+		return sentinel.NanoUSD(stat.Quantile(p, stat.Empirical, saved, nil))
+	}
+	return Range{Mean: sentinel.NanoUSD(stat.Mean(saved, nil)), Lo80: at(0.1), Hi80: at(0.9), Lo95: at(0.025), Hi95: at(0.975)}
+}
+
+// spread is the deviation of days relative to their mean, shrunk to the usual one; as few days do not know it well, it has the variance of Student's t
+// of as many degrees of freedom.
+func spread(days []float64) float64 {
+	mean := stat.Mean(days, nil)
+	if mean <= 0 {
+		return usualSpread
+	}
+	sum := spreadDays * usualSpread * usualSpread
+	for _, d := range days {
+		sum += (d/mean - 1) * (d/mean - 1)
+	}
+	return math.Sqrt(sum / float64(len(days)-1+spreadDays-2)) // s²·ν/(ν-2)
 }

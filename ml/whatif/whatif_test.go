@@ -3,6 +3,7 @@ package whatif
 import (
 	"errors"
 	"math"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -140,7 +141,63 @@ func TestManyCallsAreThinnedOut(t *testing.T) {
 	if len(p.past) > maxPast {
 		t.Errorf("%d calls are kept, at most %d", len(p.past), maxPast)
 	}
-	if _, calls, _ := p.savings(1); math.Abs(float64(calls)-3*maxPast) > 0.01*3*maxPast {
+	if _, calls, _ := p.savings(1, 24*time.Hour); math.Abs(float64(calls)-3*maxPast) > 0.01*3*maxPast {
 		t.Errorf("%d calls, want about %d", calls, 3*maxPast)
+	}
+}
+
+// A period's hours are no days: what an hour saves, 720 hours save 720 times.
+func TestAMonthIsThirtyDaysOfAnyPeriod(t *testing.T) {
+	for hours, calls := range map[int]int{1: 60, 36: 2160, 240: 14400} {
+		f, err := New(begin, begin.Add(time.Duration(hours)*time.Hour), Options{Reprice: price, MaxInput: UsualInput, MaxOutput: UsualOutput,
+			Models: func(string, string) []string { return []string{"gpt-5-mini"} }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range calls {
+			f.Add(entry(time.Duration(i)*time.Minute, "triage", "gpt-5", 100, 0, 0))
+		}
+		got := f.Savings()
+		if len(got) != 1 {
+			t.Fatalf("%+v", got)
+		}
+		// A call a minute saves 9,000 there.
+		if want := 30 * 24 * 60 * 9000.0; math.Abs(float64(got[0].Month.Mean)-want) > 0.03*want {
+			t.Errorf("from %d hours a month saves %d, want about %.0f", hours, got[0].Month.Mean, want)
+		}
+	}
+}
+
+// The bounds hold what they say of the month that follows a short record: its days are but some of those that could have come.
+func TestBoundsHoldTheMonthThatFollows(t *testing.T) {
+	const records = 300
+	for _, days := range []int{3, 7, 30} {
+		held80, held95, of := 0.0, 0.0, 0.0
+		for _, deviation := range []float64{0.2, 0.4, 0.7} {
+			for seed := range records {
+				r := rand.New(rand.NewPCG(uint64(seed), uint64(days)))
+				day := func() float64 { return 1e9 * math.Exp(deviation*r.NormFloat64()) }
+				record, sum, month := make([]float64, days), 0.0, 0.0
+				for i := range record {
+					record[i] = day()
+					sum += record[i]
+				}
+				for range monthDays {
+					month += day()
+				}
+				got := simulate(record, time.Duration(days)*24*time.Hour, func(float64) float64 { return sum })
+				in := func(lo, hi sentinel.NanoUSD) float64 {
+					if month >= float64(lo) && month <= float64(hi) {
+						return 1
+					}
+					return 0
+				}
+				held80, held95, of = held80+in(got.Lo80, got.Hi80), held95+in(got.Lo95, got.Hi95), of+1
+			}
+		}
+		t.Logf("from %d days the bounds of 80 and 95 hold %.2f and %.2f", days, held80/of, held95/of)
+		if math.Abs(held80/of-0.8) > 0.07 || math.Abs(held95/of-0.95) > 0.03 {
+			t.Errorf("from %d days the bounds of 80 and 95 hold %.2f and %.2f", days, held80/of, held95/of)
+		}
 	}
 }
