@@ -13,7 +13,10 @@ type Score struct {
 	Feature          string  // what was most unusual, and Share its part of all that was
 	Share            float64
 	Actual, Expected float64 // of Feature, in its own unit
-	Impact           NanoUSD // what the minute cost above what was expected
+	Impact           NanoUSD // what the minute cost above what its hour's usual calls do; 0 below LeastScore
+	// Features are all that were unusual, the largest share first, and Shares theirs; none below LeastScore.
+	Features []string
+	Shares   []float64
 }
 
 // LeastScore is the score from which a minute counts as unusual at all: below it nothing is compared with a policy.

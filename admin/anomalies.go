@@ -6,8 +6,10 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -35,9 +37,16 @@ type Anomaly struct {
 	Actual   float64   `json:"actual" doc:"Of the feature, in its unit."`
 	Expected float64   `json:"expected"`
 	Share    float64   `json:"share" doc:"The feature's part of all that was unusual in that minute."`
+	Features []Feature `json:"features" nullable:"false" doc:"All that was unusual in that minute, the largest part first."`
 	Impact   Money     `json:"impact" doc:"What the minutes cost above what was expected."`
 	Why      string    `json:"why" doc:"The same in a sentence."`
 	Verdict  string    `json:"verdict" enum:",confirmed,false alarm,planned" doc:"What people said of it last; empty for nothing."`
+}
+
+// Feature is a part of what was unusual.
+type Feature struct {
+	Feature string  `json:"feature"`
+	Share   float64 `json:"share"`
 }
 
 // AnomalyPage is a part of the anomalies, the latest first.
@@ -159,6 +168,7 @@ func anomaliesOf(scores []sentinel.Score, said []sentinel.Feedback) []Anomaly {
 		a.Impact += Money(v.Impact)
 		if v.Score > a.Score {
 			a.Score, a.Feature, a.Actual, a.Expected, a.Share = v.Score, v.Feature, v.Actual, v.Expected, v.Share
+			a.Features = featuresOf(v)
 		}
 	}
 	for i := range out {
@@ -175,25 +185,59 @@ func anomaliesOf(scores []sentinel.Score, said []sentinel.Feedback) []Anomaly {
 	return out
 }
 
+// featuresOf gives all features of a minute; of one that an earlier release scored, the leading one.
+func featuresOf(v sentinel.Score) []Feature {
+	if len(v.Features) == 0 {
+		return []Feature{{v.Feature, v.Share}}
+	}
+	out := make([]Feature, min(len(v.Features), len(v.Shares)))
+	for i := range out {
+		out[i] = Feature{v.Features[i], v.Shares[i]}
+	}
+	return out
+}
+
 // units say how a feature's values are written.
 //
 //nolint:gosec // tokens are what a model reads here
-var units = map[string]string{"requests": "calls a minute", "prompt_tokens": "prompt tokens a minute", "completion_tokens": "completion tokens a minute",
-	"cost_usd": "dollars a minute", "latency_ms": "ms of latency", "error_rate": "of calls failing"}
+var units = map[string]string{
+	"requests": "calls a minute", "requests_for_this_hour": "calls a minute at this hour", "requests_out_of_hours": "calls a minute out of hours",
+	"requests_per_day": "calls a day", "combination": "calls a minute of another kind, or failing,", "prompt_tokens_per_request": "prompt tokens a call",
+	"completion_tokens_per_request": "completion tokens a call", "cost_usd_per_request": "dollars a call", "latency_ms": "ms of latency", "error_rate": "of calls failing",
+}
 
+// sentence says what was most unusual, and what else was.
 func (a *Anomaly) sentence() string {
 	unit := cmp.Or(units[a.Feature], a.Feature)
 	value := func(v float64) string {
 		if a.Feature == "error_rate" {
 			return fmt.Sprintf("%.0f %%", 100*v)
 		}
-		return fmt.Sprintf("%.4g", v)
+		return strconv.FormatFloat(v, 'f', decimals(v), 64)
 	}
 	out := fmt.Sprintf("%s %s, where %s was expected", value(a.Actual), unit, value(a.Expected))
 	if a.Expected > 0 && a.Feature != "error_rate" {
 		out += fmt.Sprintf(" (%.1f times)", a.Actual/a.Expected)
 	}
-	return out + fmt.Sprintf(": %.0f %% of what was unusual", 100*a.Share)
+	out += fmt.Sprintf(": %.0f %% of what was unusual", 100*a.Share)
+	var others []string
+	for _, f := range a.Features {
+		if f.Feature != a.Feature {
+			others = append(others, fmt.Sprintf("%s %.0f %%", strings.TrimSuffix(cmp.Or(units[f.Feature], f.Feature), ","), 100*f.Share))
+		}
+	}
+	if len(others) > 0 {
+		out += "; besides " + strings.Join(others, ", ")
+	}
+	return out
+}
+
+// decimals are the decimal places with which a number has about three significant digits, none of them an exponent.
+func decimals(v float64) int {
+	if v == 0 {
+		return 0
+	}
+	return max(0, min(9, 2-int(math.Floor(math.Log10(math.Abs(v))))))
 }
 
 // expected forecasts the hours that were asked for from those before them, so that what is judged has no part in what judges it.

@@ -12,6 +12,7 @@ import (
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/admin"
+	"github.com/saas-sentinel/saas-sentinel/ml/detect"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rs/zerolog"
@@ -74,7 +75,8 @@ func askAt(t *testing.T, b admin.Backend, now time.Time, path string, out any) {
 
 func TestUnusualMinutesBecomeAnomaliesWithTheirVerdict(t *testing.T) {
 	score := func(service, instance string, minute int, score float64, impact sentinel.NanoUSD) sentinel.Score {
-		return sentinel.Score{At: noon.Add(time.Duration(minute-300) * time.Minute), Service: service, Instance: instance, Team: "core", Score: score, Feature: "cost_usd", Share: 0.75, Actual: 12, Expected: 1.5, Impact: impact}
+		return sentinel.Score{At: noon.Add(time.Duration(minute-300) * time.Minute), Service: service, Instance: instance, Team: "core", Score: score, Feature: "cost_usd_per_request", Share: 0.75, Actual: 12, Expected: 1.5, Impact: impact,
+			Features: []string{"cost_usd_per_request", "latency_ms"}, Shares: []float64{0.75, 0.25}}
 	}
 	u := unusual{
 		scores: []sentinel.Score{
@@ -91,10 +93,11 @@ func TestUnusualMinutesBecomeAnomaliesWithTheirVerdict(t *testing.T) {
 	}
 	var got admin.AnomalyPage
 	u.ask(t, "/anomalies", &got)
-	why := "12 dollars a minute, where 1.5 was expected (8.0 times): 75 % of what was unusual"
+	why := "12.0 dollars a call, where 1.50 was expected (8.0 times): 75 % of what was unusual; besides ms of latency 25 %"
 	one := func(service string, from, to, minutes int, score float64, impact admin.Money, verdict string) admin.Anomaly {
 		return admin.Anomaly{Service: service, Team: "core", From: noon.Add(time.Duration(from-300) * time.Minute), To: noon.Add(time.Duration(to-300) * time.Minute), Minutes: minutes,
-			Score: score, Feature: "cost_usd", Actual: 12, Expected: 1.5, Share: 0.75, Impact: impact, Why: why, Verdict: verdict}
+			Score: score, Feature: "cost_usd_per_request", Actual: 12, Expected: 1.5, Share: 0.75, Impact: impact, Why: why, Verdict: verdict,
+			Features: []admin.Feature{{Feature: "cost_usd_per_request", Share: 0.75}, {Feature: "latency_ms", Share: 0.25}}}
 	}
 	want := []admin.Anomaly{one("app", 34, 35, 1, 0.93, 2, ""), one("mail", 2, 3, 1, 0.97, 4, ""), one("app", 0, 18, 3, 0.99, 16, "false alarm")}
 	if diff := cmp.Diff(admin.AnomalyPage{Anomalies: want}, got); diff != "" {
@@ -103,6 +106,28 @@ func TestUnusualMinutesBecomeAnomaliesWithTheirVerdict(t *testing.T) {
 	u.ask(t, "/anomalies?service=mail", &got)
 	if len(got.Anomalies) != 1 || got.Anomalies[0].Service != "mail" {
 		t.Errorf("of mail alone: %+v", got)
+	}
+}
+
+// Whatever a detector names, a person reads it in words and with its unit; an earlier release's score has its leading feature alone.
+func TestAnomaliesAreToldInWords(t *testing.T) {
+	for i, feature := range detect.Features() {
+		u := unusual{scores: []sentinel.Score{{At: noon.Add(-time.Hour), Service: "app", Score: 0.95, Feature: feature, Share: 0.5, Actual: 1234567, Expected: 0.000321,
+			Features: []string{feature, detect.Features()[(i+1)%len(detect.Features())]}, Shares: []float64{0.5, 0.4}}}}
+		for _, all := range []bool{true, false} {
+			if !all {
+				u.scores[0].Features, u.scores[0].Shares = nil, nil
+			}
+			var got admin.AnomalyPage
+			u.ask(t, "/anomalies", &got)
+			a := got.Anomalies[0]
+			if strings.ContainsAny(a.Why, "_") || strings.Contains(a.Why, "e+") || strings.Contains(a.Why, "e-") || strings.Contains(a.Why, "besides") != all {
+				t.Errorf("%s is told as %q", feature, a.Why)
+			}
+			if len(a.Features) != map[bool]int{true: 2, false: 1}[all] || a.Features[0] != (admin.Feature{Feature: feature, Share: 0.5}) {
+				t.Errorf("%s: features %+v", feature, a.Features)
+			}
+		}
 	}
 }
 

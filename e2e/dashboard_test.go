@@ -58,7 +58,8 @@ policies: [{name: forecasts, match: {provider: weather}, budget: {usd: 0.25/day,
 	defer st.Close()
 	records := month(time.Now().UTC())
 	g.must(st.Write(t.Context(), records))
-	odd := domain.Score{At: time.Now().UTC().Add(-5 * time.Hour).Truncate(time.Minute), Service: "app", Instance: "a", Team: "core", Score: 0.99, Strength: 0.8, Feature: "cost_usd", Share: 0.75, Actual: 12, Expected: 1.5, Impact: 10 * domain.USD}
+	odd := domain.Score{At: time.Now().UTC().Add(-5 * time.Hour).Truncate(time.Minute), Service: "app", Instance: "a", Team: "core", Score: 0.99, Strength: 0.8, Feature: "cost_usd_per_request", Share: 0.75, Actual: 12, Expected: 1.5, Impact: 10 * domain.USD,
+		Features: []string{"cost_usd_per_request", "latency_ms"}, Shares: []float64{0.75, 0.25}}
 	hostile := odd
 	hostile.Service, hostile.Feature = hostileName, hostileName
 	g.must(st.PutScores(t.Context(), []domain.Score{odd, hostile}))
@@ -110,7 +111,7 @@ policies: [{name: forecasts, match: {provider: weather}, budget: {usd: 0.25/day,
 		"light /usage": "Latency and errors by team", "light /calls?id=" + last: last, "light /nowhere": "There is no such page", "light /connect": "base_url=",
 		"limit's history": "Overridden by ada", "usage of dates": "Latency and errors by team", "calls of dates": "openai", "incident answered": "acknowledged", "audit file": "limit.override", "light /usage?by=user": "by user", "light /": "First byte in the last hour",
 		"policy faults": "nonsense: unknown key", "audit after writes": "launch week", "policy versions": "not needed", "policy suggestions": "suggested budget a day of team core", "simulation": "policy in force",
-		"light /anomalies": "12 dollars a minute, where 1.5 was expected (8.0 times)", "dark /anomalies": hostileName, "light /anomalies?service=app&hours=24": "the band holds 95 of 100 hours", "token rotated": "true", "account as it is": "operator", "filters": "2", "light /alerts?part=rules": "count >= 20 && rate >= 0.25", "sample sent": "finops: taken", "dark /alerts?part=messages": "Nothing was sent yet", "light /providers": "secret/openai#api_key", "dark /providers": "by hand",
+		"light /anomalies": "12.0 dollars a call, where 1.50 was expected (8.0 times): 75 % of what was unusual; besides ms of latency 25 %", "dark /anomalies": hostileName, "light /anomalies?service=app&hours=24": "the band holds 95 of 100 hours", "token rotated": "true", "account as it is": "operator", "filters": "2", "light /alerts?part=rules": "count >= 20 && rate >= 0.25", "sample sent": "finops: taken", "dark /alerts?part=messages": "Nothing was sent yet", "light /providers": "secret/openai#api_key", "dark /providers": "by hand",
 		"script's token": "200 401", "configuration": "database.retention", "colours": "dark", "focus file": "BilledCost",
 	} {
 		if !strings.Contains(saw.Pages[page], want) {

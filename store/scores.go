@@ -18,9 +18,9 @@ var scoresQuestion, feedbackQuestion = question("scores"), question("feedback")
 func (s *Store) PutScores(ctx context.Context, list []sentinel.Score) error {
 	batch := &pgx.Batch{}
 	for _, v := range list {
-		batch.Queue(`INSERT INTO scores (ts, service, instance, team, score, strength, feature, share, actual, expected, impact)
-			VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11) ON CONFLICT DO NOTHING`,
-			v.At, v.Service, v.Instance, v.Team, v.Score, v.Strength, v.Feature, v.Share, v.Actual, v.Expected, int64(v.Impact))
+		batch.Queue(`INSERT INTO scores (ts, service, instance, team, score, strength, feature, share, actual, expected, impact, features, shares)
+			VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13) ON CONFLICT DO NOTHING`,
+			v.At, v.Service, v.Instance, v.Team, v.Score, v.Strength, v.Feature, v.Share, v.Actual, v.Expected, int64(v.Impact), v.Features, v.Shares)
 	}
 	return explain("scores", s.db(ctx).SendBatch(ctx, batch).Close())
 }

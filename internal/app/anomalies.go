@@ -19,7 +19,6 @@ const (
 	forgetIdle = 14 * 24 * 60     // rows without a call after which a service is forgotten
 	staysOpen  = 15 * time.Minute // of an anomaly's incident
 	maxFactor  = 1000
-	costColumn = 3 // in series.Metrics
 )
 
 // strangeness is what a detector found unusual of a service's last minute.
@@ -168,10 +167,9 @@ func (w *watcher) turn(now time.Time) []strangeness {
 			if s.idle++; s.row.calls > 0 {
 				s.idle = 0
 			}
-			values := s.row.values()
-			p := s.detector.Step(w.minute, values)
+			p := s.detector.Step(w.minute, s.row.values())
 			if s.row.calls > 0 {
-				scores = append(scores, w.score(s, p, values))
+				scores = append(scores, w.score(s, p))
 			}
 			s.end(w.minute)
 			if w.board != nil {
@@ -191,14 +189,19 @@ func (w *watcher) turn(now time.Time) []strangeness {
 	return out
 }
 
-// score is the row of a minute.
-func (w *watcher) score(s *watched, p detect.Point, values []float64) sentinel.Score {
+// score is the row of a minute; an unusual one has its explanation.
+func (w *watcher) score(s *watched, p detect.Point) sentinel.Score {
 	out := sentinel.Score{
 		At: w.minute, Service: s.caller.Service, Instance: w.instance, Team: s.caller.Team, Score: 1 - p.P, Strength: p.Score,
 		Feature: p.Feature, Share: p.Share, Actual: p.Actual, Expected: p.Expected,
 	}
-	if p.Actual > 0 && p.Expected >= 0 && p.Expected < p.Actual { // what more calls or longer ones cost above the usual
-		out.Impact = sentinel.NanoUSD(values[costColumn] * float64(sentinel.USD) * (1 - p.Expected/p.Actual))
+	if out.Score < sentinel.LeastScore {
+		return out
+	}
+	e := s.detector.Explain(p)
+	out.Impact = sentinel.NanoUSD(e.StakeUSDPerHour * float64(sentinel.USD) * float64(watchStep) / float64(time.Hour))
+	for _, f := range e.Features {
+		out.Features, out.Shares = append(out.Features, f.Feature), append(out.Shares, f.Share)
 	}
 	return out
 }

@@ -1,6 +1,8 @@
 package app
 
 import (
+	"cmp"
+	"slices"
 	"testing"
 	"time"
 
@@ -36,6 +38,59 @@ func TestWatcherFindsABurst(t *testing.T) {
 	}
 	if len(found) != 1 || found[0].caller.Service != "leaky" || found[0].point.Feature != "requests" || found[0].point.Actual < 5*found[0].point.Expected {
 		t.Errorf("found %+v, want one burst of leaky", found)
+	}
+}
+
+// unusual gives the scores above sentinel.LeastScore that a service had from a time on.
+func (b *board) unusual(service string, from time.Time) (out []sentinel.Score) {
+	for _, s := range b.unwritten {
+		if s.Service == service && s.Score >= sentinel.LeastScore && !s.At.Before(from) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// A score that may be acted on has all features by share, and what the minute cost above the usual: more calls do, slow ones do not.
+func TestUnusualMinutesAreExplained(t *testing.T) {
+	w := watcher{board: &board{}}
+	now := time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
+	const odd = 36 * 60
+	for minute := range odd + 5 {
+		for _, service := range []string{"leaky", "slow"} {
+			calls, call := 20+minute%5, settledCall(service, 200)
+			if call.Entry.Duration += time.Duration(minute%7) * 10 * time.Millisecond; minute >= odd {
+				if service == "leaky" {
+					calls *= 10
+				} else {
+					call.Entry.Duration *= 20
+				}
+			}
+			for range calls {
+				w.observe(call)
+			}
+		}
+		w.turn(now.Add(time.Duration(minute+1) * time.Minute))
+	}
+	leaky, slow := w.board.unusual("leaky", now.Add(odd*time.Minute)), w.board.unusual("slow", now.Add(odd*time.Minute))
+	if len(leaky) == 0 || len(slow) == 0 {
+		t.Fatalf("%d minutes of a burst and %d of slowness are unusual", len(leaky), len(slow))
+	}
+	for _, s := range append(leaky, slow...) {
+		sum := 0.0
+		for _, share := range s.Shares {
+			sum += share
+		}
+		if len(s.Features) == 0 || len(s.Features) != len(s.Shares) || sum < 0.9 || sum > 1.0001 || !slices.IsSortedFunc(s.Shares, func(a, b float64) int { return cmp.Compare(b, a) }) {
+			t.Errorf("%s is explained by %v with %v", s.Service, s.Features, s.Shares)
+		}
+	}
+	// About 180 calls of 1,000,000 nano-dollars are more than usual.
+	if got := leaky[0].Impact; got < 150_000_000 || got > 240_000_000 {
+		t.Errorf("a minute of the burst cost %s above the usual", got)
+	}
+	if got := slow[0]; got.Feature != "latency_ms" || got.Impact > 5_000_000 {
+		t.Errorf("slow answers (%s) cost %s above the usual", got.Feature, got.Impact)
 	}
 }
 
