@@ -299,6 +299,15 @@ await page.keyboard.press("Control+k");
 await page.getByPlaceholder(/A page, a team/).fill("budgets");
 await page.keyboard.press("Enter");
 await page.waitForURL(/\/limits/);
+for (const [name, title, by] of [["anthropic", "Providers", "model"], ["claude-sonnet", "Models of the last 30 days", "service"]]) {
+  await page.keyboard.press("Control+k");
+  await page.getByPlaceholder(/A page, a team/).fill(name);
+  await page.getByRole("group", { name: title }).getByRole("option").waitFor();
+  if (by === "service") await judge("palette");
+  await page.keyboard.press("Enter");
+  await page.waitForURL((u) => u.pathname === "/usage" && u.searchParams.get("by") === by && u.searchParams.get("filter")?.includes(name));
+  await page.getByRole("cell", { name: /^\$/ }).first().waitFor();
+}
 
 // Each role has what it may change, and nothing else: viewer, team admin, operator.
 const kinds = { Change: "/limits", "Silence …": "/alerts?part=silences", Issue: "/providers", "Add …": "/settings", "Take back": "/policy" };
