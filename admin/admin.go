@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io/fs"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -31,6 +32,7 @@ type Backend interface {
 	Status
 	Accounts
 	ServiceTokens
+	Rotations
 	Charges
 	Prices
 	Configured
@@ -75,18 +77,31 @@ func New(o Options) *Server {
 	c.Info.Description = "Spend on third-party APIs: usage, limits, incidents, policies and accounts. Money is in nano-dollars, as strings: JavaScript's numbers end at 9,007,199 dollars."
 	c.OpenAPIPath, c.DocsPath, c.SchemasPath = apiRoot+"/openapi", "", ""
 	c.CreateHooks = nil // no $schema in answers
+	c.Transformers = []huma.Transformer{unquoted}
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"session": {Type: "apiKey", In: "cookie", Name: sessionCookie},
 		"token":   {Type: "http", Scheme: "bearer"},
 	}
 	s.api = humago.New(s.mux, c)
 	s.api.UseMiddleware(s.authorise, s.once)
-	for _, group := range []func(){s.sessionRoutes, s.signOnRoutes, s.usageRoutes, s.latencyRoutes, s.callRoutes, s.overviewRoutes, s.limitRoutes, s.policyRoutes, s.incidentRoutes, s.silenceRoutes, s.alertRuleRoutes, s.anomalyRoutes, s.accountRoutes, s.keyRoutes, s.tokenRoutes, s.priceRoutes, s.exportRoutes, s.auditRoutes, s.statusRoutes, s.settingRoutes} {
+	for _, group := range []func(){s.sessionRoutes, s.signOnRoutes, s.usageRoutes, s.latencyRoutes, s.callRoutes, s.overviewRoutes, s.limitRoutes, s.policyRoutes, s.incidentRoutes, s.silenceRoutes, s.alertRuleRoutes, s.anomalyRoutes, s.accountRoutes, s.keyRoutes, s.tokenRoutes, s.priceRoutes, s.exportRoutes, s.auditRoutes, s.statusRoutes, s.rotationRoutes, s.settingRoutes} {
 		group()
 	}
 	s.mux.Handle("GET "+apiRoot+"/events", s.signedIn(http.HandlerFunc(s.events)))
 	s.mux.Handle("/", s.dashboard())
 	return s
+}
+
+// unquoted takes out of a refusal what it quotes of the request's body: that may be a password or a provider's key.
+func unquoted(_ huma.Context, _ string, v any) (any, error) {
+	if refusal, ok := v.(*huma.ErrorModel); ok {
+		for _, d := range refusal.Errors {
+			if strings.HasPrefix(d.Location, "body") {
+				d.Value = nil
+			}
+		}
+	}
+	return v, nil
 }
 
 // Handler is the whole server. A browser's writes from other sites are refused before anything else.

@@ -57,8 +57,9 @@ func (s *Server) once(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	at := ctx.URL()
+	// The hash has the key in it: a body may be a password, which nobody is to find out from the database by guesses.
 	claim := sentinel.KeptAnswer{Account: account, Key: sha256.Sum256([]byte(key)),
-		Request: sha256.Sum256(fmt.Appendf(nil, "%s %s\n%s\n%s\n%s", ctx.Method(), at.RequestURI(), ctx.Header("If-Match"), ctx.Header("If-None-Match"), body))}
+		Request: sha256.Sum256(fmt.Appendf(nil, "%s\n%s %s\n%s\n%s\n%s", key, ctx.Method(), at.RequestURI(), ctx.Header("If-Match"), ctx.Header("If-None-Match"), body))}
 	before, claimed, err := s.Backend.BeginAnswer(ctx.Context(), claim)
 	switch {
 	case err != nil:

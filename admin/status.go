@@ -46,6 +46,9 @@ type Credential struct {
 	Rotation      string     `json:"rotation" doc:"Who makes the next one (rotate.make); empty: nobody by the policy."`
 	RotateSeconds int64      `json:"rotate_seconds" doc:"How often it is rotated; 0: when an operator asks."`
 	Rotated       *time.Time `json:"rotated,omitempty" doc:"When it was rotated last, by the audit chain."`
+	RotationState string     `json:"rotation_state" enum:"never,running,done,failed,lost" doc:"Of the last one, by the audit chain; lost: its process said nothing of its end."`
+	Takes         string     `json:"takes" enum:"key,aws_key,nothing,elsewhere" doc:"What a rotation has to be given; nothing: the key is made, or Vault lends it; elsewhere: it does not lie in Vault, and is changed at its source."`
+	Tested        bool       `json:"tested" doc:"A call is known that tests a new key; else a rotation has to be given its path."`
 	Quarantined   *time.Time `json:"quarantined,omitempty" doc:"Until when it is left out, because its provider refused it."`
 }
 

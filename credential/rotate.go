@@ -29,6 +29,9 @@ var ErrBadKey = errors.New("the provider refused the new key")
 // ErrNothingPending says that there is neither a new key nor a rotation to continue.
 var ErrNothingPending = errors.New("there is no new key, and no rotation to continue")
 
+// ErrKeyText says that the new key cannot be sent as it was given.
+var ErrKeyText = errors.New("the new key has blanks or control characters at its ends or within, or none at all: give it as it is sent")
+
 // Key is a credential as a secret holds it: its fields, one alone or those of an AWS key.
 type Key map[string]sentinel.Secret
 
@@ -74,7 +77,7 @@ func (r Rotation) main() string { return r.fields()[0] }
 func (v *Vault) Rotate(ctx context.Context, r Rotation) error {
 	for _, value := range r.Next {
 		if !sendable(value.Reveal()) {
-			return errors.New("the new key has blanks or control characters at its ends or within, or none at all: give it as it is sent")
+			return ErrKeyText
 		}
 	}
 	s, err := v.rotating(ctx, r)
@@ -239,6 +242,22 @@ func (v *Vault) Due(ctx context.Context, r Rotation, every time.Duration) (bool,
 	}
 	until, err := s.kept(ctx)
 	return until.IsZero(), err
+}
+
+// Beside is what stands beside a key in its secret: all that a rotation has left there.
+type Beside struct {
+	Pending       bool      // a next key that has not shown that it works
+	PreviousUntil time.Time // until when the key before is kept at most; zero where there is none, or none that is needed
+}
+
+// Beside reads what stands beside a key.
+func (v *Vault) Beside(ctx context.Context, r Rotation) (Beside, error) {
+	s, err := v.rotating(ctx, r)
+	if err != nil {
+		return Beside{}, err
+	}
+	until, err := s.kept(ctx)
+	return Beside{len(s.key(pendingSuffix)) > 0, until}, err
 }
 
 // since is when the key in use became that.

@@ -283,7 +283,7 @@ await page.getByText("it is not shown again").waitFor();
 const first = await page.locator("code").last().innerText();
 await judge("token issued");
 await page.getByRole("button", { name: "Done" }).click();
-await page.getByRole("button", { name: /^Rotate / }).click();
+await page.locator("section", { hasText: "Service tokens" }).getByRole("button", { name: /^Rotate / }).click();
 await page.getByRole("button", { name: "Rotate it" }).click();
 await page.getByText("it is not shown again").waitFor();
 out.pages["token rotated"] = String(first.startsWith("sst_") && first !== (await page.locator("code").last().innerText()));
@@ -293,6 +293,21 @@ await page.getByRole("button", { name: /^Revoke / }).click();
 await page.getByRole("button", { name: "Revoke it" }).click();
 await page.getByText(/^revoked /).first().waitFor();
 await shot("tokens");
+
+// A provider's credential gets another value.
+const credential = page.getByRole("button", { name: "Rotate stripe", exact: true });
+await credential.click();
+await page.getByText("It was not rotated here yet.").waitFor();
+await page.getByLabel("New key").fill("sk-walk-canary-0000");
+await judge("rotation asked for");
+await page.getByRole("button", { name: "Rotate it" }).click();
+await page.getByText(/^It was rotated .* by ada\.$/).waitFor();
+await page.getByText("Revoke the one before at the provider").waitFor();
+await judge("rotation done");
+await shot("rotation");
+await page.getByRole("button", { name: "Rotate it" }).waitFor();
+await page.keyboard.press("Escape");
+await credential.waitFor();
 
 // The keyboard reaches every page.
 await page.keyboard.press("Control+k");

@@ -26,8 +26,10 @@ func (a *App) openAdmin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	backend := &adminBackend{Store: a.store, app: a, vault: newVaultReader(a.config)}
+	a.onClose(backend.vault.close)
 	a.admin = admin.New(admin.Options{
-		Backend: &adminBackend{Store: a.store, app: a}, Log: a.log, Now: func() time.Time { return time.Now().UTC() }, Dashboard: a.config.Dashboard,
+		Backend: backend, Log: a.log, Now: func() time.Time { return time.Now().UTC() }, Dashboard: a.config.Dashboard,
 		Secure: strings.HasPrefix(a.config.Admin.URL, "https://"), SignOn: signOn,
 	})
 	link, ok, err := OfferSetup(ctx, a.config, a.store)

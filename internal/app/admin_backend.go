@@ -27,8 +27,9 @@ import (
 // adminBackend is the gateway as the admin API sees it. What it does not say itself, the store does.
 type adminBackend struct {
 	*store.Store
-	app  *App
-	past pastSums
+	app   *App
+	past  pastSums
+	vault vaultReader
 }
 
 func (b *adminBackend) set() *policy.Set { return b.app.governor.State().Policy }
@@ -255,7 +256,8 @@ func (b *adminBackend) Credentials(ctx context.Context) ([]admin.Credential, err
 				continue // it has none
 			}
 			one := admin.Credential{Provider: p.Name, Number: n, Place: credential.Ref{Path: at.Path, Field: at.Field}.String(), Weight: p.Weight, Teams: []string{}, Fresh: b.held(at),
-				Confirmed: moment(b.app.secrets.ReadAt(at.Path)), Rotation: at.Rotate.Make, RotateSeconds: int64(at.Rotate.Every.Seconds()), Rotated: moment(rotations[k.name()])}
+				Confirmed: moment(b.app.secrets.ReadAt(at.Path)), Rotation: at.Rotate.Make, RotateSeconds: int64(at.Rotate.Every.Seconds()), Rotated: moment(rotations[k.name()].Done),
+				RotationState: rotationState(rotations[k.name()], time.Now()), Takes: takes(at), Tested: at.Field == "" || testPath(keyed) != ""}
 			if n > 0 {
 				one.Weight, one.Teams = p.Spares[n-1].Weight, append(one.Teams, p.Spares[n-1].Teams...)
 			}

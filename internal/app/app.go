@@ -70,6 +70,7 @@ type App struct {
 	telling   sync.Mutex   // held while Envoy is told of a policy and its certificates
 	people    net.Listener // of the admin API and the dashboard; nil for none
 	admin     *admin.Server
+	asked     chan askedRotation // by the admin API
 	follower  follower
 	ahead     *governor.State // whose ways every Envoy had at the last look
 	untook    untook
@@ -85,7 +86,7 @@ const startTimeout = 20 * time.Second
 
 // New opens everything that Run needs, or nothing: after an error all is closed again.
 func New(ctx context.Context, c Config, log zerolog.Logger) (*App, error) {
-	a := &App{config: c, log: log, instance: uuid.NewString(), served: make(chan struct{})}
+	a := &App{config: c, log: log, instance: uuid.NewString(), served: make(chan struct{}), asked: make(chan askedRotation)}
 	a.recount.App = a
 	a.loops.name(c)
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
@@ -309,6 +310,7 @@ func (a *App) Run(ctx context.Context) error {
 	group.Go(func() error { return a.manage(ctx) })
 	group.Go(func() error { return a.renew(ctx) })
 	group.Go(func() error { return a.rotateKeys(ctx) })
+	group.Go(func() error { return a.rotateAsked(ctx) })
 	group.Go(func() error { return a.slim(ctx) })
 	group.Go(func() error {
 		<-ctx.Done()

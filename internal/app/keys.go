@@ -89,20 +89,43 @@ type providerKey struct {
 	client   *http.Client // nil for an AWS key
 }
 
-// keyOf finds a credential in the policy, and how it is rotated. Where OpenAI makes it, makesAtOpenAI is to follow.
-func keyOf(state *governor.State, c Config, r KeyRotation) (providerKey, error) {
-	i := slices.IndexFunc(state.Ordered, func(x governor.Route) bool { return x.Provider.Name == r.Provider })
+var (
+	errNoCredential = errors.New("the policy has no such credential")
+	// errElsewhere says that a credential does not lie in Vault.
+	errElsewhere = errors.New("only what lies in Vault is rotated here")
+	// errRotationInput says that whoever asks for a rotation has to ask for it otherwise.
+	errRotationInput = errors.New("the rotation cannot begin")
+)
+
+// routeOf finds a credential in the policy: it is the first of the route's.
+func routeOf(state *governor.State, provider string, number int) (governor.Route, error) {
+	i := slices.IndexFunc(state.Ordered, func(x governor.Route) bool { return x.Provider.Name == provider })
 	if i < 0 {
-		return providerKey{}, fmt.Errorf("the policy has no provider %q", r.Provider)
+		return governor.Route{}, fmt.Errorf("%w: it has no provider %q", errNoCredential, provider)
 	}
 	route := state.Ordered[i]
-	if r.Key < 0 || r.Key >= route.Provider.Keys() {
-		return providerKey{}, fmt.Errorf("provider %s has no credential number %d: it has %d, and the first is 0", r.Provider, r.Key, route.Provider.Keys())
+	if number < 0 || number >= route.Provider.Keys() {
+		return governor.Route{}, fmt.Errorf("%w: provider %s has none with the number %d: it has %d, and the first is 0", errNoCredential, provider, number, route.Provider.Keys())
 	}
-	route = route.Keyed(r.Key)
+	route = route.Keyed(number)
+	if route.Provider.Credential.Path == "" {
+		return governor.Route{}, fmt.Errorf("%w: provider %s needs none", errNoCredential, provider)
+	}
+	return route, nil
+}
+
+// keyOf finds a credential in the policy, and how it is rotated. Where OpenAI makes it, makesAtOpenAI is to follow.
+func keyOf(state *governor.State, c Config, r KeyRotation) (providerKey, error) {
+	route, err := routeOf(state, r.Provider, r.Key)
+	if err != nil {
+		return providerKey{}, err
+	}
 	where := route.Provider.Credential
 	k := providerKey{provider: route.Provider, number: r.Key, rotate: where.Rotate}
 	k.rotation = credential.Rotation{Ref: credential.Ref{Path: where.Path, Field: where.Field}, Keep: cmp.Or(r.Keep, where.Rotate.Keep)}
+	if elsewhere(where) {
+		return k, fmt.Errorf("%w: %s is changed at its source, and used within vault.refresh", errElsewhere, where.Path)
+	}
 	if err := k.given(r); err != nil {
 		return k, err
 	}
@@ -114,11 +137,10 @@ func keyOf(state *governor.State, c Config, r KeyRotation) (providerKey, error) 
 		}
 		return k, nil
 	}
-	path := cmp.Or(r.TestPath, where.Rotate.Test, testPaths[route.Provider.Preset])
+	path := cmp.Or(r.TestPath, testPath(route.Provider))
 	if !strings.HasPrefix(path, "/") {
-		return k, fmt.Errorf("no cheap call of provider %s is known: name one with --test-path, or as rotate.test in the policy, such as /v1/me", r.Provider)
+		return k, fmt.Errorf("%w: no cheap call of provider %s is known: name one with --test-path (test_path), or as rotate.test in the policy, such as /v1/me", errRotationInput, r.Provider)
 	}
-	var err error
 	if k.client, err = providerClient(c, route.Provider); err != nil {
 		return k, err
 	}
@@ -127,6 +149,14 @@ func keyOf(state *governor.State, c Config, r KeyRotation) (providerKey, error) 
 		return tryKey(ctx, k.client, route.Provider, path, credential.Static(kind, header, key[where.Field]))
 	}
 	return k, nil
+}
+
+// elsewhere tells whether a credential lies in another source than Vault.
+func elsewhere(c policy.Credential) bool { return strings.Contains(c.Path, ":") }
+
+// testPath is the cheap call that is known to test a provider's first credential; empty for none.
+func testPath(p policy.Provider) string {
+	return cmp.Or(p.Credential.Rotate.Test, testPaths[p.Preset])
 }
 
 func (k *providerKey) close() {
@@ -139,13 +169,15 @@ func (k *providerKey) close() {
 func (k *providerKey) given(r KeyRotation) error {
 	field := k.rotation.Ref.Field
 	switch {
+	case r.Next.IsZero() && r.NextID != "":
+		return fmt.Errorf("%w: provider %s was given an access key id alone: give its secret access key, too", errRotationInput, r.Provider)
 	case r.Next.IsZero():
 	case field != "" && r.NextID != "":
-		return fmt.Errorf("the key of provider %s was given in several lines: only an AWS key has two", r.Provider)
+		return fmt.Errorf("%w: the key of provider %s was given with an access key id: only an AWS key has one", errRotationInput, r.Provider)
 	case field != "":
 		k.rotation.Next = credential.Key{field: r.Next}
 	case r.NextID == "":
-		return fmt.Errorf("the credential of provider %s is an AWS key: give its access key id, a line break, and its secret access key", r.Provider)
+		return fmt.Errorf("%w: the credential of provider %s is an AWS key: give its access key id, too, on the command line as a line of its own before the secret access key", errRotationInput, r.Provider)
 	default:
 		k.rotation.Next = credential.AWSKey{AccessKeyID: r.NextID, Secret: r.Next}.Fields()
 	}
@@ -207,7 +239,7 @@ func credentialName(provider string, number int) string {
 
 // farewell says who takes the key before away.
 func (k *providerKey) farewell(after time.Duration) string {
-	if k.rotation.Maker != nil {
+	if k.rotate.Make != policy.MakeManual {
 		return fmt.Sprintf("The next rotation takes the one before away, after %s at the earliest.", after)
 	}
 	return fmt.Sprintf("Revoke the one before at the provider after %s.", after)

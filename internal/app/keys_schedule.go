@@ -82,17 +82,11 @@ func (a *App) rotateKey(ctx context.Context, state *governor.State, provider str
 		err = fmt.Errorf("%w: %w", errNotBegun, err)
 		err = errors.Join(err, tellRotation(ctx, a.config, a.store, state, provider, number, err))
 	}()
-	k, err := keyOf(state, a.config, KeyRotation{Provider: provider, Key: number})
+	k, err := a.keyToRotate(state, KeyRotation{Provider: provider, Key: number})
 	if err != nil {
 		return false, err
 	}
 	defer k.close()
-	k.keptFor(a.store, a.config.Vault.Refresh)
-	if k.rotate.Make == policy.MakeOpenAI {
-		if err := k.makesAtOpenAI(a.config, a.secrets); err != nil {
-			return false, err
-		}
-	}
 	v, err := openVault(a.config, func(error) {}) // that of the secrets is read by its own goroutine
 	if err != nil {
 		return false, err
@@ -106,9 +100,45 @@ func (a *App) rotateKey(ctx context.Context, state *governor.State, provider str
 		_, err := v.ForgetPrevious(ctx, k.rotation)
 		return false, err
 	}
+	mine, err := a.store.TakeChore(ctx, rotatingNow(provider, number), rotationTaken)
+	if err != nil || !mine {
+		return false, err
+	}
+	defer a.rotatedNow(ctx, provider, number)
 	begun = true // from here on its end is told
 	err = k.run(ctx, a.config, v, a.store, a.audit, state, "sentinel "+a.instance)
 	return err == nil, err
+}
+
+// keyToRotate finds a credential in the policy, and who makes it another value, with what this process holds.
+func (a *App) keyToRotate(state *governor.State, r KeyRotation) (providerKey, error) {
+	k, err := keyOf(state, a.config, r)
+	if err != nil {
+		return k, err
+	}
+	k.keptFor(a.store, a.config.Vault.Refresh)
+	if k.rotate.Make == policy.MakeOpenAI {
+		if err := k.makesAtOpenAI(a.config, a.secrets); err != nil {
+			k.close()
+			return k, err
+		}
+	}
+	return k, nil
+}
+
+// rotatingNow names the right to rotate a credential, which one process has at a time. A command does not ask for it: Vault's conditional writes
+// keep its rotation from mixing with another's.
+func rotatingNow(provider string, number int) string {
+	return fmt.Sprintf("rotating %s/%d", provider, number)
+}
+
+// rotatedNow gives the right back.
+func (a *App) rotatedNow(ctx context.Context, provider string, number int) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), followTime)
+	defer cancel()
+	if err := a.store.PostponeChore(ctx, rotatingNow(provider, number), 0); err != nil {
+		a.log.Warn().Err(err).Str("provider", provider).Int("credential", number).Msg("the next rotation of a key waits until the right to it ends by itself")
+	}
 }
 
 // replaceLeases has this process take another lease in the place of one that is too old.

@@ -4,13 +4,12 @@ import Link from "next/link";
 import { Badge, Card, Loaded, Page, Select, Table } from "@/components/ui";
 import { api, useApi, useMay, useSettings } from "@/lib/api";
 import { count } from "@/lib/money";
-import { ago, moment, span } from "@/lib/time";
 import { joined, useAddress } from "@/lib/url";
+import { Credentials } from "./credentials";
 import { Tokens } from "./tokens";
 
 export default function ProvidersPage() {
   const providers = useApi(["providers"], () => api.GET("/api/v1/providers"), 30_000);
-  const credentials = useApi(["credentials"], () => api.GET("/api/v1/credentials"), 30_000);
   const settings = useSettings();
   const operator = useMay("operator");
   const [address, set] = useAddress();
@@ -33,20 +32,7 @@ export default function ProvidersPage() {
           )}
         </Loaded>
       </Card>
-      <Card title="Credentials">
-        <Loaded of={credentials} empty={(l) => !l?.length && "No provider has a credential."}>
-          {(l) => (
-            <Table caption="Credentials" rows={l ?? []} id={(c) => `${c.provider}/${c.number}`} columns={[
-              { head: "Provider", cell: (c) => <>{c.provider}{c.number > 0 && ` (${c.number + 1})`}{c.teams.length > 0 && <span className="block text-xs text-muted">for {c.teams.join(", ")}</span>}</> },
-              { head: "Place", cell: (c) => c.place, mono: true },
-              { head: "State", cell: (c) => <><Badge>{c.quarantined ? "refused" : c.fresh ? "fresh" : "stale"}</Badge>{c.quarantined && <span className="block text-xs text-warn">left out until {moment(c.quarantined)}</span>}</> },
-              { head: "Confirmed", cell: (c) => (c.confirmed ? <span title={moment(c.confirmed)}>{ago(c.confirmed)}</span> : "never") },
-              { head: "Rotation", cell: (c) => (c.rotate_seconds > 0 ? `every ${span(c.rotate_seconds)}` : c.rotation ? "when asked" : "by hand") },
-              { head: "Rotated", cell: (c) => (c.rotated ? <span title={moment(c.rotated)}>{ago(c.rotated)}</span> : "not here yet") },
-            ]} />
-          )}
-        </Loaded>
-      </Card>
+      <Credentials />
       {operator && <Tokens key={service} service={service} />}
       <Card title="Callers">
         <Loaded of={settings} empty={(s) => !s.services.length && "The policy has no service yet."}>

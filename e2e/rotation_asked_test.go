@@ -1,0 +1,124 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/saas-sentinel/saas-sentinel/internal/mockapi"
+	"github.com/saas-sentinel/saas-sentinel/internal/stack"
+)
+
+// rotation is what the admin API says of one.
+type rotation struct {
+	State, Step, By, Fault, Next string
+	Begun                        time.Time
+	Pending                      bool
+	PreviousUntil                time.Time `json:"previous_until"`
+	SecretFault                  string    `json:"secret_fault"`
+	Detail                       string    // of a refusal
+}
+
+// A key is given another value through the admin API: a good one once, however often the request is sent; a bad one never; one whose test decided
+// nothing goes on; one that takes its time is seen by every process, and nobody begins a second one meanwhile.
+func TestAKeyIsRotatedThroughTheAPI(t *testing.T) {
+	config := mockapi.DefaultConfig()
+	good := []string{"sk-asked-canary-0001", "sk-asked-canary-0002", "sk-asked-canary-0003"}
+	config.Accept = map[string][]string{"stripe": append([]string{vaultKey}, good...)}
+	g := openOn(t, config, "{}", "", (*stack.Stack).Postgres, "vault: {refresh: 200ms}\n")
+	ada := g.signedUp()
+	const path = "/credentials/stripe/0/rotation"
+	give := func(key string) string { return fmt.Sprintf(`{"key":%q}`, key) }
+	asks := func(status int, body, state string, headers ...string) (r rotation) {
+		t.Helper()
+		ada.want(status, "POST", path, body, &r, headers...)
+		if r.State != state {
+			t.Errorf("a rotation is answered %+v, want one that is %q", r, state)
+		}
+		return r
+	}
+	stands := func(b *browser) (r rotation) {
+		t.Helper()
+		b.want(http.StatusOK, "GET", path, "", &r)
+		return r
+	}
+	inUse := func(key string) {
+		t.Helper()
+		if s := g.secretOf("openai"); s["api_key"] != key {
+			t.Errorf("the secret has another key in use; its fields are %v", keysOf(s))
+		}
+	}
+	if r := stands(ada); r.State != "never" || r.SecretFault != "" {
+		t.Errorf("before any rotation: %+v", r)
+	}
+	once := []string{"Idempotency-Key", "3f1c2a80-0000-4000-8000-000000000001"}
+	first := asks(http.StatusOK, give(good[0]), "done", once...)
+	if first.By != "ada" || first.Pending || time.Until(first.PreviousUntil) < 14*time.Minute || !strings.Contains(first.Next, "Revoke the one before") {
+		t.Errorf("a good key: %+v", first)
+	}
+	inUse(good[0])
+	asks(http.StatusOK, give(good[0]), "done", once...)
+	if again := stands(ada); !again.Begun.Equal(first.Begun) {
+		t.Errorf("the request that was sent again began another rotation: %+v after %+v", again, first)
+	}
+	if r := asks(http.StatusUnprocessableEntity, give(badKey), ""); !strings.Contains(r.Detail, "refused the new key") {
+		t.Errorf("a bad key: %+v", r)
+	}
+	if r := stands(ada); r.State != "failed" || !strings.Contains(r.Fault, "refused the new key") || r.Pending {
+		t.Errorf("after a bad key: %+v", r)
+	}
+	inUse(good[0])
+	asks(http.StatusConflict, "{}", "")
+	asks(http.StatusBadRequest, give("sk-blank-at-its-end "), "")
+	ada.want(http.StatusNotFound, "POST", "/credentials/nobody/0/rotation", give(badKey), nil)
+	ada.want(http.StatusBadRequest, "POST", "/credentials/weather/0/rotation", give(badKey), nil) // whose test is not known
+
+	config.Faults = []mockapi.Fault{{Provider: "stripe", Kind: mockapi.FaultStatus, First: 1000, Status: 500}}
+	g.must(g.mock.Apply(config))
+	if r := asks(http.StatusServiceUnavailable, give(good[1]), ""); !strings.Contains(r.Detail, "decides nothing") {
+		t.Errorf("a test that decided nothing: %+v", r)
+	}
+	if r := stands(ada); r.State != "failed" || !r.Pending {
+		t.Errorf("after a test that decided nothing: %+v", r)
+	}
+	config.Faults = nil
+	g.must(g.mock.Apply(config))
+	asks(http.StatusOK, "{}", "done")
+	inUse(good[1])
+
+	config.Faults = []mockapi.Fault{{Provider: "stripe", Kind: mockapi.FaultSlow, First: 1000, Delay: 12 * time.Second}} // longer than an answer waits
+	g.must(g.mock.Apply(config))
+	other := g.sibling("other", "")
+	colleague := &browser{other, ada.client}
+	if r := asks(http.StatusAccepted, give(good[2]), "running"); r.Step != "test" || !r.Pending {
+		t.Errorf("a rotation that takes its time: %+v", r)
+	}
+	if r := stands(colleague); r.State != "running" || r.Step != "test" || r.By != "ada" {
+		t.Errorf("another process says %+v", r)
+	}
+	colleague.want(http.StatusConflict, "POST", path, give(good[0]), nil)
+	g.eventually("the rotation ends", func() bool { return stands(colleague).State == "done" })
+	inUse(good[2])
+	var list []struct {
+		Provider, Takes string
+		Number          int
+		State           string `json:"rotation_state"`
+		Rotated         time.Time
+	}
+	ada.want(http.StatusOK, "GET", "/credentials", "", &list)
+	seen := 0
+	for _, c := range list {
+		switch {
+		case c.Provider == "stripe" && c.State == "done" && c.Takes == "key" && time.Since(c.Rotated) < time.Minute, c.Provider == "bedrock" && c.State == "never" && c.Takes == "aws_key":
+			seen++
+		}
+	}
+	if seen != 2 {
+		t.Errorf("the credentials are listed as %+v", list)
+	}
+	if hash := find(g.database(), map[string]string{"a key": good[0], "a bad key": badKey}); len(hash) > 0 || strings.Contains(string(g.files("sentinel.log"))+string(other.files("sentinel.log")), "canary") {
+		t.Errorf("a key stands in a log, or in the database: %v", hash)
+	}
+}
