@@ -87,6 +87,15 @@ type Incident struct {
 	Notified     time.Time
 }
 
+// IncidentTurn is the cause of an incident that began, rose or ended, as whichever process noticed it.
+type IncidentTurn struct {
+	Seq         int64 // numbers them over all processes
+	At          time.Time
+	Rule, Scope string
+	Title       string // of the incident's highest level
+	Ended       bool
+}
+
 // IncidentQuery chooses incidents, the newest first.
 type IncidentQuery struct {
 	Open  bool   // leave out those that are resolved

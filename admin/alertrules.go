@@ -13,8 +13,8 @@ import (
 // AlertRules is what opens incidents, and what became of their messages.
 type AlertRules interface {
 	AlertRules() []AlertRule
-	// Evaluations are the last times that this process saw a cause begin or end, those below a number, 0 for all, the newest first.
-	Evaluations(before int64, limit int) []Evaluation
+	// Turns are the times at which a cause began, rose or ended, whichever process noticed it: those below a number, 0 for all, the newest first.
+	Turns(ctx context.Context, before int64, limit int) ([]sentinel.IncidentTurn, error)
 	// SampleAlert sends a marked sample to every channel of a rule; ok is false without such a rule.
 	SampleAlert(ctx context.Context, rule string) (answers []Sampled, ok bool)
 	// AlertMessages lists those below a number, 0 for all, the newest first.
@@ -40,15 +40,13 @@ type AlertStep struct {
 	To           []string `json:"to" nullable:"false"`
 }
 
-// Evaluation is a cause that began or ended.
+// Evaluation is a cause that began, rose or ended.
 type Evaluation struct {
 	At     time.Time `json:"at"`
 	Rule   string    `json:"rule"`
 	Scope  string    `json:"scope"`
-	Firing bool      `json:"firing" doc:"It began; else it ended."`
-	Title  string    `json:"title"`
-
-	Seq int64 `json:"-"` // counts those of this process, from 1
+	Firing bool      `json:"firing" doc:"It began, or rose; else it ended."`
+	Title  string    `json:"title" doc:"Of its incident, at its highest level."`
 }
 
 // EvaluationPage is a part of them, the newest first.
@@ -88,15 +86,18 @@ func (s *Server) alertRuleRoutes() {
 		func(context.Context, *struct{}) (*answer[[]AlertRule], error) {
 			return &answer[[]AlertRule]{s.Backend.AlertRules()}, nil
 		})
-	register(s, operation{id: "list-evaluations", method: http.MethodGet, path: "/alerts/evaluations", tag: "incidents", summary: "Causes that began or ended, as this process saw them, the newest first", role: sentinel.RoleViewer},
-		func(_ context.Context, in *PageQuery) (*answer[EvaluationPage], error) {
+	register(s, operation{id: "list-evaluations", method: http.MethodGet, path: "/alerts/evaluations", tag: "incidents", summary: "Causes that began, rose or ended, whichever process noticed it, the newest first", role: sentinel.RoleViewer},
+		func(ctx context.Context, in *PageQuery) (*answer[EvaluationPage], error) {
 			before, err := in.number()
 			if err != nil {
 				return nil, err
 			}
-			list := s.Backend.Evaluations(before, in.Limit)
-			at := func(e Evaluation) sentinel.Cursor { return numbered(e.At, e.Seq) }
-			return &answer[EvaluationPage]{EvaluationPage{append([]Evaluation{}, list...), next(list, in.Limit, at)}}, nil
+			list, err := s.Backend.Turns(ctx, before, in.Limit)
+			if err != nil {
+				return nil, s.fault("evaluations", err)
+			}
+			at := func(t sentinel.IncidentTurn) sentinel.Cursor { return numbered(t.At, t.Seq) }
+			return &answer[EvaluationPage]{EvaluationPage{each(list, evaluationOf), next(list, in.Limit, at)}}, nil
 		})
 	register(s, operation{id: "list-alert-messages", method: http.MethodGet, path: "/alerts/messages", tag: "incidents", summary: "What was sent to channels, and what they did not take, the newest first", role: sentinel.RoleViewer},
 		func(ctx context.Context, in *PageQuery) (*answer[AlertMessagePage], error) {
@@ -113,6 +114,10 @@ func (s *Server) alertRuleRoutes() {
 		})
 	register(s, operation{id: "test-alert-rule", method: http.MethodPost, path: "/alerts/rules/{name}/test", tag: "incidents", summary: "Send a marked sample to every channel of a rule, past silences and quiet hours",
 		role: sentinel.RoleOperator}, s.testAlertRule)
+}
+
+func evaluationOf(t sentinel.IncidentTurn) Evaluation {
+	return Evaluation{At: t.At, Rule: t.Rule, Scope: t.Scope, Firing: !t.Ended, Title: t.Title}
 }
 
 func messageOf(m sentinel.AlertMessage) AlertMessage {

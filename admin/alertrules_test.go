@@ -32,11 +32,11 @@ func (told) AlertMessages(_ context.Context, n int64, limit int) (out []sentinel
 	return out, nil
 }
 
-func (told) Evaluations(n int64, limit int) (out []admin.Evaluation) {
+func (told) Turns(_ context.Context, n int64, limit int) (out []sentinel.IncidentTurn, err error) {
 	for _, i := range before(n, limit) {
-		out = append(out, admin.Evaluation{Seq: i, Rule: fmt.Sprint("e", i), At: noon})
+		out = append(out, sentinel.IncidentTurn{Seq: i, Rule: fmt.Sprint("e", i), At: noon})
 	}
-	return out
+	return out, nil
 }
 
 func TestMessagesAndEvaluationsComeInPages(t *testing.T) {

@@ -185,7 +185,8 @@ func TestASilenceHoldsUntilItIsEnded(t *testing.T) {
 	}
 }
 
-// explains asks the API why people were told: the cause that began, the message that Slack took, and whom the rule tells.
+// explains asks the API why people were told: the cause that began, of a process that did not see it, the message that Slack took, and whom the rule
+// tells.
 func (g *gateway) explains(ana *browser) {
 	t := g.t
 	t.Helper()
@@ -195,7 +196,8 @@ func (g *gateway) explains(ana *browser) {
 			Firing      bool
 		}
 	}
-	ana.want(http.StatusOK, "GET", "/alerts/evaluations?limit=1000", "", &evaluations)
+	other := &browser{g.sibling("other", ""), ana.client}
+	other.want(http.StatusOK, "GET", "/alerts/evaluations?limit=1000", "", &evaluations)
 	if !slices.ContainsFunc(evaluations.Evaluations, func(e struct {
 		Rule, Scope string
 		Firing      bool

@@ -243,6 +243,21 @@ func (s *Store) Incidents(ctx context.Context, q sentinel.IncidentQuery) ([]sent
 	return out, nil
 }
 
+// Turns lists when causes of incidents began, rose and ended, the newest first: those before one's number, 0 for all.
+func (s *Store) Turns(ctx context.Context, before int64, limit int) ([]sentinel.IncidentTurn, error) {
+	rows, err := s.db(ctx).Query(ctx, `SELECT h.seq, h.at, i.rule, i.scope, i.title, h.what = 'cleared' FROM incident_history h
+		CROSS JOIN LATERAL (SELECT rule, scope, doc->>'Title' AS title FROM incidents WHERE id = h.incident AND opened <= h.at ORDER BY opened DESC LIMIT 1) i
+		WHERE ($1 = 0 OR h.seq < $1) AND h.what IN ('opened', 'raised', 'cleared') ORDER BY h.seq DESC LIMIT $2`, before, limit)
+	if err != nil {
+		return nil, explain("turns of incidents", err)
+	}
+	out, err := pgx.CollectRows(rows, pgx.RowToStructByPos[sentinel.IncidentTurn])
+	for i := range out {
+		out[i].At = out[i].At.UTC()
+	}
+	return out, explain("turns of incidents", err)
+}
+
 // History lists what happened to an incident, the oldest first.
 func (s *Store) History(ctx context.Context, incident string, limit int) ([]sentinel.IncidentChange, error) {
 	rows, err := s.db(ctx).Query(ctx, `SELECT at, incident, what, by FROM incident_history WHERE incident = $1 ORDER BY seq LIMIT $2`, incident, limit)

@@ -38,6 +38,55 @@ func change(t *testing.T, s *Store, group string, list []sentinel.Incident, out 
 	}
 }
 
+// Causes are told with the incident that they belong to, the newest first; what people did is no turn of a cause.
+func TestTurnsOfCausesAreThoseOfAllProcesses(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Store) {
+		first, other := openIncident("a", "budget"), openIncident("b", "errors")
+		first.Title = "60 %"
+		change(t, s, "budget", []sentinel.Incident{first})
+		change(t, s, "errors", []sentinel.Incident{other})
+		happened := func(id string, at time.Time, what ...string) {
+			t.Helper()
+			err := s.UpdateGroup(t.Context(), "budget", nil, func(g sentinel.AlertGroup, _ []sentinel.IncidentRef) (sentinel.AlertGroup, sentinel.AlertEffects) {
+				g.Rule = "budget"
+				for k := range g.Incidents {
+					g.Incidents[k].State, g.Incidents[k].Resolved = sentinel.IncidentResolved, at
+				}
+				e := sentinel.AlertEffects{}
+				for _, w := range what {
+					e.History = append(e.History, sentinel.IncidentChange{At: at, Incident: id, What: w, By: "ada"})
+				}
+				return g, e
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		happened("a", first.Opened.Add(time.Minute), "told", "acknowledged", "raised", "cleared", "resolved")
+		again := first
+		again.Opened, again.Title = first.Opened.Add(time.Hour), "80 %"
+		change(t, s, "budget", []sentinel.Incident{again})
+		var got []string
+		for before := int64(0); ; {
+			page, err := s.Turns(t.Context(), before, 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, turn := range page {
+				got = append(got, fmt.Sprint(turn.Rule, " ", turn.Scope, " ", turn.Title, " ", turn.At.Sub(first.Opened), " ", turn.Ended))
+				before = turn.Seq
+			}
+			if len(page) < 2 {
+				break
+			}
+		}
+		want := []string{"budget team/a 80 % 1h0m0s false", "budget team/a 60 % 1m0s true", "budget team/a 60 % 1m0s false", "errors team/b t 0s false", "budget team/a 60 % 0s false"}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("turns (-want +got):\n%s", diff)
+		}
+	})
+}
+
 func TestGroupsComeBackAsTheyWere(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		change(t, s, "budget", []sentinel.Incident{openIncident("a", "budget"), openIncident("b", "budget")})

@@ -10,32 +10,12 @@ import (
 	"github.com/saas-sentinel/saas-sentinel/alerts"
 )
 
-// maxEvaluations bounds the causes that a process remembers to have begun or ended.
-const maxEvaluations = 1_000
-
-// evaluated is what came of judging facts: for people who ask why they were told, or not.
+// evaluated is what came of judging facts at the last look of this process: for people who ask why they were told, or not.
 type evaluated struct {
 	mu     sync.Mutex
 	at     time.Time
-	facts  map[string]int      // of each kind, at the last look
-	firing map[string][]string // scopes by rule, at the last look
-	last   []admin.Evaluation  // a ring once it is full
-	next   int
-	noted  int64
-}
-
-// note remembers a cause that has begun or ended.
-func (v *evaluated) note(e alerts.Event) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.noted++
-	one := admin.Evaluation{At: e.At, Rule: e.Rule, Scope: e.Scope, Firing: e.Firing, Title: e.Title, Seq: v.noted}
-	if len(v.last) < maxEvaluations {
-		v.last = append(v.last, one)
-		return
-	}
-	v.last[v.next] = one
-	v.next = (v.next + 1) % maxEvaluations
+	facts  map[string]int      // of each kind
+	firing map[string][]string // scopes by rule
 }
 
 // judged remembers a look at the facts, and gives the causes that began with it, and those of before that ended.
@@ -58,27 +38,7 @@ func (v *evaluated) judged(now time.Time, list []seen, before, since map[string]
 			turned = append(turned, e)
 		}
 	}
-	for _, e := range turned {
-		v.note(e)
-	}
 	return turned
-}
-
-// newest gives the last evaluations before one's number, 0 for all, the newest first.
-func (v *evaluated) newest(before int64, limit int) []admin.Evaluation {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	out := slices.Concat(v.last[v.next:], v.last[:v.next])
-	slices.Reverse(out)
-	if before > 0 {
-		out = slices.DeleteFunc(out, func(e admin.Evaluation) bool { return e.Seq >= before })
-	}
-	return out[:min(limit, len(out))]
-}
-
-// Evaluations are the causes that began or ended lately.
-func (b *adminBackend) Evaluations(before int64, limit int) []admin.Evaluation {
-	return b.app.alerting.evaluated.newest(before, limit)
 }
 
 // AlertRules lists the policy's rules.

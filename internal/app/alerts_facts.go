@@ -316,7 +316,6 @@ func (al *alerting) crossed(org string, c sentinel.Crossing) {
 			Title:  fmt.Sprintf("%s has reached %d %% of %s", name, c.Share/100, amountOf(c)),
 			Detail: "the window ends " + end.Format("2006-01-02 15:04 UTC"), At: time.Now().UTC(), Until: end,
 		}
-		al.evaluated.note(e)
 		al.inbox.Report(e)
 	}
 }

@@ -63,8 +63,8 @@ export function Messages() {
 export function Evaluations() {
   const list = useList(["alert evaluations"], (cursor) => api.GET("/api/v1/alerts/evaluations", { params: { query: { limit: 50, cursor } } }), 5_000);
   return (
-    <Card title="Evaluations" aside="of the process that answers, since its start">
-      <Listed of={list} rows={(p) => p.evaluations} empty="No cause has begun since this process started.">
+    <Card title="Evaluations" aside="of every process, for as long as incidents are kept">
+      <Listed of={list} rows={(p) => p.evaluations} empty="No cause has begun yet.">
         {(l) => (
           <Table caption="Evaluations" rows={l} id={(e, i) => e.at + i} columns={[
             { head: "When", cell: (e) => <When at={e.at} /> },
