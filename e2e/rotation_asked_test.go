@@ -22,7 +22,7 @@ type rotation struct {
 }
 
 // A key is given another value through the admin API: a good one once, however often the request is sent; a bad one never; one whose test decided
-// nothing goes on; one that takes its time is seen by every process, and nobody begins a second one meanwhile.
+// nothing goes on; one that takes its time, a command's too, is seen by every process, and nobody begins a second one meanwhile.
 func TestAKeyIsRotatedThroughTheAPI(t *testing.T) {
 	config := mockapi.DefaultConfig()
 	good := []string{"sk-asked-canary-0001", "sk-asked-canary-0002", "sk-asked-canary-0003"}
@@ -101,6 +101,22 @@ func TestAKeyIsRotatedThroughTheAPI(t *testing.T) {
 	colleague.want(http.StatusConflict, "POST", path, give(good[0]), nil)
 	g.eventually("the rotation ends", func() bool { return stands(colleague).State == "done" })
 	inUse(good[2])
+	config.Faults[0].Delay = 3 * time.Second
+	g.must(g.mock.Apply(config))
+	done := make(chan error, 1)
+	go func() {
+		said, err := g.rotate("stripe", good[0])
+		if err != nil {
+			err = fmt.Errorf("%w: %s", err, said)
+		}
+		done <- err
+	}()
+	g.eventually("a command's rotation is seen", func() bool { r := stands(colleague); return r.State == "running" && r.By != "ada" })
+	if r := asks(http.StatusConflict, give(good[1]), ""); !strings.Contains(r.Detail, "wait for its end") {
+		t.Errorf("beside a command's rotation: %+v", r)
+	}
+	g.must(<-done)
+	inUse(good[0])
 	var list []struct {
 		Provider, Takes string
 		Number          int

@@ -91,6 +91,13 @@ func (b *adminBackend) Rotate(ctx context.Context, by string, asked admin.Rotati
 		}
 		return b.Rotation(ctx, asked.Provider, asked.Number)
 	}
+	rotations, err := b.Rotations(ctx)
+	if err != nil {
+		return admin.Rotation{}, err
+	}
+	if last := rotations[k.name()]; rotationState(last, time.Now()) == admin.RotationRunning { // by a command, which asks for no right
+		return admin.Rotation{}, fmt.Errorf("%w: %s began it at %s: wait for its end, at most until %s", admin.ErrRotating, last.By, last.Begun.Format(time.TimeOnly), last.Begun.Add(rotationTaken).Format(time.TimeOnly+" UTC"))
+	}
 	mine, err := b.TakeChore(ctx, rotatingNow(asked.Provider, asked.Number), rotationTaken)
 	switch {
 	case err != nil:
