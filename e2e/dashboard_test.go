@@ -75,6 +75,7 @@ policies: [{name: forecasts, match: {provider: weather}, budget: {usd: 0.25/day,
 		Pages       map[string]string
 		Ran         bool
 		Writes      []string
+		Sorted      []sorted
 		LiveMs      int `json:"live_ms"`
 		TileMs      int `json:"tile_ms"`
 	}
@@ -96,6 +97,7 @@ policies: [{name: forecasts, match: {provider: weather}, budget: {usd: 0.25/day,
 		t.Errorf("a call showed %d ms after its answer, and %d ms on the overview, want 2000 at most", saw.LiveMs, saw.TileMs)
 	}
 	judgeWrites(t, saw.Writes)
+	judgeOrders(t, saw.Sorted)
 	g.namesHarmNoPage(chromium, shots, st)
 	if n := len(posts(slack)); n != 2 {
 		t.Errorf("%d messages at Slack, want the incident's and the sample that was asked for", n)
@@ -113,10 +115,31 @@ policies: [{name: forecasts, match: {provider: weather}, budget: {usd: 0.25/day,
 		"policy faults": "nonsense: unknown key", "audit after writes": "launch week", "policy versions": "not needed", "policy suggestions": "suggested budget a day of team core", "simulation": "policy in force",
 		"light /anomalies": "12.0 dollars a call, where 1.50 was expected (8.0 times): 75 % of what was unusual; besides ms of latency 25 %", "dark /anomalies": hostileName, "light /anomalies?service=app&hours=24": "the band holds 95 of 100 hours", "token rotated": "true", "account as it is": "operator", "filters": "2", "light /alerts?part=rules": "count >= 20 && rate >= 0.25", "sample sent": "finops: taken", "dark /alerts?part=messages": "Nothing was sent yet", "light /providers": "secret/openai#api_key", "dark /providers": "by hand",
 		"script's token": "200 401", "configuration": "database.retention", "colours": "dark", "focus file": "BilledCost",
+		"limits are changed on a telephone": "true", "latency by model": "claude-sonnet-4-5 | constructor | gpt-5 | gpt-5-mini | none | all",
 	} {
 		if !strings.Contains(saw.Pages[page], want) {
 			t.Errorf("%s does not show %q:\n%s", page, want, saw.Pages[page])
 		}
+	}
+}
+
+// sorted is a table at one time: what it and its address say of the order, and the figures in it.
+type sorted struct {
+	Aria, Part string
+	Focused    bool
+	Calls      []int
+}
+
+// judgeOrders judges a table as it comes, sorted down and up by the keyboard, loaded again, and as it comes once more.
+func judgeOrders(t *testing.T, saw []sorted) {
+	t.Helper()
+	up := func(x sorted) bool { return x.Aria == "ascending" && x.Part == "calls" && slices.IsSorted(x.Calls) }
+	down := func(x sorted) bool {
+		return x.Aria == "descending" && x.Part == "-calls" && slices.IsSortedFunc(x.Calls, func(a, b int) int { return b - a })
+	}
+	if len(saw) != 5 || len(saw[0].Calls) < 3 || saw[0].Aria != "none" || !down(saw[1]) || !saw[1].Focused || !up(saw[2]) || !saw[2].Focused || !up(saw[3]) || saw[4].Aria != "none" || saw[4].Part != "" ||
+		!slices.Equal(saw[4].Calls, saw[0].Calls) || slices.Equal(saw[1].Calls, saw[2].Calls) {
+		t.Errorf("want a table as it comes, down, up, up after it is loaded again, and as it comes, the head in focus while keys turn it: %+v", saw)
 	}
 }
 

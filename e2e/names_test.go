@@ -71,12 +71,12 @@ func (g *gateway) namesHarmNoPage(chromium, shots string, st *store.Store) {
 	pages, err := json.Marshal(slices.Sorted(maps.Keys(hostilePages)))
 	g.must(err)
 	var saw struct {
-		Errors, Wide, Ran []string
-		Shows             map[string][]string // the names on a page, by the page and its width
+		Errors, Wide, Away, Ran []string
+		Shows                   map[string][]string // the names on a page, by the page and its width
 	}
 	g.browse(chromium, "names.mjs", &saw, "SHOTS="+shots, "NAMES="+string(names), "PAGES="+string(pages), "CALL="+call)
 	t.Logf("%d pages of names at two widths took %s", len(hostilePages), time.Since(began).Round(time.Second))
-	for what, list := range map[string][]string{"the browser's console has": saw.Errors, "wider than its window is": saw.Wide, "a name is more than a name at": saw.Ran} {
+	for what, list := range map[string][]string{"the browser's console has": saw.Errors, "wider than its window is": saw.Wide, "a scroll to the side alone reaches": saw.Away, "a name is more than a name at": saw.Ran} {
 		for _, one := range list {
 			t.Errorf("%s: %s", what, one)
 		}

@@ -3,7 +3,8 @@
 import Link from "next/link";
 import { Guide } from "@/components/guide";
 import { LatencyChart, MonthChart, Spark, Stacked } from "@/components/lazy";
-import { Badge, Card, Loaded, Meter, Name, Page, Table, Tile } from "@/components/ui";
+import { right, Table } from "@/components/table";
+import { Badge, Card, Loaded, Meter, Name, Page, Tile } from "@/components/ui";
 import { api, useApi, type Schemas } from "@/lib/api";
 import type { UseQueryResult } from "@tanstack/react-query";
 import { amount, change, compact, count, usd } from "@/lib/money";
@@ -159,10 +160,10 @@ function Movers() {
           const then = of(before.data?.rows), since = of(now.data?.rows);
           const rows = [...new Map([...then, ...since])].map(([key, { keys }]) => ({ keys, cost: since.get(key)?.cost ?? "0", was: then.get(key)?.cost ?? "0" })).sort((a, b) => (diff(b) > diff(a) ? 1 : diff(b) < diff(a) ? -1 : 0)).slice(0, 8);
           return <Table caption="Services and models whose spend changed most" rows={rows} id={(x) => x.keys.join("/")} columns={[
-            { head: "Service", cell: (x) => <Link className="underline decoration-line" href={`/usage?by=model&filter=${encodeURIComponent(joined(["service:" + (x.keys[0] ?? "")]))}`}><Name>{x.keys[0] || "none"}</Name></Link> },
-            { head: "Model", cell: (x) => x.keys[1] || "—" },
-            { head: "Spend", right: true, cell: (x) => usd(x.cost) },
-            { head: "Change", right: true, cell: (x) => change(x.cost, x.was) || "new" },
+            { header: "Service", cell: ({ row: { original: x } }) => <Link className="underline decoration-line" href={`/usage?by=model&filter=${encodeURIComponent(joined(["service:" + (x.keys[0] ?? "")]))}`}><Name>{x.keys[0] || "none"}</Name></Link> },
+            { header: "Model", cell: ({ row: { original: x } }) => x.keys[1] || "—" },
+            { header: "Spend", meta: right, cell: ({ row: { original: x } }) => usd(x.cost) },
+            { header: "Change", meta: right, cell: ({ row: { original: x } }) => change(x.cost, x.was) || "new" },
           ]} />;
         }}
       </Loaded>

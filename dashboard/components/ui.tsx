@@ -7,7 +7,8 @@ import * as Dialog from "@radix-ui/react-dialog";
 import { Inbox, TriangleAlert } from "lucide-react";
 import type { ComponentProps, ReactNode } from "react";
 
-const join = (...names: (string | false | undefined)[]) => names.filter(Boolean).join(" ");
+/** join makes one class of those that hold. */
+export const join = (...names: (string | false | undefined)[]) => names.filter(Boolean).join(" ");
 
 export function Button({ kind = "plain", className, ...rest }: ComponentProps<"button"> & { kind?: "plain" | "main" | "danger" }) {
   const look = {
@@ -148,38 +149,6 @@ export function Name({ children: text, className }: { children: string; classNam
 /** When is a moment at the viewer's clock, on one line. */
 export function When({ at }: { at?: string }) {
   return <time dateTime={at} className="whitespace-nowrap">{moment(at)}</time>;
-}
-
-export interface Column<T> {
-  head: string;
-  cell: (row: T) => ReactNode;
-  right?: boolean;
-  mono?: boolean;
-}
-
-/** A cell's plain text may be somebody else's. */
-const shown = (cell: ReactNode) => (typeof cell === "string" && cell.length > 24 ? <Name>{cell}</Name> : cell);
-
-export function Table<T>({ columns, rows, id, caption, onRow }: { columns: Column<T>[]; rows: T[]; id: (row: T, i: number) => string; caption: string; onRow?: (row: T) => void }) {
-  return (
-    <div className="-mx-4 overflow-x-auto px-4" role="region" aria-label={caption} tabIndex={0}>
-      <table className="w-full border-collapse text-sm">
-        <caption className="sr-only">{caption}</caption>
-        <thead>
-          <tr className="border-b border-line text-xs text-muted">
-            {columns.map((c) => <th key={c.head} scope="col" className={join("px-2 py-2 font-medium whitespace-nowrap first:pl-0 last:pr-0", c.right ? "text-right" : "text-left")}>{c.head}</th>)}
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((r, i) => (
-            <tr key={id(r, i)} onClick={onRow && (() => onRow(r))} className={join("border-b border-line/60 last:border-0", onRow && "cursor-pointer hover:bg-raised")}>
-              {columns.map((c) => <td key={c.head} className={join("max-w-80 px-2 py-2 align-top break-words first:pl-0 last:pr-0", c.right && "text-right whitespace-nowrap tabular-nums", c.mono && "font-mono text-xs leading-5")}>{shown(c.cell(r))}</td>)}
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
-  );
 }
 
 export function Modal({ open, onClose, title, children }: { open: boolean; onClose: () => void; title: string; children: ReactNode }) {

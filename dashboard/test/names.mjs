@@ -7,7 +7,7 @@ import { chromium } from "playwright-core";
 
 const { URL: base, SHOTS: shots, CALL: call } = process.env;
 const names = JSON.parse(process.env.NAMES), service = encodeURIComponent(names[0]);
-const out = { errors: [], wide: [], ran: [], shows: {} };
+const out = { errors: [], wide: [], away: [], ran: [], shows: {} };
 const apart = {
   FILTER: "/usage?period=week&by=service&filter=" + encodeURIComponent("provider:" + names[0]) + "&top=100", ANOMALY: "/anomalies?service=" + service, CALL: "/calls?id=" + call,
 };
@@ -37,6 +37,8 @@ const brokenOut = () => [
   ...[...document.querySelectorAll("[onerror], [onfocus], [onmouseover], [onload], img[src=x]")].map((e) => e.outerHTML.slice(0, 200)),
   ...[...document.querySelectorAll("[href], [src], [action]")].filter((e) => /^\s*javascript:/i.test(e.getAttribute("href") ?? e.getAttribute("src") ?? e.getAttribute("action"))).map((e) => e.outerHTML.slice(0, 200)),
 ];
+// away lists buttons of tables that only a scroll to the side reaches.
+const away = () => [...document.querySelectorAll("tbody button")].filter((b) => b.getBoundingClientRect().right > b.closest("[role=region]").getBoundingClientRect().right).map((b) => b.innerText.slice(0, 60));
 for (const width of [1360, 375]) {
   await page.setViewportSize({ width, height: 800 });
   for (const path of JSON.parse(process.env.PAGES)) {
@@ -46,6 +48,7 @@ for (const width of [1360, 375]) {
     await page.waitForFunction(() => document.querySelectorAll("[role=status], .animate-pulse").length === 0);
     for (const what of await page.evaluate(brokenOut)) out.ran.push(`${at}: ${what}`);
     if (await page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth + 1)) out.wide.push(at);
+    for (const what of await page.evaluate(away)) out.away.push(`${at}: ${what}`);
     const text = await page.locator("body").innerText();
     out.shows[at] = names.filter((name) => text.includes(name.slice(0, 60)));
     if (shots) await page.screenshot({ path: `${shots}/names-${at.slice(0, 60).replaceAll(/[^A-Za-z0-9]+/g, "-")}.png`, fullPage: true });

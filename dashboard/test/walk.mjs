@@ -11,7 +11,7 @@ const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.mi
 const { URL: base, LINK: link, SHOTS: shots, CALL: call, GATEWAY: gateway, TOKEN: token } = process.env;
 if (shots) mkdirSync(shots, { recursive: true });
 const password = "correct horse battery staple";
-const out = { errors: [], axe: [], pages: {}, wide: [], writes: [], ran: false, live_ms: 0, tile_ms: 0 };
+const out = { errors: [], axe: [], pages: {}, wide: [], writes: [], sorted: [], ran: false, live_ms: 0, tile_ms: 0 };
 
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"] });
 const context = await browser.newContext({ viewport: { width: 1360, height: 900 }, bypassCSP: false, timezoneId: "Europe/Berlin", locale: "en-US" });
@@ -74,6 +74,10 @@ for (const path of pages.filter((p) => !/[?&](part|period|service)=/.test(p))) {
   await page.locator("h1").first().waitFor();
   await judge("phone " + path);
   if (await page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth + 1)) out.wide.push(path);
+  if (path === "/limits") {
+    const within = await page.getByRole("button", { name: "Change", exact: true }).evaluateAll((list) => list.map((b) => b.getBoundingClientRect().right <= b.closest("[role=region]").getBoundingClientRect().right));
+    out.pages["limits are changed on a telephone"] = String(within.length > 0 && within.every(Boolean));
+  }
   await shot("phone " + path.replaceAll(/[^a-z]+/g, "-"));
 }
 await page.setViewportSize({ width: 1360, height: 900 });
@@ -149,6 +153,30 @@ await judge("usage of dates");
 await page.locator("section", { hasText: "Sums" }).locator("tbody a").first().click();
 await page.waitForURL(/\/calls\?.*from=/);
 await judge("calls of dates");
+
+// Heads sort a table, by the keyboard and by the pointer, and the address holds the order. A sum stays below, and what no column is called sorts nothing.
+await page.goto(base + "/usage?period=week&by=model");
+await settle();
+const sums = page.getByRole("region", { name: "Sums by model" }), head = sums.getByRole("columnheader", { name: "Calls", exact: true }), turn = head.getByRole("button");
+const order = async () => out.sorted.push({
+  aria: await head.getAttribute("aria-sort"), part: new URL(page.url()).searchParams.get("sort") ?? "", focused: await turn.evaluate((b) => b === document.activeElement),
+  calls: await sums.locator("tbody tr").evaluateAll((list) => list.map((r) => Number(r.cells[4].innerText.replaceAll(",", "")))),
+});
+await order();
+await turn.focus();
+for (const _ of ["down", "up"]) {
+  await page.keyboard.press("Enter");
+  await order();
+}
+await judge("usage sorted");
+await page.reload();
+await settle();
+await order();
+await turn.click();
+await order();
+await page.goto(base + "/usage?period=week&by=model&sort=__proto__&sort-latency=key");
+await settle();
+out.pages["latency by model"] = (await page.getByRole("region", { name: "Latency and errors by model" }).locator("tbody tr").evaluateAll((list) => list.map((r) => r.cells[0].innerText))).join(" | ");
 
 // A filter's value may have what stands between filters.
 await page.goto(base + "/calls?filter=" + encodeURIComponent("action:allow"));

@@ -1,6 +1,7 @@
 "use client";
 
-import { Badge, Button, Card, Fault, Listed, Loaded, Name, Table, When } from "@/components/ui";
+import { right, Table } from "@/components/table";
+import { Badge, Button, Card, Fault, Listed, Loaded, Name, When } from "@/components/ui";
 import { api, unwrap, useApi, useList, useMay, type Schemas } from "@/lib/api";
 import { count } from "@/lib/money";
 import { ago } from "@/lib/time";
@@ -46,12 +47,12 @@ export function Messages() {
       <Listed of={list} rows={(p) => p.messages} empty="Nothing was sent yet.">
         {(l) => (
           <Table caption="Messages" rows={l} id={(m) => m.id} columns={[
-            { head: "When", cell: (m) => <When at={m.created} /> },
-            { head: "Channel", cell: (m) => m.channel },
-            { head: "About", cell: (m) => <><Name>{m.group}</Name><span className="block text-xs text-muted">{m.kind}</span></> },
-            { head: "State", cell: (m) => <Badge>{m.state}</Badge> },
-            { head: "Attempts", right: true, cell: (m) => count(m.attempts) },
-            { head: "Fault", cell: (m) => m.fault },
+            { header: "When", cell: ({ row: { original: m } }) => <When at={m.created} /> },
+            { header: "Channel", accessorKey: "channel" },
+            { header: "About", cell: ({ row: { original: m } }) => <><Name>{m.group}</Name><span className="block text-xs text-muted">{m.kind}</span></> },
+            { header: "State", cell: ({ row: { original: m } }) => <Badge>{m.state}</Badge> },
+            { header: "Attempts", meta: right, cell: ({ row: { original: m } }) => count(m.attempts) },
+            { header: "Fault", accessorKey: "fault" },
           ]} />
         )}
       </Listed>
@@ -67,11 +68,11 @@ export function Evaluations() {
       <Listed of={list} rows={(p) => p.evaluations} empty="No cause has begun yet.">
         {(l) => (
           <Table caption="Evaluations" rows={l} id={(e, i) => e.at + i} columns={[
-            { head: "When", cell: (e) => <When at={e.at} /> },
-            { head: "Rule", cell: (e) => e.rule },
-            { head: "Scope", cell: (e) => e.scope },
-            { head: "", cell: (e) => <Badge>{e.firing ? "began" : "ended"}</Badge> },
-            { head: "What", cell: (e) => e.title },
+            { header: "When", cell: ({ row: { original: e } }) => <When at={e.at} /> },
+            { header: "Rule", accessorKey: "rule" },
+            { header: "Scope", accessorKey: "scope" },
+            { id: "state", header: "", cell: ({ row: { original: e } }) => <Badge>{e.firing ? "began" : "ended"}</Badge> },
+            { header: "What", accessorKey: "title" },
           ]} />
         )}
       </Listed>

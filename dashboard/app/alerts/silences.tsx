@@ -1,6 +1,7 @@
 "use client";
 
-import { Button, Card, Fault, Field, Input, Listed, Modal, Name, Table, When } from "@/components/ui";
+import { right, Table } from "@/components/table";
+import { Button, Card, Fault, Field, Input, Listed, Modal, Name, When } from "@/components/ui";
 import { api, unwrap, useList, useMay, useRefresh } from "@/lib/api";
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
@@ -19,12 +20,12 @@ export function Silences() {
       <Listed of={list} rows={(p) => p.silences} empty="Nothing is silenced.">
         {(l) => (
           <Table caption="Silences" rows={l} id={(q) => q.id} columns={[
-            { head: "Rules", cell: (q) => q.rule || "all" },
-            { head: "Scopes", cell: (q) => q.scope || "all" },
-            { head: "From", cell: (q) => <When at={q.from} /> },
-            { head: "Until", cell: (q) => <When at={q.until} /> },
-            { head: "Why", cell: (q) => <><Name>{q.why}</Name><Name className="text-xs text-muted">{q.by}</Name></> },
-            { head: "", right: true, cell: (q) => may && <Button disabled={end.isPending} aria-label={`End the silence of ${q.rule || "all rules"}`} onClick={() => end.mutate(q.id)}>End</Button> },
+            { header: "Rules", cell: ({ row: { original: q } }) => q.rule || "all" },
+            { header: "Scopes", cell: ({ row: { original: q } }) => q.scope || "all" },
+            { header: "From", cell: ({ row: { original: q } }) => <When at={q.from} /> },
+            { header: "Until", cell: ({ row: { original: q } }) => <When at={q.until} /> },
+            { header: "Why", cell: ({ row: { original: q } }) => <><Name>{q.why}</Name><Name className="text-xs text-muted">{q.by}</Name></> },
+            { id: "actions", header: "", meta: right, cell: ({ row: { original: q } }) => may && <Button disabled={end.isPending} aria-label={`End the silence of ${q.rule || "all rules"}`} onClick={() => end.mutate(q.id)}>End</Button> },
           ]} />
         )}
       </Listed>

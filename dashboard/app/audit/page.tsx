@@ -1,6 +1,7 @@
 "use client";
 
-import { Button, Card, Fault, Input, Listed, Name, Page, Table, When } from "@/components/ui";
+import { mono, right, Table } from "@/components/table";
+import { Button, Card, Fault, Input, Listed, Name, Page, When } from "@/components/ui";
 import { api, unwrap, useMay } from "@/lib/api";
 import { cell, download } from "@/lib/csv";
 import { count } from "@/lib/money";
@@ -51,14 +52,14 @@ export default function AuditPage() {
         <Listed of={pages} rows={(p) => p.rows} empty="Nothing fits.">
           {(rows) => (
             <Table caption="Changes, newest first" rows={rows} id={(r) => String(r.seq)} columns={[
-              { head: "Row", right: true, cell: (r) => r.seq },
-              { head: "When", cell: (r) => <When at={r.at} /> },
-              { head: "Who", cell: (r) => r.actor },
-              { head: "What", cell: (r) => r.action },
-              { head: "To what", cell: (r) => r.object },
-              { head: "Before", cell: (r) => <Name className="text-muted">{r.before}</Name> },
-              { head: "After", cell: (r) => r.after },
-              { head: "Hash", cell: (r) => <span title={r.hash}>{r.hash.slice(0, 12)}</span>, mono: true },
+              { header: "Row", meta: right, accessorKey: "seq" },
+              { header: "When", cell: ({ row: { original: r } }) => <When at={r.at} /> },
+              { header: "Who", accessorKey: "actor" },
+              { header: "What", accessorKey: "action" },
+              { header: "To what", accessorKey: "object" },
+              { header: "Before", cell: ({ row: { original: r } }) => <Name className="text-muted">{r.before}</Name> },
+              { header: "After", accessorKey: "after" },
+              { header: "Hash", cell: ({ row: { original: r } }) => <span title={r.hash}>{r.hash.slice(0, 12)}</span>, meta: mono },
             ]} />
           )}
         </Listed>

@@ -2,7 +2,8 @@
 
 import { Filters, useFilters } from "@/components/filters";
 import { PeriodChoice, usePeriod } from "@/components/period";
-import { Badge, Card, Input, Listed, Loaded, Modal, Name, Page, Table } from "@/components/ui";
+import { right, Table } from "@/components/table";
+import { Badge, Card, Input, Listed, Loaded, Modal, Name, Page } from "@/components/ui";
 import { api, useApi, useList, type Schemas } from "@/lib/api";
 import { count, usd } from "@/lib/money";
 import { moment } from "@/lib/time";
@@ -35,14 +36,14 @@ export default function CallsPage() {
         <Listed of={pages} rows={(p) => p.calls} empty="No call fits.">
           {(rows) => (
             <Table caption="Calls, newest first" rows={rows} id={(c) => c.id + c.attempt} onRow={(c) => set({ id: c.id })} columns={[
-              { head: "When", cell: (c) => <button type="button" className="cursor-pointer whitespace-nowrap underline decoration-line" onClick={() => set({ id: c.id })}>{moment(c.at)}</button> },
-              { head: "Service", cell: (c) => <><Name>{c.service}</Name><Name className="text-xs text-muted">{c.team}</Name></> },
-              { head: "Provider", cell: (c) => <><Name>{c.provider}</Name><Name className="text-xs text-muted">{c.endpoint}</Name></> },
-              { head: "Model", cell: (c) => c.model || "—" },
-              { head: "Verdict", cell: (c) => <><Badge>{c.action}</Badge> <span className="text-xs text-muted">{c.reason}</span></> },
-              { head: "Status", right: true, cell: (c) => c.status || "—" },
-              { head: "Time", right: true, cell: (c) => count(Math.round(c.duration_ms)) + " ms" },
-              { head: "Cost", right: true, cell: (c) => <>{usd(c.cost)}{c.method && <span title={"estimated: " + c.method}> ≈</span>}</> },
+              { header: "When", cell: ({ row: { original: c } }) => <button type="button" className="cursor-pointer whitespace-nowrap underline decoration-line" onClick={() => set({ id: c.id })}>{moment(c.at)}</button> },
+              { header: "Service", cell: ({ row: { original: c } }) => <><Name>{c.service}</Name><Name className="text-xs text-muted">{c.team}</Name></> },
+              { header: "Provider", cell: ({ row: { original: c } }) => <><Name>{c.provider}</Name><Name className="text-xs text-muted">{c.endpoint}</Name></> },
+              { header: "Model", cell: ({ row: { original: c } }) => c.model || "—" },
+              { header: "Verdict", cell: ({ row: { original: c } }) => <><Badge>{c.action}</Badge> <span className="text-xs text-muted">{c.reason}</span></> },
+              { header: "Status", meta: right, cell: ({ row: { original: c } }) => c.status || "—" },
+              { header: "Time", meta: right, cell: ({ row: { original: c } }) => count(Math.round(c.duration_ms)) + " ms" },
+              { header: "Cost", meta: right, cell: ({ row: { original: c } }) => <>{usd(c.cost)}{c.method && <span title={"estimated: " + c.method}> ≈</span>}</> },
             ]} />
           )}
         </Listed>

@@ -1,6 +1,7 @@
 "use client";
 
-import { Button, Card, Fault, Field, Input, Loaded, Meter, Modal, Page, Select, Table } from "@/components/ui";
+import { right, Table } from "@/components/table";
+import { Button, Card, Fault, Field, Input, Loaded, Meter, Modal, Page, Select } from "@/components/ui";
 import { api, unwrap, useApi, useMay, useRefresh, type Schemas } from "@/lib/api";
 import { amount, usd } from "@/lib/money";
 import { ago, moment, shortMoment } from "@/lib/time";
@@ -25,15 +26,15 @@ export default function LimitsPage() {
       <Card>
         <Loaded of={limits} empty={(l) => !l?.length && "The policy has no limit yet."}>
           {(l) => (
-            <Table caption="Limits" rows={(l ?? []).filter((x) => !scope || x.scope === scope)} id={(x) => x.cell} columns={[
-              { head: "Limit", cell: (x) => <>{x.name}<span className="block font-mono text-xs text-muted">{x.cell}</span></> },
-              { head: "Use", cell: (x) => <div className="w-28 sm:w-40"><Meter share={x.share} label={x.name} /><span className="mt-1 block text-xs text-muted">{Math.round(x.share * 100)} %{x.soft && ", soft"}</span></div> },
-              { head: "Used", right: true, cell: (x) => amount(x.measure, x.used) },
-              { head: "In flight", right: true, cell: (x) => amount(x.measure, x.held) },
-              { head: "Max", right: true, cell: (x) => <>{amount(x.measure, x.max)}{x.override && <span className="block text-xs text-warn" title={`${x.override.by}: ${x.override.why}`}>override until {moment(x.override.until)}</span>}</> },
-              { head: "Window", right: true, cell: (x) => <span className="whitespace-nowrap text-muted">{x.end ? "ends " + ago(x.end) : x.seconds ? `per ${x.seconds} s` : "at once"}</span> },
-              { head: "Used up", right: true, cell: (x) => <UsedUp of={end(x)} /> },
-              { head: "", right: true, cell: (x) => (
+            <Table caption="Limits" rows={(l ?? []).filter((x) => !scope || x.scope === scope)} id={(x) => x.cell} sort="sort" columns={[
+              { id: "limit", header: "Limit", accessorKey: "name", cell: ({ row: { original: x } }) => <>{x.name}<span className="block font-mono text-xs text-muted">{x.cell}</span></> },
+              { id: "use", header: "Use", accessorKey: "share", cell: ({ row: { original: x } }) => <div className="w-28 sm:w-40"><Meter share={x.share} label={x.name} /><span className="mt-1 block text-xs text-muted">{Math.round(x.share * 100)} %{x.soft && ", soft"}</span></div> },
+              { header: "Used", meta: right, cell: ({ row: { original: x } }) => amount(x.measure, x.used) },
+              { header: "In flight", meta: right, cell: ({ row: { original: x } }) => amount(x.measure, x.held) },
+              { header: "Max", meta: right, cell: ({ row: { original: x } }) => <>{amount(x.measure, x.max)}{x.override && <span className="block text-xs text-warn" title={`${x.override.by}: ${x.override.why}`}>override until {moment(x.override.until)}</span>}</> },
+              { header: "Window", meta: right, cell: ({ row: { original: x } }) => <span className="whitespace-nowrap text-muted">{x.end ? "ends " + ago(x.end) : x.seconds ? `per ${x.seconds} s` : "at once"}</span> },
+              { id: "used-up", header: "Used up", meta: right, accessorFn: (x) => end(x)?.runs_out, cell: ({ row: { original: x } }) => <UsedUp of={end(x)} /> },
+              { id: "actions", header: "", meta: right, cell: ({ row: { original: x } }) => (
                 <span className="inline-flex gap-2">
                   <Button aria-label={`History of ${x.name}`} onClick={() => setTold(x)}>History</Button>
                   {may && <Button onClick={() => setChosen(x)}>Change</Button>}

@@ -1,6 +1,7 @@
 "use client";
 
-import { Badge, Button, Card, Fault, Field, Input, Listed, Loaded, Modal, Table, When } from "@/components/ui";
+import { mono, right, Table } from "@/components/table";
+import { Badge, Button, Card, Fault, Field, Input, Listed, Loaded, Modal, When } from "@/components/ui";
 import { api, unwrap, useApi, useList, useMay, useRefresh, useSession, type Schemas } from "@/lib/api";
 import { count } from "@/lib/money";
 import { moment } from "@/lib/time";
@@ -17,7 +18,7 @@ function Difference({ from, to }: { from: string; to: string }) {
     <Loaded of={diff} empty={(d) => !d.text && "Nothing differs."}>
       {(d) => (
         <div className="space-y-3">
-          {d.changes.length > 0 && <Table caption="Keys that differ" rows={d.changes} id={(x) => x.key} columns={[{ head: "Key", mono: true, cell: (x) => x.key }, { head: "Was", mono: true, cell: (x) => x.was }, { head: "Is", mono: true, cell: (x) => x.is }]} />}
+          {d.changes.length > 0 && <Table caption="Keys that differ" rows={d.changes} id={(x) => x.key} columns={[{ header: "Key", meta: mono, accessorKey: "key" }, { header: "Was", meta: mono, accessorKey: "was" }, { header: "Is", meta: mono, accessorKey: "is" }]} />}
           <pre className="max-h-72 overflow-auto rounded-md border border-line bg-page p-3 font-mono text-xs leading-5" tabIndex={0}>
             {d.text.split("\n").map((l, i) => <div key={i} className={l.startsWith("+") ? "text-good" : l.startsWith("-") ? "text-bad" : "text-muted"}>{l}</div>)}
           </pre>
@@ -68,12 +69,12 @@ export function Shadows() {
         {(d) => (
           <div className="space-y-4">
             <Table caption="Shadows" rows={d.sums} id={(x) => [x.policy, x.rule, x.live, x.shadow, x.reason].join("|")} columns={[
-              { head: "Rule", cell: (x) => x.rule || x.policy }, { head: "Policy", mono: true, cell: (x) => x.policy || "in force" }, { head: "Live", cell: (x) => <Badge>{x.live}</Badge> },
-              { head: "Shadow", cell: (x) => <Badge>{x.shadow}</Badge> }, { head: "Reason", cell: (x) => x.reason }, { head: "Calls", right: true, cell: (x) => count(x.calls) },
+              { header: "Rule", cell: ({ row: { original: x } }) => x.rule || x.policy }, { header: "Policy", meta: mono, cell: ({ row: { original: x } }) => x.policy || "in force" }, { header: "Live", cell: ({ row: { original: x } }) => <Badge>{x.live}</Badge> },
+              { header: "Shadow", cell: ({ row: { original: x } }) => <Badge>{x.shadow}</Badge> }, { header: "Reason", accessorKey: "reason" }, { header: "Calls", meta: right, cell: ({ row: { original: x } }) => count(x.calls) },
             ]} />
             <Table caption="The newest of these calls" rows={d.calls} id={(x) => x.id} columns={[
-              { head: "At", cell: (x) => <When at={x.at} /> }, { head: "Service", cell: (x) => x.service }, { head: "Asked", cell: (x) => x.asked },
-              { head: "Live", cell: (x) => x.action }, { head: "Shadow", cell: (x) => x.shadows.map((y) => `${y.action} by ${y.limit || "the policy"}`).join(", ") },
+              { header: "At", cell: ({ row: { original: x } }) => <When at={x.at} /> }, { header: "Service", accessorKey: "service" }, { header: "Asked", accessorKey: "asked" },
+              { header: "Live", accessorKey: "action" }, { header: "Shadow", cell: ({ row: { original: x } }) => x.shadows.map((y) => `${y.action} by ${y.limit || "the policy"}`).join(", ") },
             ]} />
           </div>
         )}
@@ -99,8 +100,8 @@ export function History({ policy }: { policy: Schemas["Policy"] }) {
         <Listed of={versions} rows={(p) => p.versions} empty="No policy is in force yet.">
           {(list) => (
             <Table caption="Versions" rows={list} id={(x, i) => x.version + i} columns={[
-              { head: "Version", mono: true, cell: (x) => x.version }, { head: "Since", cell: (x) => <When at={x.since} /> }, { head: "Author", cell: (x) => x.author }, { head: "Reason", cell: (x) => x.reason },
-              { head: "", right: true, cell: (x) => x.version !== policy.version && (
+              { header: "Version", meta: mono, accessorKey: "version" }, { header: "Since", cell: ({ row: { original: x } }) => <When at={x.since} /> }, { header: "Author", accessorKey: "author" }, { header: "Reason", accessorKey: "reason" },
+              { id: "actions", header: "", meta: right, cell: ({ row: { original: x } }) => x.version !== policy.version && (
                 <span className="inline-flex flex-wrap justify-end gap-1">
                   <Button aria-label={`Compare ${x.version}`} onClick={() => setShown(x.version)}>Compare</Button>
                   {may && <Button aria-label={`Roll back to ${x.version}`} onClick={() => setBack(x.version)}>Roll back</Button>}
@@ -114,7 +115,7 @@ export function History({ policy }: { policy: Schemas["Policy"] }) {
         <Loaded of={processes}>
           {(list) => (
             <Table caption="Processes" rows={list ?? []} id={(x, i) => x.host + i} columns={[
-              { head: "Host", cell: (x) => x.host }, { head: "Version", mono: true, cell: (x) => x.version }, { head: "State", cell: (x) => (x.fault ? <span className="text-bad">{x.fault}</span> : <Badge>ok</Badge>) },
+              { header: "Host", accessorKey: "host" }, { header: "Version", meta: mono, accessorKey: "version" }, { header: "State", cell: ({ row: { original: x } }) => (x.fault ? <span className="text-bad">{x.fault}</span> : <Badge>ok</Badge>) },
             ]} />
           )}
         </Loaded>

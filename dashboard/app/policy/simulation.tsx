@@ -1,7 +1,8 @@
 "use client";
 
 import { Compared } from "@/components/lazy";
-import { Button, Card, Fault, Table } from "@/components/ui";
+import { right, Table } from "@/components/table";
+import { Button, Card, Fault } from "@/components/ui";
 import { api, unwrap } from "@/lib/api";
 import { count, usd } from "@/lib/money";
 import { moment } from "@/lib/time";
@@ -23,15 +24,15 @@ export function Simulation({ text }: { text: string }) {
           <>
             <p className="text-sm">{count(r.different)} of {count(r.now.calls)} calls are judged otherwise. Spend avoided: <strong>{usd(r.avoided, 2)}</strong>.{r.estimated > 0 && ` What ${count(r.estimated)} refused calls would have used is estimated.`}</p>
             <Table caption="Recorded, now and then" rows={[{ name: "recorded", ...r.recorded }, { name: "policy in force", ...r.now }, { name: "this draft", ...r.then }]} id={(x) => x.name} columns={[
-              { head: "Side", cell: (x) => x.name }, { head: "Calls", right: true, cell: (x) => count(x.calls) }, { head: "Refused", right: true, cell: (x) => count(x.refused) },
-              { head: "Downgraded", right: true, cell: (x) => count(x.downgraded) }, { head: "Delayed", right: true, cell: (x) => count(x.delayed) }, { head: "Spend", right: true, cell: (x) => usd(x.cost, 2) },
-              { head: "Worst five minutes", right: true, cell: (x) => (x.worst_refused > 0 ? `${count(x.worst_refused)} refused, ${moment(x.worst_from)}` : "") },
+              { header: "Side", accessorKey: "name" }, { header: "Calls", meta: right, cell: ({ row: { original: x } }) => count(x.calls) }, { header: "Refused", meta: right, cell: ({ row: { original: x } }) => count(x.refused) },
+              { header: "Downgraded", meta: right, cell: ({ row: { original: x } }) => count(x.downgraded) }, { header: "Delayed", meta: right, cell: ({ row: { original: x } }) => count(x.delayed) }, { header: "Spend", meta: right, cell: ({ row: { original: x } }) => usd(x.cost, 2) },
+              { header: "Worst five minutes", meta: right, cell: ({ row: { original: x } }) => (x.worst_refused > 0 ? `${count(x.worst_refused)} refused, ${moment(x.worst_from)}` : "") },
             ]} />
             {r.hours.length > 0 && <Compared money label="Spend by the hour, by the policy in force and by this draft" points={r.hours.map((h) => ({ at: h.at, now: h.now_cost, then: h.then_cost }))} />}
             {refused && <Compared label="Refused calls by the hour, by the policy in force and by this draft" points={r.hours.map((h) => ({ at: h.at, now: String(h.now_refused), then: String(h.then_refused) }))} />}
-            <Table caption="Teams" rows={r.teams} id={(x) => x.name} columns={[
-              { head: "Team", cell: (x) => x.name }, { head: "Refused now", right: true, cell: (x) => count(x.now.refused) }, { head: "Refused then", right: true, cell: (x) => count(x.then.refused) },
-              { head: "Spend now", right: true, cell: (x) => usd(x.now.cost, 2) }, { head: "Spend then", right: true, cell: (x) => usd(x.then.cost, 2) },
+            <Table caption="Teams" rows={r.teams} id={(x) => x.name} sort="sort-teams" columns={[
+              { id: "team", header: "Team", accessorKey: "name" }, { id: "refused-now", header: "Refused now", meta: right, accessorFn: (x) => x.now.refused, cell: ({ row: { original: x } }) => count(x.now.refused) }, { id: "refused-then", header: "Refused then", meta: right, accessorFn: (x) => x.then.refused, cell: ({ row: { original: x } }) => count(x.then.refused) },
+              { id: "spend-now", header: "Spend now", meta: right, accessorFn: (x) => BigInt(x.now.cost), cell: ({ row: { original: x } }) => usd(x.now.cost, 2) }, { id: "spend-then", header: "Spend then", meta: right, accessorFn: (x) => BigInt(x.then.cost), cell: ({ row: { original: x } }) => usd(x.then.cost, 2) },
             ]} />
             {Object.keys(r.limits).length > 0 && <p className="text-sm text-muted">Limits that decide then: {Object.entries(r.limits).map(([k, n]) => `${k} (${count(n)})`).join(", ")}</p>}
           </>

@@ -1,6 +1,7 @@
 "use client";
 
-import { Button, Card, Fault, Nothing, Table } from "@/components/ui";
+import { right, Table } from "@/components/table";
+import { Button, Card, Fault, Nothing } from "@/components/ui";
 import { api, unwrap } from "@/lib/api";
 import { count, usd } from "@/lib/money";
 import { useMutation } from "@tanstack/react-query";
@@ -18,8 +19,8 @@ export function Suggestions() {
         {list && list.length > 0 && (
           <>
             <Table caption="Suggestions" rows={list} id={(x) => x.name} columns={[
-              { head: "Suggestion", cell: (x) => x.name }, { head: "Amount", right: true, cell: (x) => `${x.measure === "cost" ? "$" : ""}${x.amount}/${x.span}` },
-              { head: "Would refuse", right: true, cell: (x) => `${count(x.refused)} of ${count(x.calls)}` }, { head: "Avoided", right: true, cell: (x) => usd(x.avoided, 2) }, { head: "From", cell: (x) => x.basis },
+              { header: "Suggestion", accessorKey: "name" }, { header: "Amount", meta: right, cell: ({ row: { original: x } }) => `${x.measure === "cost" ? "$" : ""}${x.amount}/${x.span}` },
+              { header: "Would refuse", meta: right, cell: ({ row: { original: x } }) => `${count(x.refused)} of ${count(x.calls)}` }, { header: "Avoided", meta: right, cell: ({ row: { original: x } }) => usd(x.avoided, 2) }, { header: "From", accessorKey: "basis" },
             ]} />
             <p className="text-sm text-muted">Rules to paste under <code className="font-mono">policies</code>, in shadow at first:</p>
             <pre className="max-h-72 overflow-auto rounded-md border border-line bg-page p-3 font-mono text-xs leading-5" tabIndex={0}>{list.map((x) => x.rule).join("\n")}</pre>

@@ -1,6 +1,7 @@
 "use client";
 
-import { Badge, Button, Card, Fault, Field, Input, Loaded, Modal, Name, Table } from "@/components/ui";
+import { mono, right, Table, type Context } from "@/components/table";
+import { Badge, Button, Card, Fault, Field, Input, Loaded, Modal, Name } from "@/components/ui";
 import { api, unwrap, useApi, useMay, useRefresh, type Schemas } from "@/lib/api";
 import { ago, moment, span } from "@/lib/time";
 import { useMutation } from "@tanstack/react-query";
@@ -11,6 +12,8 @@ type Credential = Schemas["Credential"];
 /** titleOf names a credential as people count: the second one of a provider is (2). */
 const titleOf = (c: Credential) => c.provider + (c.number > 0 ? ` (${c.number + 1})` : "");
 
+const state = (c: Credential) => (c.quarantined ? "refused" : c.fresh ? "fresh" : "stale");
+
 /** Credentials are the providers' own: admins rotate them, operators see how a rotation goes. */
 export function Credentials() {
   const credentials = useApi(["credentials"], () => api.GET("/api/v1/credentials"), 30_000);
@@ -20,14 +23,14 @@ export function Credentials() {
     <Card title="Credentials">
       <Loaded of={credentials} empty={(l) => !l?.length && "No provider has a credential."}>
         {(l) => (
-          <Table caption="Credentials" rows={l ?? []} id={(c) => `${c.provider}/${c.number}`} columns={[
-            { head: "Provider", cell: (c) => <>{titleOf(c)}{c.teams.length > 0 && <span className="block text-xs text-muted">for {c.teams.join(", ")}</span>}</> },
-            { head: "Place", cell: (c) => c.place, mono: true },
-            { head: "State", cell: (c) => <><Badge>{c.quarantined ? "refused" : c.fresh ? "fresh" : "stale"}</Badge>{c.quarantined && <span className="block text-xs text-warn">left out until {moment(c.quarantined)}</span>}</> },
-            { head: "Confirmed", cell: (c) => (c.confirmed ? <span title={moment(c.confirmed)}>{ago(c.confirmed)}</span> : "never") },
-            { head: "Rotation", cell: (c) => (c.takes === "elsewhere" ? "at its source" : c.rotate_seconds > 0 ? `every ${span(c.rotate_seconds)}` : c.rotation ? "when asked" : "by hand") },
-            { head: "Rotated", cell: (c) => <>{c.rotated ? <span title={moment(c.rotated)}>{ago(c.rotated)}</span> : "not here yet"}{unusual[c.rotation_state] && <span className="block text-xs text-warn">{unusual[c.rotation_state]}</span>}</> },
-            ...(looks ? [{ head: "Change", right: true, cell: (c: Credential) => c.takes !== "elsewhere" && <Button aria-label={`${may ? "Rotate" : "Rotation of"} ${titleOf(c)}`} onClick={() => setAsked(c)}>{may ? "Rotate" : "Rotation"}</Button> }] : []),
+          <Table caption="Credentials" rows={l ?? []} id={(c) => `${c.provider}/${c.number}`} sort="sort-credentials" columns={[
+            { id: "provider", header: "Provider", accessorFn: titleOf, cell: ({ row: { original: c } }) => <>{titleOf(c)}{c.teams.length > 0 && <span className="block text-xs text-muted">for {c.teams.join(", ")}</span>}</> },
+            { id: "place", header: "Place", accessorKey: "place", meta: mono },
+            { id: "state", header: "State", accessorFn: state, cell: ({ row: { original: c } }) => <><Badge>{state(c)}</Badge>{c.quarantined && <span className="block text-xs text-warn">left out until {moment(c.quarantined)}</span>}</> },
+            { id: "confirmed", header: "Confirmed", accessorKey: "confirmed", cell: ({ row: { original: c } }) => (c.confirmed ? <span title={moment(c.confirmed)}>{ago(c.confirmed)}</span> : "never") },
+            { header: "Rotation", cell: ({ row: { original: c } }) => (c.takes === "elsewhere" ? "at its source" : c.rotate_seconds > 0 ? `every ${span(c.rotate_seconds)}` : c.rotation ? "when asked" : "by hand") },
+            { id: "rotated", header: "Rotated", accessorKey: "rotated", cell: ({ row: { original: c } }) => <>{c.rotated ? <span title={moment(c.rotated)}>{ago(c.rotated)}</span> : "not here yet"}{unusual[c.rotation_state] && <span className="block text-xs text-warn">{unusual[c.rotation_state]}</span>}</> },
+            ...(looks ? [{ id: "actions", header: "Change", meta: right, cell: ({ row: { original: c } }: Context<Credential>) => c.takes !== "elsewhere" && <Button aria-label={`${may ? "Rotate" : "Rotation of"} ${titleOf(c)}`} onClick={() => setAsked(c)}>{may ? "Rotate" : "Rotation"}</Button> }] : []),
           ]} />
         )}
       </Loaded>

@@ -1,6 +1,7 @@
 "use client";
 
-import { Badge, Button, Card, Fault, Field, Input, Listed, Modal, Name, Select, Table } from "@/components/ui";
+import { mono, right, Table, type Context } from "@/components/table";
+import { Badge, Button, Card, Fault, Field, Input, Listed, Modal, Name, Select } from "@/components/ui";
 import { api, unwrap, useList, useMay, useRefresh, useSettings, type Schemas } from "@/lib/api";
 import { ago, moment } from "@/lib/time";
 import { useMutation } from "@tanstack/react-query";
@@ -20,12 +21,12 @@ export function Tokens({ service }: { service: string }) {
       <Listed of={list} rows={(p) => p.tokens} empty="No token was issued yet. Services may also have tokens of the policy.">
         {(l) => (
           <Table caption="Service tokens" rows={l} id={(t) => t.id} columns={[
-            { head: "Service", cell: (t) => <><Name>{t.service}</Name><Name className="text-xs text-muted">{t.label}</Name></> },
-            { head: "Id", cell: (t) => t.id, mono: true },
-            { head: "State", cell: (t) => <><Badge>{t.state}</Badge>{t.state === "rotating" && <span className="block text-xs text-muted">the one before ends {ago(t.previous_until)}</span>}</> },
-            { head: "Age", cell: (t) => <span title={moment(t.rotated ?? t.created)}>{t.rotated ? "rotated " : "issued "}{ago(t.rotated ?? t.created)}<Name className="text-xs text-muted">{`by ${t.by}`}</Name></span> },
-            { head: "Expires", cell: (t) => (t.revoked ? `revoked ${ago(t.revoked)}` : t.expires ? <span title={moment(t.expires)}>{ago(t.expires)}</span> : "never") },
-            ...(may ? [{ head: "Change", right: true, cell: (t: Token) => (t.state === "active" || t.state === "rotating") && (
+            { header: "Service", cell: ({ row: { original: t } }) => <><Name>{t.service}</Name><Name className="text-xs text-muted">{t.label}</Name></> },
+            { header: "Id", accessorKey: "id", meta: mono },
+            { header: "State", cell: ({ row: { original: t } }) => <><Badge>{t.state}</Badge>{t.state === "rotating" && <span className="block text-xs text-muted">the one before ends {ago(t.previous_until)}</span>}</> },
+            { header: "Age", cell: ({ row: { original: t } }) => <span title={moment(t.rotated ?? t.created)}>{t.rotated ? "rotated " : "issued "}{ago(t.rotated ?? t.created)}<Name className="text-xs text-muted">{`by ${t.by}`}</Name></span> },
+            { header: "Expires", cell: ({ row: { original: t } }) => (t.revoked ? `revoked ${ago(t.revoked)}` : t.expires ? <span title={moment(t.expires)}>{ago(t.expires)}</span> : "never") },
+            ...(may ? [{ id: "actions", header: "Change", meta: right, cell: ({ row: { original: t } }: Context<Token>) => (t.state === "active" || t.state === "rotating") && (
               <span className="inline-flex gap-2">
                 <Button aria-label={`Rotate ${t.id}`} onClick={() => setAsked({ what: "rotate", token: t })}>Rotate</Button>
                 <Button kind="danger" aria-label={`Revoke ${t.id}`} onClick={() => setAsked({ what: "revoke", token: t })}>Revoke</Button>

@@ -1,6 +1,7 @@
 "use client";
 
-import { Badge, Button, Card, Fault, Field, Input, Listed, Loaded, Name, Select, Table, When } from "@/components/ui";
+import { mono, right, Table } from "@/components/table";
+import { Badge, Button, Card, Fault, Field, Input, Listed, Loaded, Name, Select, When } from "@/components/ui";
 import { api, unwrap, useApi, useList, useMay, useRefresh, type Schemas } from "@/lib/api";
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
@@ -37,11 +38,11 @@ export function Keys() {
       <Listed of={pages} rows={(p) => p.keys} empty="No session and no token is good.">
         {(rows) => (
           <Table caption="Sessions and tokens" rows={rows} id={(k) => k.id} columns={[
-            { head: "Account", cell: (k) => <>{k.account}{k.current && <span className="block text-xs text-muted">this one</span>}</> },
-            { head: "Kind", cell: (k) => <>{k.kind}<Name className="text-xs text-muted">{k.label}</Name></> },
-            { head: "Since", cell: (k) => <When at={k.created} /> },
-            { head: "Until", cell: (k) => <When at={k.expires} /> },
-            { head: "", right: true, cell: (k) => <Button kind="danger" disabled={end.isPending} aria-label={`End ${k.kind} ${k.label || `of ${k.account}`}`} onClick={() => confirm(k.current ? "End this session? You are signed out." : `End it? What uses it is refused at once.`) && end.mutate(k)}>End</Button> },
+            { header: "Account", cell: ({ row: { original: k } }) => <>{k.account}{k.current && <span className="block text-xs text-muted">this one</span>}</> },
+            { header: "Kind", cell: ({ row: { original: k } }) => <>{k.kind}<Name className="text-xs text-muted">{k.label}</Name></> },
+            { header: "Since", cell: ({ row: { original: k } }) => <When at={k.created} /> },
+            { header: "Until", cell: ({ row: { original: k } }) => <When at={k.expires} /> },
+            { id: "actions", header: "", meta: right, cell: ({ row: { original: k } }) => <Button kind="danger" disabled={end.isPending} aria-label={`End ${k.kind} ${k.label || `of ${k.account}`}`} onClick={() => confirm(k.current ? "End this session? You are signed out." : `End it? What uses it is refused at once.`) && end.mutate(k)}>End</Button> },
           ]} />
         )}
       </Listed>
@@ -60,8 +61,8 @@ export function Configuration() {
         <Loaded of={of} empty={(c) => c.channels.length === 0 && "The policy has no channel yet: nobody is told of incidents."}>
           {(c) => (
             <Table caption="Channels" rows={c.channels} id={(x) => x.name} columns={[
-              { head: "Channel", cell: (x) => x.name }, { head: "Kind", cell: (x) => <Badge>{x.kind}</Badge> }, { head: "Reaches", cell: (x) => <span className="break-all">{x.to.join(", ") || "—"}</span> },
-              { head: "Secret", cell: (x) => x.secret || "—", mono: true },
+              { header: "Channel", accessorKey: "name" }, { header: "Kind", cell: ({ row: { original: x } }) => <Badge>{x.kind}</Badge> }, { header: "Reaches", cell: ({ row: { original: x } }) => <span className="break-all">{x.to.join(", ") || "—"}</span> },
+              { header: "Secret", cell: ({ row: { original: x } }) => x.secret || "—", meta: mono },
             ]} />
           )}
         </Loaded>
@@ -76,8 +77,8 @@ export function Configuration() {
         <Loaded of={of} empty={(c) => !c.settings.some(shown) && "No setting fits."}>
           {(c) => (
             <Table caption="Configuration" rows={c.settings.filter(shown)} id={(s) => s.key} columns={[
-              { head: "Key", cell: (s) => <><code className="font-mono text-xs">{s.key}</code><span className="mt-0.5 block text-xs text-muted">{s.doc}</span></> },
-              { head: "Value", cell: (s) => s.value || "—", mono: true },
+              { header: "Key", cell: ({ row: { original: s } }) => <><code className="font-mono text-xs">{s.key}</code><span className="mt-0.5 block text-xs text-muted">{s.doc}</span></> },
+              { header: "Value", cell: ({ row: { original: s } }) => s.value || "—", meta: mono },
             ]} />
           )}
         </Loaded>

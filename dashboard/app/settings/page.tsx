@@ -1,6 +1,7 @@
 "use client";
 
-import { Button, Card, Fault, Field, Input, Loaded, Modal, Page, Select, Table, When } from "@/components/ui";
+import { right, Table } from "@/components/table";
+import { Button, Card, Fault, Field, Input, Loaded, Modal, Page, Select, When } from "@/components/ui";
 import { api, unwrap, useApi, useMay, useRefresh, useSession, useSettings, type Schemas } from "@/lib/api";
 import { reachable } from "@/lib/url";
 import { setTheme, useTheme, type Theme } from "@/lib/theme";
@@ -54,10 +55,10 @@ function Accounts() {
     <Card title="Accounts" aside={<Button onClick={() => setEdited("new")}>Add …</Button>}>
       <Loaded of={accounts}>
         {(l) => (
-          <Table caption="Accounts" rows={l ?? []} id={(a) => a.name} columns={[
-            { head: "Name", cell: (a) => a.name }, { head: "Role", cell: (a) => <>{a.role}{a.team && ` of ${a.team}`}<span className="block text-xs text-muted">{roles[a.role]}</span></> },
-            { head: "Since", cell: (a) => <When at={a.created} /> },
-            { head: "", right: true, cell: (a) => (
+          <Table caption="Accounts" rows={l ?? []} id={(a) => a.name} sort="sort-accounts" columns={[
+            { id: "name", header: "Name", accessorKey: "name" }, { id: "role", header: "Role", accessorKey: "role", cell: ({ row: { original: a } }) => <>{a.role}{a.team && ` of ${a.team}`}<span className="block text-xs text-muted">{roles[a.role]}</span></> },
+            { id: "since", header: "Since", accessorKey: "created", cell: ({ row: { original: a } }) => <When at={a.created} /> },
+            { id: "actions", header: "", meta: right, cell: ({ row: { original: a } }) => (
               <span className="inline-flex items-center gap-2">
                 <Button aria-label={`Edit ${a.name}`} onClick={() => setEdited(a)}>Edit</Button>
                 {a.name === me.data?.name ? "you" : <Button kind="danger" aria-label={`Remove ${a.name}`} onClick={() => confirm(`Remove ${a.name}? The sessions end at once.`) && remove.mutate(a)}>Remove</Button>}

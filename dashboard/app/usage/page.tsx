@@ -4,7 +4,8 @@ import Link from "next/link";
 import { Stacked } from "@/components/lazy";
 import { Filters, useFilters } from "@/components/filters";
 import { PeriodChoice, usePeriod, type Period } from "@/components/period";
-import { Button, Card, Fault, Loaded, Name, Page, Select, Table } from "@/components/ui";
+import { right, Table, type Context } from "@/components/table";
+import { Button, Card, Fault, Loaded, Name, Page, Select } from "@/components/ui";
 import { api, unwrap, useApi, type Schemas } from "@/lib/api";
 import { cell, download } from "@/lib/csv";
 import { change, compact, count, usd } from "@/lib/money";
@@ -79,6 +80,19 @@ const drawn = 7, few = 25, most = 1000;
 
 const topOf = (text: string | null) => Math.min(most, Math.max(few, Math.trunc(Number(text)) || few));
 
+/** share is undefined of nothing: a table sorts that below the others. */
+const share = (n: number, of: number) => (of ? n / of : undefined);
+
+const percent = ({ getValue }: Context<Schemas["Took"]>) => {
+  const of = getValue<number | undefined>();
+  return of === undefined ? "—" : `${(100 * of).toFixed(1)}\u202f%`;
+};
+
+const ms = ({ getValue }: Context<Schemas["Took"]>) => {
+  const n = getValue<number>();
+  return n ? `${n < 10 ? n.toFixed(1) : count(Math.round(n))} ms` : "—";
+};
+
 const timed = ["team", "service", "provider", "endpoint", "model"] as const;
 
 /** Took shows how long the newest calls took and how they ended, by the page's dimension or else by model. */
@@ -88,24 +102,22 @@ function Took({ period, by, filter }: { period: Period; by: string; filter: stri
     const r = period.range();
     return api.GET("/api/v1/usage/latency", { params: { query: { from: r.from.toISOString(), to: r.to.toISOString(), by: dimension, filter } } });
   }, 60_000);
-  const ms = (n: number) => (n ? `${n < 10 ? n.toFixed(1) : count(Math.round(n))} ms` : "—");
-  const share = (n: number, of: number) => (of ? `${((100 * n) / of).toFixed(1)}\u202f%` : "—");
   return (
     <Card title={`Latency and errors by ${dimension}`} aside={took.data && (took.data.calls >= 10_000 ? `the newest ${count(took.data.calls)} calls, since ${moment(took.data.since)}` : `${count(took.data.calls)} calls`)}>
       <Loaded of={took} empty={(l) => l.calls === 0 && "No call in this period."}>
         {(l) => (
-          <Table caption={`Latency and errors by ${dimension}`} rows={[...l.rows, { ...l.total, key: "all" }]} id={(x, i) => x.key + i} columns={[
-            { head: dimension, cell: (x) => x.key || "none" },
-            { head: "Calls", right: true, cell: (x) => count(x.calls) },
-            { head: "First byte p50", right: true, cell: (x) => ms(x.first_byte_ms.p50) },
-            { head: "p95", right: true, cell: (x) => ms(x.first_byte_ms.p95) },
-            { head: "Whole p50", right: true, cell: (x) => ms(x.duration_ms.p50) },
-            { head: "p95 ", right: true, cell: (x) => ms(x.duration_ms.p95) },
-            { head: "p99", right: true, cell: (x) => ms(x.duration_ms.p99) },
-            { head: "Failed", right: true, cell: (x) => share(x.failed, x.calls - x.refused) },
-            { head: "Provider's 429", right: true, cell: (x) => share(x.limited, x.calls - x.refused) },
-            { head: "Refused", right: true, cell: (x) => share(x.refused, x.calls) },
-            { head: "Priced", right: true, cell: (x) => `${(100 * x.priced).toFixed(1)}\u202f%` },
+          <Table caption={`Latency and errors by ${dimension}`} rows={[...l.rows, l.total]} id={(x) => (x === l.total ? "all" : "group " + x.key)} sort="sort-latency" last={(x) => x === l.total} columns={[
+            { id: "key", header: dimension, accessorFn: (x) => (x === l.total ? "all" : x.key || "none") },
+            { id: "calls", header: "Calls", meta: right, accessorKey: "calls", cell: ({ row: { original: x } }) => count(x.calls) },
+            { id: "first-p50", header: "First byte p50", meta: right, accessorFn: (x) => x.first_byte_ms.p50, cell: ms },
+            { id: "first-p95", header: "p95", meta: right, accessorFn: (x) => x.first_byte_ms.p95, cell: ms },
+            { id: "whole-p50", header: "Whole p50", meta: right, accessorFn: (x) => x.duration_ms.p50, cell: ms },
+            { id: "whole-p95", header: "p95", meta: right, accessorFn: (x) => x.duration_ms.p95, cell: ms },
+            { id: "whole-p99", header: "p99", meta: right, accessorFn: (x) => x.duration_ms.p99, cell: ms },
+            { id: "failed", header: "Failed", meta: right, accessorFn: (x) => share(x.failed, x.calls - x.refused), cell: percent },
+            { id: "limited", header: "Provider's 429", meta: right, accessorFn: (x) => share(x.limited, x.calls - x.refused), cell: percent },
+            { id: "refused", header: "Refused", meta: right, accessorFn: (x) => share(x.refused, x.calls), cell: percent },
+            { id: "priced", header: "Priced", meta: right, accessorKey: "priced", cell: percent },
           ]} />
         )}
       </Loaded>
@@ -144,11 +156,11 @@ function Found() {
     <Loaded of={savings} empty={(l) => !l?.length && "Nothing was found."}>
       {(l) => (
         <Table caption="Savings" rows={l ?? []} id={(x) => [x.kind, x.team, x.service, x.provider, x.model].join("/")} columns={[
-          { head: "Service", cell: (x) => <><Name>{x.service}</Name><Name className="text-xs text-muted">{x.team}</Name></> },
-          { head: "Model", cell: (x) => `${x.provider}/${x.model}` },
-          { head: "Instead", cell: (x) => <span title={x.assumes}>{x.to || x.kind}</span> },
-          { head: "Calls", right: true, cell: (x) => `${compact(x.calls)} of ${compact(x.of_calls)}` },
-          { head: "Saved a month", right: true, cell: (x) => <>{usd(x.month, 2)}<span className="block text-xs text-muted">{usd(x.lo80, 2)} to {usd(x.hi80, 2)}</span></> },
+          { header: "Service", cell: ({ row: { original: x } }) => <><Name>{x.service}</Name><Name className="text-xs text-muted">{x.team}</Name></> },
+          { header: "Model", cell: ({ row: { original: x } }) => `${x.provider}/${x.model}` },
+          { header: "Instead", cell: ({ row: { original: x } }) => <span title={x.assumes}>{x.to || x.kind}</span> },
+          { header: "Calls", meta: right, cell: ({ row: { original: x } }) => `${compact(x.calls)} of ${compact(x.of_calls)}` },
+          { header: "Saved a month", meta: right, cell: ({ row: { original: x } }) => <>{usd(x.month, 2)}<span className="block text-xs text-muted">{usd(x.lo80, 2)} to {usd(x.hi80, 2)}</span></> },
         ]} />
       )}
     </Loaded>
@@ -166,23 +178,27 @@ type Row = Schemas["Sums"] & { others?: string };
 
 function Sums({ of, before, by, calls, pick }: { of: Schemas["Usage"]; before?: Schemas["Usage"]; by: string; calls: (key: string) => string; pick: (key: string) => void }) {
   const old = new Map(before?.rows.map((x) => [x.keys[0], x.cost])), { total, other } = of;
-  const since = (x: Row) => {
+  const since = ({ row: { original: x } }: Context<Row>) => {
     if (x.others) return "";
     const was = old.get(x.keys[0]);
     return was === undefined && before?.other ? "—" : change(x.cost, was ?? "0") || "new"; // what was folded then may have been there
   };
+  const grown = (x: Row) => {
+    const was = BigInt(old.get(x.keys[0]) ?? "0");
+    return was > 0n ? ((BigInt(x.cost) - was) * 1000n) / was : undefined;
+  };
   const rows: Row[] = [...of.rows, ...(other?.rows.map((x) => ({ ...x, others: others(other) })) ?? [])];
-  return <Table caption={`Sums by ${by}`} rows={rows} id={(x) => x.others ? "others" : "group " + x.keys.join()} columns={[
-    { head: by, cell: (x) => (x.others ? <span className="text-muted">{x.others}</span> : <button type="button" className="max-w-full cursor-pointer text-left underline decoration-line" onClick={() => pick(x.keys[0] ?? "")}><Name>{x.keys[0] || "none"}</Name></button>) },
-    { head: "Spend", right: true, cell: (x) => usd(x.cost) },
-    { head: "Share", right: true, cell: (x) => (total.cost === "0" ? "—" : Number((BigInt(x.cost) * 1000n) / BigInt(total.cost)) / 10 + "\u202f%") },
-    ...(timely.includes(by) ? [] : [{ head: "Change", right: true, cell: since }]),
-    { head: "Calls", right: true, cell: (x) => (x.others ? count(x.calls) : <Link className="underline decoration-line" href={calls(x.keys[0] ?? "")}>{count(x.calls)}</Link>) },
-    { head: "Refused", right: true, cell: (x) => count(x.refused) },
-    { head: "Downgraded", right: true, cell: (x) => count(x.downgraded) },
-    { head: "Estimated", right: true, cell: (x) => count(x.estimated) },
-    { head: "Input", right: true, cell: (x) => compact(x.input_tokens) },
-    { head: "Output", right: true, cell: (x) => compact(x.output_tokens) },
+  return <Table caption={`Sums by ${by}`} rows={rows} id={(x) => (x.others ? "others" : "group " + x.keys.join())} sort="sort" last={(x) => !!x.others} columns={[
+    { id: "key", header: by, accessorFn: (x) => x.keys[0] ?? "", cell: ({ row: { original: x } }) => (x.others ? <span className="text-muted">{x.others}</span> : <button type="button" className="max-w-full cursor-pointer text-left underline decoration-line" onClick={() => pick(x.keys[0] ?? "")}><Name>{x.keys[0] || "none"}</Name></button>) },
+    { id: "spend", header: "Spend", meta: right, accessorFn: (x) => BigInt(x.cost), cell: ({ row: { original: x } }) => usd(x.cost) },
+    { header: "Share", meta: right, cell: ({ row: { original: x } }) => (total.cost === "0" ? "—" : Number((BigInt(x.cost) * 1000n) / BigInt(total.cost)) / 10 + "\u202f%") },
+    ...(timely.includes(by) ? [] : [{ id: "change", header: "Change", meta: right, accessorFn: grown, cell: since }]),
+    { id: "calls", header: "Calls", meta: right, accessorKey: "calls", cell: ({ row: { original: x } }) => (x.others ? count(x.calls) : <Link className="underline decoration-line" href={calls(x.keys[0] ?? "")}>{count(x.calls)}</Link>) },
+    { id: "refused", header: "Refused", meta: right, accessorKey: "refused", cell: ({ row: { original: x } }) => count(x.refused) },
+    { id: "downgraded", header: "Downgraded", meta: right, accessorKey: "downgraded", cell: ({ row: { original: x } }) => count(x.downgraded) },
+    { id: "estimated", header: "Estimated", meta: right, accessorKey: "estimated", cell: ({ row: { original: x } }) => count(x.estimated) },
+    { id: "input", header: "Input", meta: right, accessorKey: "input_tokens", cell: ({ row: { original: x } }) => compact(x.input_tokens) },
+    { id: "output", header: "Output", meta: right, accessorKey: "output_tokens", cell: ({ row: { original: x } }) => compact(x.output_tokens) },
   ]} />;
 }
 
