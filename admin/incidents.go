@@ -92,7 +92,7 @@ func (s *Server) incidentRoutes() {
 func (s *Server) answerIncidents(ctx context.Context, in *struct {
 	Body struct {
 		Group   string `json:"group" minLength:"1" maxLength:"500"`
-		Act     string `json:"act" enum:"acknowledge,snooze,plan,resolve,confirm,dismiss" doc:"Of an anomaly, plan, confirm and dismiss change how the service is judged from then on."`
+		Act     string `json:"act" enum:"acknowledge,snooze,plan,resolve,confirm,dismiss" doc:"Of an anomaly, plan, confirm and dismiss change how the service is judged from then on; where no incident of the group is open, they count for the last one, for 30 days."`
 		Minutes int    `json:"minutes,omitempty" minimum:"1" maximum:"10080" doc:"Of a snooze; 60 where it is left out."`
 	}
 }) (*struct{}, error) {

@@ -16,6 +16,9 @@ type Store interface {
 	// UpdateGroup loads a group with its open incidents, has change decide, and writes all that change
 	// gives in one transaction. Two changes of one group never overlap. near are open incidents of the rules named.
 	UpdateGroup(ctx context.Context, key string, near []string, change func(sentinel.AlertGroup, []sentinel.IncidentRef) (sentinel.AlertGroup, sentinel.AlertEffects)) error
+	// NoteLast writes what a person says into the history of a group's last incident and of those that were open beside it, if none is open and
+	// it was resolved in the last 30 days, and gives their number.
+	NoteLast(ctx context.Context, key, what, by string) (int, error)
 	// DueGroups lists groups whose time has come, at most limit.
 	DueGroups(ctx context.Context, now time.Time, limit int) ([]string, error)
 	// OpenGroups lists groups with incidents that are not resolved, at most limit.

@@ -66,6 +66,18 @@ func (m *memory) UpdateGroup(_ context.Context, key string, near []string, chang
 	return nil
 }
 
+func (m *memory) NoteLast(_ context.Context, key, what, by string) (n int, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i := len(m.resolved) - 1; i >= 0 && n == 0 && len(m.groups[key].Incidents) == 0; i-- {
+		if m.resolved[i].Group == key {
+			m.history = append(m.history, sentinel.IncidentChange{At: time.Now().UTC(), Incident: m.resolved[i].ID, What: what, By: by})
+			n++
+		}
+	}
+	return n, m.away
+}
+
 func (m *memory) DueGroups(_ context.Context, now time.Time, limit int) (keys []string, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

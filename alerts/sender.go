@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -278,12 +279,20 @@ func Record(ctx context.Context, st Store, m *Machine, e Event) error {
 	return err
 }
 
-// Answer applies a person's act to the open incidents of a group. It is not ok where the machine has no rule of that group.
+// Answer applies a person's act to the open incidents of a group. Where none is open, what is said of an anomaly counts for the last one: people often
+// know only afterwards what it was. It is not ok where the machine has no rule of that group.
 func Answer(ctx context.Context, st Store, m *Machine, group string, p Press) (ok bool, err error) {
 	if _, ok := m.Rules[ruleOf(group)]; !ok {
 		return false, nil
 	}
-	_, err = apply(ctx, st, m, group, Input{Now: time.Now().UTC(), Presses: []Press{p}})
+	if _, err = apply(ctx, st, m, group, Input{Now: time.Now().UTC(), Presses: []Press{p}}); err != nil {
+		return true, err
+	}
+	if slices.Contains([]Act{Confirm, Dismiss, Plan}, p.Act) {
+		if _, err = st.NoteLast(ctx, group, pastTense[p.Act], Plain(p.By, 80)); err != nil {
+			err = fmt.Errorf("note what was said of group %s: %w", group, err)
+		}
+	}
 	return true, err
 }
 

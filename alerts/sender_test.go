@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -287,4 +288,31 @@ func TestTheStoresOwnAbsenceIsToldByOneProcess(t *testing.T) {
 			t.Errorf("told: %+v and %+v", a.Message, b.Message)
 		}
 	})
+}
+
+// A button that is pressed after the end is no lost word: what an anomaly was counts for the last incident. That somebody has it in hand does not.
+func TestWhatIsSaidAfterTheEndIsKept(t *testing.T) {
+	m, st := testMachine("odd"), newMemory()
+	press := func(a Act) {
+		t.Helper()
+		if ok, err := Answer(t.Context(), st, m, "odd", Press{Act: a, By: "ana"}); !ok || err != nil {
+			t.Fatalf("%s: %v, %v", a, ok, err)
+		}
+	}
+	if err := Record(t.Context(), st, m, Event{Rule: "odd", Scope: "service/app/any", Firing: true, At: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	press(Confirm)
+	press(Resolve)
+	press(Acknowledge)
+	press(Dismiss)
+	var said []string
+	for _, h := range st.history {
+		if h.By == "ana" {
+			said = append(said, h.What)
+		}
+	}
+	if want := []string{sentinel.FeedbackTrue, "resolved", sentinel.FeedbackFalse}; !slices.Equal(said, want) {
+		t.Errorf("the history has %q, want %q", said, want)
+	}
 }

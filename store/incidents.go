@@ -128,6 +128,15 @@ func orNull(t time.Time) *time.Time {
 	return &t
 }
 
+// NoteLast writes what a person says into the history of a group's last incident and of those that were open beside it, if none is open and it was
+// resolved in the last 30 days, and gives their number.
+func (s *Store) NoteLast(ctx context.Context, key, what, by string) (int, error) {
+	tag, err := s.db(ctx).Exec(ctx, `INSERT INTO incident_history (at, incident, what, by) SELECT clock_timestamp(), id, $2, $3 FROM incidents
+		WHERE grp = $1 AND resolved >= greatest(now() - interval '30 days', (SELECT max(opened) FROM incidents WHERE grp = $1))
+		AND NOT EXISTS (SELECT FROM incidents WHERE grp = $1 AND resolved IS NULL)`, key, what, by)
+	return int(tag.RowsAffected()), explain("history of "+key, err)
+}
+
 // DueGroups lists groups whose time has come, the longest waiting first.
 func (s *Store) DueGroups(ctx context.Context, now time.Time, limit int) ([]string, error) {
 	rows, err := s.db(ctx).Query(ctx, `SELECT key FROM alert_groups WHERE due <= $1 ORDER BY due LIMIT $2`, now, limit)

@@ -288,3 +288,53 @@ func BenchmarkUpdateGroup(b *testing.B) {
 		}
 	}
 }
+
+// People often know only afterwards what an anomaly was: what they say then counts at its end, and of each incident what they said last.
+func TestWhatIsSaidAfterTheEndCountsOnce(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Store) {
+		now := time.Now().UTC().Truncate(time.Second)
+		of := func(id string, opened, resolved time.Duration) sentinel.Incident {
+			i := openIncident(id, "odd")
+			i.Scope, i.Opened = "service/"+id+"/any", now.Add(-opened)
+			if resolved > 0 {
+				i.State, i.Resolved = sentinel.IncidentResolved, now.Add(-resolved)
+			}
+			return i
+		}
+		note := func(what string, want int) {
+			t.Helper()
+			if n, err := s.NoteLast(t.Context(), "odd", what, "ada"); err != nil || n != want {
+				t.Errorf("%q was noted %d times, %v, want %d", what, n, err, want)
+			}
+		}
+		note(sentinel.FeedbackTrue, 0) // of nothing
+		change(t, s, "odd", []sentinel.Incident{of("old", 40*24*time.Hour, 39*24*time.Hour)})
+		note(sentinel.FeedbackTrue, 0) // too long ago
+		change(t, s, "odd", []sentinel.Incident{of("app", 5*time.Hour, 3*time.Hour), of("mail", 4*time.Hour, 2*time.Hour)})
+		note(sentinel.FeedbackFalse, 2) // the last one, and the one that was open beside it
+		note(sentinel.FeedbackFalse, 2) // again: counted once
+		end := func(service string, hours int, verdict string) sentinel.Feedback {
+			return sentinel.Feedback{At: now.Add(-time.Duration(hours) * time.Hour), Service: service, Verdict: verdict}
+		}
+		got, err := s.Feedback(t.Context(), now.Add(-4*time.Hour))
+		slices.SortFunc(got, func(a, b sentinel.Feedback) int { return a.At.Compare(b.At) })
+		if diff := cmp.Diff([]sentinel.Feedback{end("app", 3, sentinel.FeedbackFalse), end("mail", 2, sentinel.FeedbackFalse)}, got); err != nil || diff != "" {
+			t.Errorf("feedback %v (-want +got):\n%s", err, diff)
+		}
+		// What was said then is from before the next incident of the same service.
+		if _, err := s.db(t.Context()).Exec(t.Context(), `UPDATE incident_history SET at = at - interval '90 minutes' WHERE by = 'ada'`); err != nil {
+			t.Fatal(err)
+		}
+		change(t, s, "odd", []sentinel.Incident{of("app", time.Hour, time.Minute)})
+		note(sentinel.FeedbackPlanned, 1)
+		note(sentinel.FeedbackTrue, 1) // somebody changed their mind
+		got, err = s.Feedback(t.Context(), now.Add(-4*time.Hour))
+		slices.SortFunc(got, func(a, b sentinel.Feedback) int { return a.At.Compare(b.At) }) // both of the first were said at once
+		want := []sentinel.Feedback{end("app", 3, sentinel.FeedbackFalse), end("mail", 2, sentinel.FeedbackFalse), {At: now.Add(-time.Minute), Service: "app", Verdict: sentinel.FeedbackTrue}}
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("after a change of mind %v (-want +got):\n%s", err, diff)
+		}
+		change(t, s, "odd", []sentinel.Incident{of("web", time.Second, 0)})
+		note(sentinel.FeedbackFalse, 0) // one is open, and has its own history
+	})
+}

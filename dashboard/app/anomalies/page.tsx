@@ -24,6 +24,7 @@ export default function AnomaliesPage() {
   }, 30_000);
   const shown = list.data?.pages.flatMap((p) => p.anomalies) ?? [];
   const incidents = useApi(["incidents", "newest"], () => api.GET("/api/v1/incidents", { params: { query: { limit: 500 } } }), 30_000);
+  const newest = (i: Schemas["Incident"]) => incidents.data?.incidents.find((o) => o.group === i.group) === i;
   const charted = service || shown[0]?.service || settings.data?.services[0]?.name || "";
   return (
     <Page title="Anomalies" lead="When services were unusual beside their own past. What you say of one changes how the service is judged from then on."
@@ -35,7 +36,7 @@ export default function AnomaliesPage() {
       }>
       {charted && <Timeline service={charted} hours={Number(address.get("hours") ?? 72)} set={set} anomalies={shown.filter((a) => a.service === charted)} />}
       <Listed of={list} rows={(p) => p.anomalies} empty="Nothing was unusual in this period.">
-        {(l) => <ul className="space-y-3">{l.map((a) => <li key={a.service + a.from}><One a={a} known={!!incidents.data} incident={incidents.data?.incidents.find((i) => i.scope.split("/")[1] === a.service && i.scope.endsWith("/any") && overlaps(i, a))} /></li>)}</ul>}
+        {(l) => <ul className="space-y-3">{l.map((a) => <li key={a.service + a.from}><One a={a} known={!!incidents.data} newest={newest} incident={incidents.data?.incidents.find((i) => i.scope.split("/")[1] === a.service && i.scope.endsWith("/any") && overlaps(i, a))} /></li>)}</ul>}
       </Listed>
     </Page>
   );
@@ -62,7 +63,8 @@ function Timeline({ service, hours, set, anomalies }: { service: string; hours: 
 
 const verdicts: Record<string, string> = { confirmed: "it was a true alarm", "false alarm": "it was a false alarm", planned: "it was planned" };
 
-function One({ a, incident, known }: { a: Anomaly; incident?: Schemas["Incident"]; known: boolean }) {
+/** One is an anomaly; what is said of a group counts for its open incidents, or else for the newest. */
+function One({ a, incident, known, newest }: { a: Anomaly; incident?: Schemas["Incident"]; known: boolean; newest: (i: Schemas["Incident"]) => boolean }) {
   const refresh = useRefresh();
   const may = useMay("operator");
   const say = useMutation({
@@ -81,7 +83,7 @@ function One({ a, incident, known }: { a: Anomaly; incident?: Schemas["Incident"
             {a.impact !== "0" && <> · {usd(a.impact)} above what was expected</>} · <Link className="underline" href={calls}>its calls</Link>
           </p>
         </div>
-        {may && incident && incident.state !== "resolved" && (
+        {may && incident && (incident.state !== "resolved" || newest(incident)) && (
           <div className="flex flex-wrap gap-2">
             <Button disabled={say.isPending} onClick={() => say.mutate("confirm")}>True alarm</Button>
             <Button disabled={say.isPending} onClick={() => say.mutate("dismiss")}>False alarm</Button>
