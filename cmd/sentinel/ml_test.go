@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"os"
@@ -10,6 +11,11 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/internal/app"
 )
 
 // hours writes a series of so many hours with the given value.
@@ -221,5 +227,30 @@ func TestForecastRefusesStepsOutOfBounds(t *testing.T) {
 		if _, err := ml(append([]string{"forecast", "--input", hours(t, 96, 1)}, args...)...); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: %v, want %q", args, err, want)
 		}
+	}
+}
+
+// Scripts read what was trained by the names that every other answer has; a service that was not judged has a reason and no figures.
+func TestTrainedModelsAsJSON(t *testing.T) {
+	at := time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
+	var out bytes.Buffer
+	if err := printJSON(&out, trainedJSON([]app.Trained{
+		{Model: sentinel.Model{Service: "app", LearnsFrom: at, JudgedFrom: at, JudgedUntil: at, Version: 4, Features: []string{"requests"}, FalseAlerts: 1, Bursts: 3, Found: 2, Trained: at}, Kept: true},
+		{Model: sentinel.Model{Service: "young"}, Reason: "too short"},
+	})); err != nil {
+		t.Fatal(err)
+	}
+	var got any
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	when := "2026-03-02T00:00:00Z"
+	want := []any{
+		map[string]any{"service": "app", "model": map[string]any{"learns_from": when, "judged_from": when, "judged_until": when, "version": 4.0, "features": []any{"requests"},
+			"false_alerts": 1.0, "bursts": 3.0, "found": 2.0, "trained": when, "kept": true}},
+		map[string]any{"service": "young", "reason": "too short", "model": nil},
+	}
+	if diff := cmp.Diff(any(want), got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

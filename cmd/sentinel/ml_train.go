@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"text/tabwriter"
@@ -48,7 +47,7 @@ func mlTrainCommand() *cobra.Command {
 			return err
 		}
 		if *asJSON {
-			return json.NewEncoder(c.OutOrStdout()).Encode(list)
+			return printJSON(c.OutOrStdout(), trainedJSON(list))
 		}
 		if len(list) == 0 {
 			_, err := fmt.Fprintf(c.OutOrStdout(), "no service has calls in the last %d days of the ledger\n", o.Days)
@@ -70,4 +69,35 @@ func mlTrainCommand() *cobra.Command {
 		return w.Flush()
 	}
 	return c
+}
+
+// trained is what training found for a service, as JSON. One that was not judged has a reason and no more.
+type trained struct {
+	Service string        `json:"service"`
+	Reason  string        `json:"reason,omitempty"` // why there is no model
+	Model   *trainedModel `json:"model"`
+}
+
+type trainedModel struct {
+	LearnsFrom  time.Time `json:"learns_from"`
+	JudgedFrom  time.Time `json:"judged_from"`
+	JudgedUntil time.Time `json:"judged_until"`
+	Version     int       `json:"version"` // of the detector
+	Features    []string  `json:"features"`
+	FalseAlerts int       `json:"false_alerts"`
+	Bursts      int       `json:"bursts"`
+	Found       int       `json:"found"`
+	Trained     time.Time `json:"trained"`
+	Kept        bool      `json:"kept"` // the saved one is not bettered
+}
+
+func trainedJSON(list []app.Trained) []trained {
+	out := make([]trained, len(list))
+	for i, t := range list {
+		out[i] = trained{Service: t.Service, Reason: t.Reason}
+		if t.Reason == "" {
+			out[i].Model = &trainedModel{t.LearnsFrom, t.JudgedFrom, t.JudgedUntil, t.Version, t.Features, t.FalseAlerts, t.Bursts, t.Found, t.Trained, t.Kept}
+		}
+	}
+	return out
 }
