@@ -166,7 +166,8 @@ func median(v []float64) float64 {
 	return (s[n/2-1] + s[n/2]) / 2
 }
 
-// quantile interpolates; sorted is ascending and not empty.
+// quantile interpolates between order statistics at q·(n-1) (type 7 of Hyndman and Fan 1996), as the middle of two values is their mean; stat.Quantile
+// knows types 1 and 4 alone, by which it is the smaller one. sorted is ascending and not empty.
 func quantile(sorted []float64, q float64) float64 {
 	at := q * float64(len(sorted)-1)
 	i := min(int(at), len(sorted)-1)
