@@ -101,9 +101,10 @@ const (
 
 // Press is an act on every open incident of a group.
 type Press struct {
-	Act Act
-	By  string
-	For time.Duration // of Snooze
+	Act   Act
+	By    string
+	For   time.Duration // of Snooze
+	Ended bool          // it is on the last incident, which has ended, and on none that opened since
 }
 
 // GroupKey names the group of a rule's incident.

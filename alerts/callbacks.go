@@ -134,7 +134,8 @@ func (c *Callbacks) pressed(ctx context.Context, press *slack.InteractionCallbac
 			return http.StatusOK, "" // the member was told; Slack would show a fault of ours beside that
 		}
 	}
-	return c.act(ctx, group, Press{Act: Act(action.ActionID), By: by, For: snoozeTime})
+	group, ended := strings.CutSuffix(group, afterEnd)
+	return c.act(ctx, group, Press{Act: Act(action.ActionID), By: by, For: snoozeTime, Ended: ended})
 }
 
 // ErrNotAllowed says that a person may not do that.

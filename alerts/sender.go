@@ -280,20 +280,24 @@ func Record(ctx context.Context, st Store, m *Machine, e Event) error {
 }
 
 // Answer applies a person's act to the open incidents of a group. Where none is open, what is said of an anomaly counts for the last one: people often
-// know only afterwards what it was. It is not ok where the machine has no rule of that group.
+// know only afterwards what it was. It is not ok where the machine has no rule of that group, or the press is on an incident that ended and is not
+// the last one.
 func Answer(ctx context.Context, st Store, m *Machine, group string, p Press) (ok bool, err error) {
 	if _, ok := m.Rules[ruleOf(group)]; !ok {
 		return false, nil
 	}
-	if _, err = apply(ctx, st, m, group, Input{Now: time.Now().UTC(), Presses: []Press{p}}); err != nil {
-		return true, err
+	if !p.Ended {
+		if _, err = apply(ctx, st, m, group, Input{Now: time.Now().UTC(), Presses: []Press{p}}); err != nil {
+			return true, err
+		}
 	}
+	noted := 0
 	if slices.Contains([]Act{Confirm, Dismiss, Plan}, p.Act) {
-		if _, err = st.NoteLast(ctx, group, pastTense[p.Act], Plain(p.By, 80)); err != nil {
+		if noted, err = st.NoteLast(ctx, group, pastTense[p.Act], Plain(p.By, 80)); err != nil {
 			err = fmt.Errorf("note what was said of group %s: %w", group, err)
 		}
 	}
-	return true, err
+	return !p.Ended || noted > 0 || err != nil, err
 }
 
 // apply has the machine decide on one group, and gives how many incidents it could not open.

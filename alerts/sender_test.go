@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"github.com/slack-go/slack"
 	"go.uber.org/goleak"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
@@ -314,5 +315,43 @@ func TestWhatIsSaidAfterTheEndIsKept(t *testing.T) {
 	}
 	if want := []string{sentinel.FeedbackTrue, "resolved", sentinel.FeedbackFalse}; !slices.Equal(said, want) {
 		t.Errorf("the history has %q, want %q", said, want)
+	}
+	ended := Press{Act: Dismiss, By: "ana", Ended: true}
+	if ok, err := Answer(t.Context(), st, m, "odd", ended); !ok || err != nil || st.history[len(st.history)-1].What != sentinel.FeedbackFalse {
+		t.Errorf("pressed where the end is told: %v, %v", ok, err)
+	}
+	if err := Record(t.Context(), st, m, Event{Rule: "odd", Scope: "service/app/any", Firing: true, At: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := Answer(t.Context(), st, m, "odd", ended); ok || err != nil || st.groups["odd"].Incidents[0].State != sentinel.IncidentOpen {
+		t.Errorf("a false alarm of before silences an incident that opened since: %v, %v", ok, err)
+	}
+}
+
+// What an anomaly was can be said in every state; other incidents are answered while they wait.
+func TestButtonsFollowTheState(t *testing.T) {
+	for _, tt := range []struct {
+		scope string
+		state sentinel.IncidentState
+		want  []Act
+		value string
+	}{
+		{"service/app/any", sentinel.IncidentOpen, []Act{Acknowledge, Snooze, Plan, Confirm, Dismiss}, "odd"},
+		{"service/app/any", sentinel.IncidentAcknowledged, []Act{Plan, Confirm, Dismiss}, "odd"},
+		{"service/app/any", sentinel.IncidentResolved, []Act{Plan, Confirm, Dismiss}, "odd" + afterEnd},
+		{"provider/openai", sentinel.IncidentSnoozed, []Act{Acknowledge, Snooze, Plan}, "odd"},
+		{"provider/openai", sentinel.IncidentAcknowledged, nil, ""},
+		{"provider/openai", sentinel.IncidentResolved, nil, ""},
+	} {
+		var got []Act
+		for _, b := range NewSlack(SlackConfig{Buttons: true}, nil).buttons(Message{Group: "odd", Scope: tt.scope, State: tt.state.String()}) {
+			button := b.(*slack.ButtonBlockElement)
+			if got = append(got, Act(button.ActionID)); button.Value != tt.value {
+				t.Errorf("%s, %s: the button %s has %q, want %q", tt.scope, tt.state, button.ActionID, button.Value, tt.value)
+			}
+		}
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("%s, %s: buttons %q, want %q", tt.scope, tt.state, got, tt.want)
+		}
 	}
 }

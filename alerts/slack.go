@@ -90,23 +90,47 @@ func (s *Slack) blocks(m Message) []slack.Block {
 	if m.More > 0 {
 		list = append(list, slack.NewSectionBlock(plain(fmt.Sprintf("and %d more", m.More), 100), nil, nil))
 	}
-	if s.config.Buttons && (m.State == sentinel.IncidentOpen.String() || m.State == sentinel.IncidentSnoozed.String()) && !m.Test && !m.Note {
-		button := func(a Act, label string) *slack.ButtonBlockElement {
-			return slack.NewButtonBlockElement(string(a), m.Group, plain(label, 75))
-		}
-		buttons := []slack.BlockElement{button(Acknowledge, "Acknowledge").WithStyle(slack.StylePrimary), button(Snooze, "Snooze 1 h"), button(Plan, "Mark as planned")}
-		if m.Budget {
-			raise := slack.NewButtonBlockElement(string(Raise), m.Group+raiseOf+m.Scope, plain("Raise the budget by 20 %", 75))
-			buttons = append(buttons, raise.WithConfirm(slack.NewConfirmationBlockObject(plain("Raise the budget?", 75),
-				plain("It gets 20 % more until its window ends. Who may: alerts.people of the policy.", 250), plain("Raise", 30), plain("Cancel", 30))))
-		}
-		if strings.HasSuffix(m.Scope, "/any") { // of an anomaly: what people say changes what counts as one
-			buttons = append(buttons, button(Confirm, "It is abuse"), button(Dismiss, "False alarm"))
-		}
+	if buttons := s.buttons(m); len(buttons) > 0 {
 		list = append(list, slack.NewActionBlock("sentinel", buttons...))
 	}
 	return append(list, slack.NewContextBlock("", plain(footer(m), 300)))
 }
+
+// buttons are those that a message's state allows. What an anomaly was, people often know only when they have it in hand, or after its end.
+func (s *Slack) buttons(m Message) (list []slack.BlockElement) {
+	if !s.config.Buttons || m.Test || m.Note {
+		return nil
+	}
+	value := m.Group
+	button := func(a Act, label string) *slack.ButtonBlockElement {
+		return slack.NewButtonBlockElement(string(a), value, slack.NewTextBlockObject(slack.PlainTextType, Plain(label, 75), false, false))
+	}
+	waits, anomaly := m.State == sentinel.IncidentOpen.String() || m.State == sentinel.IncidentSnoozed.String(), strings.HasSuffix(m.Scope, "/any")
+	if m.State == sentinel.IncidentResolved.String() {
+		value += afterEnd
+	}
+	if waits {
+		list = append(list, button(Acknowledge, "Acknowledge").WithStyle(slack.StylePrimary), button(Snooze, "Snooze 1 h"))
+	}
+	if waits || anomaly {
+		list = append(list, button(Plan, "Mark as planned"))
+	}
+	if waits && m.Budget {
+		plain := func(text string) *slack.TextBlockObject {
+			return slack.NewTextBlockObject(slack.PlainTextType, text, false, false)
+		}
+		raise := slack.NewButtonBlockElement(string(Raise), m.Group+raiseOf+m.Scope, plain("Raise the budget by 20 %"))
+		list = append(list, raise.WithConfirm(slack.NewConfirmationBlockObject(plain("Raise the budget?"),
+			plain("It gets 20 % more until its window ends. Who may: alerts.people of the policy."), plain("Raise"), plain("Cancel"))))
+	}
+	if anomaly { // what people say changes what counts as one
+		list = append(list, button(Confirm, "It is abuse"), button(Dismiss, "False alarm"))
+	}
+	return list
+}
+
+// afterEnd follows the group in a button of a message that tells of the end: an incident that opened since is not meant.
+const afterEnd = "\nended"
 
 // raiseOf parts a group from the budget in a button's value; neither has a line break.
 const raiseOf = "\n"
