@@ -3,9 +3,9 @@ package app
 import (
 	"fmt"
 	"math"
-	"strings"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/ml/detect"
 	"github.com/saas-sentinel/saas-sentinel/policy"
 )
 
@@ -39,7 +39,11 @@ func titleOf(s seen) string {
 	case "refused":
 		return fmt.Sprintf("calls of %s to %s are refused: %s", f.Service, f.Provider, f.Reason)
 	case "anomaly":
-		return fmt.Sprintf("%s of %s are %.1f times what was expected", strings.ReplaceAll(f.Name, "_", " "), f.Service, f.Factor)
+		what := fmt.Sprintf("%s of %s at ", detect.Noun(f.Name, "minute"), f.Service)
+		if f.Factor >= maxFactor {
+			return what + "more than a thousand times what was expected"
+		}
+		return what + fmt.Sprintf("%.1f times what was expected", f.Factor)
 	case "spool_lag":
 		return fmt.Sprintf("%d records wait for the database", f.Count)
 	case "drift":

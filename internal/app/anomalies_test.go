@@ -3,6 +3,7 @@ package app
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -123,10 +124,24 @@ func TestAnomaliesAreFactsUntilTheyAreOver(t *testing.T) {
 		caller: sentinel.Caller{Team: "a", Service: "s"}, point: detect.Point{Score: 0.7, Feature: "requests", Actual: 300, Expected: 30}, until: now.Add(time.Minute),
 	}}}
 	got := w.strange(now)
-	if len(got) != 1 || got[0].fact.Factor != 10 || titleOf(got[0]) != "requests of s are 10.0 times what was expected" {
+	if len(got) != 1 || got[0].fact.Factor != 10 || titleOf(got[0]) != "calls a minute of s at 10.0 times what was expected" {
 		t.Errorf("facts %+v", got)
 	}
 	if got := w.strange(now.Add(2 * time.Minute)); len(got) != 0 {
 		t.Errorf("after its end: %+v", got)
+	}
+}
+
+// A message names what is unusual in words, whatever the detector calls it; where nothing was expected there is no number of times.
+func TestAnomaliesHaveTitlesInWords(t *testing.T) {
+	for _, feature := range detect.Features() {
+		s := strangeness{caller: sentinel.Caller{Team: "a", Service: "app"}, point: detect.Point{Score: 0.7, Feature: feature, Actual: 30, Expected: 10}}
+		if title := titleOf(seen{fact: s.fact()}); strings.Contains(title, "_") || strings.Contains(title, " row") || !strings.HasSuffix(title, " of app at 3.0 times what was expected") {
+			t.Errorf("%s: %q", feature, title)
+		}
+		s.point.Expected = 0
+		if title := titleOf(seen{fact: s.fact()}); !strings.HasSuffix(title, " of app at more than a thousand times what was expected") {
+			t.Errorf("%s where nothing was expected: %q", feature, title)
+		}
 	}
 }

@@ -103,6 +103,15 @@ var words = map[string][2]string{
 	"error_rate":                    {"share of failing calls", ""},
 }
 
+// Noun says a service's feature in words, of rows that are each called row: "calls a minute" where they are minutes.
+func Noun(feature, row string) string {
+	w, ok := words[feature]
+	if !ok {
+		return feature
+	}
+	return strings.Replace(w[0], "a row", "a "+row, 1)
+}
+
 func (e Event) sentence(plain bool) string {
 	now, usual := brief(e.Actual), brief(e.Expected)
 	var s strings.Builder
