@@ -25,8 +25,7 @@ const (
 type lenience struct {
 	// odds divide how unusual the service is held for: above 1 after false alarms, below after confirmed ones.
 	odds    float64
-	planned time.Time // until when nothing of it counts
-	from    time.Time // since when
+	planned []time.Time // around which nothing of it counts
 }
 
 // The steps and bounds of odds.
@@ -48,17 +47,19 @@ func (l lenience) take(f sentinel.Feedback) lenience {
 	case sentinel.FeedbackTrue:
 		l.odds = max(leastOdds, l.odds/confirmed)
 	case sentinel.FeedbackPlanned: // the event is what is planned, from its begin
-		l.from, l.planned = f.At.Add(-plannedLasts), f.At.Add(plannedLasts)
+		l.planned = append(l.planned, f.At)
 	}
 	return l
 }
 
 // temper gives the score that is left: its odds divided. Nothing is left of what is planned.
 func (l lenience) temper(score float64, at time.Time) float64 {
-	switch {
-	case at.After(l.from) && at.Before(l.planned):
-		return 0
-	case l.odds == 0 || l.odds == 1 || score <= 0:
+	for _, event := range l.planned {
+		if at.Sub(event).Abs() < plannedLasts {
+			return 0
+		}
+	}
+	if l.odds == 0 || l.odds == 1 || score <= 0 {
 		return score
 	}
 	return score / (score + (1-score)*l.odds)

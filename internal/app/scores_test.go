@@ -39,6 +39,20 @@ func TestFeedbackChangesTheCalibration(t *testing.T) {
 	}
 }
 
+// A second planned event takes nothing from the first: what is judged again of the past was planned then.
+func TestEveryPlannedEventCounts(t *testing.T) {
+	first := time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
+	l := lenience{}
+	for _, at := range []time.Time{first, first.AddDate(0, 0, 10)} {
+		l = l.take(sentinel.Feedback{At: at, Service: "s", Verdict: sentinel.FeedbackPlanned})
+	}
+	for hours, want := range map[int]float64{-25: 0.9995, -23: 0, 0: 0, 23: 0, 25: 0.9995, 120: 0.9995, 239: 0, 263: 0, 265: 0.9995} {
+		if got := l.temper(0.9995, first.Add(time.Duration(hours)*time.Hour)); got != want {
+			t.Errorf("%d hours after the first %v is left, want %v", hours, got, want)
+		}
+	}
+}
+
 // A minute's own score is known when it is over, so admission did not have it then.
 func TestThePastKnowsWhatAdmissionKnew(t *testing.T) {
 	minute := time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
