@@ -66,6 +66,9 @@ func mlEvaluateCommand() *cobra.Command {
 		if *count < 1 || *count > 1000 {
 			return refused(fmt.Errorf("--series: %d is outside 1 to 1000", *count))
 		}
+		if len(*tables) == 0 {
+			return refused(fmt.Errorf("--tables: name some of %s", strings.Join(names, ", ")))
+		}
 		for _, name := range *tables {
 			if !slices.Contains(names, name) {
 				return refused(fmt.Errorf("--tables: %q is none of %s", name, strings.Join(names, ", ")))

@@ -111,6 +111,7 @@ func TestEvaluateRefuses(t *testing.T) {
 	nowhere := filepath.Join(t.TempDir(), "nowhere")
 	for want, args := range map[string][]string{
 		`--tables: "peers" is none of nab, abuse, forecast, speed`: {"--tables", "nab,peers"},
+		"--tables: name some of nab, abuse, forecast, speed":       {"--tables", ""},
 		"--nab is wanted for the table nab":                        {"--tables", "nab"},
 		"--nab: open " + nowhere:                                   {"--nab", nowhere},
 		"has none of the files that its labels name":               {"--nab", filepath.Dir(filepath.Dir(written(t, filepath.Join(t.TempDir(), "labels", "combined_windows.json"), `{"a/b.csv": []}`)))},
