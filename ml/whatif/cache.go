@@ -21,7 +21,9 @@ type prompts struct {
 	calls  int64
 	stride int64 // every so manieth is kept
 	past   []prompt
-	saves  float64 // nano-dollars a token that is read from the cache, of the first call whose price was known
+	saves  float64       // nano-dollars a token that is read from the cache, of the first call whose price was known
+	writes float64       // and what writing one there costs more than sending it
+	cold   map[int]int64 // calls by day that would write the cache, and do not yet
 }
 
 // prompt is one call's: tokens in, and those of them that the cache gave.
@@ -34,6 +36,12 @@ func (p *prompts) add(e sentinel.Entry, day int, reprice func(sentinel.Entry) (s
 	soon := !p.last.IsZero() && e.At.Sub(p.last) <= cacheLives
 	p.last = e.At
 	if !soon {
+		if e.Usage[sentinel.CachedInputTokens]+e.Usage[sentinel.CacheWriteTokens]+e.Usage[sentinel.CacheWriteLongTokens] == 0 {
+			if p.cold == nil {
+				p.cold = map[int]int64{}
+			}
+			p.cold[day]++
+		}
 		return
 	}
 	if p.calls++; p.stride == 0 {
@@ -52,12 +60,13 @@ func (p *prompts) add(e sentinel.Entry, day int, reprice func(sentinel.Entry) (s
 	input := e.Usage.InputTokenSum()
 	p.past = append(p.past, prompt{day, input, e.Usage[sentinel.CachedInputTokens]})
 	if p.saves == 0 {
-		p.saves = perToken(e, reprice)
+		p.saves, p.writes = perToken(e, reprice)
 	}
 }
 
-// perToken is the difference of a plain and a cached token's price at a call's model; 0 where it is not known.
-func perToken(e sentinel.Entry, reprice func(sentinel.Entry) (sentinel.NanoUSD, error)) float64 {
+// perToken is by how much a cached token is cheaper at a call's model than a plain one, and by how much one that is written to the cache is dearer; 0
+// where it is not known.
+func perToken(e sentinel.Entry, reprice func(sentinel.Entry) (sentinel.NanoUSD, error)) (saves, writes float64) {
 	const tokens = 1000 // of a short call: prices of long contexts are no part of it
 	cost := func(unit sentinel.Unit) float64 {
 		e.Usage = sentinel.Usage{}
@@ -68,10 +77,14 @@ func perToken(e sentinel.Entry, reprice func(sentinel.Entry) (sentinel.NanoUSD, 
 		}
 		return float64(c) / tokens
 	}
-	if d := cost(sentinel.InputTokens) - cost(sentinel.CachedInputTokens); d > 0 {
-		return d
+	plain := cost(sentinel.InputTokens)
+	if d := plain - cost(sentinel.CachedInputTokens); d > 0 {
+		saves = d
 	}
-	return 0
+	if d := cost(sentinel.CacheWriteTokens) - plain; d > 0 {
+		writes = d
+	}
+	return saves, writes
 }
 
 // savings are what the cache would have saved if half of the shortest prompt was shared, the calls that it would have served, and a month's range over
@@ -97,6 +110,15 @@ func (p *prompts) savings(days int, period time.Duration) (saved float64, calls 
 			all[c.day] += float64(p.stride*more) * p.saves
 			sum += float64(p.stride*more) * p.saves
 		}
+	}
+	cold := int64(0)
+	for day, n := range p.cold {
+		all[day] -= float64(n*prefix) * p.writes
+		cold += n
+	}
+	sum -= float64(cold*prefix) * p.writes // once: the order of a sum of fractions would show
+	if sum <= 0 { // writing costs more than reading saves
+		return 0, 0, Range{}
 	}
 	month = simulate(all, period, func(luck float64) float64 {
 		return sum * 0.5 * math.Erfc(-luck/math.Sqrt2) // the luck's own probability: evenly from 0 to 1

@@ -94,6 +94,49 @@ func TestPromptsThatBeginAlikeAreCheaperFromTheCache(t *testing.T) {
 	}
 }
 
+// Where writing the cache costs more than sending a prompt, calls that come in pairs save what the second reads less what the first writes, and where the
+// gateway's clients write it already nothing is lost.
+func TestWritingTheCacheIsPaidFor(t *testing.T) {
+	dear := func(write float64) func(sentinel.Entry) (sentinel.NanoUSD, error) {
+		return func(e sentinel.Entry) (sentinel.NanoUSD, error) {
+			c, err := price(e)
+			return c + sentinel.NanoUSD(write*float64(e.Usage[sentinel.CacheWriteTokens])), err
+		}
+	}
+	for name, tt := range map[string]struct {
+		write   float64 // nano-dollars a token; a plain one costs 100, a cached one 10
+		written bool    // the first of a pair writes it already
+		want    float64 // a pair
+	}{
+		"no dearer":        {100, false, 2000 * 90},
+		"a quarter dearer": {125, false, 2000 * (90 - 25)},
+		"written already":  {125, true, 2000 * 90},
+		"twice as dear":    {200, false, 0},
+	} {
+		f, err := New(begin, begin.AddDate(0, 0, 4), Options{Reprice: dear(tt.write), MaxInput: 1, MaxOutput: 1, Models: func(string, string) []string { return nil }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		const pairs = 80
+		for i := range pairs {
+			at := time.Duration(i) * time.Hour
+			first := entry(at, "agent", "gpt-5", 2000, 0, 100)
+			if tt.written {
+				first.Usage[sentinel.InputTokens], first.Usage[sentinel.CacheWriteTokens] = 0, 2000
+			}
+			f.Add(first)
+			f.Add(entry(at+time.Minute, "agent", "gpt-5", 2000, 0, 100))
+		}
+		got := f.Savings()
+		switch {
+		case tt.want == 0 && len(got) != 0, tt.want > 0 && len(got) != 1:
+			t.Errorf("%s: %+v", name, got)
+		case tt.want > 0 && math.Abs(float64(got[0].Saved)-pairs*tt.want/2) > 1:
+			t.Errorf("%s: saved %d, want %.0f", name, got[0].Saved, pairs*tt.want/2)
+		}
+	}
+}
+
 func TestWhatSavesMostStandsFirst(t *testing.T) {
 	got := find(t, 2, []sentinel.Entry{entry(0, "small", "gpt-5", 10, 0, 1), entry(1, "large", "gpt-5", 1000, 0, 100), entry(2, "middle", "gpt-5", 100, 0, 10)})
 	if len(got) != 3 || got[0].Service != "large" || got[1].Service != "middle" || got[2].Service != "small" {
