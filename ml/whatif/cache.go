@@ -117,11 +117,11 @@ func (p *prompts) savings(days int, period time.Duration) (saved float64, calls 
 		cold += n
 	}
 	sum -= float64(cold*prefix) * p.writes // once: the order of a sum of fractions would show
-	if sum <= 0 { // writing costs more than reading saves
+	if sum <= 0 {                          // writing costs more than reading saves
 		return 0, 0, Range{}
 	}
 	month = simulate(all, period, func(luck float64) float64 {
 		return sum * 0.5 * math.Erfc(-luck/math.Sqrt2) // the luck's own probability: evenly from 0 to 1
 	})
-	return sum / 2, calls, month
+	return sum / 2, min(calls, p.calls), month // of those that were thinned out it is an estimate
 }

@@ -187,6 +187,16 @@ func TestManyCallsAreThinnedOut(t *testing.T) {
 	if _, calls, _ := p.savings(1, 24*time.Hour); math.Abs(float64(calls)-3*maxPast) > 0.01*3*maxPast {
 		t.Errorf("%d calls, want about %d", calls, 3*maxPast)
 	}
+	for n := range 20 { // whatever is left over when every second is dropped, there are no more calls than there were
+		var p prompts
+		made := 2*maxPast + 2*n
+		for i := range made {
+			p.add(entry(time.Duration(i)*time.Second, "agent", "gpt-5", 5000, 0, 1), 0, price)
+		}
+		if _, calls, _ := p.savings(1, 24*time.Hour); calls >= int64(made) {
+			t.Fatalf("%d of %d calls, of which the first can read no cache", calls, made)
+		}
+	}
 }
 
 // A period's hours are no days: what an hour saves, 720 hours save 720 times.
