@@ -71,13 +71,14 @@ func (s *Store) Models(ctx context.Context) (map[string]sentinel.Model, error) {
 	return out, explain("models", err)
 }
 
-// PutModel saves a model in the place of the service's last one.
-func (s *Store) PutModel(ctx context.Context, m sentinel.Model) error {
-	_, err := s.db(ctx).Exec(ctx, `INSERT INTO models (service, learns_from, judged_from, judged_until, version, features, false_alerts, bursts, found, trained)
+// PutModel saves a model in the place of the service's last one, which it was judged beside and learns from was (the zero time for none). It is not saved
+// where another one is there by now.
+func (s *Store) PutModel(ctx context.Context, m sentinel.Model, was time.Time) (saved bool, err error) {
+	tag, err := s.db(ctx).Exec(ctx, `INSERT INTO models (service, learns_from, judged_from, judged_until, version, features, false_alerts, bursts, found, trained)
 		VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10) ON CONFLICT (service) DO UPDATE SET learns_from = $2, judged_from = $3, judged_until = $4,
-		version = $5, features = $6, false_alerts = $7, bursts = $8, found = $9, trained = $10`,
-		m.Service, m.LearnsFrom, m.JudgedFrom, m.JudgedUntil, m.Version, m.Features, m.FalseAlerts, m.Bursts, m.Found, m.Trained)
-	return explain("model of "+m.Service, err)
+		version = $5, features = $6, false_alerts = $7, bursts = $8, found = $9, trained = $10 WHERE models.learns_from = $11`,
+		m.Service, m.LearnsFrom, m.JudgedFrom, m.JudgedUntil, m.Version, m.Features, m.FalseAlerts, m.Bursts, m.Found, m.Trained, was)
+	return tag.RowsAffected() == 1, explain("model of "+m.Service, err)
 }
 
 // TakeChore gives a periodic piece of work to one process: true when it is due by the database's clock, and then not before next has passed.

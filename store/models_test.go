@@ -58,11 +58,20 @@ func TestAModelTakesThePlaceOfTheLast(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		day := func(n int) time.Time { return time.Date(2026, 3, n, 0, 0, 0, 0, time.UTC) }
 		m := sentinel.Model{Service: "s", LearnsFrom: day(1), JudgedFrom: day(8), JudgedUntil: day(9), Version: 1, Features: []string{"requests"}, FalseAlerts: 3, Bursts: 7, Found: 6, Trained: day(9)}
-		for _, m.FalseAlerts = range []int{3, 2} {
-			if err := s.PutModel(t.Context(), m); err != nil {
-				t.Fatal(err)
+		put := func(was time.Time, want bool) {
+			t.Helper()
+			if saved, err := s.PutModel(t.Context(), m, was); err != nil || saved != want {
+				t.Fatalf("saved %v, %v, want %v", saved, err, want)
 			}
 		}
+		put(time.Time{}, true)
+		m.LearnsFrom, m.FalseAlerts = day(3), 2
+		put(day(1), true)
+		kept := m
+		m.LearnsFrom, m.FalseAlerts = day(2), 9
+		put(day(1), false)      // it was judged beside the first, whose place another one has
+		put(time.Time{}, false) // and one that knew of none
+		m = kept
 		got, err := s.Models(t.Context())
 		if diff := cmp.Diff(map[string]sentinel.Model{"s": m}, got); err != nil || diff != "" {
 			t.Errorf("%v %s", err, diff)

@@ -280,8 +280,16 @@ func trainOne(ctx context.Context, st *store.Store, service string, old *sentine
 	if out.Kept = old != nil && best.From == incumbent; out.Kept {
 		out.LearnsFrom = old.LearnsFrom
 	}
-	if o.Save {
-		err = st.PutModel(ctx, out.Model)
+	if !o.Save {
+		return out, nil
+	}
+	var was time.Time
+	if old != nil {
+		was = old.LearnsFrom
+	}
+	saved, err := st.PutModel(ctx, out.Model, was)
+	if err == nil && !saved {
+		out.Reason = "another training has saved a model meanwhile, which this one was not judged beside"
 	}
 	return out, err
 }
