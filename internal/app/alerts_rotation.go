@@ -30,7 +30,7 @@ func tellRotation(ctx context.Context, c Config, st *store.Store, state *governo
 	}
 	now := time.Now().UTC()
 	e := alerts.Event{Scope: "provider/" + provider, Firing: fault != nil, At: now, Until: now.Add(rotationOpen), Title: "the key of " + credentialName(provider, number) + " was not rotated",
-		Detail: "the rotation was broken off, and the key in use stays: sentinel keys rotate --continue goes on"}
+		Detail: "the rotation was broken off, and the key in use stays: the page Keys and callers, or sentinel keys rotate --continue, goes on"}
 	if number > 0 { // one credential's rotation says nothing of another's
 		e.Scope = fmt.Sprintf("provider/%s/credential/%d", provider, number)
 	}
