@@ -19,7 +19,7 @@ export const right = { right: true }, mono = { mono: true };
 /** The column of this id has what can be done to a row. No scroll to the side hides it: it stays at the edge, and on a telephone stands below the row's head. */
 const actions = "actions";
 
-const aside = (id: string) => id === actions && "sticky right-0 bg-surface shadow-[1rem_0_var(--color-surface)]"; // the shadow covers what else would show within the margin
+const aside = (id: string) => id === actions && "sticky right-0 bg-surface after:absolute after:inset-y-0 after:left-full after:w-4 after:bg-surface"; // what is scrolled below it ends there, in the margin too
 
 const narrow = "(width < 40rem)"; // below Tailwind's sm
 
