@@ -34,7 +34,7 @@ type fault struct {
 	name      string
 	lasts     time.Duration
 	inject    func(w *world) (heal func())
-	alert     string                  // the rule that has to tell of it once; empty where nothing is to be told
+	alert     string                  // the rule that has to tell of it, and the begin of the scope where more than one could; empty where nothing is to be told
 	estimated bool                    // calls that broke after the provider had them are booked at their bound
 	short     bool                    // also in the short form
 	faulty    bool                    // sentinel is a build that can be told to fail
@@ -80,18 +80,18 @@ func torn(after int) func(*link) {
 }
 
 var redisFaults = []fault{
-	{name: "Redis down", lasts: 5 * time.Second, inject: away(cacheOf), alert: "dependency", short: true},
-	{name: "Redis slow (2 s)", lasts: 5 * time.Second, inject: broken(cacheOf, late(2000)), alert: "dependency"},
-	{name: "Redis partitioned", lasts: 5 * time.Second, inject: broken(cacheOf, silent), alert: "dependency"},
-	{name: "Redis's answers lost", lasts: 5 * time.Second, inject: broken(cacheOf, torn(3000))},
-	{name: "Redis failed over to its replica", lasts: time.Second, inject: func(w *world) func() {
+	{name: "Redis down", lasts: 5 * time.Second, inject: away(cacheOf), alert: "dependency dependency/redis", short: true},
+	{name: "Redis slow (2 s)", lasts: 5 * time.Second, inject: broken(cacheOf, late(2000)), alert: "dependency dependency/redis"},
+	{name: "Redis partitioned", lasts: 5 * time.Second, inject: broken(cacheOf, silent), alert: "dependency dependency/redis"},
+	{name: "Redis's answers lost", lasts: 5 * time.Second, inject: broken(cacheOf, torn(3000)), alert: "dependency dependency/redis"},
+	{name: "Redis failed over to its replica", lasts: time.Second, alert: "dependency dependency/redis", inject: func(w *world) func() {
 		addr, promote := w.replica(w.redis)
 		promote()
 		w.cache.down()
 		w.cache.proxy.Upstream = addr
 		return w.cache.up
 	}},
-	{name: "Redis flushed", lasts: time.Second, alert: "dependency", short: true, inject: func(w *world) func() {
+	{name: "Redis flushed", lasts: time.Second, alert: "dependency dependency/redis", short: true, inject: func(w *world) func() {
 		c := redis.NewClient(&redis.Options{Addr: w.redis})
 		defer func() { _ = c.Close() }()
 		w.must(c.FlushAll(w.t.Context()).Err())
@@ -100,9 +100,9 @@ var redisFaults = []fault{
 }
 
 var databaseFaults = []fault{
-	{name: "PostgreSQL down", lasts: 15 * time.Second, inject: away(databaseOf), alert: "dependency"},
+	{name: "PostgreSQL down", lasts: 15 * time.Second, inject: away(databaseOf), alert: "dependency dependency/database"},
 	{name: "PostgreSQL slow (1 s)", lasts: 5 * time.Second, inject: broken(databaseOf, late(1000))},
-	{name: "PostgreSQL read-only", lasts: 15 * time.Second, alert: "dependency", inject: func(w *world) func() {
+	{name: "PostgreSQL read-only", lasts: 15 * time.Second, alert: "dependency dependency/database", inject: func(w *world) func() {
 		set := func(value string) {
 			c, err := pgx.Connect(w.t.Context(), w.dsn)
 			w.must(err)
@@ -119,9 +119,9 @@ var databaseFaults = []fault{
 }
 
 var vaultFaults = []fault{
-	{name: "Vault down", lasts: 10 * time.Second, inject: away(vaultOf), alert: "dependency"},
-	{name: "Vault slow (3 s)", lasts: 5 * time.Second, inject: broken(vaultOf, late(3000))},
-	{name: "Vault sealed", lasts: 10 * time.Second, alert: "dependency", inject: func(w *world) func() {
+	{name: "Vault down", lasts: 10 * time.Second, inject: away(vaultOf), alert: "dependency dependency/vault"},
+	{name: "Vault slow (3 s)", lasts: 5 * time.Second, inject: broken(vaultOf, late(3000)), alert: "dependency dependency/vault"},
+	{name: "Vault sealed", lasts: 10 * time.Second, alert: "dependency dependency/vault", inject: func(w *world) func() {
 		log, err := os.ReadFile(filepath.Join(w.dir, "openbao", "bao.log"))
 		w.must(err)
 		_, rest, found := strings.Cut(string(log), "Unseal Key: ")
@@ -143,7 +143,7 @@ var vaultFaults = []fault{
 		put("/v1/sys/seal", "{}")
 		return func() { put("/v1/sys/unseal", fmt.Sprintf(`{"key": %q}`, strings.TrimSpace(key))) }
 	}},
-	{name: "Vault answers garbage", lasts: 10 * time.Second, alert: "dependency", inject: func(w *world) func() {
+	{name: "Vault answers garbage", lasts: 10 * time.Second, alert: "dependency dependency/vault", inject: func(w *world) func() {
 		s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
 			_, _ = rw.Write([]byte(`{"data": {"data": {"api_key": 7}, "metadata"`))
 		}))
@@ -163,17 +163,28 @@ func (w *world) limited(resource int, value uint64) (back func()) {
 	return func() { _ = unix.Prlimit(pid, resource, &old, nil) } // it may have died of it
 }
 
+// aboutProcess is what is told of a sentinel that did not go on.
+const aboutProcess = "process"
+
 var processFaults = []fault{
-	{name: "sentinel killed (the only one)", lasts: time.Second, short: true, estimated: true, inject: func(w *world) func() { w.kill(); return w.start }},
-	{name: "sentinel killed (one of two)", lasts: 5 * time.Second, estimated: true, open: twoSentinels, inject: func(w *world) func() {
+	{name: "sentinel killed (the only one)", lasts: time.Second, short: true, estimated: true, alert: aboutProcess, inject: func(w *world) func() { w.kill(); return w.start }},
+	{name: "sentinel killed (one of two)", lasts: 5 * time.Second, estimated: true, open: twoSentinels, alert: aboutProcess, inject: func(w *world) func() {
 		w.fleet.end(sentinelHost(0))
 		return func() { w.fleet.begin(sentinelHost(0)) }
 	}},
-	{name: "sentinel hung (SIGSTOP)", lasts: 5 * time.Second, estimated: true, inject: func(w *world) func() {
+	{name: "sentinel killed (one of two), away for 15 s", lasts: 15 * time.Second, estimated: true, open: twoSentinels, alert: aboutProcess, inject: func(w *world) func() {
+		w.fleet.end(sentinelHost(0))
+		w.eventually("the other one misses it", func() bool {
+			log, err := os.ReadFile(filepath.Join(w.dir, "sentinel.log"))
+			return err == nil && bytes.Contains(log, []byte("a gateway process is silent"))
+		})
+		return func() { w.fleet.begin(sentinelHost(0)) }
+	}},
+	{name: "sentinel hung (SIGSTOP)", lasts: 5 * time.Second, estimated: true, alert: aboutProcess, inject: func(w *world) func() {
 		w.must(w.child.Process.Signal(syscall.SIGSTOP))
 		return func() { w.must(w.child.Process.Signal(syscall.SIGCONT)) }
 	}},
-	{name: "sentinel out of memory", lasts: 3 * time.Second, estimated: true, inject: func(w *world) func() {
+	{name: "sentinel out of memory", lasts: 3 * time.Second, estimated: true, alert: aboutProcess, inject: func(w *world) func() {
 		w.limited(unix.RLIMIT_AS, 1<<20)
 		var bodies sync.WaitGroup // answers and requests that need more than it has
 		for range 16 {
@@ -192,7 +203,7 @@ var processFaults = []fault{
 			w.start()
 		}
 	}},
-	{name: "sentinel out of files", lasts: 5 * time.Second, inject: func(w *world) func() {
+	{name: "sentinel out of files", lasts: 10 * time.Second, alert: "dependency dependency/database", inject: func(w *world) func() {
 		open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", w.child.Process.Pid))
 		w.must(err)
 		back := w.limited(unix.RLIMIT_NOFILE, uint64(len(open)))
@@ -209,7 +220,7 @@ var processFaults = []fault{
 		return func() { w.envoy.Stop(); w.startEnvoy() }
 	}},
 	wrongClock("an hour ahead", time.Hour), wrongClock("an hour behind", -time.Hour), wrongClock("a day ahead", 24*time.Hour), wrongClock("a day behind", -24*time.Hour),
-	{name: "fsync fails", lasts: 10 * time.Second, faulty: true, alert: "dependency", estimated: true, inject: func(w *world) func() {
+	{name: "fsync fails", lasts: 10 * time.Second, faulty: true, alert: "dependency dependency/ledger", estimated: true, inject: func(w *world) func() {
 		w.told(0, unix.EIO)
 		return func() {
 			if err := <-w.exited; err == nil {
@@ -219,8 +230,8 @@ var processFaults = []fault{
 			w.start()
 		}
 	}},
-	{name: "disk full", lasts: 5 * time.Second, inject: fullDisk, alert: "dependency", estimated: true},
-	{name: "policy broken at reload", lasts: 3 * time.Second, short: true, inject: func(w *world) func() {
+	{name: "disk full", lasts: 5 * time.Second, inject: fullDisk, alert: "dependency dependency/ledger", estimated: true},
+	{name: "policy broken at reload", lasts: 3 * time.Second, short: true, alert: "policy policy/file", inject: func(w *world) func() {
 		file := filepath.Join(w.dir, "policies.yaml")
 		good, err := os.ReadFile(file)
 		w.must(err)
@@ -258,7 +269,7 @@ func fullDisk(w *world) func() {
 var outsideFaults = []fault{
 	{name: "provider down", lasts: 5 * time.Second, inject: away(providerOf), alert: "errors", estimated: true},
 	{name: "provider slow (2 s)", lasts: 5 * time.Second, inject: broken(providerOf, late(2000))},
-	{name: "provider silent", lasts: 5 * time.Second, inject: broken(providerOf, silent), estimated: true},
+	{name: "provider silent", lasts: 65 * time.Second, inject: broken(providerOf, silent), estimated: true, alert: "outage provider/weather"},
 	{name: "provider resets", lasts: 5 * time.Second, inject: broken(providerOf, torn(4000)), estimated: true},
 	{name: "provider's certificate expired", lasts: 5 * time.Second, alert: "errors", estimated: true, inject: func(w *world) func() {
 		w.must(w.mock.Expire(true))
@@ -288,7 +299,7 @@ var outsideFaults = []fault{
 	}},
 	messengerDown("Slack", "slack"),
 	messengerDown("Twilio", "twilio"),
-	{name: "100 × overload by one team", before: 20 * time.Second, lasts: 20 * time.Second, unharmed: true, inject: func(w *world) func() {
+	{name: "100 × overload by one team", before: 20 * time.Second, lasts: 20 * time.Second, unharmed: true, alert: "refused service/flood", inject: func(w *world) func() {
 		ctx, end := context.WithCancel(context.Background())
 		var group sync.WaitGroup
 		group.Go(func() {

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -104,38 +105,58 @@ func newWorld(t *testing.T) *world {
 		w.db = newLink(t, "postgres", at)
 		return strings.Replace(dsn, at, w.db.proxy.Listen, 1), nil
 	}, "vault: {refresh: 1s}\n")
-	w.kill()
+	w.stop()
 	vault := strings.TrimPrefix(w.env[0], "VAULT_ADDR=http://")
 	w.cache, w.vault, w.provider = newLink(t, "redis", w.redis), newLink(t, "vault", vault), newLink(t, "provider", w.mock.TLSAddr)
-	const twilioToken = "twilio-canary-31d7"
-	w.messengers = mockalerts.New(mockalerts.Credentials{SlackToken: slackToken, TwilioAccount: "AC1", TwilioToken: twilioToken})
-	told := httptest.NewServer(w.messengers)
-	t.Cleanup(told.Close)
-	w.put("http://"+vault, w.root, "alerts", map[string]string{"slack": slackToken, "twilio": twilioToken})
+	told := w.tells("http://"+vault, w.root)
 	w.env[0] = "VAULT_ADDR=http://" + w.vault.proxy.Listen
 	text, err := os.ReadFile(filepath.Join(w.dir, "sentinel.yaml"))
 	w.must(err)
 	w.write("sentinel.yaml", strings.Replace(string(text), w.redis, w.cache.proxy.Listen, 1))
 	policy := w.policyOf("{budget: {usd: 1000000/day}}, noisy: {}", fmt.Sprintf(`policies:
-%[1]s  - {name: noisy, match: {team: noisy}, limits: {requests: %[3]d/second}}
-alerts:
-  channels:
-    finops: {slack: {channel: "#finops", token: "vault:secret/alerts#slack", api: "%[2]s/slack/api"}}
-    text: {sms: {account: AC1, token: "vault:secret/alerts#twilio", from: "+15550100000", to: [ana], api: "%[2]s/twilio"}}
-  people: {ana: {phone: "+15550100001"}}
-`, tightRule, told.URL, noisyLimit))
+%s  - {name: noisy, match: {team: noisy}, limits: {requests: %d/second}}
+%s`, tightRule, noisyLimit, told))
 	policy = strings.Replace(policy, "providers:\n", "  flood: {team: noisy, identity: {token: "+noisyToken+"}}\nproviders:\n", 1)
 	w.write("policies.yaml", strings.ReplaceAll(policy, w.mock.TLSAddr, w.provider.proxy.Listen))
 	w.start()
 	return w
 }
 
-// twoSentinels is a gateway of two sentinels behind one Envoy, without links or alerts.
+// twoSentinels is a gateway of two sentinels behind one Envoy, without links.
 func twoSentinels(t *testing.T) *world {
 	t.Helper()
-	f := openFleet(t, mockapi.DefaultConfig(), "{budget: {usd: 1000000/day}}", "policies:\n"+tightRule, 2, 1)
+	const team, rules = "{budget: {usd: 1000000/day}}", "policies:\n" + tightRule
+	f := openFleet(t, mockapi.DefaultConfig(), team, rules, 2, 1)
 	f.probes = f.probe(sentinelHost(1))
-	return &world{gateway: f.gateway, fleet: f}
+	w := &world{gateway: f.gateway, fleet: f}
+	f.write("policies.yaml", f.policyOf(team, rules+w.tells(strings.TrimPrefix(f.env[0], "VAULT_ADDR="), strings.TrimPrefix(f.env[1], "VAULT_TOKEN="))))
+	f.eventually("both have the policy that tells", func() bool {
+		taken := 0
+		for host := range f.sentinels {
+			all, err := f.series(f.probe(host))
+			if err == nil && all[`sentinel_policy_reloads_total{result="ok"}`] > 0 {
+				taken++
+			}
+		}
+		return taken == len(f.sentinels)
+	})
+	return w
+}
+
+// tells starts Slack and Twilio, and gives the policy's part that tells both.
+func (w *world) tells(vault, root string) (rules string) {
+	w.t.Helper()
+	const twilioToken = "twilio-canary-31d7"
+	w.messengers = mockalerts.New(mockalerts.Credentials{SlackToken: slackToken, TwilioAccount: "AC1", TwilioToken: twilioToken})
+	s := httptest.NewServer(w.messengers)
+	w.t.Cleanup(s.Close)
+	w.put(vault, root, "alerts", map[string]string{"slack": slackToken, "twilio": twilioToken})
+	return fmt.Sprintf(`alerts:
+  channels:
+    finops: {slack: {channel: "#finops", token: "vault:secret/alerts#slack", api: "%[1]s/slack/api"}}
+    text: {sms: {account: AC1, token: "vault:secret/alerts#twilio", from: "+15550100000", to: [ana], api: "%[1]s/twilio"}}
+  people: {ana: {phone: "+15550100001"}}
+`, s.URL)
 }
 
 // call is one call of the load, as its client saw it.
@@ -190,17 +211,18 @@ type outcome struct {
 	Overshoot domain.NanoUSD `json:"overshoot_nusd"` // above the budget that runs out
 	Recovery  int64          `json:"recovery_ms"`
 	Alerts    []string       `json:"incidents"`
+	Wanted    string         `json:"to_be_told,omitempty"`
 	Told      int            `json:"told"`
 	Before    int64          `json:"p99_before_us,omitempty"` // of calls that were answered before the fault, and of those that began within it
 	During    int64          `json:"p99_during_us,omitempty"`
 
-	wantAlert, estimated, unharmed bool
+	estimated, unharmed bool
 }
 
 // suffer runs load through one fault.
 func (w *world) suffer(f fault) outcome {
 	w.t.Helper()
-	o := outcome{Fault: f.name, wantAlert: f.alert != "", estimated: f.estimated, unharmed: f.unharmed}
+	o := outcome{Fault: f.name, Wanted: f.alert, estimated: f.estimated, unharmed: f.unharmed}
 	stop := w.calls()
 	time.Sleep(max(beforeFault, f.before)) // the load itself is the test
 	broken := time.Now()
@@ -255,23 +277,24 @@ func (w *world) reckon(o *outcome) {
 	o.Lost, o.Twice, o.Drift, o.Overshoot = served.Calls-calls, twice, cost-bill, max(0, tight-tightUSD)
 }
 
-// incidents reads what was raised beside the budget, and how often Slack was told of what was expected.
+// incidents reads what was raised beside the budget, and of how many of what was expected somebody was told.
 func (w *world) incidents(o *outcome, kind string) {
 	w.t.Helper()
 	st, err := store.Open(w.t.Context(), store.Options{DSN: domain.NewSecret(w.dsn), MaxConns: 1})
 	w.must(err)
 	defer st.Close()
+	rule, scope, _ := strings.Cut(kind, " ")
 	read := func() (names []string, told int) {
 		all, err := st.Incidents(w.t.Context(), domain.IncidentQuery{Limit: 100})
 		w.must(err)
 		for _, i := range all {
+			if i.Rule == rule && (scope == "" || strings.HasPrefix(i.Scope+"/", scope+"/")) && !i.Notified.IsZero() {
+				told++
+			}
 			if strings.HasPrefix(i.Rule, "budget") || strings.HasPrefix(i.Rule, "refused") || strings.HasPrefix(i.Rule, "forecast") || strings.HasPrefix(i.Rule, "first_seen") {
 				continue
 			}
 			names = append(names, i.Rule+" "+i.Scope)
-			if i.Rule == kind && !i.Notified.IsZero() {
-				told++
-			}
 		}
 		slices.Sort(names)
 		return names, told
@@ -309,8 +332,8 @@ func (o outcome) faulty() error {
 	if o.unharmed && o.Failed > 0 {
 		errs = append(errs, fmt.Errorf("%d calls of others failed", o.Failed))
 	}
-	if o.wantAlert && o.Told == 0 {
-		errs = append(errs, fmt.Errorf("nobody was told; there are incidents %q", o.Alerts))
+	if o.Wanted != "" && o.Told == 0 {
+		errs = append(errs, fmt.Errorf("nobody was told of %s; there are incidents %q", o.Wanted, o.Alerts))
 	}
 	if once := slices.Compact(slices.Clone(o.Alerts)); len(once) != len(o.Alerts) {
 		errs = append(errs, fmt.Errorf("incidents are there twice: %q", o.Alerts))
@@ -388,7 +411,8 @@ func faultTable(rows []outcome) string {
 	b.WriteString("# Faults\n\nWritten by `make chaos`: real Envoy, PostgreSQL, Redis and OpenBao, 40 calls a second, a hard budget that runs out on the way, the policy's\n" +
 		"default for a Redis that is down (closed). Failed are calls without the provider's answer, refusals of the gateway among them. Records are compared with\n" +
 		"the provider's own account. Recovery is the time from the end of the fault to the end of the last call that failed. Told counts incidents that\n" +
-		"had to reach Slack and phones and did; calls that broke in the middle are booked at their bound. p99 is of calls that were answered, before the fault and\n" +
+		"had to reach Slack and phones and did; a dash stands where nobody is to be told, because it was done on purpose or harmed fewer calls than a rule asks for;\n" +
+		"calls that broke in the middle are booked at their bound. p99 is of calls that were answered, before the fault and\n" +
 		"within it, where it was measured; most rows have a hundred calls for it.\n\n" +
 		"| fault | calls | failed | records lost | records twice | ledger − bill | overshoot | recovery | p99 before → within | incidents | told |\n|---|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, o := range rows {
@@ -396,8 +420,12 @@ func faultTable(rows []outcome) string {
 		if o.Before > 0 && o.During > 0 {
 			tail = fmt.Sprintf("%.1f → %.1f ms", float64(o.Before)/1000, float64(o.During)/1000)
 		}
-		_, _ = fmt.Fprintf(&b, "| %s | %d | %d | %d | %d | %s | %s | %.1f s | %s | %s | %d |\n", o.Fault, o.Calls, o.Failed, max(0, o.Lost), o.Twice, o.Drift, o.Overshoot,
-			float64(o.Recovery)/1000, tail, strings.Join(o.Alerts, ", "), o.Told)
+		told := "–"
+		if o.Wanted != "" {
+			told = strconv.Itoa(o.Told)
+		}
+		_, _ = fmt.Fprintf(&b, "| %s | %d | %d | %d | %d | %s | %s | %.1f s | %s | %s | %s |\n", o.Fault, o.Calls, o.Failed, max(0, o.Lost), o.Twice, o.Drift, o.Overshoot,
+			float64(o.Recovery)/1000, tail, strings.Join(o.Alerts, ", "), told)
 	}
 	return b.String()
 }

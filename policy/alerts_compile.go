@@ -305,13 +305,15 @@ func (c *compiler) channelsExist(key string, names, all []string) {
 // usualRules are what a file without rules gets.
 func usualRules() []alertRuleYAML {
 	var out []alertRuleYAML
-	for _, on := range strings.Fields("budget forecast refused downgraded errors outage latency key_refused quarantine rotation unpriced anomaly first_seen other_host spool_lag dependency drift policy certificate") {
+	for _, on := range strings.Fields("budget forecast refused downgraded errors outage latency key_refused quarantine rotation unpriced anomaly first_seen other_host spool_lag dependency process drift policy certificate") {
 		r := alertRuleYAML{Name: on, On: on, Severity: "warning"}
 		switch on {
 		case "budget", "forecast":
 			r.InhibitedBy = []string{"budget"} // the organisation's over its teams', where it is as severe
-		case "outage", "key_refused", "quarantine", "rotation", "dependency", "drift", "policy":
+		case "outage", "key_refused", "quarantine", "rotation", "process", "drift", "policy":
 			r.Severity = "critical"
+		case "dependency":
+			r.Severity, r.By = "critical", "scope" // that the database is away is not to wait for five minutes because Redis was
 		case "refused":
 			r.InhibitedBy = []string{"dependency"}
 		case "errors", "latency":

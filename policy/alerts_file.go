@@ -100,7 +100,7 @@ type silenceYAML struct {
 
 type alertRuleYAML struct {
 	Name         string        `yaml:"name,required" doc:"Unique."`
-	On           string        `yaml:"on,required" enum:"budget,forecast,refused,downgraded,errors,outage,latency,key_refused,quarantine,rotation,unpriced,anomaly,first_seen,other_host,spool_lag,dependency,drift,policy,certificate" doc:"The kind of fact."`
+	On           string        `yaml:"on,required" enum:"budget,forecast,refused,downgraded,errors,outage,latency,key_refused,quarantine,rotation,unpriced,anomaly,first_seen,other_host,spool_lag,dependency,process,drift,policy,certificate" doc:"The kind of fact."`
 	When         string        `yaml:"when" doc:"CEL over the fact, such as share >= 0.8 or count >= 20 && rate > 0.1. Default: what is usual for the kind."`
 	Severity     string        `yaml:"severity" enum:"info,warning,critical" doc:"Default: warning. A budget that is used up is always critical."`
 	By           string        `yaml:"by" enum:"rule,scope" doc:"Which incidents share messages: all of the rule (default), or those of one scope."`

@@ -25,7 +25,7 @@ func TestChannelsAloneGetTheUsualRules(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(s.Alerts.Rules) != 19 || len(s.Alerts.Rules[0].To) != 2 || s.Alerts.Rules[5].Name != "outage" || s.Alerts.Rules[5].Severity != sentinel.SeverityCritical {
+	if len(s.Alerts.Rules) != 20 || len(s.Alerts.Rules[0].To) != 2 || s.Alerts.Rules[5].Name != "outage" || s.Alerts.Rules[5].Severity != sentinel.SeverityCritical {
 		t.Errorf("rules: %+v", s.Alerts.Rules)
 	}
 	if refs := s.SecretRefs(); len(refs) != 3 {

@@ -22,8 +22,8 @@ type AlertFact struct {
 	Service  string  // likewise
 	Provider string  // of refused, downgraded, errors, outage, latency, key_refused, quarantine, rotation, unpriced and first_seen
 	Limit    string  // the cell of a budget or forecast
-	Reason   string  // of refused; of a certificate: renewal where the gateway issues it and could not renew it
-	Name     string  // of a dependency: redis, ledger, vault or spool; of a drift: envoy or redis; of a policy: file or published; of an anomaly: what is unusual; of first_seen: the provider or its model; of other_host: the host; of a certificate: the key that names it
+	Reason   string  // of refused; of a process: killed, still or silent; of a certificate: renewal where the gateway issues it and could not renew it
+	Name     string  // of a dependency: redis, ledger, database, vault, spool or clock; of a drift: envoy or redis; of a policy: file or published; of an anomaly: what is unusual; of first_seen: the provider or its model; of other_host: the host; of a certificate: the key that names it
 	Share    float64 // of a budget that is used, 1 for all of it; of a forecast: that is expected to be used at the window's end
 	Low      float64 // of a forecast: the share that is passed 9 of 10 times
 	Count    int64   // in the last minute; records of a spool_lag
@@ -44,7 +44,7 @@ type AlertCondition struct {
 var usualConditions = map[string]string{
 	"budget": "true", "refused": "count >= 1", "downgraded": "count >= 1", "errors": "count >= 20 && rate >= 0.25",
 	"key_refused": "count >= 3", "quarantine": "count >= 1", "outage": "count >= 10 && rate >= 0.9", "latency": "count >= 20 && seconds >= 30.0", "certificate": "days < 14.0", "forecast": "share >= 1.0",
-	"unpriced": "count >= 1", "anomaly": "score >= 0.5", "spool_lag": "count >= 20000", "dependency": "count >= 1", "drift": "count >= 1", "policy": "count >= 1", "other_host": "count >= 1",
+	"unpriced": "count >= 1", "anomaly": "score >= 0.5", "spool_lag": "count >= 20000", "dependency": "count >= 1", "process": "count >= 1", "drift": "count >= 1", "policy": "count >= 1", "other_host": "count >= 1",
 }
 
 var conditions = sync.OnceValues(func() (*cel.Env, error) {

@@ -30,6 +30,27 @@ func lockDir(dir string) (*os.File, error) {
 	return nil, fmt.Errorf("lock %s: %w", path, err)
 }
 
+// runningName is a file that is there while a process has the spool, and after one that did not close it.
+const runningName = "running"
+
+// begin marks the directory as one that a process has, and tells whether the last one did not close it. Where the mark cannot be made, such as on a
+// full disk, the next process will not know, and this one serves.
+func begin(dir string) (crashed bool) {
+	f, err := os.OpenFile(filepath.Join(dir, runningName), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err == nil {
+		_ = f.Close()
+	}
+	return errors.Is(err, os.ErrExist)
+}
+
+// end takes the mark away.
+func end(dir string) error {
+	if err := os.Remove(filepath.Join(dir, runningName)); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
 // identity is the name of the spool, whatever process has it: the lock's file keeps it.
 func identity(lock *os.File) (string, error) {
 	const most = 64

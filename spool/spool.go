@@ -4,7 +4,7 @@
 //
 // The directory holds segments (00000000000000000001.wal, …), the position up to which the
 // reader has committed, and a lock file. A segment is removed after its last record is
-// committed, so that the disk holds what the database lacks and little else.
+// committed, so that the disk holds what the database lacks and little else. A file named running stays behind a process that did not close its spool.
 package spool
 
 import (
@@ -81,6 +81,7 @@ func (o Options) withDefaults() (Options, error) {
 type Spool struct {
 	options Options
 	id      string
+	crashed bool
 	lock    io.Closer
 	disk    disk
 
@@ -139,13 +140,16 @@ func Open(o Options) (*Spool, error) {
 	}
 	s, err := openOn(d, lock, o)
 	if err == nil {
-		s.id = id
+		s.id, s.crashed = id, begin(o.Dir)
 	}
 	return s, err
 }
 
 // ID names the spool: the same for every process that opens its directory.
 func (s *Spool) ID() string { return s.id }
+
+// Crashed tells whether the process that had the directory before did not close its spool: it was killed, or the machine failed.
+func (s *Spool) Crashed() bool { return s.crashed }
 
 // openOn takes over the disk and the lock.
 func openOn(d disk, lock io.Closer, o Options) (*Spool, error) {
@@ -186,6 +190,9 @@ func (s *Spool) Close() error {
 	var err error
 	if poisoned == nil {
 		err = s.tail.file.Sync()
+	}
+	if poisoned == nil && err == nil && s.id != "" {
+		err = end(s.options.Dir)
 	}
 	if err = errors.Join(err, s.release()); err != nil {
 		return fmt.Errorf("close spool %s: %w", s.options.Dir, err)

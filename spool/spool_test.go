@@ -314,3 +314,30 @@ func ExampleSpool() {
 	_ = s.Commit(b)
 	// Output: $0.10
 }
+
+func TestASpoolKnowsWhetherTheLastProcessClosedIt(t *testing.T) {
+	dir := t.TempDir()
+	opened := func(want bool) *Spool {
+		t.Helper()
+		s, err := Open(Options{Dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.Crashed(); got != want {
+			t.Errorf("Crashed() = %v, want %v", got, want)
+		}
+		return s
+	}
+	closed := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	closed(opened(false).Close())
+	s := opened(false)
+	closed(s.lock.Close()) // as the kernel does for a process that is killed
+	next := opened(true)
+	closed(next.Close())
+	closed(opened(false).Close())
+}

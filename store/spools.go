@@ -63,6 +63,18 @@ func (s *Store) Spools(ctx context.Context, counters string) ([]Spool, error) {
 	return list, explain("spools", err)
 }
 
+// Silent lists the spools of an organisation whose processes were last seen alive longer ago than that, by the database's clock, and did not end in
+// order, the longest silent ones first.
+func (s *Store) Silent(ctx context.Context, org string, longer time.Duration) ([]Spool, error) {
+	rows, err := s.db(ctx).Query(ctx, `SELECT spool::text, org, counters, host, beat FROM spools WHERE org = $1 AND beat < now() - $2::interval ORDER BY beat, spool LIMIT $3`,
+		clean(org), longer, maxSpools)
+	if err != nil {
+		return nil, explain("silent spools", err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Spool])
+	return list, explain("silent spools", err)
+}
+
 // OpenCall is a call in flight, as far as limits are concerned.
 type OpenCall struct {
 	Org     string

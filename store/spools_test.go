@@ -35,6 +35,16 @@ func TestSpoolsStayUntilTheyAreRetired(t *testing.T) {
 			}
 		}
 		seen(one)
+		exec(t, s, `UPDATE spools SET beat = now() - INTERVAL '1 minute'`)
+		if err := s.Beat(t.Context(), "boot", Spool{ID: uuid.NewString(), Org: "acme", Counters: "{o:more}:", Host: "fourth"}); err != nil {
+			t.Fatal(err)
+		}
+		for longer, want := range map[time.Duration][]Spool{30 * time.Second: {one}, 2 * time.Minute: nil} {
+			got, err := s.Silent(t.Context(), "acme", longer)
+			if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(Spool{}, "Beat"), cmpopts.EquateEmpty()); err != nil || diff != "" {
+				t.Errorf("Silent(%s) error %v, (-want +got)\n%s", longer, err, diff)
+			}
+		}
 		if err := s.Retire(t.Context(), one.ID); err != nil {
 			t.Error(err)
 		}

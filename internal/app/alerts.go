@@ -38,6 +38,8 @@ type alerting struct {
 	client *http.Client
 	away   func() time.Duration // how long the database has not answered
 
+	unwrittenAt time.Time // when the database last did not take a write; of the drain alone
+
 	certificates certificates
 }
 

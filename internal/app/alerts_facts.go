@@ -25,6 +25,10 @@ const (
 	knownWindow = 24 * time.Hour
 	// staleDatabase is how long the database may be silent.
 	staleDatabase = 5 * time.Second
+	// stoodStill is how much later than it asked for a process may get the processor.
+	stoodStill = 3 * time.Second
+	// failsAgain is within which a second write that the database did not take is told: one alone is what a restart of it costs.
+	failsAgain = time.Minute
 )
 
 var (
@@ -135,12 +139,21 @@ func unpricedBy(c sentinel.Call) factKey {
 func (al *alerting) judge(ctx context.Context) error {
 	tick := time.NewTicker(judgeEvery)
 	defer tick.Stop()
+	if al.app.spool.Crashed() {
+		al.app.log.Warn().Msg("the process before this one did not end in order")
+		al.process(processKilled)
+	}
 	for {
 		al.app.loops.alerts.round()
+		began := time.Now()
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+			if late := time.Since(began) - judgeEvery; late > stoodStill {
+				al.app.log.Warn().Dur("for", late).Msg("this process stood still")
+				al.process(processStill)
+			}
 			now := time.Now().UTC()
 			asked, cancel := context.WithTimeout(ctx, staleDatabase) // the other facts do not wait for a database that is silent
 			err := al.firsts.look(asked, now, al.app.store.Usage)
@@ -157,6 +170,9 @@ func (al *alerting) judge(ctx context.Context) error {
 func (al *alerting) missing() {
 	if age := al.app.secrets.Age(); age > staleVault*al.app.config.Vault.Refresh {
 		al.facts.add(factKey{kind: "dependency", name: "vault"}, true)
+	}
+	if al.app.silent.Load() > 0 {
+		al.process(processSilent)
 	}
 	if al.away != nil && al.away() > staleDatabase {
 		al.facts.add(databaseAway, true)
@@ -248,6 +264,29 @@ const (
 	dependencySpool = "spool"
 	dependencyClock = "clock"
 )
+
+// What became of a gateway process: the reasons of facts about it.
+const (
+	processKilled = "killed" // it did not end in order, and another one has its spool now
+	processStill  = "still"  // it got no processor for seconds
+	processSilent = "silent" // it has not said for some time that it is alive, nor that it ends
+)
+
+// process notes what became of a gateway process.
+func (al *alerting) process(reason string) {
+	al.facts.add(factKey{kind: "process", reason: reason}, true)
+}
+
+// unwritten notes a write that the database did not take, where it is not the only one.
+func (al *alerting) unwritten(now time.Time) {
+	if al == nil {
+		return
+	}
+	if now.Sub(al.unwrittenAt) < failsAgain {
+		al.facts.add(databaseAway, true)
+	}
+	al.unwrittenAt = now
+}
 
 // unmetered notes a record that a full spool did not take.
 func (al *alerting) unmetered() {

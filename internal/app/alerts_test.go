@@ -291,3 +291,37 @@ func TestDigestSaysHowMuchByWhomAndAgainstWhat(t *testing.T) {
 		t.Errorf("of an empty week: %q", title)
 	}
 }
+
+func TestWhatBecameOfAProcessIsTold(t *testing.T) {
+	for _, reason := range []string{processKilled, processStill, processSilent} {
+		al := &alerting{}
+		al.process(reason)
+		list := al.facts.take(march)
+		if len(list) != 1 || list[0].key.scope() != "process" || list[0].fact.Reason != reason || list[0].fact.Count != 1 {
+			t.Fatalf("%s: %+v", reason, list)
+		}
+		if title := titleOf(list[0]); !strings.HasPrefix(title, "a gateway process ") {
+			t.Errorf("%s has the title %q", reason, title)
+		}
+	}
+}
+
+func TestASecondWriteThatTheDatabaseDoesNotTakeIsTold(t *testing.T) {
+	al, at := &alerting{}, march
+	for i, step := range []struct {
+		after time.Duration
+		told  int64
+	}{{0, 0}, {2 * failsAgain, 0}, {failsAgain / 2, 1}} {
+		at = at.Add(step.after)
+		al.unwritten(at)
+		var told int64
+		for _, s := range al.facts.take(at) {
+			if s.key == databaseAway {
+				told = s.fact.Count
+			}
+		}
+		if told != step.told {
+			t.Errorf("after failure %d the alert has counted %d, want %d", i+1, told, step.told)
+		}
+	}
+}

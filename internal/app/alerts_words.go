@@ -51,6 +51,12 @@ func titleOf(s seen) string {
 			return "counters in Redis were below the ledger, and were raised"
 		}
 		return "Envoy carried calls that are not on the ledger"
+	case "process":
+		return map[string]string{
+			processKilled: "a gateway process was killed, or crashed, and runs again",
+			processStill:  "a gateway process stood still for seconds: calls waited for it, or were refused",
+			processSilent: "a gateway process is silent: what its spool holds is not on the ledger",
+		}[f.Reason]
 	case "policy":
 		return "a gateway process could not take the policy that is " + map[string]string{"file": "in its file", "published": "published"}[f.Name] + ", the one before stays"
 	}
@@ -67,6 +73,12 @@ func titleOf(s seen) string {
 
 // detailOf adds where the figure is from.
 func detailOf(s seen) string {
+	switch s.fact.Reason {
+	case processKilled:
+		return "calls that it was metering are booked at what Envoy saw of them, or at the most that they can cost"
+	case processSilent:
+		return "start it again with its spool, or give that up with sentinel limits abandon; the others' logs name it"
+	}
 	switch s.fact.Kind {
 	case "spool_lag":
 		return ""

@@ -43,6 +43,7 @@ func (a *App) drain(ctx context.Context) error {
 		}
 		a.log.Error().Err(err).Int("records", len(batch.Records)).Msg("ledger not written, kept in the spool")
 		a.metrics.drainFailures.Inc()
+		a.alerting.unwritten(time.Now())
 		sleep(ctx, pause)
 		pause = min(2*pause, drainWait)
 	}
@@ -109,10 +110,40 @@ func (a *App) reconcile(ctx context.Context) error {
 	}
 }
 
+// MissedBeats is how many rounds of the reconciler, each of which says that its process is alive, a process may miss before it is silent.
+const MissedBeats = 3
+
+// leastSilence is the shortest silence that is told, however short the rounds: a busy machine makes a process late by seconds.
+const leastSilence = 5 * time.Second
+
+// missPeers counts the processes that neither said a moment ago that they are alive, nor ended in order. After the database was away nobody could say
+// so: it waits a round.
+func (a *App) missPeers(ctx context.Context) error {
+	longer := max(leastSilence, MissedBeats*a.config.Reconcile.Every)
+	now, last := time.Now(), a.missed
+	a.missed = now
+	if now.Sub(last) > longer {
+		return nil
+	}
+	gone, err := a.store.Silent(ctx, a.governor.State().Policy.Org, longer)
+	if err != nil {
+		return err
+	}
+	if was := a.silent.Swap(int64(len(gone))); was < int64(len(gone)) {
+		for _, s := range gone {
+			a.log.Warn().Str("spool", s.ID).Str("host", s.Host).Time("since", s.Beat).Msg("a gateway process is silent")
+		}
+	}
+	return nil
+}
+
 // reconcileOnce takes the intents without an entry: those of processes that are gone after the
 // configured time, and this process's own once Envoy must have ended them.
 func (a *App) reconcileOnce(ctx context.Context) error {
 	if err := a.store.Beat(ctx, a.instance, a.asSpool()); err != nil {
+		return err
+	}
+	if err := a.missPeers(ctx); err != nil {
 		return err
 	}
 	now := a.now()
