@@ -273,32 +273,43 @@ func (s *swap) month(period time.Duration) Range {
 
 // simulate gives what 30 days save of which a period's begun days saved as told; of gives what the period would have saved with a standard
 // normal draw of luck. The mean m of n days of the relative deviation s is that of other days with an error of s·√(1/n), and that of the month's
-// with one of s·√(1/30): both are drawn at once, from a log-normal distribution, so that the bounds of few days are wide. Seeded, so that the
-// same record gives the same answer.
+// with one of s·√(1/30): both are drawn at once, from a log-normal distribution, so that the bounds of few days are wide, and from a normal one where
+// a day cost money, as a month then can. The factor's mean is 1, so that the mean needs no draw of it. Seeded, so that the same record gives the same
+// answer.
 func simulate(days []float64, period time.Duration, of func(luck float64) float64) Range {
 	n := float64(len(days))
 	deviation := spread(days) * math.Sqrt(1/n+1.0/monthDays)
 	months := monthDays * 24 * float64(time.Hour) / float64(period)
 	r := rand.New(rand.NewPCG(1, uint64(len(days)))) //nolint:gosec // the same record has to give the same answer
-	saved := make([]float64, draws)
+	factor := func(z float64) float64 { return math.Exp(deviation*z - deviation*deviation/2) }
+	if slices.Min(days) < 0 {
+		factor = func(z float64) float64 { return 1 + deviation*z }
+	}
+	saved, mean := make([]float64, draws), 0.0
 	for i := range saved {
-		saved[i] = months * of(r.NormFloat64()) * math.Exp(deviation*r.NormFloat64()-deviation*deviation/2)
+		month := months * of(r.NormFloat64())
+		mean += month / draws
+		saved[i] = month * factor(r.NormFloat64())
 	}
 	slices.Sort(saved)
 	at := func(p float64) sentinel.NanoUSD {
 		return sentinel.NanoUSD(stat.Quantile(p, stat.Empirical, saved, nil))
 	}
-	return Range{Mean: sentinel.NanoUSD(stat.Mean(saved, nil)), Lo80: at(0.1), Hi80: at(0.9), Lo95: at(0.025), Hi95: at(0.975)}
+	return Range{Mean: sentinel.NanoUSD(mean), Lo80: at(0.1), Hi80: at(0.9), Lo95: at(0.025), Hi95: at(0.975)}
 }
 
-// spread is the deviation of days relative to their mean, shrunk to the usual one; as few days do not know it well, it has the variance of Student's t
-// of as many degrees of freedom.
+// spread is the deviation of days relative to their mean, shrunk to the usual one where each of them saved; as few days do not know it well, it has the
+// variance of Student's t of as many degrees of freedom.
 func spread(days []float64) float64 {
 	mean := stat.Mean(days, nil)
 	if mean <= 0 {
 		return usualSpread
 	}
-	sum := spreadDays * usualSpread * usualSpread
+	usual := usualSpread
+	if slices.Min(days) < 0 { // gains less costs differ by any multiple of their mean: what few days have is the best guess of the others
+		usual = stat.StdDev(days, nil) / mean
+	}
+	sum := spreadDays * usual * usual
 	for _, d := range days {
 		sum += (d/mean - 1) * (d/mean - 1)
 	}

@@ -221,36 +221,63 @@ func TestAMonthIsThirtyDaysOfAnyPeriod(t *testing.T) {
 	}
 }
 
-// The bounds hold what they say of the month that follows a short record: its days are but some of those that could have come.
+// The bounds hold what they say of the month that follows a short record: its days are but some of those that could have come. Days that cost money
+// make months that do; records that saved nothing in all are told to nobody.
 func TestBoundsHoldTheMonthThatFollows(t *testing.T) {
 	const records = 300
-	for _, days := range []int{3, 7, 30} {
-		held80, held95, of := 0.0, 0.0, 0.0
-		for _, deviation := range []float64{0.2, 0.4, 0.7} {
-			for seed := range records {
-				r := rand.New(rand.NewPCG(uint64(seed), uint64(days)))
-				day := func() float64 { return 1e9 * math.Exp(deviation*r.NormFloat64()) }
-				record, sum, month := make([]float64, days), 0.0, 0.0
-				for i := range record {
-					record[i] = day()
-					sum += record[i]
-				}
-				for range monthDays {
-					month += day()
-				}
-				got := simulate(record, time.Duration(days)*24*time.Hour, func(float64) float64 { return sum })
-				in := func(lo, hi sentinel.NanoUSD) float64 {
-					if month >= float64(lo) && month <= float64(hi) {
-						return 1
+	saving := func(deviation float64) func(*rand.Rand) float64 {
+		return func(r *rand.Rand) float64 { return 1e9 * math.Exp(deviation*r.NormFloat64()) }
+	}
+	costing := func(mean float64) func(*rand.Rand) float64 {
+		return func(r *rand.Rand) float64 { return mean + 26e9*r.NormFloat64() }
+	}
+	for name, tt := range map[string]struct {
+		kinds []func(*rand.Rand) float64
+		off95 float64 // a record without any of its days that cost has too narrow bounds
+	}{
+		"days that save":          {[]func(*rand.Rand) float64{saving(0.2), saving(0.4), saving(0.7)}, 0.03},
+		"days that save and cost": {[]func(*rand.Rand) float64{costing(15e9), costing(25e9), costing(40e9)}, 0.06},
+	} {
+		for _, days := range []int{3, 7, 30} {
+			held80, held95, of := 0.0, 0.0, 0.0
+			for _, day := range tt.kinds {
+				for seed := range records {
+					r := rand.New(rand.NewPCG(uint64(seed), uint64(days)))
+					record, sum, month := make([]float64, days), 0.0, 0.0
+					for i := range record {
+						record[i] = day(r)
+						sum += record[i]
 					}
-					return 0
+					if sum <= 0 {
+						continue
+					}
+					for range monthDays {
+						month += day(r)
+					}
+					got := simulate(record, time.Duration(days)*24*time.Hour, func(float64) float64 { return sum })
+					in := func(lo, hi sentinel.NanoUSD) float64 {
+						if month >= float64(lo) && month <= float64(hi) {
+							return 1
+						}
+						return 0
+					}
+					held80, held95, of = held80+in(got.Lo80, got.Hi80), held95+in(got.Lo95, got.Hi95), of+1
 				}
-				held80, held95, of = held80+in(got.Lo80, got.Hi80), held95+in(got.Lo95, got.Hi95), of+1
+			}
+			t.Logf("%s: from %d of them the bounds of 80 and 95 hold %.2f and %.2f", name, days, held80/of, held95/of)
+			if math.Abs(held80/of-0.8) > 0.07 || math.Abs(held95/of-0.95) > tt.off95 {
+				t.Errorf("%s: from %d of them the bounds of 80 and 95 hold %.2f and %.2f", name, days, held80/of, held95/of)
 			}
 		}
-		t.Logf("from %d days the bounds of 80 and 95 hold %.2f and %.2f", days, held80/of, held95/of)
-		if math.Abs(held80/of-0.8) > 0.07 || math.Abs(held95/of-0.95) > 0.03 {
-			t.Errorf("from %d days the bounds of 80 and 95 hold %.2f and %.2f", days, held80/of, held95/of)
-		}
+	}
+}
+
+// Where gains and costs nearly cancel, the saving told is the month's mean, and a month that costs is as possible as one that saves.
+func TestAMonthOfGainsAndCostsMayCost(t *testing.T) {
+	const saved = 7 * 2e9
+	days := []float64{27e9, -25e9, 27e9, -25e9, 27e9, -25e9, 27e9, -25e9, 27e9, -25e9, 27e9, -25e9, 27e9, -25e9}
+	got := simulate(days, 14*24*time.Hour, func(float64) float64 { return saved })
+	if want := sentinel.NanoUSD(saved * 30 / 14); got.Mean < want-1 || got.Mean > want+1 || got.Lo80 >= 0 || got.Hi80 < 5*want {
+		t.Errorf("months of days of +$27 and -$25 are %+v, want about %d, and bounds on both sides of nothing", got, want)
 	}
 }
