@@ -163,16 +163,13 @@ func (w *world) limited(resource int, value uint64) (back func()) {
 	return func() { _ = unix.Prlimit(pid, resource, &old, nil) } // it may have died of it
 }
 
-// aboutProcess is what is told of a sentinel that did not go on.
-const aboutProcess = "process"
-
 var processFaults = []fault{
-	{name: "sentinel killed (the only one)", lasts: time.Second, short: true, estimated: true, alert: aboutProcess, inject: func(w *world) func() { w.kill(); return w.start }},
-	{name: "sentinel killed (one of two)", lasts: 5 * time.Second, estimated: true, open: twoSentinels, alert: aboutProcess, inject: func(w *world) func() {
+	{name: "sentinel killed (the only one)", lasts: time.Second, short: true, estimated: true, alert: "process process/killed", inject: func(w *world) func() { w.kill(); return w.start }},
+	{name: "sentinel killed (one of two)", lasts: 5 * time.Second, estimated: true, open: twoSentinels, alert: "process process/killed", inject: func(w *world) func() {
 		w.fleet.end(sentinelHost(0))
 		return func() { w.fleet.begin(sentinelHost(0)) }
 	}},
-	{name: "sentinel killed (one of two), away for 15 s", lasts: 15 * time.Second, estimated: true, open: twoSentinels, alert: aboutProcess, inject: func(w *world) func() {
+	{name: "sentinel killed (one of two), away for 15 s", lasts: 15 * time.Second, estimated: true, open: twoSentinels, alert: "process process/silent", inject: func(w *world) func() {
 		w.fleet.end(sentinelHost(0))
 		w.eventually("the other one misses it", func() bool {
 			log, err := os.ReadFile(filepath.Join(w.dir, "sentinel.log"))
@@ -180,11 +177,11 @@ var processFaults = []fault{
 		})
 		return func() { w.fleet.begin(sentinelHost(0)) }
 	}},
-	{name: "sentinel hung (SIGSTOP)", lasts: 5 * time.Second, estimated: true, alert: aboutProcess, inject: func(w *world) func() {
+	{name: "sentinel hung (SIGSTOP)", lasts: 5 * time.Second, estimated: true, alert: "process process/still", inject: func(w *world) func() {
 		w.must(w.child.Process.Signal(syscall.SIGSTOP))
 		return func() { w.must(w.child.Process.Signal(syscall.SIGCONT)) }
 	}},
-	{name: "sentinel out of memory", lasts: 3 * time.Second, estimated: true, alert: aboutProcess, inject: func(w *world) func() {
+	{name: "sentinel out of memory", lasts: 3 * time.Second, estimated: true, alert: "process process/killed", inject: func(w *world) func() {
 		w.limited(unix.RLIMIT_AS, 1<<20)
 		var bodies sync.WaitGroup // answers and requests that need more than it has
 		for range 16 {

@@ -310,9 +310,9 @@ func usualRules() []alertRuleYAML {
 		switch on {
 		case "budget", "forecast":
 			r.InhibitedBy = []string{"budget"} // the organisation's over its teams', where it is as severe
-		case "outage", "key_refused", "quarantine", "rotation", "process", "drift", "policy":
+		case "outage", "key_refused", "quarantine", "rotation", "drift", "policy":
 			r.Severity = "critical"
-		case "dependency":
+		case "dependency", "process":
 			r.Severity, r.By = "critical", "scope" // that the database is away is not to wait for five minutes because Redis was
 		case "refused":
 			r.InhibitedBy = []string{"dependency"}

@@ -23,7 +23,7 @@ type AlertFact struct {
 	Provider string  // of refused, downgraded, errors, outage, latency, key_refused, quarantine, rotation, unpriced and first_seen
 	Limit    string  // the cell of a budget or forecast
 	Reason   string  // of refused; of a process: killed, still or silent; of a certificate: renewal where the gateway issues it and could not renew it
-	Name     string  // of a dependency: redis, ledger, database, vault, spool or clock; of a drift: envoy or redis; of a policy: file or published; of an anomaly: what is unusual; of first_seen: the provider or its model; of other_host: the host; of a certificate: the key that names it
+	Name     string  // of a dependency: redis, ledger, database, vault, spool or clock; of a process: killed, still, or silent/ and the id of its spool; of a drift: envoy or redis; of a policy: file or published; of an anomaly: what is unusual; of first_seen: the provider or its model; of other_host: the host; of a certificate: the key that names it
 	Share    float64 // of a budget that is used, 1 for all of it; of a forecast: that is expected to be used at the window's end
 	Low      float64 // of a forecast: the share that is passed 9 of 10 times
 	Count    int64   // in the last minute; records of a spool_lag

@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 )
 
 // Mode says what a record survives once Append has returned.
@@ -81,7 +82,7 @@ func (o Options) withDefaults() (Options, error) {
 type Spool struct {
 	options Options
 	id      string
-	crashed bool
+	crashed atomic.Bool // and nobody has asked yet
 	lock    io.Closer
 	disk    disk
 
@@ -140,7 +141,8 @@ func Open(o Options) (*Spool, error) {
 	}
 	s, err := openOn(d, lock, o)
 	if err == nil {
-		s.id, s.crashed = id, begin(o.Dir)
+		s.id = id
+		s.crashed.Store(begin(o.Dir))
 	}
 	return s, err
 }
@@ -148,8 +150,9 @@ func Open(o Options) (*Spool, error) {
 // ID names the spool: the same for every process that opens its directory.
 func (s *Spool) ID() string { return s.id }
 
-// Crashed tells whether the process that had the directory before did not close its spool: it was killed, or the machine failed.
-func (s *Spool) Crashed() bool { return s.crashed }
+// Crashed tells once whether the process that had the directory before did not close its spool: it was killed, or the machine failed. As long as
+// nobody asks, such as while starts fail, the directory keeps it for the next process.
+func (s *Spool) Crashed() bool { return s.crashed.Swap(false) }
 
 // openOn takes over the disk and the lock.
 func openOn(d disk, lock io.Closer, o Options) (*Spool, error) {
@@ -191,7 +194,7 @@ func (s *Spool) Close() error {
 	if poisoned == nil {
 		err = s.tail.file.Sync()
 	}
-	if poisoned == nil && err == nil && s.id != "" {
+	if poisoned == nil && err == nil && s.id != "" && !s.crashed.Load() {
 		err = end(s.options.Dir)
 	}
 	if err = errors.Join(err, s.release()); err != nil {

@@ -317,14 +317,11 @@ func ExampleSpool() {
 
 func TestASpoolKnowsWhetherTheLastProcessClosedIt(t *testing.T) {
 	dir := t.TempDir()
-	opened := func(want bool) *Spool {
+	opened := func() *Spool {
 		t.Helper()
 		s, err := Open(Options{Dir: dir})
 		if err != nil {
 			t.Fatal(err)
-		}
-		if got := s.Crashed(); got != want {
-			t.Errorf("Crashed() = %v, want %v", got, want)
 		}
 		return s
 	}
@@ -334,10 +331,18 @@ func TestASpoolKnowsWhetherTheLastProcessClosedIt(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	closed(opened(false).Close())
-	s := opened(false)
-	closed(s.lock.Close()) // as the kernel does for a process that is killed
-	next := opened(true)
-	closed(next.Close())
-	closed(opened(false).Close())
+	asked := func(s *Spool, want bool) *Spool {
+		t.Helper()
+		if got := s.Crashed(); got != want {
+			t.Errorf("Crashed() = %v, want %v", got, want)
+		}
+		return s
+	}
+	closed(asked(opened(), false).Close())
+	killed := asked(opened(), false)
+	closed(killed.lock.Close()) // as the kernel does for a process that is killed
+	closed(opened().Close())    // one whose start fails asks nothing
+	next := asked(opened(), true)
+	closed(asked(next, false).Close())
+	closed(asked(opened(), false).Close())
 }

@@ -141,7 +141,7 @@ func (al *alerting) judge(ctx context.Context) error {
 	defer tick.Stop()
 	if al.app.spool.Crashed() {
 		al.app.log.Warn().Msg("the process before this one did not end in order")
-		al.process(processKilled)
+		al.process(processKilled, "")
 	}
 	for {
 		al.app.loops.alerts.round()
@@ -152,7 +152,7 @@ func (al *alerting) judge(ctx context.Context) error {
 		case <-tick.C:
 			if late := time.Since(began) - judgeEvery; late > stoodStill {
 				al.app.log.Warn().Dur("for", late).Msg("this process stood still")
-				al.process(processStill)
+				al.process(processStill, "")
 			}
 			now := time.Now().UTC()
 			asked, cancel := context.WithTimeout(ctx, staleDatabase) // the other facts do not wait for a database that is silent
@@ -171,8 +171,10 @@ func (al *alerting) missing() {
 	if age := al.app.secrets.Age(); age > staleVault*al.app.config.Vault.Refresh {
 		al.facts.add(factKey{kind: "dependency", name: "vault"}, true)
 	}
-	if al.app.silent.Load() > 0 {
-		al.process(processSilent)
+	if gone := al.app.absent.list.Load(); gone != nil {
+		for _, s := range (*gone)[:min(len(*gone), maxSilent)] {
+			al.process(processSilent, "/"+s.ID)
+		}
 	}
 	if al.away != nil && al.away() > staleDatabase {
 		al.facts.add(databaseAway, true)
@@ -272,9 +274,12 @@ const (
 	processSilent = "silent" // it has not said for some time that it is alive, nor that it ends
 )
 
-// process notes what became of a gateway process.
-func (al *alerting) process(reason string) {
-	al.facts.add(factKey{kind: "process", reason: reason}, true)
+// maxSilent bounds the processes that are told of by themselves.
+const maxSilent = 100
+
+// process notes what became of a gateway process; which is the slash and id of the spool of one that cannot say so itself.
+func (al *alerting) process(reason, which string) {
+	al.facts.add(factKey{kind: "process", reason: reason, name: reason + which}, true)
 }
 
 // unwritten notes a write that the database did not take, where it is not the only one.

@@ -11,6 +11,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -293,16 +294,46 @@ func TestDigestSaysHowMuchByWhomAndAgainstWhat(t *testing.T) {
 }
 
 func TestWhatBecameOfAProcessIsTold(t *testing.T) {
-	for _, reason := range []string{processKilled, processStill, processSilent} {
-		al := &alerting{}
-		al.process(reason)
-		list := al.facts.take(march)
-		if len(list) != 1 || list[0].key.scope() != "process" || list[0].fact.Reason != reason || list[0].fact.Count != 1 {
-			t.Fatalf("%s: %+v", reason, list)
+	a := &App{}
+	al := &alerting{app: a}
+	al.process(processKilled, "")
+	al.process(processStill, "")
+	al.process(processSilent, "/3f0c6c1e")
+	al.process(processSilent, "/5a77d2f1")
+	told := map[string]string{}
+	for _, s := range al.facts.take(march) {
+		if s.fact.Kind != "process" || !strings.HasPrefix(titleOf(s), "a gateway process ") {
+			t.Errorf("%+v has the title %q", s, titleOf(s))
 		}
-		if title := titleOf(list[0]); !strings.HasPrefix(title, "a gateway process ") {
-			t.Errorf("%s has the title %q", reason, title)
+		told[s.key.scope()] = detailOf(s)
+	}
+	if len(told) != 4 || told["process/killed"] == "" || told["process/still"] == "" || !strings.Contains(told["process/silent/5a77d2f1"], "limits abandon 5a77d2f1") {
+		t.Errorf("told are %q", told)
+	}
+}
+
+func TestOnlyProcessesThatCouldSpeakAreMissed(t *testing.T) {
+	p, at := absent{}, march
+	one, two, three := store.Spool{ID: "1"}, store.Spool{ID: "2"}, store.Spool{ID: "3"}
+	for i, step := range []struct {
+		after      time.Duration
+		gone, more []store.Spool
+	}{
+		{time.Hour, []store.Spool{one}, nil}, // the first look, or one after the database was away
+		{time.Second, []store.Spool{one}, []store.Spool{one}},
+		{time.Second, []store.Spool{one, two}, []store.Spool{two}},
+		{time.Second, []store.Spool{two, three}, []store.Spool{three}}, // as many as before, and another one
+		{time.Minute, []store.Spool{one, two, three}, nil},
+		{time.Second, nil, nil},
+	} {
+		at = at.Add(step.after)
+		more, err := p.look(at, 5*time.Second, func() ([]store.Spool, error) { return step.gone, nil })
+		if err != nil || !slices.EqualFunc(more, step.more, func(a, b store.Spool) bool { return a.ID == b.ID }) {
+			t.Errorf("look %d: %v, %v, want %v", i+1, more, err, step.more)
 		}
+	}
+	if list := p.list.Load(); len(*list) != 0 {
+		t.Errorf("all are back, and %v is missed", *list)
 	}
 }
 

@@ -3,6 +3,7 @@ package app
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/ml/detect"
@@ -77,7 +78,8 @@ func detailOf(s seen) string {
 	case processKilled:
 		return "calls that it was metering are booked at what Envoy saw of them, or at the most that they can cost"
 	case processSilent:
-		return "start it again with its spool, or give that up with sentinel limits abandon; the others' logs name it"
+		_, spool, _ := strings.Cut(s.fact.Name, "/")
+		return "start it again with its spool, or give that up: sentinel limits abandon " + spool + "; the others' logs name its host"
 	}
 	switch s.fact.Kind {
 	case "spool_lag":

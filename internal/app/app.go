@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -77,8 +76,7 @@ type App struct {
 	untook    untook
 	started   []policy.File // with which this process started
 	recount   recount
-	silent    atomic.Int64 // processes that say nothing
-	missed    time.Time    // when they were last counted; of the reconciler alone
+	absent    absent
 	loops     loops
 	served    chan struct{} // closed when the control port has ended, and every answer has settled
 	closers   []func()

@@ -3,6 +3,9 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/saas-sentinel/saas-sentinel/governor"
@@ -43,7 +46,9 @@ func (a *App) drain(ctx context.Context) error {
 		}
 		a.log.Error().Err(err).Int("records", len(batch.Records)).Msg("ledger not written, kept in the spool")
 		a.metrics.drainFailures.Inc()
-		a.alerting.unwritten(time.Now())
+		if errors.Is(err, errUnwritten) {
+			a.alerting.unwritten(time.Now())
+		}
 		sleep(ctx, pause)
 		pause = min(2*pause, drainWait)
 	}
@@ -57,9 +62,12 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
+// errUnwritten says that the database did not take records.
+var errUnwritten = errors.New("the database did not take the records")
+
 func (a *App) move(ctx context.Context, batch spool.Batch) error {
 	if err := a.store.Write(ctx, batch.Records); err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errUnwritten, err)
 	}
 	a.metrics.wrote.Add(int64(len(batch.Records)))
 	return a.spool.Commit(batch)
@@ -116,25 +124,43 @@ const MissedBeats = 3
 // leastSilence is the shortest silence that is told, however short the rounds: a busy machine makes a process late by seconds.
 const leastSilence = 5 * time.Second
 
-// missPeers counts the processes that neither said a moment ago that they are alive, nor ended in order. After the database was away nobody could say
-// so: it waits a round.
-func (a *App) missPeers(ctx context.Context) error {
-	longer := max(leastSilence, MissedBeats*a.config.Reconcile.Every)
-	now, last := time.Now(), a.missed
-	a.missed = now
+// absent are the processes that neither said a moment ago that they are alive, nor ended in order.
+type absent struct {
+	asked time.Time // of the reconciler alone
+	list  atomic.Pointer[[]store.Spool]
+}
+
+// look asks for them, and gives those that were not among the last ones. After a time in which the database was away, and nobody could say anything,
+// it waits a round.
+func (p *absent) look(now time.Time, longer time.Duration, ask func() ([]store.Spool, error)) (more []store.Spool, err error) {
+	last := p.asked
+	p.asked = now
 	if now.Sub(last) > longer {
-		return nil
+		return nil, nil
 	}
-	gone, err := a.store.Silent(ctx, a.governor.State().Policy.Org, longer)
+	list, err := ask()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if was := a.silent.Swap(int64(len(gone))); was < int64(len(gone)) {
-		for _, s := range gone {
-			a.log.Warn().Str("spool", s.ID).Str("host", s.Host).Time("since", s.Beat).Msg("a gateway process is silent")
+	known := map[string]bool{}
+	if before := p.list.Swap(&list); before != nil {
+		for _, s := range *before {
+			known[s.ID] = true
 		}
 	}
-	return nil
+	return slices.DeleteFunc(slices.Clone(list), func(s store.Spool) bool { return known[s.ID] }), nil
+}
+
+// missPeers looks for processes that are silent.
+func (a *App) missPeers(ctx context.Context) error {
+	longer := max(leastSilence, MissedBeats*a.config.Reconcile.Every)
+	more, err := a.absent.look(time.Now(), longer, func() ([]store.Spool, error) {
+		return a.store.Silent(ctx, a.governor.State().Policy.Org, longer)
+	})
+	for _, s := range more {
+		a.log.Warn().Str("spool", s.ID).Str("host", s.Host).Time("since", s.Beat).Msg("a gateway process is silent")
+	}
+	return err
 }
 
 // reconcileOnce takes the intents without an entry: those of processes that are gone after the
