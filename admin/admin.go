@@ -3,10 +3,12 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -129,6 +131,7 @@ type operation struct {
 	tag, summary     string
 	role             sentinel.Role // 0: without sign-in
 	status           int           // 0 is 200
+	also             int           // another status of the same answer; 0: none
 	reads            bool          // it writes nothing, though it takes a body
 }
 
@@ -149,7 +152,13 @@ func register[I, O any](s *Server, o operation, handle func(context.Context, *I)
 				Description: "Sent again within a day with the same request, it gives the first answer again, and nothing happens twice. A UUID, for each request its own."})
 		}
 	}
+	h.Responses = map[string]*huma.Response{}
 	huma.Register(s.api, h, handle)
+	if o.also > 0 {
+		same := *h.Responses[strconv.Itoa(cmp.Or(o.status, http.StatusOK))]
+		same.Description = http.StatusText(o.also)
+		h.Responses[strconv.Itoa(o.also)] = &same
+	}
 }
 
 // fault turns an error of the backend into an answer. What is not the caller's fault is logged, and not told.

@@ -102,7 +102,7 @@ func (s *Server) rotationRoutes() {
 			r, err := s.Backend.Rotation(ctx, in.Provider, in.Number)
 			return &answer[Rotation]{r}, s.unrotated(err)
 		})
-	register(s, operation{id: "rotate-credential", method: http.MethodPost, path: path, tag: "status", summary: "Give a credential another value, once a real call has shown that it works; 202: it takes longer, and goes on", role: sentinel.RoleAdmin}, s.rotate)
+	register(s, operation{id: "rotate-credential", method: http.MethodPost, path: path, tag: "status", summary: "Give a credential another value, once a real call has shown that it works; 202: it takes longer, and goes on", role: sentinel.RoleAdmin, also: http.StatusAccepted}, s.rotate)
 }
 
 func (s *Server) rotate(ctx context.Context, in *rotateInput) (*rotationAnswer, error) {

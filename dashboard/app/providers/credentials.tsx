@@ -39,7 +39,7 @@ export function Credentials() {
   );
 }
 
-const unusual: Record<string, string> = { running: "being rotated now", failed: "the last rotation failed", lost: "the last rotation was broken off" };
+const unusual: Record<string, string> = { running: "being rotated now", failed: "the last rotation failed", lost: "nothing says how the last rotation ended" };
 
 const kinds = {
   key: "The new key is set beside the one in use in Vault and tested by a real call that costs nothing. A key that its provider refuses is never used.",
@@ -67,7 +67,7 @@ function Rotate({ c, may }: { c: Credential; may: boolean }) {
           <p className="text-sm text-muted">{kinds[c.takes as keyof typeof kinds]}</p>
           {c.takes === "aws_key" && <Field label="Access key id"><Input required={!!key} maxLength={128} className="font-mono" spellCheck={false} value={id} onChange={(e) => setId(e.target.value)} /></Field>}
           {brings && <Field label={c.takes === "aws_key" ? "Secret access key" : "New key"} hint="It goes to Vault and to its provider, and is not shown again."><Input required type="password" autoComplete="new-password" maxLength={16384} value={key} onChange={(e) => setKey(e.target.value)} /></Field>}
-          {!c.tested && <Field label="Path of the test" hint="A GET that costs nothing and needs a good key, such as /v1/me; rotate.test in the policy saves the question."><Input required pattern="/.*" maxLength={300} className="font-mono" value={path} onChange={(e) => setPath(e.target.value)} /></Field>}
+          {!c.tested && c.rotation !== "vault" && <Field label="Path of the test" hint="A GET that costs nothing and needs a good key, such as /v1/me; rotate.test in the policy saves the question."><Input required pattern="/.*" maxLength={300} className="font-mono" value={path} onChange={(e) => setPath(e.target.value)} /></Field>}
           <Fault error={act.error} />
           <div className="flex flex-wrap gap-2">
             <Button kind="main" type="submit" disabled={busy}>{busy ? "Rotating …" : "Rotate it"}</Button>
@@ -88,7 +88,7 @@ function Standing({ r }: { r: Schemas["Rotation"] }) {
       {r.state === "running" && <p className="text-warn">It is being rotated since {moment(r.begun)} by {r.by}{r.step !== "none" && `: ${steps[r.step]}`}.</p>}
       {r.state === "done" && <p className="text-good">It was rotated {ago(r.ended)} by {r.by}.</p>}
       {r.state === "failed" && <><p className="text-bad">The rotation that {r.by} began {ago(r.begun)} failed, and the key in use stayed:</p><Name className="max-w-full text-xs">{r.fault}</Name></>}
-      {r.state === "lost" && <p className="text-warn">The rotation that {r.by} began {ago(r.begun)} was broken off, and the key in use stayed.</p>}
+      {r.state === "lost" && <p className="text-warn">Nothing says how the rotation that {r.by} began {ago(r.begun)} ended: the new key may be in use. Rotate again with the same key, which settles it.</p>}
       {r.pending && r.state !== "running" && <p>A key waits beside the one in use that has not shown that it works.</p>}
       {r.next && <p>{r.next}</p>}
       {r.previous_until && <p className="text-muted">The key before is kept until {moment(r.previous_until)} at most.</p>}
