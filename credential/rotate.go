@@ -35,6 +35,16 @@ var ErrKeyText = errors.New("the new key has blanks or control characters at its
 // Key is a credential as a secret holds it: its fields, one alone or those of an AWS key.
 type Key map[string]sentinel.Secret
 
+// Check tells whether a new key can be sent as it was given: else it is ErrKeyText.
+func (k Key) Check() error {
+	for _, value := range k {
+		if !sendable(value.Reveal()) {
+			return ErrKeyText
+		}
+	}
+	return nil
+}
+
 // Maker makes keys at a provider, and takes them away.
 type Maker interface {
 	// Make makes another key with the help of the one in use. What an earlier try has made and nobody has learned, because the process ended
@@ -75,10 +85,8 @@ func (r Rotation) main() string { return r.fields()[0] }
 // of the whole secret, so a crash between two of them leaves a key in use that works, and calling Rotate again goes on from
 // there. Two rotations at once do not mix: the slower one fails.
 func (v *Vault) Rotate(ctx context.Context, r Rotation) error {
-	for _, value := range r.Next {
-		if !sendable(value.Reveal()) {
-			return ErrKeyText
-		}
+	if err := r.Next.Check(); err != nil {
+		return err
 	}
 	s, err := v.rotating(ctx, r)
 	if err != nil {

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -21,7 +22,24 @@ type rotation struct {
 	Detail                       string    // of a refusal
 }
 
-// A key is given another value through the admin API: a good one once, however often the request is sent; a bad one never; one whose test decided
+// hangsUp sends a request with a body, and goes away before the answer.
+func (b *browser) hangsUp(after time.Duration, path, body string, headers ...string) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.t.Context(), after)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, b.people+"/api/v1"+path, strings.NewReader(body))
+	b.must(err)
+	r.Header.Set("Content-Type", "application/json")
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	if answer, err := b.client.Do(r); err == nil {
+		_ = answer.Body.Close()
+		b.t.Fatalf("%s was answered %s within %s", path, answer.Status, after)
+	}
+}
+
+// A key is given another value through the admin API: a good one once, however often the request is sent, also by a client that hung up; a bad one never; one whose test decided
 // nothing goes on; one that takes its time, a command's too, is seen by every process, and nobody begins a second one meanwhile.
 func TestAKeyIsRotatedThroughTheAPI(t *testing.T) {
 	config := mockapi.DefaultConfig()
@@ -71,7 +89,11 @@ func TestAKeyIsRotatedThroughTheAPI(t *testing.T) {
 	}
 	inUse(good[0])
 	asks(http.StatusConflict, "{}", "")
+	before := stands(ada)
 	asks(http.StatusBadRequest, give("sk-blank-at-its-end "), "")
+	if r := stands(ada); !r.Begun.Equal(before.Begun) {
+		t.Errorf("a key that cannot be sent began a rotation: %+v", r)
+	}
 	ada.want(http.StatusNotFound, "POST", "/credentials/nobody/0/rotation", give(badKey), nil)
 	ada.want(http.StatusBadRequest, "POST", "/credentials/weather/0/rotation", give(badKey), nil) // whose test is not known
 
@@ -103,6 +125,15 @@ func TestAKeyIsRotatedThroughTheAPI(t *testing.T) {
 	inUse(good[2])
 	config.Faults[0].Delay = 3 * time.Second
 	g.must(g.mock.Apply(config))
+	gone := []string{"Idempotency-Key", "3f1c2a80-0000-4000-8000-000000000002"}
+	ada.hangsUp(time.Second, path, give(good[1]), gone...)
+	g.eventually("the rotation of a client that has gone ends", func() bool { r := stands(ada); return r.State == "done" && g.secretOf("openai")["api_key"] == good[1] })
+	begun := stands(ada).Begun
+	<-time.After(time.Second) // in which its answer is kept
+	var kept rotation
+	if h := ada.want(http.StatusOK, "POST", path, give(good[1]), &kept, gone...); h.Get("Idempotent-Replayed") != "true" || !kept.Begun.Equal(begun) {
+		t.Errorf("a client that has gone and asks again is answered %+v: a second rotation", kept)
+	}
 	done := make(chan error, 1)
 	go func() {
 		said, err := g.rotate("stripe", good[0])
@@ -136,5 +167,25 @@ func TestAKeyIsRotatedThroughTheAPI(t *testing.T) {
 	}
 	if hash := find(g.database(), map[string]string{"a key": good[0], "a bad key": badKey}); len(hash) > 0 || strings.Contains(string(g.files("sentinel.log"))+string(other.files("sentinel.log")), "canary") {
 		t.Errorf("a key stands in a log, or in the database: %v", hash)
+	}
+}
+
+// A rotation that worked is answered so, where the database cannot write an incident at its end: a second try would change the key again.
+func TestARotationWorksThoughNobodyCanBeTold(t *testing.T) {
+	g := open(t, mockapi.DefaultConfig(), "{}", "")
+	g.tell("{}")
+	ada := g.signedUp()
+	g.exec(`ALTER TABLE alert_groups RENAME TO alert_groups_away`)
+	var r rotation
+	ada.want(http.StatusOK, "POST", "/credentials/stripe/0/rotation", `{"key":"sk-untold-0001"}`, &r)
+	if r.State != "done" || r.Fault != "" {
+		t.Errorf("the API answers %+v", r)
+	}
+	said, err := g.rotate("stripe", "sk-untold-0002")
+	if err == nil || !strings.Contains(said, "uses the new key; every process does within ") || !strings.Contains(said, "rotated, but nobody was told") || !strings.Contains(said, "after 1 minute.") {
+		t.Errorf("the command: %v %s", err, said)
+	}
+	if s := g.secretOf("openai"); s["api_key"] != "sk-untold-0002" {
+		t.Errorf("the secret has another key in use; its fields are %v", keysOf(s))
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -58,10 +59,10 @@ func keysRotate() *cobra.Command {
 		}
 		defer done()
 		said, err := app.RotateKey(c.Context(), cfg, st, log, r)
-		if err != nil {
-			return err
+		if said != "" {
+			_, failed := fmt.Fprintln(c.OutOrStdout(), said)
+			err = errors.Join(err, failed)
 		}
-		_, err = fmt.Fprintln(c.OutOrStdout(), said)
 		return err
 	}
 	return c

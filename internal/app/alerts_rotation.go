@@ -20,8 +20,10 @@ const rotationOpen = 7 * 24 * time.Hour
 var errNotBegun = errors.New("the rotation was not begun")
 
 // tellRotation opens an incident for a credential's rotation that failed, and ends it after one that worked. A command has no gateway at hand: it
-// writes to the database, from which a gateway tells it.
+// writes to the database, from which a gateway tells it. It has its own time, followTime: that of a rotation may be over.
 func tellRotation(ctx context.Context, c Config, st *store.Store, state *governor.State, provider string, number int, fault error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), followTime)
+	defer cancel()
 	fact := policy.AlertFact{Kind: "rotation", Provider: provider, Count: 1}
 	al := &alerting{app: &App{config: c}, client: alerts.NewClient()}
 	b, err := al.newBook(state.Policy)

@@ -31,42 +31,37 @@ type KeyRotation struct {
 
 // RotateKey gives a provider's credential another value in Vault: it is set beside the one in use, tested by a real call to
 // the provider, and then becomes the one in use. Calling it again continues a rotation that was broken off. The audit chain has it
-// before anything is changed, and then how it ended. It says what was done, in a sentence.
+// before anything is changed, and then how it ended. It says what was done, in a sentence; beside an error, too, where the key was rotated and people
+// could not be told.
 func RotateKey(ctx context.Context, c Config, st *store.Store, log *audit.Log, r KeyRotation) (string, error) {
 	state, err := LoadState(c.Policies)
 	if err != nil {
 		return "", err
 	}
-	k, err := keyOf(state, c, r)
+	k, err := keyToRotate(state, c, st, r, func(admin credential.Ref) (*credential.Secrets, error) {
+		secrets, err := openSources(ctx, c, func(error) {})
+		if err != nil {
+			return nil, err
+		}
+		return secrets, secrets.Load(ctx, []credential.Ref{admin})
+	})
 	if err != nil {
 		return "", err
 	}
 	defer k.close()
-	k.keptFor(st, c.Vault.Refresh)
 	if k.rotate.Make == policy.MakeVault {
 		return k.askReplacement(ctx, st, log, r.By, c.Vault.Refresh)
-	}
-	if k.rotate.Make == policy.MakeOpenAI && len(k.rotation.Next) == 0 {
-		secrets, err := openSources(ctx, c, func(error) {})
-		if err != nil {
-			return "", err
-		}
-		if err := secrets.Load(ctx, []credential.Ref{k.admin()}); err != nil {
-			return "", err
-		}
-		if err := k.makesAtOpenAI(c, secrets); err != nil {
-			return "", err
-		}
 	}
 	v, err := openVault(c, func(error) {})
 	if err != nil {
 		return "", err
 	}
 	defer v.Close()
-	if err := k.run(ctx, c, v, st, log, state, r.By); err != nil {
+	err = k.run(ctx, c, v, st, log, state, r.By)
+	if err != nil && !errors.Is(err, errUntold) {
 		return "", err
 	}
-	return fmt.Sprintf("%s uses the new key; every process does within %s. %s", r.Provider, c.Vault.Refresh, k.farewell(max(k.rotation.Keep, c.Vault.Refresh))), nil
+	return fmt.Sprintf("%s uses the new key; every process does within %s. %s", r.Provider, spell(c.Vault.Refresh), k.farewell(max(k.rotation.Keep, c.Vault.Refresh))), err
 }
 
 // KeyIsGiven tells whether an operator makes the new keys of a credential: nobody else does it, by the policy.
@@ -95,6 +90,8 @@ var (
 	errElsewhere = errors.New("only what lies in Vault is rotated here")
 	// errRotationInput says that whoever asks for a rotation has to ask for it otherwise.
 	errRotationInput = errors.New("the rotation cannot begin")
+	// errUntold says that a rotation worked, and that the incident of one that failed before could not be ended.
+	errUntold = errors.New("rotated, but nobody was told")
 )
 
 // routeOf finds a credential in the policy: it is the first of the route's.
@@ -114,6 +111,13 @@ func routeOf(state *governor.State, provider string, number int) (governor.Route
 	return route, nil
 }
 
+// keyAt is a route's credential, as the policy has it rotated.
+func keyAt(route governor.Route, number int) providerKey {
+	at := route.Provider.Credential
+	return providerKey{provider: route.Provider, number: number, rotate: at.Rotate,
+		rotation: credential.Rotation{Ref: credential.Ref{Path: at.Path, Field: at.Field}, Keep: at.Rotate.Keep}}
+}
+
 // keyOf finds a credential in the policy, and how it is rotated. Where OpenAI makes it, makesAtOpenAI is to follow.
 func keyOf(state *governor.State, c Config, r KeyRotation) (providerKey, error) {
 	route, err := routeOf(state, r.Provider, r.Key)
@@ -121,8 +125,8 @@ func keyOf(state *governor.State, c Config, r KeyRotation) (providerKey, error) 
 		return providerKey{}, err
 	}
 	where := route.Provider.Credential
-	k := providerKey{provider: route.Provider, number: r.Key, rotate: where.Rotate}
-	k.rotation = credential.Rotation{Ref: credential.Ref{Path: where.Path, Field: where.Field}, Keep: cmp.Or(r.Keep, where.Rotate.Keep)}
+	k := keyAt(route, r.Key)
+	k.rotation.Keep = cmp.Or(r.Keep, k.rotation.Keep)
 	if elsewhere(where) {
 		return k, fmt.Errorf("%w: %s is changed at its source, and used within vault.refresh", errElsewhere, where.Path)
 	}
@@ -138,7 +142,13 @@ func keyOf(state *governor.State, c Config, r KeyRotation) (providerKey, error) 
 		return k, nil
 	}
 	path := cmp.Or(r.TestPath, testPath(route.Provider))
-	if !strings.HasPrefix(path, "/") {
+	if where.Rotate.Make == policy.MakeVault { // each process tests its own lease, and knows the policy alone
+		path = testPath(route.Provider)
+	}
+	switch {
+	case path == "" && where.Rotate.Make == policy.MakeVault:
+		return k, fmt.Errorf("%w: every process tests the lease that it takes, and no cheap call of provider %s is known: set rotate.test in the policy, such as /v1/me", errRotationInput, r.Provider)
+	case !strings.HasPrefix(path, "/"):
 		return k, fmt.Errorf("%w: no cheap call of provider %s is known: name one with --test-path (test_path), or as rotate.test in the policy, such as /v1/me", errRotationInput, r.Provider)
 	}
 	if k.client, err = providerClient(c, route.Provider); err != nil {
@@ -181,7 +191,28 @@ func (k *providerKey) given(r KeyRotation) error {
 	default:
 		k.rotation.Next = credential.AWSKey{AccessKeyID: r.NextID, Secret: r.Next}.Fields()
 	}
-	return nil
+	return k.rotation.Next.Check()
+}
+
+// keyToRotate finds a credential in the policy, and who makes it another value. secrets gives what holds OpenAI's admin key, and is asked
+// where that is needed.
+func keyToRotate(state *governor.State, c Config, st *store.Store, r KeyRotation, secrets func(admin credential.Ref) (*credential.Secrets, error)) (providerKey, error) {
+	k, err := keyOf(state, c, r)
+	if err != nil {
+		return k, err
+	}
+	k.keptFor(st, c.Vault.Refresh)
+	if k.rotate.Make == policy.MakeOpenAI {
+		held, err := secrets(k.admin())
+		if err == nil {
+			err = k.makesAtOpenAI(c, held)
+		}
+		if err != nil {
+			k.close()
+			return k, err
+		}
+	}
+	return k, nil
 }
 
 // keptFor has the key before kept for the calls that the ledger has as running. No process sends a key after refresh that is no longer in use.
@@ -209,10 +240,11 @@ func (k *providerKey) makesAtOpenAI(c Config, secrets *credential.Secrets) error
 	return nil
 }
 
-// run carries a rotation to its end, with a row in the audit chain and an incident where it fails.
+// run carries a rotation to its end, with a row in the audit chain and an incident where it fails. It is errUntold where it worked, and the
+// incident of one before could not be ended.
 func (k *providerKey) run(ctx context.Context, c Config, v *credential.Vault, st *store.Store, log *audit.Log, state *governor.State, by string) error {
 	tried := false
-	row := sentinel.AuditRow{Actor: by, Action: "key.rotate", Object: k.name(), After: "the one before is kept for " + k.rotation.Keep.String()}
+	row := sentinel.AuditRow{Actor: by, Action: "key.rotate", Object: k.name(), After: "the one before is kept for " + spell(k.rotation.Keep)}
 	err := log.Around(ctx, row, func(ctx context.Context) error {
 		if _, err := v.ForgetPrevious(ctx, k.rotation); err != nil {
 			return err
@@ -224,7 +256,15 @@ func (k *providerKey) run(ctx context.Context, c Config, v *credential.Vault, st
 	if !tried {
 		return err
 	}
-	return errors.Join(err, tellRotation(ctx, c, st, state, k.provider.Name, k.number, err))
+	return andTold(err, tellRotation(ctx, c, st, state, k.provider.Name, k.number, err))
+}
+
+// andTold joins how a rotation ended with whether people could be told of it.
+func andTold(rotated, told error) error {
+	if rotated == nil && told != nil {
+		return fmt.Errorf("%w: %w", errUntold, told)
+	}
+	return errors.Join(rotated, told)
 }
 
 func (k *providerKey) name() string { return credentialName(k.provider.Name, k.number) }
@@ -240,7 +280,23 @@ func credentialName(provider string, number int) string {
 // farewell says who takes the key before away.
 func (k *providerKey) farewell(after time.Duration) string {
 	if k.rotate.Make != policy.MakeManual {
-		return fmt.Sprintf("The next rotation takes the one before away, after %s at the earliest.", after)
+		return fmt.Sprintf("The next rotation takes the one before away, after %s at the earliest.", spell(after))
 	}
-	return fmt.Sprintf("Revoke the one before at the provider after %s.", after)
+	return fmt.Sprintf("Revoke the one before at the provider after %s.", spell(after))
+}
+
+// spell writes a time as people do, in the largest unit that it is a multiple of: 15 minutes.
+func spell(d time.Duration) string {
+	for _, unit := range []struct {
+		of   time.Duration
+		name string
+	}{{time.Hour, "hour"}, {time.Minute, "minute"}, {time.Second, "second"}} {
+		switch {
+		case d == unit.of:
+			return "1 " + unit.name
+		case d > 0 && d%unit.of == 0:
+			return fmt.Sprintf("%d %ss", d/unit.of, unit.name)
+		}
+	}
+	return d.String()
 }

@@ -70,7 +70,7 @@ func (a *App) rotateNow(ctx context.Context, one askedRotation) (err error) {
 		return err
 	}
 	defer v.Close()
-	return k.run(ctx, a.config, v, a.store, a.audit, one.state, one.By)
+	return a.untold(k.run(ctx, a.config, v, a.store, a.audit, one.state, one.By), one.Provider, one.Key)
 }
 
 // Rotate gives a credential another value. It waits for the end, but not for long: a rotation that takes its time goes on.
@@ -103,7 +103,7 @@ func (b *adminBackend) Rotate(ctx context.Context, by string, asked admin.Rotati
 	case err != nil:
 		return admin.Rotation{}, err
 	case !mine:
-		return admin.Rotation{}, fmt.Errorf("%w: wait for its end; where its process has died, the next may begin after %s", admin.ErrRotating, rotationTaken)
+		return admin.Rotation{}, fmt.Errorf("%w: wait for its end; where its process has died, the next may begin after %s", admin.ErrRotating, spell(rotationTaken))
 	}
 	select {
 	case a.asked <- one:
@@ -114,12 +114,13 @@ func (b *adminBackend) Rotate(ctx context.Context, by string, asked admin.Rotati
 	select {
 	case err = <-one.ended:
 	case <-time.After(askedWait):
-	case <-ctx.Done():
-		err = ctx.Err()
 	}
 	if err != nil {
 		return admin.Rotation{}, unrotated(err)
 	}
+	// A client that has gone meanwhile has an answer, too: it is kept for the same request, which is to begin no second rotation.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), besideTime+followTime)
+	defer cancel()
 	return b.Rotation(ctx, asked.Provider, asked.Number)
 }
 
@@ -127,8 +128,6 @@ func (b *adminBackend) Rotate(ctx context.Context, by string, asked admin.Rotati
 func unrotated(err error) error {
 	kind := admin.ErrBrokenOff
 	switch {
-	case errors.Is(err, context.Canceled):
-		return err
 	case errors.Is(err, errNoCredential):
 		kind = admin.ErrNoCredential
 	case errors.Is(err, errElsewhere), errors.Is(err, credential.ErrNothingPending):
@@ -153,8 +152,7 @@ func (b *adminBackend) Rotation(ctx context.Context, provider string, number int
 		return admin.Rotation{}, err
 	}
 	at := route.Provider.Credential
-	k := providerKey{provider: route.Provider, number: number, rotate: at.Rotate}
-	k.rotation = credential.Rotation{Ref: credential.Ref{Path: at.Path, Field: at.Field}, Keep: at.Rotate.Keep}
+	k := keyAt(route, number)
 	k.keptFor(b.Store, b.app.config.Vault.Refresh)
 	last := rotations[k.name()]
 	out := admin.Rotation{State: rotationState(last, time.Now()), Step: admin.StepNone, By: last.By, Begun: moment(last.Begun), Ended: moment(last.Ended), Fault: last.Fault}
@@ -172,7 +170,7 @@ func (b *adminBackend) Rotation(ctx context.Context, provider string, number int
 		out.Step = admin.StepCreate
 	case out.State == admin.RotationDone && at.Rotate.Make == policy.MakeVault:
 		out.Next = fmt.Sprintf("Every process takes another lease within %s, tests it, and gives the one before back after %s: the alert rotation and the log tell of one that is no good.",
-			b.app.config.Vault.Refresh+rotationLooks, at.Rotate.Keep)
+			spell(b.app.config.Vault.Refresh+rotationLooks), spell(at.Rotate.Keep))
 	case out.State == admin.RotationDone && out.PreviousUntil != nil:
 		out.Next = k.farewell(max(at.Rotate.Keep, b.app.config.Vault.Refresh))
 	}

@@ -105,25 +105,26 @@ func (a *App) rotateKey(ctx context.Context, state *governor.State, provider str
 		return false, err
 	}
 	defer a.rotatedNow(ctx, provider, number)
+	if due, err = v.Due(ctx, k.rotation, k.rotate.Every); err != nil || !due { // another may have rotated it before it gave the right back
+		return false, err
+	}
 	begun = true // from here on its end is told
-	err = k.run(ctx, a.config, v, a.store, a.audit, state, "sentinel "+a.instance)
+	err = a.untold(k.run(ctx, a.config, v, a.store, a.audit, state, "sentinel "+a.instance), provider, number)
 	return err == nil, err
 }
 
 // keyToRotate finds a credential in the policy, and who makes it another value, with what this process holds.
 func (a *App) keyToRotate(state *governor.State, r KeyRotation) (providerKey, error) {
-	k, err := keyOf(state, a.config, r)
-	if err != nil {
-		return k, err
+	return keyToRotate(state, a.config, a.store, r, func(credential.Ref) (*credential.Secrets, error) { return a.secrets, nil })
+}
+
+// untold logs that a rotation worked and people could not be told, which is no fault of the rotation. It gives other errors back.
+func (a *App) untold(err error, provider string, number int) error {
+	if !errors.Is(err, errUntold) {
+		return err
 	}
-	k.keptFor(a.store, a.config.Vault.Refresh)
-	if k.rotate.Make == policy.MakeOpenAI {
-		if err := k.makesAtOpenAI(a.config, a.secrets); err != nil {
-			k.close()
-			return k, err
-		}
-	}
-	return k, nil
+	a.log.Error().Err(err).Str("provider", provider).Int("credential", number).Msg("key rotated, but an incident of a rotation that failed before stays open")
+	return nil
 }
 
 // rotatingNow names the right to rotate a credential, which one process has at a time. A command does not ask for it: Vault's conditional writes
@@ -153,9 +154,8 @@ func (a *App) replaceLeases(state *governor.State, provider string, number int, 
 	}
 	return a.secrets.Replace(k.rotation.Ref.Path, credential.Replacement{Before: before, Keep: k.rotation.Keep, Test: k.rotation.Test, Done: func(err error) {
 		defer k.close()
-		ctx, cancel := context.WithTimeout(context.Background(), followTime)
-		defer cancel()
-		if err := errors.Join(err, tellRotation(ctx, a.config, a.store, state, provider, number, err)); err != nil {
+		err = andTold(err, tellRotation(context.Background(), a.config, a.store, state, provider, number, err))
+		if err = a.untold(err, provider, number); err != nil {
 			a.log.Error().Err(err).Str("provider", provider).Int("credential", number).Msg("lease not replaced, the one in use stays")
 			return
 		}
@@ -165,11 +165,11 @@ func (a *App) replaceLeases(state *governor.State, provider string, number int, 
 
 // askReplacement has every process take another lease of a credential that Vault lends.
 func (k *providerKey) askReplacement(ctx context.Context, st *store.Store, log *audit.Log, by string, refresh time.Duration) (string, error) {
-	row := sentinel.AuditRow{Actor: by, Action: "key.rotate", Object: k.name(), After: "leases are given back after " + k.rotation.Keep.String()}
+	row := sentinel.AuditRow{Actor: by, Action: "key.rotate", Object: k.name(), After: "leases are given back after " + spell(k.rotation.Keep)}
 	err := log.Around(ctx, row, func(ctx context.Context) error { return st.AskReplacement(ctx, k.rotation.Ref.Path) })
 	if err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("Every process takes another lease of %s within %s, tests it, and gives the one before back after %s. One that is no good is not used: "+
-		"the alert rotation and the log tell.", k.provider.Name, refresh+rotationLooks, k.rotation.Keep), nil
+		"the alert rotation and the log tell.", k.provider.Name, spell(refresh+rotationLooks), spell(k.rotation.Keep)), nil
 }
