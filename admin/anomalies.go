@@ -16,6 +16,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	sentinel "github.com/saas-sentinel/saas-sentinel"
+	"github.com/saas-sentinel/saas-sentinel/ml/detect"
 	"github.com/saas-sentinel/saas-sentinel/ml/forecast"
 )
 
@@ -197,25 +198,15 @@ func featuresOf(v sentinel.Score) []Feature {
 	return out
 }
 
-// units say how a feature's values are written.
-//
-//nolint:gosec // tokens are what a model reads here
-var units = map[string]string{
-	"requests": "calls a minute", "requests_for_this_hour": "calls a minute at this hour", "requests_out_of_hours": "calls a minute out of hours",
-	"requests_per_day": "calls a day", "combination": "calls a minute of another kind, or failing,", "prompt_tokens_per_request": "prompt tokens a call",
-	"completion_tokens_per_request": "completion tokens a call", "cost_usd_per_request": "dollars a call", "latency_ms": "ms of latency", "error_rate": "of calls failing",
-}
-
 // sentence says what was most unusual, and what else was.
 func (a *Anomaly) sentence() string {
-	unit := cmp.Or(units[a.Feature], a.Feature)
 	value := func(v float64) string {
 		if a.Feature == "error_rate" {
 			return fmt.Sprintf("%.0f %%", 100*v)
 		}
-		return strconv.FormatFloat(v, 'f', decimals(v), 64)
+		return strconv.FormatFloat(v, 'f', decimals(v), 64) + detect.Unit(a.Feature)
 	}
-	out := fmt.Sprintf("%s %s, where %s was expected", value(a.Actual), unit, value(a.Expected))
+	out := fmt.Sprintf("%s %s, where %s was expected", detect.Noun(a.Feature, "minute"), value(a.Actual), value(a.Expected))
 	if a.Expected > 0 && a.Feature != "error_rate" {
 		out += fmt.Sprintf(" (%.1f times)", a.Actual/a.Expected)
 	}
@@ -223,7 +214,7 @@ func (a *Anomaly) sentence() string {
 	var others []string
 	for _, f := range a.Features {
 		if f.Feature != a.Feature {
-			others = append(others, fmt.Sprintf("%s %.0f %%", strings.TrimSuffix(cmp.Or(units[f.Feature], f.Feature), ","), 100*f.Share))
+			others = append(others, fmt.Sprintf("%s %.0f %%", strings.TrimSuffix(detect.Noun(f.Feature, "minute"), ","), 100*f.Share))
 		}
 	}
 	if len(others) > 0 {

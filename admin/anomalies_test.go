@@ -93,7 +93,7 @@ func TestUnusualMinutesBecomeAnomaliesWithTheirVerdict(t *testing.T) {
 	}
 	var got admin.AnomalyPage
 	u.ask(t, "/anomalies", &got)
-	why := "12.0 dollars a call, where 1.50 was expected (8.0 times): 75 % of what was unusual; besides ms of latency 25 %"
+	why := "dollars a call 12.0, where 1.50 was expected (8.0 times): 75 % of what was unusual; besides latency 25 %"
 	one := func(service string, from, to, minutes int, score float64, impact admin.Money, verdict string) admin.Anomaly {
 		return admin.Anomaly{Service: service, Team: "core", From: noon.Add(time.Duration(from-300) * time.Minute), To: noon.Add(time.Duration(to-300) * time.Minute), Minutes: minutes,
 			Score: score, Feature: "cost_usd_per_request", Actual: 12, Expected: 1.5, Share: 0.75, Impact: impact, Why: why, Verdict: verdict,
@@ -121,7 +121,7 @@ func TestAnomaliesAreToldInWords(t *testing.T) {
 			var got admin.AnomalyPage
 			u.ask(t, "/anomalies", &got)
 			a := got.Anomalies[0]
-			if strings.ContainsAny(a.Why, "_") || strings.Contains(a.Why, "e+") || strings.Contains(a.Why, "e-") || strings.Contains(a.Why, "besides") != all {
+			if !strings.HasPrefix(a.Why, detect.Noun(feature, "minute")+" ") || strings.ContainsAny(a.Why, "_") || strings.Contains(a.Why, "e+") || strings.Contains(a.Why, "e-") || strings.Contains(a.Why, "besides") != all {
 				t.Errorf("%s is told as %q", feature, a.Why)
 			}
 			if len(a.Features) != map[bool]int{true: 2, false: 1}[all] || a.Features[0] != (admin.Feature{Feature: feature, Share: 0.5}) {

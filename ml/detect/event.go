@@ -112,6 +112,9 @@ func Noun(feature, row string) string {
 	return strings.Replace(w[0], "a row", "a "+row, 1)
 }
 
+// Unit follows a feature's values: " ms" for a latency, empty for what its noun says whole.
+func Unit(feature string) string { return words[feature][1] }
+
 func (e Event) sentence(plain bool) string {
 	now, usual := brief(e.Actual), brief(e.Expected)
 	var s strings.Builder
