@@ -78,22 +78,19 @@ func (s *Slack) upload(ctx context.Context, api *slack.Client, conversation, ts 
 	return err
 }
 
-// blocks writes the message in Block Kit. Every text from outside is plain text, which Slack does not interpret.
+// blocks writes the message in Block Kit. Every text from outside is plain text.
 func (s *Slack) blocks(m Message) []slack.Block {
-	plain := func(text string, most int) *slack.TextBlockObject {
-		return slack.NewTextBlockObject(slack.PlainTextType, Plain(text, most), false, false)
-	}
-	list := []slack.Block{slack.NewHeaderBlock(plain(headline(m), 150))}
+	list := []slack.Block{slack.NewHeaderBlock(slackText(headline(m), 150))}
 	for _, l := range m.Lines {
-		list = append(list, slack.NewSectionBlock(plain(m.lineText(l), 2000), nil, nil))
+		list = append(list, slack.NewSectionBlock(slackText(m.lineText(l), 2000), nil, nil))
 	}
 	if m.More > 0 {
-		list = append(list, slack.NewSectionBlock(plain(fmt.Sprintf("and %d more", m.More), 100), nil, nil))
+		list = append(list, slack.NewSectionBlock(slackText(fmt.Sprintf("and %d more", m.More), 100), nil, nil))
 	}
 	if buttons := s.buttons(m); len(buttons) > 0 {
 		list = append(list, slack.NewActionBlock("sentinel", buttons...))
 	}
-	return append(list, slack.NewContextBlock("", plain(footer(m), 300)))
+	return append(list, slack.NewContextBlock("", slackText(footer(m), 300)))
 }
 
 // buttons are those that a message's state allows. What an anomaly was, people often know only when they have it in hand, or after its end.
@@ -103,7 +100,7 @@ func (s *Slack) buttons(m Message) (list []slack.BlockElement) {
 	}
 	value := m.Group
 	button := func(a Act, label string) *slack.ButtonBlockElement {
-		return slack.NewButtonBlockElement(string(a), value, slack.NewTextBlockObject(slack.PlainTextType, Plain(label, 75), false, false))
+		return slack.NewButtonBlockElement(string(a), value, slackText(label, 75))
 	}
 	waits, anomaly := m.State == sentinel.IncidentOpen.String() || m.State == sentinel.IncidentSnoozed.String(), strings.HasSuffix(m.Scope, "/any")
 	if m.State == sentinel.IncidentResolved.String() {
@@ -116,17 +113,19 @@ func (s *Slack) buttons(m Message) (list []slack.BlockElement) {
 		list = append(list, button(Plan, "Mark as planned"))
 	}
 	if waits && m.Budget {
-		plain := func(text string) *slack.TextBlockObject {
-			return slack.NewTextBlockObject(slack.PlainTextType, text, false, false)
-		}
-		raise := slack.NewButtonBlockElement(string(Raise), m.Group+raiseOf+m.Scope, plain("Raise the budget by 20 %"))
-		list = append(list, raise.WithConfirm(slack.NewConfirmationBlockObject(plain("Raise the budget?"),
-			plain("It gets 20 % more until its window ends. Who may: alerts.people of the policy."), plain("Raise"), plain("Cancel"))))
+		raise := slack.NewButtonBlockElement(string(Raise), m.Group+raiseOf+m.Scope, slackText("Raise the budget by 20 %", 75))
+		list = append(list, raise.WithConfirm(slack.NewConfirmationBlockObject(slackText("Raise the budget?", 100),
+			slackText("It gets 20 % more until its window ends. Who may: alerts.people of the policy.", 300), slackText("Raise", 30), slackText("Cancel", 30))))
 	}
 	if anomaly { // what people say changes what counts as one
 		list = append(list, button(Confirm, "It is abuse"), button(Dismiss, "False alarm"))
 	}
 	return list
+}
+
+// slackText is plain text, which Slack does not interpret, of at most so many bytes.
+func slackText(text string, most int) *slack.TextBlockObject {
+	return slack.NewTextBlockObject(slack.PlainTextType, Plain(text, most), false, false)
 }
 
 // afterEnd follows the group in a button of a message that tells of the end: an incident that opened since is not meant.
