@@ -158,6 +158,7 @@ type IncidentChange struct {
 type AlertEffects struct {
 	History    []IncidentChange
 	Deliveries []Delivery
+	Pressed    int // open incidents that people's acts were applied to
 	Unopened   int // incidents that were not opened because the group has as many as it may; they are counted, not kept
 }
 
@@ -209,6 +210,12 @@ type DeliveryResult struct {
 	Ref   string    // where the channel keeps the message
 	Fault string    // why, without secrets
 }
+
+// Why an answer to an alert changed nothing.
+var (
+	ErrNoAlert      = errors.New("the policy has no alert rule of this group")
+	ErrIncidentOver = errors.New("nothing was changed: no such incident is open, and what an anomaly was is taken of its alert's last incident alone, for 30 days after the end")
+)
 
 // ErrFenced says that another process has taken over the sending of alerts.
 var ErrFenced = errors.New("another process sends the alerts now")

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -15,8 +16,9 @@ type Incidents interface {
 	// Incidents lists those of a scope, or all where it is empty, the newest first.
 	Incidents(ctx context.Context, q sentinel.IncidentQuery) ([]sentinel.Incident, error)
 	History(ctx context.Context, incident string, limit int) ([]sentinel.IncidentChange, error)
-	// AnswerIncidents applies an act (acknowledge, snooze, plan, resolve, confirm, dismiss) to a group's open incidents; ok is false without such a group.
-	AnswerIncidents(ctx context.Context, group, act, by string, snooze time.Duration) (ok bool, err error)
+	// AnswerIncidents applies an act (acknowledge, snooze, plan, resolve, confirm, dismiss) to a group's open incidents. It is
+	// sentinel.ErrNoAlert without such a group, and sentinel.ErrIncidentOver where that changed nothing.
+	AnswerIncidents(ctx context.Context, group, act, by string, snooze time.Duration) error
 }
 
 // Incident is an incident for people.
@@ -92,7 +94,7 @@ func (s *Server) incidentRoutes() {
 func (s *Server) answerIncidents(ctx context.Context, in *struct {
 	Body struct {
 		Group   string `json:"group" minLength:"1" maxLength:"500"`
-		Act     string `json:"act" enum:"acknowledge,snooze,plan,resolve,confirm,dismiss" doc:"Of an anomaly, plan, confirm and dismiss change how the service is judged from then on; where no incident of the group is open, they count for the last one, for 30 days."`
+		Act     string `json:"act" enum:"acknowledge,snooze,plan,resolve,confirm,dismiss" doc:"Of an anomaly, plan, confirm and dismiss change how the service is judged from then on; where no incident of the group is open, they count for the last one, for 30 days. What changes nothing is answered 409."`
 		Minutes int    `json:"minutes,omitempty" minimum:"1" maximum:"10080" doc:"Of a snooze; 60 where it is left out."`
 	}
 }) (*struct{}, error) {
@@ -101,9 +103,12 @@ func (s *Server) answerIncidents(ctx context.Context, in *struct {
 		snooze = time.Hour
 	}
 	return nil, s.change(ctx, sentinel.AuditRow{Action: "alert." + in.Body.Act, Object: in.Body.Group}, func(ctx context.Context) error {
-		ok, err := s.Backend.AnswerIncidents(ctx, in.Body.Group, in.Body.Act, who(ctx).Name, snooze)
-		if err == nil && !ok {
-			return huma.Error404NotFound("the policy has no alert rule of this group")
+		err := s.Backend.AnswerIncidents(ctx, in.Body.Group, in.Body.Act, who(ctx).Name, snooze)
+		switch {
+		case errors.Is(err, sentinel.ErrNoAlert):
+			return huma.Error404NotFound(err.Error())
+		case errors.Is(err, sentinel.ErrIncidentOver):
+			return huma.Error409Conflict(err.Error())
 		}
 		return err
 	})

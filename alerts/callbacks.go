@@ -135,7 +135,11 @@ func (c *Callbacks) pressed(ctx context.Context, press *slack.InteractionCallbac
 		}
 	}
 	group, ended := strings.CutSuffix(group, afterEnd)
-	return c.act(ctx, group, Press{Act: Act(action.ActionID), By: by, For: snoozeTime, Ended: ended})
+	if status, why = c.act(ctx, group, Press{Act: Act(action.ActionID), By: by, For: snoozeTime, Ended: ended}); status == http.StatusConflict {
+		c.reply(ctx, press.ResponseURL, why)
+		return http.StatusOK, ""
+	}
+	return status, why
 }
 
 // ErrNotAllowed says that a person may not do that.
@@ -200,26 +204,25 @@ func SignSlack(secret sentinel.Secret, at int64, body []byte) string {
 	return "v0=" + hex.EncodeToString(mac.Sum(nil))
 }
 
-// errNoGroup says that the machine has no rule of a group.
-var errNoGroup = errors.New("there is no such alert")
-
-// act applies a press to a group that exists.
+// act applies a press to a group that exists. It is a conflict where nothing is open that it could change.
 func (c *Callbacks) act(ctx context.Context, group string, p Press) (status int, why string) {
-	err := errNoGroup
+	err := sentinel.ErrNoAlert
 	if slices.Contains([]Act{Acknowledge, Snooze, Plan, Raise, Confirm, Dismiss}, p.Act) {
 		row := sentinel.AuditRow{Actor: p.By, Action: "alert." + string(p.Act), Object: group}
 		err = c.Change(ctx, row, func(ctx context.Context) error {
-			ok, err := Answer(ctx, c.Store, c.Machine(), group, p)
-			if err == nil && !ok {
-				return errNoGroup
+			err := Answer(ctx, c.Store, c.Machine(), group, p)
+			if p.Act == Raise && errors.Is(err, sentinel.ErrIncidentOver) {
+				return nil // the budget is raised all the same
 			}
 			return err
 		})
 	}
-	if errors.Is(err, errNoGroup) {
+	switch {
+	case errors.Is(err, sentinel.ErrNoAlert):
 		return http.StatusNotFound, "there is no such alert"
-	}
-	if err != nil {
+	case errors.Is(err, sentinel.ErrIncidentOver):
+		return http.StatusConflict, err.Error()
+	case err != nil:
 		if !errors.Is(err, context.Canceled) {
 			c.Log.Warn().Err(err).Msg("callback not applied")
 		}

@@ -113,11 +113,14 @@ func (c *Callbacks) voice(w http.ResponseWriter, r *http.Request) {
 
 // ack acknowledges a group for somebody at a phone.
 func (c *Callbacks) ack(w http.ResponseWriter, r *http.Request, group, who string) {
-	if status, why := c.act(r.Context(), group, Press{Act: Acknowledge, By: who}); status != http.StatusOK {
+	switch status, why := c.act(r.Context(), group, Press{Act: Acknowledge, By: who}); status {
+	case http.StatusOK:
+		c.say(w, r, "Acknowledged.")
+	case http.StatusConflict:
+		c.say(w, r, "It is over: nothing of this alert is open.")
+	default:
 		http.Error(w, why, status)
-		return
 	}
-	c.say(w, r, "Acknowledged.")
 }
 
 // say answers Twilio: a phone hears it, a text message shows it.

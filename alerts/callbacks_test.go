@@ -98,6 +98,36 @@ func TestButtonsOfSlack(t *testing.T) {
 	}
 }
 
+// A press that changes nothing is told to who pressed: in Slack, and on the phone.
+func TestAPressAfterTheEndSaysSo(t *testing.T) {
+	r, d := newRig(t), newDoor(t)
+	d.Client, d.Replies = r.http.Client(), func() []string { return []string{r.http.URL + "/slack/api/"} }
+	recorded := 0
+	d.Change = func(ctx context.Context, _ sentinel.AuditRow, do func(context.Context) error) error {
+		err := do(ctx)
+		if err == nil {
+			recorded++
+		}
+		return err
+	}
+	if err := Answer(t.Context(), d.st, d.Machine(), "budget", Press{Act: Resolve, By: "ana"}); err != nil {
+		t.Fatal(err)
+	}
+	payload := fmt.Sprintf(`{"type":"block_actions","user":{"id":"U1"},"response_url":"%s/slack/api/response/1","actions":[{"action_id":"acknowledge","block_id":"sentinel","value":"budget","type":"button"}]}`, r.http.URL)
+	body := url.Values{"payload": {payload}}.Encode()
+	if code := d.post("/slack", body, slackHeader(body, time.Now())); code != http.StatusOK || recorded != 0 {
+		t.Errorf("answered %d, with %d acts recorded", code, recorded)
+	}
+	if len(r.mock.Messages("slack")) != 1 || !strings.Contains(r.took("slack"), "nothing was changed") {
+		t.Errorf("the member was told %s", r.took("slack"))
+	}
+	w := httptest.NewRecorder()
+	d.ack(w, httptest.NewRequestWithContext(t.Context(), "POST", "/twilio/voice", nil), "budget", "ana")
+	if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "It is over") || recorded != 0 {
+		t.Errorf("the phone hears %d %s, with %d acts recorded", w.Code, w.Body, recorded)
+	}
+}
+
 func TestForgedReplayedLateAndAlteredCallbacksAre401(t *testing.T) {
 	good := slackPress(Acknowledge)
 	for name, tt := range map[string]struct {

@@ -100,10 +100,10 @@ func (b *Inbox) flush(ctx context.Context) {
 		}
 	}
 	for key, events := range groups {
-		unopened, err := apply(ctx, b.Store, b.Machine(), key, Input{Now: time.Now().UTC(), Events: events})
-		if unopened > 0 {
-			b.dropped.Add(int64(unopened))
-			b.Log.Warn().Str("group", key).Int("incidents", unopened).Msg("incidents not opened: the group has as many as it may")
+		effects, err := apply(ctx, b.Store, b.Machine(), key, Input{Now: time.Now().UTC(), Events: events})
+		if effects.Unopened > 0 {
+			b.dropped.Add(int64(effects.Unopened))
+			b.Log.Warn().Str("group", key).Int("incidents", effects.Unopened).Msg("incidents not opened: the group has as many as it may")
 		}
 		if err != nil {
 			b.Log.Warn().Err(err).Int("events", len(events)).Msg("incidents not written, kept in memory")

@@ -143,10 +143,12 @@ func (s *step) press(p Press) {
 			i.State, i.Dirty, i.Planned = sentinel.IncidentAcknowledged, false, true
 		case Resolve:
 			s.resolve(i, by)
+			s.out.Pressed++
 			continue
 		default:
 			continue
 		}
+		s.out.Pressed++
 		i.By, s.g.Stale = by, true
 		s.note(i, pastTense[p.Act], by)
 	}

@@ -70,7 +70,7 @@ func (m *memory) NoteLast(_ context.Context, key, what, by string) (n int, err e
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for i := len(m.resolved) - 1; i >= 0 && n == 0 && len(m.groups[key].Incidents) == 0; i-- {
-		if m.resolved[i].Group == key {
+		if m.resolved[i].Group == key && time.Since(m.resolved[i].Resolved) < 30*24*time.Hour {
 			m.history = append(m.history, sentinel.IncidentChange{At: time.Now().UTC(), Incident: m.resolved[i].ID, What: what, By: by})
 			n++
 		}

@@ -280,38 +280,44 @@ func Record(ctx context.Context, st Store, m *Machine, e Event) error {
 }
 
 // Answer applies a person's act to the open incidents of a group. Where none is open, what is said of an anomaly counts for the last one: people often
-// know only afterwards what it was. It is not ok where the machine has no rule of that group, or the press is on an incident that ended and is not
-// the last one.
-func Answer(ctx context.Context, st Store, m *Machine, group string, p Press) (ok bool, err error) {
+// know only afterwards what it was. Where the machine has no rule of that group it is sentinel.ErrNoAlert, and sentinel.ErrIncidentOver where nothing
+// was changed: none is open, and the last one is over for longer than what is said of it counts, or the press is on one before it.
+func Answer(ctx context.Context, st Store, m *Machine, group string, p Press) error {
 	if _, ok := m.Rules[ruleOf(group)]; !ok {
-		return false, nil
+		return sentinel.ErrNoAlert
 	}
+	changed := 0
 	if !p.Ended {
-		if _, err = apply(ctx, st, m, group, Input{Now: time.Now().UTC(), Presses: []Press{p}}); err != nil {
-			return true, err
+		effects, err := apply(ctx, st, m, group, Input{Now: time.Now().UTC(), Presses: []Press{p}})
+		if err != nil {
+			return err
 		}
+		changed = effects.Pressed
 	}
-	noted := 0
-	if slices.Contains([]Act{Confirm, Dismiss, Plan}, p.Act) {
-		if noted, err = st.NoteLast(ctx, group, pastTense[p.Act], Plain(p.By, 80)); err != nil {
-			err = fmt.Errorf("note what was said of group %s: %w", group, err)
+	if changed == 0 && slices.Contains([]Act{Confirm, Dismiss, Plan}, p.Act) {
+		noted, err := st.NoteLast(ctx, group, pastTense[p.Act], Plain(p.By, 80))
+		if err != nil {
+			return fmt.Errorf("note what was said of group %s: %w", group, err)
 		}
+		changed = noted
 	}
-	return !p.Ended || noted > 0 || err != nil, err
+	if changed == 0 {
+		return sentinel.ErrIncidentOver
+	}
+	return nil
 }
 
-// apply has the machine decide on one group, and gives how many incidents it could not open.
-func apply(ctx context.Context, st Store, m *Machine, key string, in Input) (unopened int, err error) {
+// apply has the machine decide on one group, and gives what came of it.
+func apply(ctx context.Context, st Store, m *Machine, key string, in Input) (effects sentinel.AlertEffects, err error) {
 	rule := ruleOf(key)
 	err = st.UpdateGroup(ctx, key, m.Rules[rule].InhibitedBy, func(g sentinel.AlertGroup, near []sentinel.IncidentRef) (sentinel.AlertGroup, sentinel.AlertEffects) {
 		g.Rule = rule
 		in.Near = near
-		g, effects := m.Apply(g, in)
-		unopened = effects.Unopened
+		g, effects = m.Apply(g, in)
 		return g, effects
 	})
 	if err != nil {
-		return 0, fmt.Errorf("apply alerts of group %s: %w", key, err)
+		return sentinel.AlertEffects{}, fmt.Errorf("apply alerts of group %s: %w", key, err)
 	}
-	return unopened, nil
+	return effects, nil
 }

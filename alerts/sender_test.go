@@ -296,8 +296,8 @@ func TestWhatIsSaidAfterTheEndIsKept(t *testing.T) {
 	m, st := testMachine("odd"), newMemory()
 	press := func(a Act) {
 		t.Helper()
-		if ok, err := Answer(t.Context(), st, m, "odd", Press{Act: a, By: "ana"}); !ok || err != nil {
-			t.Fatalf("%s: %v, %v", a, ok, err)
+		if err := Answer(t.Context(), st, m, "odd", Press{Act: a, By: "ana"}); err != nil {
+			t.Fatalf("%s: %v", a, err)
 		}
 	}
 	if err := Record(t.Context(), st, m, Event{Rule: "odd", Scope: "service/app/any", Firing: true, At: time.Now()}); err != nil {
@@ -305,7 +305,11 @@ func TestWhatIsSaidAfterTheEndIsKept(t *testing.T) {
 	}
 	press(Confirm)
 	press(Resolve)
-	press(Acknowledge)
+	for _, a := range []Act{Acknowledge, Snooze, Resolve} {
+		if err := Answer(t.Context(), st, m, "odd", Press{Act: a, By: "ana"}); !errors.Is(err, sentinel.ErrIncidentOver) {
+			t.Errorf("%s of nothing that is open: %v", a, err)
+		}
+	}
 	press(Dismiss)
 	var said []string
 	for _, h := range st.history {
@@ -317,14 +321,20 @@ func TestWhatIsSaidAfterTheEndIsKept(t *testing.T) {
 		t.Errorf("the history has %q, want %q", said, want)
 	}
 	ended := Press{Act: Dismiss, By: "ana", Ended: true}
-	if ok, err := Answer(t.Context(), st, m, "odd", ended); !ok || err != nil || st.history[len(st.history)-1].What != sentinel.FeedbackFalse {
-		t.Errorf("pressed where the end is told: %v, %v", ok, err)
+	if err := Answer(t.Context(), st, m, "odd", ended); err != nil || st.history[len(st.history)-1].What != sentinel.FeedbackFalse {
+		t.Errorf("pressed where the end is told: %v", err)
+	}
+	st.resolved[0].Resolved = time.Now().Add(-31 * 24 * time.Hour)
+	for _, p := range []Press{{Act: Dismiss, By: "ana"}, {Act: Plan, By: "ana"}, ended} {
+		if err := Answer(t.Context(), st, m, "odd", p); !errors.Is(err, sentinel.ErrIncidentOver) {
+			t.Errorf("%s after a month: %v", p.Act, err)
+		}
 	}
 	if err := Record(t.Context(), st, m, Event{Rule: "odd", Scope: "service/app/any", Firing: true, At: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
-	if ok, err := Answer(t.Context(), st, m, "odd", ended); ok || err != nil || st.groups["odd"].Incidents[0].State != sentinel.IncidentOpen {
-		t.Errorf("a false alarm of before silences an incident that opened since: %v, %v", ok, err)
+	if err := Answer(t.Context(), st, m, "odd", ended); !errors.Is(err, sentinel.ErrIncidentOver) || st.groups["odd"].Incidents[0].State != sentinel.IncidentOpen {
+		t.Errorf("a false alarm of before silences an incident that opened since: %v", err)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	sentinel "github.com/saas-sentinel/saas-sentinel"
 	"github.com/saas-sentinel/saas-sentinel/internal/mockapi"
 )
 
@@ -49,6 +50,10 @@ func TestNothingChangesThatTheAuditChainDoesNotTake(t *testing.T) {
 	defer func() { _ = db.Close(t.Context()) }()
 	_, err = db.Exec(t.Context(), `CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no space left on device' USING ERRCODE = '53100'; END $$;
 		CREATE TRIGGER broken BEFORE INSERT ON audit FOR EACH ROW EXECUTE FUNCTION full_disk()`)
+	g.must(err)
+	incident, err := json.Marshal(sentinel.Incident{ID: "i", Group: "budget", Rule: "budget", Scope: cell, Firing: true, Opened: time.Now().UTC()})
+	g.must(err)
+	_, err = db.Exec(t.Context(), `INSERT INTO incidents (id, opened, grp, rule, scope, severity, state, doc) VALUES ('i', now(), 'budget', 'budget', $1, 'info', 'open', $2)`, cell, incident)
 	g.must(err)
 	before := state()
 	for _, change := range []struct{ method, path, body string }{

@@ -189,7 +189,7 @@ var acts = map[string]alerts.Act{"acknowledge": alerts.Acknowledge, "snooze": al
 	"confirm": alerts.Confirm, "dismiss": alerts.Dismiss}
 
 // AnswerIncidents applies an act to a group.
-func (b *adminBackend) AnswerIncidents(ctx context.Context, group, act, by string, snooze time.Duration) (bool, error) {
+func (b *adminBackend) AnswerIncidents(ctx context.Context, group, act, by string, snooze time.Duration) error {
 	return alerts.Answer(ctx, b.Store, b.app.alerting.machine(), group, alerts.Press{Act: acts[act], By: by, For: snooze})
 }
 

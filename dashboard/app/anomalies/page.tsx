@@ -42,6 +42,9 @@ export default function AnomaliesPage() {
   );
 }
 
+/** What is said counts while an incident is open, and for 30 days after the end of a group's last one. */
+const counts = (i: Schemas["Incident"], newest: boolean) => i.state !== "resolved" || (newest && Date.now() - Date.parse(i.resolved ?? "") < 30 * 86_400_000);
+
 /** An incident opens within minutes of what it tells of, and ends after it. */
 const overlaps = (i: Schemas["Incident"], a: Anomaly) => i.opened <= new Date(new Date(a.to).getTime() + 15 * 60_000).toISOString() && (i.resolved ?? "9") >= a.from;
 
@@ -83,7 +86,7 @@ function One({ a, incident, known, newest }: { a: Anomaly; incident?: Schemas["I
             {a.impact !== "0" && <> · {usd(a.impact)} above what was expected</>} · <Link className="underline" href={calls}>its calls</Link>
           </p>
         </div>
-        {may && incident && (incident.state !== "resolved" || newest(incident)) && (
+        {may && incident && counts(incident, newest(incident)) && (
           <div className="flex flex-wrap gap-2">
             <Button disabled={say.isPending} onClick={() => say.mutate("confirm")}>True alarm</Button>
             <Button disabled={say.isPending} onClick={() => say.mutate("dismiss")}>False alarm</Button>
