@@ -87,6 +87,9 @@ type Incident struct {
 	Notified     time.Time
 }
 
+// CauseReturned is in the history of an incident whose cause had ended and began again before it was resolved.
+const CauseReturned = "began again"
+
 // IncidentTurn is the cause of an incident that began, rose or ended, as whichever process noticed it.
 type IncidentTurn struct {
 	Seq         int64 // numbers them over all processes
@@ -94,6 +97,7 @@ type IncidentTurn struct {
 	Rule, Scope string
 	Title       string // of the incident's highest level
 	Ended       bool
+	Again       bool // it had ended, and began again before its incident was resolved
 }
 
 // IncidentQuery chooses incidents, the newest first.

@@ -46,6 +46,7 @@ type Evaluation struct {
 	Rule   string    `json:"rule"`
 	Scope  string    `json:"scope"`
 	Firing bool      `json:"firing" doc:"It began, or rose; else it ended."`
+	Again  bool      `json:"again" doc:"It had ended, and began again before its incident was resolved."`
 	Title  string    `json:"title" doc:"Of its incident, at its highest level."`
 }
 
@@ -117,7 +118,7 @@ func (s *Server) alertRuleRoutes() {
 }
 
 func evaluationOf(t sentinel.IncidentTurn) Evaluation {
-	return Evaluation{At: t.At, Rule: t.Rule, Scope: t.Scope, Firing: !t.Ended, Title: t.Title}
+	return Evaluation{At: t.At, Rule: t.Rule, Scope: t.Scope, Firing: !t.Ended, Again: t.Again, Title: t.Title}
 }
 
 func messageOf(m sentinel.AlertMessage) AlertMessage {

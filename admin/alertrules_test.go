@@ -34,7 +34,7 @@ func (told) AlertMessages(_ context.Context, n int64, limit int) (out []sentinel
 
 func (told) Turns(_ context.Context, n int64, limit int) (out []sentinel.IncidentTurn, err error) {
 	for _, i := range before(n, limit) {
-		out = append(out, sentinel.IncidentTurn{Seq: i, Rule: fmt.Sprint("e", i), At: noon})
+		out = append(out, sentinel.IncidentTurn{Seq: i, Rule: fmt.Sprint("e", i), At: noon, Ended: i == 2, Again: i == 3})
 	}
 	return out, nil
 }
@@ -55,6 +55,9 @@ func TestMessagesAndEvaluationsComeInPages(t *testing.T) {
 			askOf(t, told{}, fmt.Sprintf("/alerts/evaluations?limit=%d&cursor=%s", limit, next), &got)
 			for _, e := range got.Evaluations {
 				evaluations = append(evaluations, e.Rule)
+				if e.Firing != (e.Rule != "e2") || e.Again != (e.Rule == "e3") {
+					t.Errorf("the second ended, and the third began again: %+v", e)
+				}
 			}
 			next = got.Next
 		}

@@ -104,7 +104,8 @@ func (s *step) event(e Event) {
 	i.Until = later(i.Until, e.Until)
 	if !i.Firing {
 		i.Firing, i.Cleared = true, time.Time{}
-		i.Flaps++ // counted, and no line of history: a cause that flaps every second must not fill it
+		i.Flaps++
+		s.note(i, sentinel.CauseReturned, "") // as many lines as there are of its ends
 	}
 	if e.Level > i.Level {
 		i.Level, i.Title, i.Detail = e.Level, Plain(e.Title, maxText), Plain(e.Detail, maxText)

@@ -80,11 +80,15 @@ func TestWholeLifeIsOneMessageAndEdits(t *testing.T) {
 	l.want(1, 0, 0)
 	l.apply(Input{Presses: []Press{{Act: Acknowledge, By: "ana"}}})
 	l.want(1, 1, 0)
-	l.run(30 * time.Second)
-	l.clear("provider/openai")
-	l.run(2 * time.Minute)
+	for range 2 {
+		l.fire("provider/openai", 0)
+		l.run(30 * time.Second)
+		l.clear("provider/openai")
+		l.run(30 * time.Second)
+	}
+	l.run(90 * time.Second)
 	l.want(1, 2, 0)
-	if want := []string{"opened", "told", "acknowledged", "cleared", "resolved"}; !slices.Equal(l.log, want) {
+	if want := []string{"opened", "told", "acknowledged", "cleared", "began again", "cleared", "resolved"}; !slices.Equal(l.log, want) {
 		t.Errorf("history %v, want %v", l.log, want)
 	}
 	l.run(time.Hour)
@@ -107,6 +111,13 @@ func TestFlappingIsOneIncident(t *testing.T) {
 		l.run(time.Second)
 	}
 	l.want(1, 0, 0)
+	lines := map[string]int{}
+	for _, what := range l.log {
+		lines[what]++
+	}
+	if lines["cleared"] != 300 || lines["began again"] != 299 {
+		t.Errorf("history has %v: want 300 ends and 299 returns", lines)
+	}
 	if len(l.g.Incidents) != 1 || l.g.Incidents[0].Flaps != 299 {
 		t.Errorf("%d incidents, %d flaps: want 1 and 299", len(l.g.Incidents), l.g.Incidents[0].Flaps)
 	}

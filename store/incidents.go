@@ -254,9 +254,9 @@ func (s *Store) Incidents(ctx context.Context, q sentinel.IncidentQuery) ([]sent
 
 // Turns lists when causes of incidents began, rose and ended, the newest first: those before one's number, 0 for all.
 func (s *Store) Turns(ctx context.Context, before int64, limit int) ([]sentinel.IncidentTurn, error) {
-	rows, err := s.db(ctx).Query(ctx, `SELECT h.seq, h.at, i.rule, i.scope, i.title, h.what = 'cleared' FROM incident_history h
+	rows, err := s.db(ctx).Query(ctx, `SELECT h.seq, h.at, i.rule, i.scope, i.title, h.what = 'cleared', h.what = $3 FROM incident_history h
 		CROSS JOIN LATERAL (SELECT rule, scope, doc->>'Title' AS title FROM incidents WHERE id = h.incident AND opened <= h.at ORDER BY opened DESC LIMIT 1) i
-		WHERE ($1 = 0 OR h.seq < $1) AND h.what IN ('opened', 'raised', 'cleared') ORDER BY h.seq DESC LIMIT $2`, before, limit)
+		WHERE ($1 = 0 OR h.seq < $1) AND h.what IN ('opened', 'raised', 'cleared', $3) ORDER BY h.seq DESC LIMIT $2`, before, limit, sentinel.CauseReturned)
 	if err != nil {
 		return nil, explain("turns of incidents", err)
 	}

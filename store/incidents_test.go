@@ -62,7 +62,7 @@ func TestTurnsOfCausesAreThoseOfAllProcesses(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		happened("a", first.Opened.Add(time.Minute), "told", "acknowledged", "raised", "cleared", "resolved")
+		happened("a", first.Opened.Add(time.Minute), "told", "acknowledged", "raised", "cleared", sentinel.CauseReturned, "cleared", "resolved")
 		again := first
 		again.Opened, again.Title = first.Opened.Add(time.Hour), "80 %"
 		change(t, s, "budget", []sentinel.Incident{again})
@@ -73,14 +73,15 @@ func TestTurnsOfCausesAreThoseOfAllProcesses(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, turn := range page {
-				got = append(got, fmt.Sprint(turn.Rule, " ", turn.Scope, " ", turn.Title, " ", turn.At.Sub(first.Opened), " ", turn.Ended))
+				got = append(got, fmt.Sprint(turn.Rule, " ", turn.Scope, " ", turn.Title, " ", turn.At.Sub(first.Opened), " ", turn.Ended, turn.Again))
 				before = turn.Seq
 			}
 			if len(page) < 2 {
 				break
 			}
 		}
-		want := []string{"budget team/a 80 % 1h0m0s false", "budget team/a 60 % 1m0s true", "budget team/a 60 % 1m0s false", "errors team/b t 0s false", "budget team/a 60 % 0s false"}
+		want := []string{"budget team/a 80 % 1h0m0s false false", "budget team/a 60 % 1m0s true false", "budget team/a 60 % 1m0s false true", "budget team/a 60 % 1m0s true false",
+			"budget team/a 60 % 1m0s false false", "errors team/b t 0s false false", "budget team/a 60 % 0s false false"}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("turns (-want +got):\n%s", diff)
 		}

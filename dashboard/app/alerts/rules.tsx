@@ -71,7 +71,7 @@ export function Evaluations() {
             { header: "When", cell: ({ row: { original: e } }) => <When at={e.at} /> },
             { header: "Rule", accessorKey: "rule" },
             { header: "Scope", accessorKey: "scope" },
-            { id: "state", header: "", cell: ({ row: { original: e } }) => <Badge>{e.firing ? "began" : "ended"}</Badge> },
+            { id: "state", header: "", cell: ({ row: { original: e } }) => <Badge>{e.again ? "began again" : e.firing ? "began" : "ended"}</Badge> },
             { header: "What", accessorKey: "title" },
           ]} />
         )}
