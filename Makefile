@@ -149,7 +149,7 @@ growth: tools ## what a call costs under 10 to 10,000 rules and services, 10 to 
 
 chaos: export E2E ?= must
 chaos: export CHAOS_OUT := $(CURDIR)/docs/bench/faults.md
-chaos: tools ## break each part under load, one after the other, 25 minutes: the table into docs/bench/faults.md; CHAOS_ROWS=overload measures those rows alone
+chaos: tools ## break each part under load, one after the other, half an hour: the table into docs/bench/faults.md; CHAOS_ROWS=overload measures those rows alone
 	go test ./e2e -run EveryFaultLosesNothing -count=1 -v -timeout 60m
 
 .PHONY: scale-out

@@ -247,7 +247,7 @@ func (w *world) suffer(f fault) outcome {
 	}
 	o.Before, o.During = p99(before), p99(during)
 	w.reckon(&o)
-	w.incidents(&o, f.alert)
+	w.incidents(&o, f.alert, max(f.patience, 10*time.Second))
 	return o
 }
 
@@ -278,7 +278,7 @@ func (w *world) reckon(o *outcome) {
 }
 
 // incidents reads what was raised beside the budget, and of how many of what was expected somebody was told.
-func (w *world) incidents(o *outcome, kind string) {
+func (w *world) incidents(o *outcome, kind string, patience time.Duration) {
 	w.t.Helper()
 	st, err := store.Open(w.t.Context(), store.Options{DSN: domain.NewSecret(w.dsn), MaxConns: 1})
 	w.must(err)
@@ -300,14 +300,8 @@ func (w *world) incidents(o *outcome, kind string) {
 		return names, told
 	}
 	o.Alerts, o.Told = read()
-	if kind != "" {
-		for range 100 { // it may be told after the fault only
-			if o.Told > 0 {
-				break
-			}
-			time.Sleep(100 * time.Millisecond)
-			o.Alerts, o.Told = read()
-		}
+	for end := time.Now().Add(patience); kind != "" && o.Told == 0 && time.Now().Before(end); o.Alerts, o.Told = read() {
+		time.Sleep(100 * time.Millisecond) // it may be told after the fault only
 	}
 }
 

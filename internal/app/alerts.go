@@ -224,6 +224,7 @@ func (al *alerting) run(ctx context.Context) error {
 	group.Go(func() error { return al.inbox.Run(ctx) })
 	group.Go(func() error { return sender.Run(ctx) })
 	group.Go(func() error { return al.judge(ctx) })
+	group.Go(func() error { return al.wake(ctx) })
 	group.Go(func() error { return al.readSilences(ctx) })
 	group.Go(func() error { return al.lead(ctx, sender.Leads) })
 	c := al.answering()

@@ -145,15 +145,10 @@ func (al *alerting) judge(ctx context.Context) error {
 	}
 	for {
 		al.app.loops.alerts.round()
-		began := time.Now()
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			if late := time.Since(began) - judgeEvery; late > stoodStill {
-				al.app.log.Warn().Dur("for", late).Msg("this process stood still")
-				al.process(processStill, "")
-			}
 			now := time.Now().UTC()
 			asked, cancel := context.WithTimeout(ctx, staleDatabase) // the other facts do not wait for a database that is silent
 			err := al.firsts.look(asked, now, al.app.store.Usage)
@@ -162,6 +157,21 @@ func (al *alerting) judge(ctx context.Context) error {
 				al.app.log.Warn().Err(err).Msg("ledger not asked for what is new")
 			}
 			al.judgeOnce(now)
+		}
+	}
+}
+
+// wake notes that this process got no processor. Nothing else is done between its looks, so that no work is taken for that.
+func (al *alerting) wake(ctx context.Context) error {
+	for {
+		began := time.Now()
+		sleep(ctx, judgeEvery)
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // it ends with the process
+		}
+		if late := time.Since(began) - judgeEvery; late > stoodStill {
+			al.app.log.Warn().Dur("for", late).Msg("this process stood still")
+			al.process(processStill, "")
 		}
 	}
 }
