@@ -22,7 +22,7 @@ demo: tools build ## a scripted day of traffic on real parts; ONCE=1 ends after 
 test: export E2E ?= must
 test: tools dashboard chromium vet ## every test, those against real servers included
 	@tools/need promtool
-	go test -timeout 40m ./...
+	go test -timeout 43m ./...
 
 check: fmt lint vet race ## format, lint, vet, all tests with the race detector, go.mod tidy
 	go mod tidy -diff

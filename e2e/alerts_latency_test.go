@@ -30,7 +30,7 @@ func TestACrossedBudgetIsToldWithinSeconds(t *testing.T) {
 	}
 	text, err := os.ReadFile(g.dir + "/policies.yaml")
 	g.must(err)
-	g.kill()
+	g.stop()
 	g.write("policies.yaml", strings.Replace(string(text), "services:\n", "services:\n"+services.String(), 1))
 	g.start()
 	took := make([]time.Duration, samples)

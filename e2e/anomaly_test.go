@@ -56,7 +56,7 @@ func TestAnomalyAboveForTwoMinutesThrottlesAndPlannedSilences(t *testing.T) {
 	team := "{budget: {usd: 1000/day, mode: hard}}"
 	g := open(t, mockapi.DefaultConfig(), team, "")
 	mock, callbacks := g.tell(team)
-	g.kill()
+	g.stop()
 	g.write("policies.yaml", g.policyOf(team, abuseGuard+alertsOf(g)))
 	g.start()
 

@@ -251,7 +251,7 @@ func (g *gateway) patient() {
 	g.t.Helper()
 	text, err := os.ReadFile(filepath.Join(g.dir, "sentinel.yaml"))
 	g.must(err)
-	g.kill()
+	g.stop()
 	g.write("sentinel.yaml", strings.Replace(string(text), "stream_idle: 20s", "stream_idle: 1h, max_heap_bytes: 4294967296", 1))
 	g.start()
 	g.envoy.Stop()
