@@ -268,8 +268,11 @@ func TestTheStoresOwnAbsenceIsToldByOneProcess(t *testing.T) {
 			st.away = errors.New("gone")
 			st.mu.Unlock()
 			time.Sleep(d)
-			if len(ch.got) != want || away[1]() == 0 {
-				t.Errorf("%d sends after an absence of %s, which the second process says lasts %s; want %d", len(ch.got), d, away[1](), want)
+			ch.mu.Lock()
+			sent := len(ch.got)
+			ch.mu.Unlock()
+			if sent != want || away[1]() == 0 {
+				t.Errorf("%d sends after an absence of %s, which the second process says lasts %s; want %d", sent, d, away[1](), want)
 			}
 			st.mu.Lock()
 			st.away = nil
