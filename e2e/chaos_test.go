@@ -343,28 +343,36 @@ func TestEveryFaultLosesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatalf("CHAOS_ROWS: %v", err)
 	}
+	var mu sync.Mutex
 	measured := map[string]outcome{}
-	for _, f := range faults() {
-		if out == "" && !f.short || !wanted.MatchString(f.name) {
-			continue
+	t.Run("rows", func(t *testing.T) {
+		for _, f := range faults() {
+			if out == "" && !f.short || !wanted.MatchString(f.name) {
+				continue
+			}
+			t.Run(f.name, func(t *testing.T) {
+				if out == "" { // figures are of a fault that is alone
+					t.Parallel()
+				}
+				open := newWorld
+				if f.open != nil {
+					open = f.open
+				}
+				w := open(t)
+				if f.faulty {
+					w.faulty()
+				}
+				o := w.suffer(f)
+				mu.Lock()
+				measured[f.name] = o
+				mu.Unlock()
+				t.Logf("%+v", o)
+				if err := o.faulty(); err != nil {
+					t.Error(err)
+				}
+			})
 		}
-		t.Run(f.name, func(t *testing.T) {
-			open := newWorld
-			if f.open != nil {
-				open = f.open
-			}
-			w := open(t)
-			if f.faulty {
-				w.faulty()
-			}
-			o := w.suffer(f)
-			measured[f.name] = o
-			t.Logf("%+v", o)
-			if err := o.faulty(); err != nil {
-				t.Error(err)
-			}
-		})
-	}
+	})
 	if out == "" {
 		return
 	}
