@@ -25,8 +25,6 @@ const (
 	knownWindow = 24 * time.Hour
 	// staleDatabase is how long the database may be silent.
 	staleDatabase = 5 * time.Second
-	// stoodStill is how much later than it asked for a process may get the processor.
-	stoodStill = 3 * time.Second
 	// failsAgain is within which a second write that the database did not take is told: one alone is what a restart of it costs.
 	failsAgain = time.Minute
 )
@@ -139,10 +137,6 @@ func unpricedBy(c sentinel.Call) factKey {
 func (al *alerting) judge(ctx context.Context) error {
 	tick := time.NewTicker(judgeEvery)
 	defer tick.Stop()
-	if al.app.spool.Crashed() {
-		al.app.log.Warn().Msg("the process before this one did not end in order")
-		al.process(processKilled, "")
-	}
 	for {
 		al.app.loops.alerts.round()
 		select {
@@ -161,31 +155,12 @@ func (al *alerting) judge(ctx context.Context) error {
 	}
 }
 
-// wake notes that this process got no processor. Nothing else is done between its looks, so that no work is taken for that.
-func (al *alerting) wake(ctx context.Context) error {
-	for {
-		began := time.Now()
-		sleep(ctx, judgeEvery)
-		if ctx.Err() != nil {
-			return nil //nolint:nilerr // it ends with the process
-		}
-		if late := time.Since(began) - judgeEvery; late > stoodStill {
-			al.app.log.Warn().Dur("for", late).Msg("this process stood still")
-			al.process(processStill, "")
-		}
-	}
-}
-
 // missing notes the dependencies that do not answer.
 func (al *alerting) missing() {
 	if age := al.app.secrets.Age(); age > staleVault*al.app.config.Vault.Refresh {
 		al.facts.add(factKey{kind: "dependency", name: "vault"}, true)
 	}
-	if gone := al.app.absent.list.Load(); gone != nil {
-		for _, s := range (*gone)[:min(len(*gone), maxSilent)] {
-			al.process(processSilent, "/"+s.ID)
-		}
-	}
+	al.silent()
 	if al.away != nil && al.away() > staleDatabase {
 		al.facts.add(databaseAway, true)
 	}
@@ -276,21 +251,6 @@ const (
 	dependencySpool = "spool"
 	dependencyClock = "clock"
 )
-
-// What became of a gateway process: the reasons of facts about it.
-const (
-	processKilled = "killed" // it did not end in order, and another one has its spool now
-	processStill  = "still"  // it got no processor for seconds
-	processSilent = "silent" // it has not said for some time that it is alive, nor that it ends
-)
-
-// maxSilent bounds the processes that are told of by themselves.
-const maxSilent = 100
-
-// process notes what became of a gateway process; which is the slash and id of the spool of one that cannot say so itself.
-func (al *alerting) process(reason, which string) {
-	al.facts.add(factKey{kind: "process", reason: reason, name: reason + which}, true)
-}
 
 // unwritten notes a write that the database did not take, where it is not the only one.
 func (al *alerting) unwritten(now time.Time) {

@@ -74,16 +74,17 @@ func titleOf(s seen) string {
 
 // detailOf adds where the figure is from.
 func detailOf(s seen) string {
-	switch s.fact.Reason {
-	case processKilled:
-		return "calls that it was metering are booked at what Envoy saw of them, or at the most that they can cost"
-	case processSilent:
-		_, spool, _ := strings.Cut(s.fact.Name, "/")
-		return "start it again with its spool, or give that up: sentinel limits abandon " + spool + "; the others' logs name its host"
-	}
 	switch s.fact.Kind {
 	case "spool_lag":
 		return ""
+	case "process":
+		switch s.fact.Reason {
+		case processKilled:
+			return "calls that it was metering are booked at what Envoy saw of them, or at the most that they can cost"
+		case processSilent:
+			_, spool, _ := strings.Cut(s.fact.Name, "/")
+			return "start it again with its spool, or give that up: sentinel limits abandon " + spool + "; the others' logs name its host"
+		}
 	case "first_seen":
 		return "a provider or model is watched from here on; add prices and limits where it has none"
 	case "other_host":

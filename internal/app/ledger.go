@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/saas-sentinel/saas-sentinel/governor"
@@ -116,51 +114,6 @@ func (a *App) reconcile(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
-}
-
-// MissedBeats is how many rounds of the reconciler, each of which says that its process is alive, a process may miss before it is silent.
-const MissedBeats = 3
-
-// leastSilence is the shortest silence that is told, however short the rounds: a busy machine makes a process late by seconds.
-const leastSilence = 5 * time.Second
-
-// absent are the processes that neither said a moment ago that they are alive, nor ended in order.
-type absent struct {
-	asked time.Time // of the reconciler alone
-	list  atomic.Pointer[[]store.Spool]
-}
-
-// look asks for them, and gives those that were not among the last ones. After a time in which the database was away, and nobody could say anything,
-// it waits a round.
-func (p *absent) look(now time.Time, longer time.Duration, ask func() ([]store.Spool, error)) (more []store.Spool, err error) {
-	last := p.asked
-	p.asked = now
-	if now.Sub(last) > longer {
-		return nil, nil
-	}
-	list, err := ask()
-	if err != nil {
-		return nil, err
-	}
-	known := map[string]bool{}
-	if before := p.list.Swap(&list); before != nil {
-		for _, s := range *before {
-			known[s.ID] = true
-		}
-	}
-	return slices.DeleteFunc(slices.Clone(list), func(s store.Spool) bool { return known[s.ID] }), nil
-}
-
-// missPeers looks for processes that are silent.
-func (a *App) missPeers(ctx context.Context) error {
-	longer := max(leastSilence, MissedBeats*a.config.Reconcile.Every)
-	more, err := a.absent.look(time.Now(), longer, func() ([]store.Spool, error) {
-		return a.store.Silent(ctx, a.governor.State().Policy.Org, longer)
-	})
-	for _, s := range more {
-		a.log.Warn().Str("spool", s.ID).Str("host", s.Host).Time("since", s.Beat).Msg("a gateway process is silent")
-	}
-	return err
 }
 
 // reconcileOnce takes the intents without an entry: those of processes that are gone after the
