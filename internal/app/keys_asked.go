@@ -169,8 +169,7 @@ func (b *adminBackend) Rotation(ctx context.Context, provider string, number int
 	case out.State == admin.RotationRunning:
 		out.Step = admin.StepCreate
 	case out.State == admin.RotationDone && at.Rotate.Make == policy.MakeVault:
-		out.Next = fmt.Sprintf("Every process takes another lease within %s, tests it, and gives the one before back after %s: the alert rotation and the log tell of one that is no good.",
-			spell(b.app.config.Vault.Refresh+rotationLooks), spell(at.Rotate.Keep))
+		out.Next = k.replaced(b.app.config.Vault.Refresh)
 	case out.State == admin.RotationDone && out.PreviousUntil != nil:
 		out.Next = k.farewell(max(at.Rotate.Keep, b.app.config.Vault.Refresh))
 	}

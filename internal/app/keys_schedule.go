@@ -170,6 +170,11 @@ func (k *providerKey) askReplacement(ctx context.Context, st *store.Store, log *
 	if err != nil {
 		return "", err
 	}
+	return k.replaced(refresh), nil
+}
+
+// replaced says what follows when every process was asked for another lease.
+func (k *providerKey) replaced(refresh time.Duration) string {
 	return fmt.Sprintf("Every process takes another lease of %s within %s, tests it, and gives the one before back after %s. One that is no good is not used: "+
-		"the alert rotation and the log tell.", k.provider.Name, spell(refresh+rotationLooks), spell(k.rotation.Keep)), nil
+		"the alert rotation and the log tell.", k.provider.Name, spell(refresh+rotationLooks), spell(k.rotation.Keep))
 }

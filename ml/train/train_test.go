@@ -31,18 +31,24 @@ func TestSteadyServicesLearnFromAllOfTheirPast(t *testing.T) {
 	}
 }
 
-// A past in which the service was of another kind teaches large effects: then what came after it is the better teacher.
-func TestAWorseModelDoesNotReplaceABetterOne(t *testing.T) {
+// turned is a service of 24 days that was of another kind until a row: an hour's effects were often large.
+func turned(turn int) History {
 	h := steady(24)
 	r := rand.New(rand.NewPCG(3, 4))
-	turn := 13 * day
 	for i := 0; i < turn; i++ {
-		if r.Float64() < 0.02 { // an hour's effects are often large
+		if r.Float64() < 0.02 {
 			for j := i; j < min(i+6, turn); j++ {
 				h.Rows[j] = []float64{900, 450000, 90000, 0.9, 800, 0}
 			}
 		}
 	}
+	return h
+}
+
+// A past in which the service was of another kind teaches large effects: then what came after it is the better teacher.
+func TestAWorseModelDoesNotReplaceABetterOne(t *testing.T) {
+	turn := 13 * day
+	h := turned(turn)
 	better := turn + 1
 	held := h.held(-1)
 	whole, since := Backtest(h, 0, held), Backtest(h, better, held)
@@ -61,16 +67,8 @@ func TestAWorseModelDoesNotReplaceABetterOne(t *testing.T) {
 
 // A model of the last days (of a training with few days) is judged by the days after those that it needs, and not dropped unjudged.
 func TestAModelOfTheLastDaysIsNotReplacedUnjudged(t *testing.T) {
-	h := steady(24)
-	r := rand.New(rand.NewPCG(3, 4))
 	turn := 20 * day
-	for i := 0; i < turn; i++ {
-		if r.Float64() < 0.02 { // an hour's effects are often large
-			for j := i; j < min(i+6, turn); j++ {
-				h.Rows[j] = []float64{900, 450000, 90000, 0.9, 800, 0}
-			}
-		}
-	}
+	h := turned(turn)
 	if turn < h.held(-1) {
 		t.Fatal("the model learns from none of the days held back: the case is not one")
 	}
